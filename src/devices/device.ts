@@ -1,0 +1,73 @@
+import type { GuestRam } from '../machine/ram.ts';
+import type { StateReader, StateWriter } from '../machine/state.ts';
+
+/**
+ * What a device may know of the machine around it. A device never learns its address, never names a clock and never
+ * reaches the host but through its port of the door.
+ */
+export interface DeviceContext {
+  /** Guest RAM for DMA; every write marks pages dirty and drops what was translated or decoded from them. */
+  readonly ram: GuestRam;
+  /** Drives the device's interrupt wire (level-triggered; repeated equal levels are free). */
+  irq(level: boolean): void;
+  /** Guest time now, in ticks (integer below 2^53; {@link TICKS_PER_SECOND} a second). */
+  now(): number;
+  /** The device's one deadline: {@link Device.deadline} is called once guest time reaches `at`; re-arming replaces it. */
+  arm(at: number): void;
+  /** Takes the deadline back. */
+  disarm(): void;
+  /** The device's port of the door (contract 2). */
+  readonly port: DevicePort;
+  /**
+   * Something of the host's (a disk read) is late: guest time stops before the device's armed deadline until the promise
+   * settles (contract 4). A rejection stops the run with that error.
+   */
+  waitFor(promise: Promise<void>): void;
+}
+
+/** The device's side of the door: what comes in is recorded, what goes out is not. */
+export interface DevicePort {
+  /**
+   * Asks the host a question and has the answer at once: `clock` (wall-clock time, 8 bytes: nanoseconds since 1970, u64
+   * little-endian) or `entropy` (`length` random bytes). Recorded live; supplied from the log on replay.
+   */
+  ask(question: 'clock' | 'entropy', length: number): Uint8Array;
+  /** Bytes for the host (console output, a frame). Not part of the machine's state; the host may drop it. */
+  emit(payload: Uint8Array): void;
+}
+
+/** The one shape of every device: offset + width → value. */
+export interface Device {
+  /** Stable short name of the model, e.g. `uart16550`; part of saved states. */
+  readonly kind: string;
+  /** Size of the register window in bytes (a multiple of 4096 is not required). */
+  readonly size: number;
+  /** Back to power-on state; keeps backends (disks, sinks). Drops its deadline, lowers its wire. */
+  reset(): void;
+  /**
+   * Reads a register. @param offset 0 ≤ offset < size @param width 1, 2 or 4 bytes (the bus splits 8 into two of 4, low half
+   * first). @returns an unsigned 32-bit number; unknown offsets read 0.
+   */
+  read(offset: number, width: 1 | 2 | 4): number;
+  /** Writes a register; unknown offsets are ignored. `value` is unsigned, below 2^(8·width). */
+  write(offset: number, width: 1 | 2 | 4, value: number): void;
+  /** Reads what {@link read} would, changing nothing: for debuggers. */
+  peek(offset: number, width: 1 | 2 | 4): number;
+  /** Guest time reached the armed deadline. */
+  deadline?(): void;
+  /**
+   * Bytes from the host, delivered at a recorded instant. @returns how many bytes were taken; the rest is offered again when the
+   * device has called for more by taking fewer (console flow control). Frames and commands are taken whole (their length) or not (0).
+   */
+  input?(payload: Uint8Array): number;
+  /** Writes the whole state; {@link restore} reads the same fields in the same order. */
+  save(w: StateWriter): void;
+  /** Reads what {@link save} wrote; re-arms its deadline and drives its wire as they were. */
+  restore(r: StateReader): void;
+}
+
+/** Builds a device into its context. */
+export type DeviceFactory<O = void> = (context: DeviceContext, options: O) => Device;
+
+/** Guest time runs at 1 GHz: one executed instruction is one tick is one nanosecond. */
+export const TICKS_PER_SECOND = 1_000_000_000;
