@@ -1,0 +1,48 @@
+import type { Exit } from '../isa/layout.ts';
+
+/** What a core calls when an access misses RAM. Called with MACHINE.left stored, so guest time can be read. */
+export interface CoreHost {
+  /**
+   * Physical read outside RAM: leaves the value in MACHINE.mmioLow/mmioHigh. @param address physical, below 2^53
+   * @param width 1, 2, 4 or 8 bytes, naturally aligned @returns false: nothing is there (access fault).
+   */
+  mmioRead(address: number, width: number): boolean;
+  /** Physical write outside RAM: the value is in MACHINE.mmioLow/mmioHigh. */
+  mmioWrite(address: number, width: number): boolean;
+}
+
+/** How an address is used. */
+export const ACCESS = { READ: 0, WRITE: 1, EXECUTE: 2 } as const;
+export type Access = (typeof ACCESS)[keyof typeof ACCESS];
+
+/**
+ * An engine that executes harts. All architectural state lives in the shared linear memory ({@link ../isa/layout.ts}); what a core
+ * keeps besides (TLB, decoded or translated code) is derived and may be dropped at any time without a trace (contract 5).
+ */
+export interface Core {
+  readonly kind: 'ts' | 'wasm' | 'jit';
+  /**
+   * Executes one hart for exactly `ticks` attempted instructions, or fewer when it has a reason to come back. Interrupts are taken before an
+   * instruction, cost no tick, and are looked at on entry and after whatever can change them. STIP of Sstc is computed from guest time.
+   * A hart that is waiting with (pending & mie) = 0 returns EXIT.WAIT at once; one that has wakes.
+   * @param ticks 1 … 2^31−1 @returns why it came back; MACHINE.timeEnd and HART.ticksEnd are exact and MACHINE.left is 0.
+   */
+  run(hart: number, ticks: number): Exit;
+  /** The host changed RAM [offset, offset+length): marks the pages dirty, drops code decoded and translations read from there, and reservations on it. */
+  ramChanged(offset: number, length: number): void;
+  /** The host changed a hart's registers or CSRs: derived per-hart state (banks, mode) is recomputed. */
+  hartChanged(hart: number): void;
+  /** Drops everything derived: TLBs, decoded and translated code. After a restore, a change of core or of the debug points. */
+  dropDerived(): void;
+  /** Forgets which pages are dirty (clears the flag of all) and makes the next store to each page set it again. */
+  clearDirty(): void;
+  /**
+   * Where a virtual address leads for a hart as an access of the given kind would, without any side effect (no A/D update, no fault taken).
+   * @returns the physical address, or −1 when the access would fault. Addresses are u64 as BigInt; debugger's path, not a hot one.
+   */
+  translate(hart: number, address: bigint, access: Access): bigint;
+  /** Reads a CSR without side effects as if in M-mode; undefined when the CSR does not exist. */
+  readCsr(hart: number, csr: number): bigint | undefined;
+  /** Writes a CSR as M-mode would (WARL rules apply). @returns false when it does not exist or is read-only. */
+  writeCsr(hart: number, csr: number, value: bigint): boolean;
+}
