@@ -5,7 +5,8 @@ import { differences } from './compare.ts'
 import { operations } from './operations.ts'
 import { assemblyScript, typeScript, type Subject } from './subjects.ts'
 
-// SOFTFLOAT_CASES: random cases per operation, for the long form.
+// The long form: SOFTFLOAT_CASES random cases per operation, and every SOFTFLOAT_STRIDEth triple of
+// corners for fma.
 const perOperation = Number(process.env['SOFTFLOAT_CASES'] ?? 1500)
 const stride = Number(process.env['SOFTFLOAT_STRIDE'] ?? 307)
 

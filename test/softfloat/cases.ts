@@ -98,6 +98,21 @@ function operand(kind: Kind, random: () => number): bigint {
   return (BigInt(random() & 1) << BigInt(kind === 'd' ? 63 : 31)) | (exponent << BigInt(fractionBits)) | fraction
 }
 
+/**
+ * b with an exponent that puts a * b, or a / b, near underflow or overflow. A b without a normal
+ * exponent is left alone, as is one that would need an exponent out of range.
+ */
+function nearLimits(kind: Kind, a: bigint, b: bigint, random: () => number): bigint {
+  const fractionBits = kind === 'd' ? 52n : 23n
+  const most = kind === 'd' ? 0x7ff : 0xff
+  const bias = most >> 1
+  const field = Number((a >> fractionBits) & BigInt(most))
+  const target = random() % 3 === 0 ? most - 3 + (random() % 5) : 3 - (random() % (Number(fractionBits) + 6))
+  const wanted = random() % 2 === 0 ? target - field + bias : field + bias - target
+  if (wanted < 1 || wanted >= most) return b
+  return (b & ~(BigInt(most) << fractionBits)) | (BigInt(wanted) << fractionBits)
+}
+
 /** An addend near -(a * b), where cancellation shows every lost bit. */
 function cancelling(kind: Kind, a: bigint, b: bigint, random: () => number): bigint {
   const view = new DataView(new ArrayBuffer(8))
@@ -120,7 +135,10 @@ function cancelling(kind: Kind, a: bigint, b: bigint, random: () => number): big
 export function addRandom(cases: Cases, index: number, count: number, random: () => number, native: boolean): void {
   const operation = operations[index]!
   for (let i = 0; i < count; i++) {
-    const [a, b, c] = operation.takes.map((kind) => operand(kind, random))
+    const operands = operation.takes.map((kind) => operand(kind, random))
+    const [a, , c] = operands
+    let b = operands[1]
+    if (b !== undefined && random() % 4 === 0) b = nearLimits(operation.takes[1]!, a!, b, random)
     let last = c ?? 0n
     if (c !== undefined && random() % 3 === 0) last = cancelling(operation.takes[2]!, a!, b!, random)
     const mode = operation.rounds ? i % 5 : 0

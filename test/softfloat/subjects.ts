@@ -1,7 +1,7 @@
 /** The two implementations, each as a function from case bytes to outcome bytes. */
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
-import { dirname, join, relative } from 'node:path'
+import { join, relative } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import asc from 'assemblyscript/asc'
 import { SoftFloat } from '../../src/core/ts/softfloat/index.ts'
