@@ -65,7 +65,7 @@ export const CSRS: readonly Csr[] = [
   { name: 'mtvec', number: 0x305, field: 'mtvec', width: 8, write: ALL & ~2n, reference: M },
   { name: 'mcounteren', number: 0x306, field: 'mcounteren', width: 4, write: 0xffff_ffffn, reference: M },
   { name: 'menvcfg', number: 0x30a, helper: 'menvcfg', reference: M },
-  { name: 'mcountinhibit', number: 0x320, helper: 'mcountinhibit', reference: M },
+  { name: 'mcountinhibit', number: 0x320, constant: 0n, reference: M },
   { name: 'mhpmevent', number: 0x323, count: 29, first: 3, extension: 'zihpm', constant: 0n, reference: M },
   { name: 'mscratch', number: 0x340, field: 'mscratch', width: 8, write: ALL, reference: M },
   { name: 'mepc', number: 0x341, helper: 'mepc', reference: M },
@@ -87,7 +87,7 @@ export const CSR_MASKS = {
   /** UXL = SXL = 2. */
   MSTATUS_FIXED: 0x0000_000a_0000_0000n,
   /** sstatus view: SIE SPIE SPP FS SUM MXR UXL SD (VS and XS read zero). */
-  SSTATUS: 0x8000_0003_000d_e762n & ~0x8000n & ~0x600n,
+  SSTATUS: 0x8000_0003_000c_6122n,
   SSTATUS_WRITE: 0x0000_0000_000c_6122n,
   /** senvcfg: FIOM CBIE CBCFE CBZE. menvcfg adds ADUE (61), PBMTE (62), STCE (63) as far as the extensions are on. */
   SENVCFG_WRITE: 0xf1n,

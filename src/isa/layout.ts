@@ -35,9 +35,11 @@ export const PAGE_SIZE = 1 << PAGE_SHIFT;
 /** Physical address of the first byte of guest RAM. */
 export const RAM_BASE = 0x8000_0000;
 
-/** Architectural state of a hart, saved and hashed as these bytes. x[32] is the sink for writes to x0 and stays out of both. */
+/** Architectural state of a hart, saved and hashed as these bytes. */
 export const HART_STATE_FIELDS = [
   ['x', 8, 32],
+  /** x[32]: where writes to x0 go. Cores zero it before `run` returns. */
+  ['sink', 8],
   ['f', 8, 32],
   ['pc', 8],
   /** Instructions attempted (retired or trapped); the hart's mcycle before its offset. Valid value = ticksEnd − MACHINE.left while running. */
@@ -75,7 +77,6 @@ export const HART_STATE_FIELDS = [
   ['lines', 4],
   ['mcounteren', 4],
   ['scounteren', 4],
-  ['mcountinhibit', 4],
   ['fflags', 4],
   ['frm', 4],
   /** Privilege: 0 U, 1 S, 3 M. */
@@ -90,7 +91,6 @@ export const HART_STATE_FIELDS = [
 
 /** Derived state of a hart, rebuilt from the architectural state. */
 export const HART_DERIVED_FIELDS = [
-  ['sink', 8],
   /** Address of the TLB bank for loads and stores under the present satp, privilege, SUM, MXR, MPRV. */
   ['dataBank', 4],
   /** Address of the TLB bank for fetches. */
@@ -129,8 +129,6 @@ export const MACHINE_FIELDS = [
   ['attention', 4],
   /** 1: ECALL from S-mode leaves the core (host SBI). */
   ['hostSbi', 4],
-  /** 1: the core sets A/D bits itself (Svadu); 0: it faults (Svade). */
-  ['hardwareAD', 4],
   /** Highest satp mode accepted: 8, 9 or 10 (Sv39, Sv48, Sv57). */
   ['maxSatpMode', 4],
   /** Number of debug points in use. */
@@ -152,8 +150,7 @@ export const MACHINE_FIELDS = [
   ['decodes', 8],
   /** Round-robin victim among decoded pages; number in use. */
   ['nextDecode', 4],
-  ['pad', 4],
-  /** RAM page of each decoded page, or −1. */
+  /** Debug points: kind (DEBUG bits), first address and the address behind the last. */
   ['debugKind', 8, MAX_DEBUG_POINTS],
   ['debugStart', 8, MAX_DEBUG_POINTS],
   ['debugEnd', 8, MAX_DEBUG_POINTS],
