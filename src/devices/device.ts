@@ -57,9 +57,15 @@ export interface Device {
   deadline?(): void;
   /**
    * Bytes from the host, delivered at a recorded instant. @returns how many bytes were taken; the rest is offered again when the
-   * device has called for more by taking fewer (console flow control). Frames and commands are taken whole (their length) or not (0).
+   * device has called for more by taking fewer (console flow control). Frames are taken whole (their length) or not (0). An
+   * offer of which nothing was taken (0) has changed nothing, so it needs no place in a recording.
    */
   input?(payload: Uint8Array): number;
+  /**
+   * A command from the host that is no data (a terminal's new size), delivered at a recorded instant and always taken whole.
+   * @throws RangeError when it is not one of the device's commands
+   */
+  control?(command: Uint8Array): void;
   /** Writes the whole state; {@link restore} reads the same fields in the same order. */
   save(w: StateWriter): void;
   /** Reads what {@link save} wrote; re-arms its deadline and drives its wire as they were. */

@@ -17,7 +17,8 @@ export class StateWriter {
   }
 
   u8(v: number): void {
-    this.view.setUint8(this.room(1), v);
+    const at = this.room(1);
+    this.view.setUint8(at, v);
   }
 
   bool(v: boolean): void {
@@ -25,26 +26,31 @@ export class StateWriter {
   }
 
   u16(v: number): void {
-    this.view.setUint16(this.room(2), v, true);
+    const at = this.room(2);
+    this.view.setUint16(at, v, true);
   }
 
   u32(v: number): void {
-    this.view.setUint32(this.room(4), v, true);
+    const at = this.room(4);
+    this.view.setUint32(at, v, true);
   }
 
   u64(v: bigint): void {
-    this.view.setBigUint64(this.room(8), v, true);
+    const at = this.room(8);
+    this.view.setBigUint64(at, v, true);
   }
 
   /** A number kept exactly, e.g. ticks (any finite number or ±Infinity). */
   f64(v: number): void {
-    this.view.setFloat64(this.room(8), v, true);
+    const at = this.room(8);
+    this.view.setFloat64(at, v, true);
   }
 
   /** Length-prefixed bytes. */
   bytes(v: Uint8Array): void {
     this.u32(v.length);
-    this.buffer.set(v, this.room(v.length));
+    const at = this.room(v.length);
+    this.buffer.set(v, at);
   }
 
   /** Length-prefixed UTF-8. */
