@@ -1,0 +1,206 @@
+/**
+ * The text of /init, process 1 of the guest, and of the few files it lies among.
+ */
+import { USERSPACE_MARKER } from './cmdline.ts'
+
+/** Where a command too long for the kernel's command line lies in the initramfs. */
+export const COMMAND_FILE = 'hindsight/exec'
+
+/** What /init must know of the kernel it was packed with. */
+export interface InitFacts {
+  /** `uname -r` of the kernel. */
+  readonly release: string
+  /** Modules for a virtio disk with ext4, in load order. */
+  readonly diskModules: readonly string[]
+}
+
+/**
+ * /init, a script for busybox's ash. Words of the kernel command line it obeys:
+ *
+ * - `root=DEV` loads the disk's modules, mounts DEV (ext4; `ro` and `rootflags=` are honoured) and works there;
+ *   without it everything runs in the initramfs;
+ * - `hindsight.init=PROG` hands process 1 over to PROG of the root disk (by default `/sbin/init` where there is one
+ *   and no command is given); otherwise a shell or the command runs chrooted into it;
+ * - `hindsight.exec=BASE64`, or the file /hindsight/exec, runs that command between the markers
+ *   `RS hindsight:TOKEN begin LF` and `RS hindsight:TOKEN end STATUS LF` (RS is byte 0x1e) on an exact terminal, then
+ *   powers off; `hindsight.token=` names the token (default `exec`), `hindsight.stdin=stream|raw|none` its input;
+ * - otherwise a root shell with job control, and power-off when it ends;
+ * - `hindsight.rows=`, `hindsight.cols=`, `hindsight.term=`, `hindsight.hostname=` describe terminal and host;
+ * - `hindsight.modules=A,B` loads modules; `hindsight.net=dhcp` brings the network up; `hindsight.shares=TAG,TAG`
+ *   mounts 9p shares at /mnt/TAG.
+ *
+ * Modules are loaded when something needs them, so that a plain boot loads none.
+ */
+export function initScript(facts: InitFacts): string {
+  return `#!/bin/sh
+echo '${USERSPACE_MARKER}'
+export PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin HOME=/root USER=root LOGNAME=root SHELL=/bin/sh
+umask 022
+mount -t devtmpfs -o mode=755 dev /dev
+mount -t proc proc /proc
+mount -t sysfs sys /sys
+mount -t devpts -o gid=5,mode=620,ptmxmode=666 devpts /dev/pts 2>/dev/null || {
+  mkdir -p /dev/pts && mount -t devpts -o gid=5,mode=620,ptmxmode=666 devpts /dev/pts
+}
+
+modules=/lib/modules/${facts.release}
+root= rootflags= mode=rw init= exec= token=exec input=stream rows= cols= name=hindsight wanted= net= shares=
+TERM=vt220
+set -f
+read -r words </proc/cmdline
+for word in $words; do
+  value=\${word#*=}
+  case $word in
+    root=*) root=$value ;;
+    rootflags=*) rootflags=,$value ;;
+    ro) mode=ro ;;
+    hindsight.init=*) init=$value ;;
+    hindsight.exec=*) exec=$value ;;
+    hindsight.token=*) token=$value ;;
+    hindsight.stdin=*) input=$value ;;
+    hindsight.rows=*) rows=$value ;;
+    hindsight.cols=*) cols=$value ;;
+    hindsight.term=*) TERM=$value ;;
+    hindsight.hostname=*) name=$value ;;
+    hindsight.modules=*) wanted=$value ;;
+    hindsight.net=*) net=$value ;;
+    hindsight.shares=*) shares=$value ;;
+  esac
+done
+set +f
+export TERM
+hostname "$name"
+read -r consoles </sys/class/tty/console/active
+tty=/dev/\${consoles##* }
+
+load() {
+  for module; do insmod "$modules/$module.ko" 2>/dev/null; done
+}
+
+finish() {
+  if [ -n "$root" ]; then
+    kill -9 -1 2>/dev/null
+    sync
+    for point in dev/pts dev proc sys tmp; do umount "/root-disk/$point" 2>/dev/null; done
+    umount /root-disk 2>/dev/null || mount -o remount,ro /root-disk 2>/dev/null
+  fi
+  stty -F "$tty" opost 2>/dev/null # waits until the terminal has sent everything
+  poweroff -f
+}
+
+give_up() {
+  echo "hindsight: $1" >"$tty"
+  if [ -n "$exec" ]; then
+    printf '\\036hindsight:%s begin\\n%s\\n\\036hindsight:%s end 125\\n' "$token" "hindsight: $1" "$token" >"$tty"
+    root=
+    finish
+  fi
+  root=
+}
+
+if [ -n "$exec" ]; then
+  command=$(printf %s "$exec" | base64 -d)
+elif [ -f /${COMMAND_FILE} ]; then
+  exec=file
+  command=$(cat /${COMMAND_FILE})
+fi
+
+if [ -n "$wanted$net$shares" ]; then
+  load virtio_mmio
+  for module in $(echo "$wanted" | tr , ' '); do modprobe "$module"; done
+fi
+
+if [ -n "$net" ]; then
+  modprobe virtio_net
+  ip link set lo up
+  [ -e /sys/class/net/eth0 ] && ip link set eth0 up && udhcpc -q -n -t 3 -i eth0 >/dev/null 2>&1 ||
+    echo 'hindsight: no network came up' >"$tty"
+fi
+
+for share in $(echo "$shares" | tr , ' '); do
+  modprobe -a 9pnet_virtio 9p
+  mkdir -p "/mnt/$share"
+  mount -t 9p -o trans=virtio,version=9p2000.L,msize=262144 "$share" "/mnt/$share" ||
+    echo "hindsight: share $share could not be mounted" >"$tty"
+done
+
+inside=
+if [ -n "$root" ]; then
+  load ${facts.diskModules.join(' ')}
+  tries=0
+  until [ -b "$root" ] || [ $tries -ge 50 ]; do
+    tries=$((tries + 1))
+    sleep 0.1
+  done
+  if [ ! -b "$root" ]; then
+    give_up "root=$root: there is no such disk"
+  elif ! mount -t ext4 -o "$mode$rootflags" "$root" /root-disk; then
+    give_up "root=$root: no ext4 file system could be mounted"
+  fi
+fi
+if [ -n "$root" ]; then
+  [ -z "$exec" ] && [ -z "$init" ] && [ -x /root-disk/sbin/init ] && init=/sbin/init
+  mount -t devtmpfs dev /root-disk/dev && mkdir -p /root-disk/dev/pts
+  mount -t devpts -o gid=5,mode=620,ptmxmode=666 devpts /root-disk/dev/pts
+  mount -t proc proc /root-disk/proc
+  mount -t sysfs sys /root-disk/sys
+  [ -n "$init" ] || mount -t tmpfs tmp /root-disk/tmp
+  for share in $(echo "$shares" | tr , ' '); do
+    mkdir -p "/root-disk/mnt/$share" && mount -o bind "/mnt/$share" "/root-disk/mnt/$share"
+  done
+  [ -n "$net" ] && [ -s /etc/resolv.conf ] && cp /etc/resolv.conf /root-disk/etc/ 2>/dev/null
+  inside='chroot /root-disk'
+fi
+
+[ -n "$rows" ] && [ -n "$cols" ] && stty -F "$tty" rows "$rows" cols "$cols"
+
+if [ -n "$exec" ]; then
+  dmesg -n 1
+  plain='-echo -isig -ixon -ixoff -istrip -inlcr -igncr -icrnl -iuclc -brkint -inpck -parmrk -opost crtscts'
+  case $input in
+    raw) stty -F "$tty" $plain -icanon -iexten min 1 time 0 ;;
+    *) stty -F "$tty" $plain icanon iexten eof ^D lnext ^V eol undef eol2 undef erase undef kill undef werase undef rprnt undef ;;
+  esac
+  cd /root
+  printf '\\036hindsight:%s begin\\n' "$token" >"$tty"
+  if [ "$input" = none ]; then
+    setsid $inside /bin/sh -c "$command" </dev/null >"$tty" 2>&1
+  else
+    setsid -c $inside /bin/sh -c "$command" <"$tty" >"$tty" 2>&1
+  fi
+  printf '\\036hindsight:%s end %d\\n' "$token" $? >"$tty"
+  finish
+fi
+
+if [ -n "$init" ]; then
+  exec switch_root -c "$tty" /root-disk "$init"
+fi
+
+cd /root
+shell=/bin/sh
+[ -n "$inside" ] && [ -x /root-disk/bin/bash ] && shell=/bin/bash
+setsid -c $inside "$shell" -l <"$tty" >"$tty" 2>&1
+finish
+`
+}
+
+/** Settings of interactive shells in the initramfs. */
+export const PROFILE = `PS1='\\u@\\h:\\w\\$ '
+alias ll='ls -l'
+`
+
+/** poweroff and reboot act at once: process 1 is a script that has no services to stop. */
+export const haltScript = (verb: 'poweroff' | 'reboot' | 'halt'): string => `#!/bin/sh
+sync
+exec /bin/busybox ${verb} -f "$@"
+`
+
+/** Called by busybox's udhcpc with the lease in its environment. */
+export const DHCP_SCRIPT = `#!/bin/sh
+[ "$1" = bound ] || [ "$1" = renew ] || exit 0
+ip addr flush dev "$interface"
+ip addr add "$ip/\${mask:-24}" dev "$interface"
+for gateway in $router; do ip route add default via "$gateway" dev "$interface" && break; done
+: >/etc/resolv.conf
+for server in $dns; do echo "nameserver $server" >>/etc/resolv.conf; done
+`
