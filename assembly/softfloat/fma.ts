@@ -2,8 +2,8 @@
  * Fused multiply-add, a * b + c rounded once (IEEE 754-2019 §5.4.1).
  *
  * Wasm has no such instruction. The fast paths add the product's and the sum's rounding errors,
- * themselves numbers, to the sum: the only rounding that could go wrong before the last is made
- * "to odd" (the last bit set whenever anything was lost), which later rounding to nearest undoes
+ * themselves numbers, to the sum. Where an earlier rounding could mislead the last, it is made "to
+ * odd": the last bit is set if anything was lost, so that nothing looks like a tie that is none
  * (S. Boldo, G. Melquiond, "Emulation of a FMA and correctly rounded sums: proved algorithms using
  * rounding to odd", IEEE Transactions on Computers 57(4), 2008).
  */
@@ -132,14 +132,30 @@ function productError(a: u64, b: u64, product: u64): f64 {
   return ((a ^ b) & SIGN64) != 0 ? -magnitude : magnitude;
 }
 
-/** `sum` with its last bit set, given that sum + error, error not zero, is the exact value. */
-// @ts-ignore: decorator
-@inline
+/** `sum`, the rounding of a non-zero `error` more, rounded to odd instead. */
 function toOdd(sum: f64, error: f64): f64 {
   const bits = reinterpret<u64>(sum);
   if ((bits & 1) != 0) return sum;
   const outward = <i64>(bits ^ reinterpret<u64>(error)) >= 0;
   return num64(outward ? bits + 1 : bits - 1);
+}
+
+/**
+ * Whether adding `rest` to the sum it belongs to might hit the middle between two numbers, where
+ * what rest itself lost decides. Such a rest, at most a few units in the sum's last place, is a small
+ * multiple of half a unit: its significand ends in 48 zeros. Anywhere else rounding to nearest will do.
+ */
+// @ts-ignore: decorator
+@inline
+function maybeTie64(rest: f64): bool {
+  return reinterpret<u64>(rest) << 16 == 0;
+}
+
+/** Whether a sum, if it lies in binary32's normal range, is half-way between two of its numbers. */
+// @ts-ignore: decorator
+@inline
+function isTie32(sum: f64): bool {
+  return (reinterpret<u64>(sum) & 0x1fffffff) == 0x10000000;
 }
 
 /** a * b + c. */
@@ -154,7 +170,7 @@ export function f64_fma(a: u64, b: u64, c: u64, rm: u32): u64 {
     let rest = error + sumError;
     const restPart = rest - error;
     const lost = error - (rest - restPart) + (sumError - restPart);
-    if (lost != 0) rest = toOdd(rest, lost);
+    if (lost != 0 && maybeTie64(rest)) rest = toOdd(rest, lost);
     const result = sum + rest;
     const resultPart = result - sum;
     const inexact = lost != 0 || sum - (result - resultPart) + (rest - resultPart) != 0;
@@ -177,11 +193,11 @@ export function f64_fma_nx(a: u64, b: u64, c: u64): u64 {
   const part = sum - product;
   const sumError = product - (sum - part) + (addend - part);
   const error = productError(a, b, reinterpret<u64>(product));
-  let rest = error + sumError;
+  const rest = error + sumError;
+  if (!maybeTie64(rest)) return reinterpret<u64>(sum + rest);
   const restPart = rest - error;
   const lost = error - (rest - restPart) + (sumError - restPart);
-  if (lost != 0) rest = toOdd(rest, lost);
-  return reinterpret<u64>(sum + rest);
+  return reinterpret<u64>(sum + (lost != 0 ? toOdd(rest, lost) : rest));
 }
 
 function uncalm(a: u64, b: u64, c: u64): u64 {
@@ -193,14 +209,14 @@ function uncalm(a: u64, b: u64, c: u64): u64 {
 
 /** a * b + c. */
 export function f32_fma(a: u32, b: u32, c: u32, rm: u32): u32 {
-  // In binary64 the product is exact, nothing overflows or underflows, and a sum rounded to odd has
-  // more than the 24 + 2 bits that a second rounding needs.
+  // In binary64 the product is exact, nothing overflows or underflows, and a sum is as good as exact
+  // for a second rounding unless it has become a tie of binary32.
   const product = <f64>num32(a) * <f64>num32(b);
   const addend = <f64>num32(c);
   const sum = product + addend;
   const part = sum - product;
   const error = product - (sum - part) + (addend - part);
-  const result = <f32>(error != 0 ? toOdd(sum, error) : sum);
+  const result = <f32>(error != 0 && isTie32(sum) ? toOdd(sum, error) : sum);
   if (isSafe32(reinterpret<u32>(result))) {
     if (error == 0 && <f64>result == sum) return reinterpret<u32>(result);
     if (rm == RNE) {
@@ -216,12 +232,8 @@ export function f32_fma(a: u32, b: u32, c: u32, rm: u32): u32 {
 /** a * b + c rounding to nearest even, when NX is already set. */
 export function f32_fma_nx(a: u32, b: u32, c: u32): u32 {
   const product = <f64>num32(a) * <f64>num32(b);
-  const addend = <f64>num32(c);
-  const sum = product + addend;
-  const part = sum - product;
-  const error = product - (sum - part) + (addend - part);
-  const result = <f32>(error != 0 ? toOdd(sum, error) : sum);
-  return isSafe32(reinterpret<u32>(result)) || sum == 0
-    ? reinterpret<u32>(result)
-    : <u32>fmaExact(widen(a), widen(b), widen(c), RNE, F32);
+  const sum = product + <f64>num32(c);
+  const result = reinterpret<u32>(<f32>sum);
+  if (isSafe32(result) && !isTie32(sum)) return result;
+  return f32_fma(a, b, c, RNE);
 }

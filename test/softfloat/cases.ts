@@ -129,13 +129,38 @@ function cancelling(kind: Kind, a: bigint, b: bigint, random: () => number): big
 }
 
 /**
+ * Operands of a multiply-add whose product is next to, or at, half a unit in c's last place: 1 - e^2
+ * or 1 + e^2 + 2e times it, e a power of two, or random digits beside a product of (1 + e)(1 - e).
+ */
+function almostTie(kind: Kind, random: () => number): [bigint, bigint, bigint] {
+  const fractionBits = kind === 'd' ? 52 : 23
+  const bias = kind === 'd' ? 1023 : 127
+  const number = (exponent: number, fraction: bigint) =>
+    (BigInt(random() & 1) << BigInt(kind === 'd' ? 63 : 31)) | (BigInt(exponent) << BigInt(fractionBits)) | fraction
+  const e = 1 + (random() % fractionBits)
+  const above = 1n << BigInt(fractionBits - e)
+  const below = BigInt.asUintN(fractionBits, -2n * above) // of a number under one: twice as fine
+  const wide = (BigInt(random()) << 32n) | BigInt(random())
+  const fraction = random() % 2 === 0 ? BigInt.asUintN(fractionBits, wide) : BigInt(random() % 4)
+  const distance = fractionBits - 1 + (random() % 4)
+  const scale = (random() % 40) - 20
+  return [
+    number(bias, above),
+    random() % 3 === 0 ? number(bias + scale, above) : number(bias - 1 + scale, below),
+    number(bias + scale + distance, fraction),
+  ]
+}
+
+/**
  * Fills `cases` with random ones for `operation`, in every rounding mode of turn.
  * @param native also ask for the variants that may assume NX is set (then always RNE)
  */
 export function addRandom(cases: Cases, index: number, count: number, random: () => number, native: boolean): void {
   const operation = operations[index]!
   for (let i = 0; i < count; i++) {
-    const operands = operation.takes.map((kind) => operand(kind, random))
+    const operands = operation.takes.length === 3 && random() % 8 === 0
+      ? almostTie(operation.takes[0]!, random)
+      : operation.takes.map((kind) => operand(kind, random))
     const [a, , c] = operands
     let b = operands[1]
     if (b !== undefined && random() % 4 === 0) b = nearLimits(operation.takes[1]!, a!, b, random)
