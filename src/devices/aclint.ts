@@ -51,6 +51,8 @@ export class Aclint implements Device {
   reset(): void {
     this.msip.fill(0);
     this.compare.fill(0xffffffff);
+    this.timer.fill(0);
+    this.context.disarm();
     this.driveAll();
   }
 
@@ -78,17 +80,18 @@ export class Aclint implements Device {
     const word = (offset - MTIMECMP) / 4;
     if (word >= this.compare.length) return;
     this.compare[word] = value;
-    this.update(false);
+    this.update();
   }
 
   deadline(): void {
-    this.update(false);
+    this.update();
   }
 
   save(w: StateWriter): void {
     w.u32(this.msip.length);
     for (const bit of this.msip) w.u8(bit);
     for (const word of this.compare) w.u32(word);
+    for (const level of this.timer) w.u8(level);
   }
 
   restore(r: StateReader): void {
@@ -96,7 +99,9 @@ export class Aclint implements Device {
     if (harts !== this.msip.length) throw new StateError(`saved ACLINT has ${harts} harts, this machine ${this.msip.length}`);
     for (let i = 0; i < harts; i++) this.msip[i] = r.u8() & 1;
     for (let i = 0; i < harts * 2; i++) this.compare[i] = r.u32();
+    for (let i = 0; i < harts; i++) this.timer[i] = r.u8() & 1;
     this.driveAll();
+    this.armNext();
   }
 
   /** Guest time at which hart's timer becomes pending; Infinity where numbers of ticks are no longer exact (over 100 days). */
@@ -105,25 +110,29 @@ export class Aclint implements Device {
     return at <= Number.MAX_SAFE_INTEGER ? at : Infinity;
   }
 
-  /** Drives every timer's level (if it changed, or all) and arms the nearest deadline to come. */
-  private update(all: boolean): void {
+  private update(): void {
     const now = this.context.now();
-    let next = Infinity;
     for (let hart = 0; hart < this.timer.length; hart++) {
-      const at = this.due(hart);
-      const level = at <= now;
-      if (!level && at < next) next = at;
-      if (all || this.timer[hart] !== Number(level)) {
-        this.timer[hart] = Number(level);
-        this.options.setTimer(hart, level);
-      }
+      const level = this.due(hart) <= now;
+      if (this.timer[hart] === Number(level)) continue;
+      this.timer[hart] = Number(level);
+      this.options.setTimer(hart, level);
     }
+    this.armNext();
+  }
+
+  /** Arms the nearest time at which a timer that is low becomes pending. */
+  private armNext(): void {
+    let next = Infinity;
+    for (let hart = 0; hart < this.timer.length; hart++) if (this.timer[hart] === 0) next = Math.min(next, this.due(hart));
     if (next === Infinity) this.context.disarm();
     else this.context.arm(next);
   }
 
   private driveAll(): void {
-    for (let hart = 0; hart < this.msip.length; hart++) this.options.setSoftware(hart, this.msip[hart] !== 0);
-    this.update(true);
+    for (let hart = 0; hart < this.msip.length; hart++) {
+      this.options.setSoftware(hart, this.msip[hart] !== 0);
+      this.options.setTimer(hart, this.timer[hart] !== 0);
+    }
   }
 }
