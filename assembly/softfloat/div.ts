@@ -1,8 +1,8 @@
 /** Division (IEEE 754-2019 §5.4.1, §7.3). */
 import { DZ, NX, RNE, raise } from "./flags";
 import {
-  F32, F64, FRACTION64, SIGN64, exponent64, infinity, invalid, isInf64, isNaN64, isNormal64, isSafe32, isSafe64, isZero32,
-  isZero64, normalised64, num32, num64, quietResult, significand64, widen, zero,
+  F32, F64, FRACTION64, SIGN64, exponent64, infinity, invalid, isInf64, isNaN64, isNormal64, isSafe32, isSafe64,
+  isZero32, isZero64, normalised64, num32, num64, quietResult, significand64, widen, zero,
 } from "./format";
 import { round } from "./round";
 

@@ -6,7 +6,7 @@
  * only when rounding is RNE and NX is already set in fcsr: they compute natively and need not find
  * out whether the result is inexact; every other flag they still raise.
  */
-export { fflags, setFlags } from "./flags";
+export { DZ, NV, NX, OF, RDN, RMM, RNE, RTZ, RUP, UF, fflags, raise, setFlags } from "./flags";
 export {
   f32_add, f32_add_nx, f32_sub, f32_sub_nx, f64_add, f64_add_nx, f64_sub, f64_sub_nx,
 } from "./add";

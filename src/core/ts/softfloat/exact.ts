@@ -20,7 +20,9 @@ export class Exact {
     const b = decode(format, bBits)
     const nan = this.nan(format, a, b)
     if (nan !== undefined) return nan
-    if (isInfinite(a) || isInfinite(b)) return isZero(a) || isZero(b) ? this.invalid(format) : infinity(format, differ(a, b))
+    if (isInfinite(a) || isInfinite(b)) {
+      return isZero(a) || isZero(b) ? this.invalid(format) : infinity(format, differ(a, b))
+    }
     return this.round(format, differ(a, b), a.significand * b.significand, 1n, a.exponent + b.exponent, rm)
   }
 
