@@ -104,12 +104,14 @@ class Output {
   }
 
   u32(v: number): void {
-    this.view.setUint32(this.room(4), v);
+    const at = this.room(4); // first: room may replace the buffer
+    this.view.setUint32(at, v);
   }
 
   /** Bytes, padded with zeros to a multiple of 4. */
   padded(v: Uint8Array): void {
-    this.buffer.set(v, this.room(align4(v.length)));
+    const at = this.room(align4(v.length));
+    this.buffer.set(v, at);
   }
 
   finish(): Uint8Array {
@@ -207,7 +209,8 @@ class FdtReader {
   private stringsEnd = 0;
 
   constructor(blob: Uint8Array) {
-    this.blob = blob;
+    // A Node Buffer's slice would share memory with it.
+    this.blob = new Uint8Array(blob.buffer, blob.byteOffset, blob.byteLength);
     this.view = new DataView(blob.buffer, blob.byteOffset, blob.byteLength);
   }
 
