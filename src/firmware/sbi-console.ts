@@ -2,7 +2,7 @@ import { fail, SBI_ERROR, type SbiArguments, type SbiResult, succeed } from './s
 import type { SbiHost } from './sbi-host.ts';
 
 /** Bytes moved by one call at most: calls may be partial, and one instruction should not take long. */
-export const CONSOLE_CHUNK = 64 * 1024;
+const CONSOLE_CHUNK = 64 * 1024;
 
 /** Debug console (chapter 12). */
 export function dbcnExtension(host: SbiHost, fid: bigint, args: SbiArguments): SbiResult {

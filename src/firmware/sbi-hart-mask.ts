@@ -1,4 +1,4 @@
-import { type SbiHost } from './sbi-host.ts';
+import type { SbiHost } from './sbi-host.ts';
 
 /** `hart_mask_base` that stands for every hart. */
 const ALL_HARTS = 0xffff_ffff_ffff_ffffn;

@@ -12,7 +12,7 @@ export type FirmwareKind =
   | 'other';
 
 /** Bytes of OpenSBI's `struct fw_dynamic_info`, version 2, on a 64-bit machine. */
-export const DYNAMIC_INFO_SIZE = 48;
+const DYNAMIC_INFO_SIZE = 48;
 const DYNAMIC_MAGIC = 0x4942_534fn;
 const DYNAMIC_VERSION = 2n;
 const NEXT_MODE_SUPERVISOR = 1n;
