@@ -1,9 +1,9 @@
+import { TIMEBASE_FREQUENCY } from '../devices/aclint.ts';
+import { PLIC_SOURCES } from '../devices/plic.ts';
+import { SYSCON_POWEROFF, SYSCON_REBOOT } from '../devices/syscon.ts';
 import { cells, EMPTY, type Fdt, type FdtNode, type FdtProperty, strings, words64, writeFdt } from './fdt.ts';
 import { isaString } from './device-tree-isa.ts';
-import { IRQ_MAP, MEMORY_MAP, PLIC_SOURCES, plicContext, RAM_BASE, type Region, virtioIrq, virtioRegion } from './memory-map.ts';
-
-/** Guest time divided by this is the `time` CSR: 1 GHz ticks to the 15.625 MHz that the device tree states. */
-export const TIMEBASE_FREQUENCY = 15_625_000;
+import { IRQ_MAP, MEMORY_MAP, plicContext, RAM_BASE, type Region, virtioIrq, virtioRegion } from './memory-map.ts';
 
 /** Bytes that cbo.* instructions work on. */
 export const CACHE_BLOCK_SIZE = 64;
@@ -85,8 +85,8 @@ export function describeMachine(options: DeviceTreeOptions): Fdt {
         uart(serial),
         ...options.virtioSlots.map(virtio),
       ]),
-      power('poweroff', 'syscon-poweroff', 0x5555),
-      power('reboot', 'syscon-reboot', 0x7777),
+      power('poweroff', 'syscon-poweroff', SYSCON_POWEROFF),
+      power('reboot', 'syscon-reboot', SYSCON_REBOOT),
     ],
   );
   return { root, reservations: [], bootCpu: 0 };
@@ -200,7 +200,7 @@ function plic(options: DeviceTreeOptions): FdtNode {
   return node(at('plic', MEMORY_MAP.plic), [
     text('compatible', 'sifive,plic-1.0.0', 'riscv,plic0'),
     reg(MEMORY_MAP.plic),
-    number('riscv,ndev', PLIC_SOURCES - 1),
+    number('riscv,ndev', PLIC_SOURCES),
     flag('interrupt-controller'),
     number('#interrupt-cells', 1),
     number('#address-cells', 0),

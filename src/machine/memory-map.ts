@@ -13,9 +13,6 @@ export interface Region {
   readonly size: number;
 }
 
-/** Interrupt sources of the PLIC: 1 … this number minus one are wires, 0 means none. */
-export const PLIC_SOURCES = 96;
-
 /** Number of virtio-mmio slots. */
 export const VIRTIO_SLOTS = 8;
 

@@ -166,7 +166,7 @@ describe.skipIf(!has('qemu-system-riscv64', '--version'))("QEMU's virt machine",
     same('/soc/rtc@101000', '/soc/rtc@101000', 'reg', 'compatible', 'interrupts');
     same('/soc/serial@10000000', '/soc/serial@10000000', 'reg', 'compatible', 'interrupts', 'clock-frequency');
     same('/soc/clint@2000000', '/soc/clint@2000000', 'reg', 'compatible');
-    same('/soc/plic@c000000', '/soc/plic@c000000', 'reg', 'compatible', 'interrupt-controller', '#interrupt-cells');
+    same('/soc/plic@c000000', '/soc/plic@c000000', 'reg', 'compatible', 'interrupt-controller', '#interrupt-cells', 'riscv,ndev');
     for (const path of ['/soc/clint@2000000', '/soc/plic@c000000']) expect(wires(ours, path)).toEqual(wires(theirs!, path));
     for (let slot = 0; slot < 8; slot++) {
       const at = virtioRegion(slot).base.toString(16);
