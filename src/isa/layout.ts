@@ -150,6 +150,7 @@ export const MACHINE_FIELDS = [
   ['decodes', 8],
   /** Round-robin victim among decoded pages; number in use. */
   ['nextDecode', 4],
+  ['tableCount', 4],
   /** Debug points: kind (DEBUG bits), first address and the address behind the last. */
   ['debugKind', 8, MAX_DEBUG_POINTS],
   ['debugStart', 8, MAX_DEBUG_POINTS],
@@ -204,7 +205,10 @@ export const HARTS_AT = MACHINE_AT + align(machine.size, PAGE_SIZE);
 export const TLBS_AT = HARTS_AT + MAX_HARTS * HART_SIZE;
 /** RAM page index (i32) that each decoded page belongs to, or −1. */
 export const DECODE_OWNER_AT = align(TLBS_AT + MAX_HARTS * TLB_BANKS * TLB_BANK_SIZE, PAGE_SIZE);
-export const DECODE_AT = DECODE_OWNER_AT + align(DECODE_PAGES * 4, PAGE_SIZE);
+/** RAM page indexes (u32) of the page tables that live translations were read from. */
+export const TABLE_LIST_AT = DECODE_OWNER_AT + align(DECODE_PAGES * 4, PAGE_SIZE);
+export const MAX_TABLES = 8192;
+export const DECODE_AT = TABLE_LIST_AT + MAX_TABLES * 4;
 /** Scratch for translated code and its tables (JIT): fixed size. */
 export const JIT_AT = align(DECODE_AT + DECODE_PAGES * DECODE_STRIDE, 65536);
 export const JIT_SIZE = 4 << 20;

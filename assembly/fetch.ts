@@ -1,0 +1,79 @@
+import { trapped } from "./fault";
+import {
+  DEBUG_EXECUTE, HARTS_AT, HART_CROSSING, HART_FETCH_BANK, HART_PRV, MACHINE_DECODES, OP_PAGE_END, RAM_AT, RAM_BASE, TLB_EXECUTE,
+} from "./generated/layout";
+import { decode16, decode32 } from "./generated/decode";
+import { debugOnPage, physical } from "./memory";
+import { pmpWholePage } from "./pmp";
+import { decodedPage, inRam, ownerOf } from "./ram";
+import { emit } from "./slot";
+import { setTrap, Cause } from "./fault";
+import { Access, NOWHERE, leafEntry } from "./walk";
+
+// From a virtual pc to decoded slots.
+
+/** After {@link fetchPage}: the page holds execute points, so that every instruction must be looked at. */
+export let observedPage: bool = false;
+
+/** Decoded page that pc leads to; the trap is set when there is none. Installs the fetch entry unless the page must be observed. */
+export function fetchPage(h: usize, pc: u64): usize {
+  const pa = physical(h, pc, 2, Access.EXECUTE, load<u32>(h, HART_PRV), true);
+  if (pa == NOWHERE) return 0;
+  const pageAt = pa & ~0xfff;
+  if (!inRam(pageAt, 4096)) {
+    setTrap(Cause.FETCH_ACCESS, pc);
+    return 0;
+  }
+  const whole = pmpWholePage;
+  const entry = leafEntry;
+  const decoded = decodedPage(<u32>((pageAt - RAM_BASE) >> 12));
+  observedPage = debugOnPage(pc, DEBUG_EXECUTE) || !whole;
+  if (!observedPage) {
+    const e = load<u32>(h, HART_FETCH_BANK) + <u32>TLB_EXECUTE + (<u32>(pc >> 8) & 0xff0);
+    store<u64>(e, pc & ~0xfff);
+    store<u32>(e, <u32>decoded, 8);
+    store<u32>(e, entry, 12);
+  }
+  return decoded;
+}
+
+/** Decodes the instruction of one slot; a 4-byte one at the page's end becomes CROSSING. */
+export function decodeSlot(decoded: usize, slot: usize): void {
+  store<u64>(MACHINE_DECODES, load<u64>(MACHINE_DECODES) + 1);
+  const offset = <u32>(slot - decoded) >>> 2;
+  const at = RAM_AT + <usize>ownerOf(decoded) * 4096 + offset;
+  const low = <u32>load<u16>(at);
+  if ((low & 3) != 3) decode16(slot, low);
+  else if (offset == 0xffe) emit(slot, 2, 4, 0, 0, 0);
+  else decode32(slot, load<u32>(at));
+}
+
+/**
+ * The instruction at pc (the last half-word of a page) whose second half is on the next page, decoded into the hart's own slots.
+ * @returns their address; the trap is set when the next page cannot be fetched (its address is the value).
+ */
+export function decodeCrossing(h: usize, decoded: usize, pc: u64): usize {
+  const next = pc + 2;
+  const pa = physical(h, next, 2, Access.EXECUTE, load<u32>(h, HART_PRV), true);
+  if (trapped()) return 0;
+  if (!inRam(pa, 2)) {
+    setTrap(Cause.FETCH_ACCESS, next);
+    return 0;
+  }
+  const low = <u32>load<u16>(RAM_AT + <usize>ownerOf(decoded) * 4096 + 0xffe);
+  const slot = h + HART_CROSSING;
+  const bits = low | (<u32>load<u16>(RAM_AT + <usize>(pa - RAM_BASE)) << 16);
+  decode32(slot, bits);
+  store<u32>(slot, bits, 8);
+  emit(slot + 16, OP_PAGE_END, 2, 0, 0, 0);
+  return slot;
+}
+
+/** Bits of the instruction in a slot, for the trap value of an illegal one. */
+export function bitsOf(pageIp: usize, ip: usize): u32 {
+  // slots of a crossing instruction lie in the hart's block, below all decoded pages
+  if (ip < HARTS_AT + 65536 && ip < pageIp + 0x4000 && pageIp < HARTS_AT + 65536) return load<u32>(ip, 8);
+  const at = RAM_AT + <usize>ownerOf(pageIp) * 4096 + (<u32>(ip - pageIp) >>> 2);
+  const low = <u32>load<u16>(at);
+  return (low & 3) != 3 ? low : load<u32>(at);
+}

@@ -1,0 +1,227 @@
+import {
+  DECODE_AT, DECODE_OWNER_AT, DECODE_PAGES, DECODE_STRIDE, HART_RESERVATION, HART_RESERVATION_WIDTH, MACHINE_HART_COUNT,
+  MACHINE_NEXT_DECODE, MACHINE_TABLE_COUNT, MAX_TABLES, PAGE_FLAG_DECODED, PAGE_FLAG_DIRTY, PAGE_FLAG_TABLE_LEAF, PAGE_FLAG_TABLE_UPPER,
+  PAGE_FLAG_TRANSLATED, RAM_AT, RAM_BASE, SLOTS_PER_PAGE, TABLE_LIST_AT, TLB_BANKS, TLB_ENTRIES, TLB_ENTRY_SIZE, TLB_EXECUTE, TLB_READ,
+  TLB_WRITE, OP_PAGE_END,
+} from "./generated/layout";
+import { bankAt, bankUsed, dropBanks, hartAt } from "./banks";
+import { emit } from "./slot";
+import { translatedStore } from "./host";
+
+// What is known of each page of RAM, and what must follow when its bytes change (contract 5). The tables lie behind RAM.
+
+/** Bytes of RAM and where its tables are: derived from the layout at configuration, the same for the machine's life. */
+export let ramSize: u64 = 0;
+export let flagsAt: usize = 0;
+let decodeIndexAt: usize = 0;
+let tableBitsAt: usize = 0;
+
+export function configureRam(size: u64, flags: usize, decodeIndex: usize, tableBits: usize): void {
+  ramSize = size;
+  flagsAt = flags;
+  decodeIndexAt = decodeIndex;
+  tableBitsAt = tableBits;
+}
+
+/** Whether [physical, physical+width) lies in RAM. */
+// @ts-ignore: decorator
+@inline export function inRam(physical: u64, width: u64): bool {
+  const offset = physical - RAM_BASE;
+  return offset < ramSize && offset + width <= ramSize;
+}
+
+const SPECIAL: u32 = PAGE_FLAG_DECODED | PAGE_FLAG_TRANSLATED | PAGE_FLAG_TABLE_LEAF | PAGE_FLAG_TABLE_UPPER;
+
+// @ts-ignore: decorator
+@inline export function flagsOf(page: u32): u32 {
+  return load<u8>(flagsAt + page);
+}
+
+/** Whether stores to the page need watching besides its first. */
+// @ts-ignore: decorator
+@inline export function isSpecial(page: u32): bool {
+  return (load<u8>(flagsAt + page) & SPECIAL) != 0;
+}
+
+/** Stores `width` bytes within one page and lets everything derived from them follow. */
+export function writeRam(offset: u32, width: u32, value: u64): void {
+  const at = RAM_AT + <usize>offset;
+  if (width == 8) store<u64>(at, value);
+  else if (width == 4) store<u32>(at, <u32>value);
+  else if (width == 2) store<u16>(at, <u16>value);
+  else store<u8>(at, <u8>value);
+  ramWritten(offset, width);
+}
+
+/** Bytes [offset, offset+length) of RAM changed; they lie within one page. */
+export function ramWritten(offset: u32, length: u32): void {
+  const page = offset >>> 12;
+  const flags = <u32>load<u8>(flagsAt + page);
+  if ((flags & PAGE_FLAG_DIRTY) == 0) store<u8>(flagsAt + page, <u8>(flags | PAGE_FLAG_DIRTY));
+  if ((flags & SPECIAL) == 0) return;
+  if (flags & PAGE_FLAG_DECODED) undecode(page, offset & 0xfff, length);
+  if (flags & PAGE_FLAG_TRANSLATED) translatedStore(offset, length);
+  if (flags & (PAGE_FLAG_TABLE_LEAF | PAGE_FLAG_TABLE_UPPER)) tableWritten(page, offset, length, flags);
+}
+
+/** The host changed RAM: any length. */
+export function ramChanged(offset: u32, length: u32): void {
+  const harts = load<u32>(MACHINE_HART_COUNT);
+  for (let i: u32 = 0; i < harts; i++) {
+    const h = hartAt(i);
+    const reserved = load<u64>(h, HART_RESERVATION) - RAM_BASE;
+    if (reserved < <u64>offset + length && reserved + load<u32>(h, HART_RESERVATION_WIDTH) > offset) store<u64>(h, ~0, HART_RESERVATION);
+  }
+  while (length != 0) {
+    const part = min<u32>(length, 4096 - (offset & 0xfff));
+    ramWritten(offset, part);
+    offset += part;
+    length -= part;
+  }
+}
+
+// ---- decoded pages
+
+/** The decoded page of a RAM page, made (empty) when there is none. */
+export function decodedPage(page: u32): usize {
+  if (flagsOf(page) & PAGE_FLAG_DECODED) return DECODE_AT + <usize>load<u16>(decodeIndexAt + (page << 1)) * DECODE_STRIDE;
+  const index = load<u32>(MACHINE_NEXT_DECODE);
+  store<u32>(MACHINE_NEXT_DECODE, (index + 1) % DECODE_PAGES);
+  const at = DECODE_AT + <usize>index * DECODE_STRIDE;
+  const owner = load<i32>(DECODE_OWNER_AT + (index << 2));
+  if (owner >= 0) {
+    store<u8>(flagsAt + owner, <u8>(flagsOf(owner) & ~PAGE_FLAG_DECODED));
+    dropFetches(<u32>at);
+  }
+  store<u32>(DECODE_OWNER_AT + (index << 2), page);
+  store<u16>(decodeIndexAt + (page << 1), <u16>index);
+  memory.fill(at, 0, DECODE_STRIDE);
+  emit(at + SLOTS_PER_PAGE * 8, OP_PAGE_END, 2, 0, 0, 0);
+  watchStores(page, PAGE_FLAG_DECODED);
+  return at;
+}
+
+/** RAM page of a decoded page. */
+export function ownerOf(decoded: usize): u32 {
+  return load<u32>(DECODE_OWNER_AT + (((decoded - DECODE_AT) / DECODE_STRIDE) << 2));
+}
+
+/** Forgets the slots that bytes [at, at+length) of a page may be part of: an instruction may begin 2 bytes before. */
+function undecode(page: u32, at: u32, length: u32): void {
+  const decoded = DECODE_AT + <usize>load<u16>(decodeIndexAt + (page << 1)) * DECODE_STRIDE;
+  const first = at < 2 ? 0 : (at - 2) >>> 1;
+  const last = (at + length - 1) >>> 1;
+  memory.fill(decoded + (first << 3), 0, (last - first + 1) << 3);
+}
+
+function dropFetches(decoded: u32): void {
+  const harts = load<u32>(MACHINE_HART_COUNT);
+  for (let hart: u32 = 0; hart < harts; hart++) {
+    const h = hartAt(hart);
+    for (let b: u32 = 0; b < TLB_BANKS; b++) {
+      if (!bankUsed(h, b)) continue;
+      let e = bankAt(h, b) + TLB_EXECUTE;
+      for (const end = e + TLB_ENTRIES * TLB_ENTRY_SIZE; e < end; e += TLB_ENTRY_SIZE) {
+        if (load<u32>(e, 8) == decoded) store<u64>(e, ~0);
+      }
+    }
+  }
+}
+
+/** Forgets all decoded pages. */
+export function dropDecoded(): void {
+  for (let i: u32 = 0; i < DECODE_PAGES; i++) {
+    const owner = load<i32>(DECODE_OWNER_AT + (i << 2));
+    if (owner >= 0 && <u64>owner << 12 < ramSize) store<u8>(flagsAt + owner, <u8>(flagsOf(owner) & ~PAGE_FLAG_DECODED));
+    store<i32>(DECODE_OWNER_AT + (i << 2), -1);
+  }
+  store<u32>(MACHINE_NEXT_DECODE, 0);
+}
+
+/** Sets a flag that makes stores to the page take the slow path: write entries that lead there stop matching inline. */
+export function watchStores(page: u32, flag: u32): void {
+  const flags = flagsOf(page);
+  store<u8>(flagsAt + page, <u8>(flags | flag));
+  if (flags & SPECIAL) return;
+  const target = RAM_AT + <usize>page * 4096;
+  const harts = load<u32>(MACHINE_HART_COUNT);
+  for (let hart: u32 = 0; hart < harts; hart++) {
+    const h = hartAt(hart);
+    for (let b: u32 = 0; b < TLB_BANKS; b++) {
+      if (!bankUsed(h, b)) continue;
+      let e = bankAt(h, b) + TLB_WRITE;
+      for (const end = e + TLB_ENTRIES * TLB_ENTRY_SIZE; e < end; e += TLB_ENTRY_SIZE) {
+        const tag = load<u64>(e);
+        if ((tag & 0xfff) == 0 && load<u32>(e, 8) + <u32>tag == <u32>target) store<u64>(e, tag | 1);
+      }
+    }
+  }
+}
+
+// ---- page tables
+
+/** Notes that a live translation was read from the entry at `offset` of RAM. @param leaf the last level (a 4 KiB leaf) */
+export function tableRead(offset: u32, leaf: bool): void {
+  const page = offset >>> 12;
+  const slot = (offset >>> 3) & 511;
+  const flag = leaf ? PAGE_FLAG_TABLE_LEAF : PAGE_FLAG_TABLE_UPPER;
+  const flags = flagsOf(page);
+  if ((flags & flag) == 0) {
+    if ((flags & (PAGE_FLAG_TABLE_LEAF | PAGE_FLAG_TABLE_UPPER)) == 0) {
+      let count = load<u32>(MACHINE_TABLE_COUNT);
+      if (count == MAX_TABLES) {
+        dropTranslations();
+        count = 0;
+      }
+      store<u32>(TABLE_LIST_AT + (count << 2), page);
+      store<u32>(MACHINE_TABLE_COUNT, count + 1);
+      memory.fill(tableBitsAt + (page << 6), 0, 64);
+    }
+    watchStores(page, flag);
+  }
+  const bits = tableBitsAt + (page << 6) + (slot >>> 3);
+  store<u8>(bits, load<u8>(bits) | <u8>(<u32>1 << (slot & 7)));
+}
+
+/** Drops every translation, and with them the notes on the tables they were read from. */
+export function dropTranslations(): void {
+  dropBanks();
+  const count = load<u32>(MACHINE_TABLE_COUNT);
+  for (let i: u32 = 0; i < count; i++) {
+    const page = load<u32>(TABLE_LIST_AT + (i << 2));
+    store<u8>(flagsAt + page, <u8>(flagsOf(page) & ~(PAGE_FLAG_TABLE_LEAF | PAGE_FLAG_TABLE_UPPER)));
+  }
+  store<u32>(MACHINE_TABLE_COUNT, 0);
+}
+
+function tableWritten(page: u32, offset: u32, length: u32, flags: u32): void {
+  const first = (offset >>> 3) & 511;
+  const last = ((offset + length - 1) >>> 3) & 511;
+  for (let slot = first; slot <= last; slot++) {
+    const bits = tableBitsAt + (page << 6) + (slot >>> 3);
+    const mask = <u8>(<u32>1 << (slot & 7));
+    if ((load<u8>(bits) & mask) == 0) continue;
+    if (flags & PAGE_FLAG_TABLE_UPPER) {
+      dropTranslations();
+      return;
+    }
+    store<u8>(bits, load<u8>(bits) & ~mask);
+    dropLeaf((page << 12) | (slot << 3), slot);
+  }
+}
+
+/** Drops the translations read from one 4 KiB leaf: its slot number is the low part of the virtual page number, so is the TLB index. */
+function dropLeaf(entry: u32, slot: u32): void {
+  const harts = load<u32>(MACHINE_HART_COUNT);
+  const at = (slot % TLB_ENTRIES) * TLB_ENTRY_SIZE;
+  for (let hart: u32 = 0; hart < harts; hart++) {
+    const h = hartAt(hart);
+    for (let b: u32 = 0; b < TLB_BANKS; b++) {
+      if (!bankUsed(h, b)) continue;
+      const e = bankAt(h, b) + at;
+      if (load<u32>(e, TLB_READ + 12) == entry) store<u64>(e, ~0, TLB_READ);
+      if (load<u32>(e, TLB_WRITE + 12) == entry) store<u64>(e, ~0, TLB_WRITE);
+      if (load<u32>(e, TLB_EXECUTE + 12) == entry) store<u64>(e, ~0, TLB_EXECUTE);
+    }
+  }
+}

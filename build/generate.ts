@@ -1,0 +1,14 @@
+import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { csrSource, decodeSource, interpreterSource, layoutSource } from './generate-as.ts';
+
+/** Writes what is derived from src/isa: the generated parts of assembly/ and src/. @param root the project's folder */
+export function generate(root: string): void {
+  const assembly = join(root, 'assembly/generated');
+  mkdirSync(assembly, { recursive: true });
+  const write = (name: string, text: string): void => writeFileSync(join(assembly, `${name}.ts`), text);
+  write('layout', layoutSource());
+  write('decode', decodeSource());
+  write('csr', csrSource());
+  write('interpreter', interpreterSource(readFileSync(join(root, 'build/interpreter.template.ts'), 'utf8')));
+}

@@ -1,0 +1,81 @@
+import { CORE_WASM_BASE64 } from '../../generated/core-wasm.ts';
+import { MACHINE, MACHINE_AT, ramTables, type Exit } from '../../isa/layout.ts';
+import type { Access, Core, CoreHost } from '../core.ts';
+
+/** What assembly/index.ts exports. */
+export interface CoreExports {
+  run(hart: number, ticks: number): Exit;
+  configure(ramSize: number, flags: number, decodeIndex: number, tableBits: number): void;
+  ramChanged(offset: number, length: number): void;
+  hartChanged(hart: number): void;
+  dropDerived(): void;
+  clearDirty(): void;
+  translate(hart: number, access: number): number;
+  readCsr(hart: number, csr: number): number;
+  writeCsr(hart: number, csr: number): number;
+}
+
+let compiled: WebAssembly.Module | undefined;
+
+/** The compiled core; compiled once a realm. */
+export function coreModule(): WebAssembly.Module {
+  if (!compiled) {
+    const text = atob(CORE_WASM_BASE64);
+    const bytes = new Uint8Array(text.length);
+    for (let i = 0; i < text.length; i++) bytes[i] = text.charCodeAt(i);
+    compiled = new WebAssembly.Module(bytes);
+  }
+  return compiled;
+}
+
+/** Told when bytes of a page flagged PAGE_FLAG.TRANSLATED change: RAM offset and length, within one page. */
+export type TranslatedStore = (offset: number, length: number) => void;
+
+/** Instantiates the core over a machine's memory and tells it the layout of RAM. */
+export function instantiateCore(memory: WebAssembly.Memory, host: CoreHost, translatedStore: TranslatedStore): CoreExports {
+  const instance = new WebAssembly.Instance(coreModule(), {
+    env: { memory },
+    host: {
+      mmioRead: (address: number, width: number): number => (host.mmioRead(address, width) ? 1 : 0),
+      mmioWrite: (address: number, width: number): number => (host.mmioWrite(address, width) ? 1 : 0),
+      translatedStore,
+    },
+  });
+  const exports = instance.exports as unknown as CoreExports;
+  const ramSize = Number(new DataView(memory.buffer).getBigUint64(MACHINE_AT + MACHINE.ramSize, true));
+  const tables = ramTables(ramSize);
+  exports.configure(ramSize, tables.flags, tables.decodeIndex, tables.tableBits);
+  return exports;
+}
+
+/** The part of {@link Core} that every core built on assembly/ shares. */
+export function coreOver(exports: CoreExports, memory: WebAssembly.Memory, kind: Core['kind']): Core {
+  const view = new DataView(memory.buffer, MACHINE_AT);
+  const mail = (value: bigint): void => view.setBigUint64(MACHINE.mmioLow, BigInt.asUintN(64, value), true);
+  const answer = (): bigint => view.getBigUint64(MACHINE.mmioLow, true);
+  return {
+    kind,
+    run: exports.run,
+    ramChanged: exports.ramChanged,
+    hartChanged: exports.hartChanged,
+    dropDerived: exports.dropDerived,
+    clearDirty: exports.clearDirty,
+    translate(hart: number, address: bigint, access: Access): bigint {
+      mail(address);
+      return exports.translate(hart, access) ? answer() : -1n;
+    },
+    readCsr: (hart: number, csr: number): bigint | undefined => (exports.readCsr(hart, csr) ? answer() : undefined),
+    writeCsr(hart: number, csr: number, value: bigint): boolean {
+      mail(value);
+      return exports.writeCsr(hart, csr) !== 0;
+    },
+  };
+}
+
+/**
+ * The interpreter in WebAssembly. @param memory laid out as {@link ../../isa/layout.ts} says, with MACHINE.ramSize, hartCount and extensions
+ * already set.
+ */
+export function createWasmCore(memory: WebAssembly.Memory, host: CoreHost): Core {
+  return coreOver(instantiateCore(memory, host, () => {}), memory, 'wasm');
+}
