@@ -58,7 +58,11 @@ function data(h: usize, va: u64, width: u32, access: Access): u64 {
   const e = load<u32>(h, HART_DATA_BANK) + (<u32>(va >> 8) & 0xff0) + (access == Access.WRITE ? <u32>TLB_WRITE : 0);
   const page = va & ~0xfff;
   // a write entry of a watched page carries flag bits, so that it only serves here
-  if ((load<u64>(e) & ~0xfff) == page && (load<u64>(e) & 0xffe) == 0) return <u64>(load<u32>(e, 8) + <u32>va - <u32>RAM_AT) + RAM_BASE;
+  if ((load<u64>(e) & ~0xfff) == page && (load<u64>(e) & 0xffe) == 0) {
+    // in a local of its own: inside a cast to u64, load<u32> would give 64 bits and the sum would not wrap
+    const offset: u32 = load<u32>(e, 8) + <u32>va - <u32>RAM_AT;
+    return <u64>offset + RAM_BASE;
+  }
   const pa = physical(h, va, width, access, dataPrivilege(h), true);
   if (pa == NOWHERE || !pmpWholePage) return pa;
   const pageAt = pa & ~0xfff;
