@@ -13,8 +13,8 @@ export { run } from "./generated/interpreter";
 export { ramChanged };
 
 /** Tells the core how large RAM is and where its tables are. Call once, before anything else. */
-export function configure(size: u32, flags: u32, decodeIndex: u32, tableBits: u32): void {
-  configureRam(size, flags, decodeIndex, tableBits);
+export function configure(size: u32, flags: u32, decodeIndex: u32, writeEntries: u32, tableBits: u32): void {
+  configureRam(size, flags, decodeIndex, writeEntries, tableBits);
   dropDerived();
 }
 

@@ -7,7 +7,7 @@ import {
 } from "./generated/layout";
 import { mmioRead, mmioWrite } from "./host";
 import { PMP_R, PMP_W, PMP_X, pmpAllows, pmpWholePage } from "./pmp";
-import { inRam, isSpecial, ramWritten, writeRam } from "./ram";
+import { inRam, isSpecial, noteWriteEntry, ramWritten, writeRam } from "./ram";
 import { Access, NOWHERE, accessFault, leafEntry, setBare, walk } from "./walk";
 
 // Loads and stores that the inline TLB probe does not serve.
@@ -54,7 +54,7 @@ export function debugMet(va: u64, width: u32, kind: u64): bool {
 }
 
 /** Data translation with its refill: what lies in plain RAM may be probed inline next time. Sets the trap and returns NOWHERE on a fault. */
-function data(h: usize, va: u64, width: u32, access: Access): u64 {
+export function data(h: usize, va: u64, width: u32, access: Access): u64 {
   const e = load<u32>(h, HART_DATA_BANK) + (<u32>(va >> 8) & 0xff0) + (access == Access.WRITE ? <u32>TLB_WRITE : 0);
   const page = va & ~0xfff;
   // a write entry of a watched page carries flag bits, so that it only serves here
@@ -75,6 +75,7 @@ function data(h: usize, va: u64, width: u32, access: Access): u64 {
     // the store that follows marks the page dirty; entries are dropped when the marks are cleared
     ramWritten(offset, 0);
     if (isSpecial(offset >>> 12)) tag |= 1;
+    else noteWriteEntry(offset >>> 12, e);
   }
   store<u64>(e, tag);
   store<u32>(e, <u32>RAM_AT + offset - <u32>page, 8);

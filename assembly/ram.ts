@@ -14,12 +14,15 @@ import { translatedStore } from "./host";
 export let ramSize: u64 = 0;
 export let flagsAt: usize = 0;
 let decodeIndexAt: usize = 0;
+let writeEntriesAt: usize = 0;
 let tableBitsAt: usize = 0;
 
-export function configureRam(size: u64, flags: usize, decodeIndex: usize, tableBits: usize): void {
+export function configureRam(size: u64, flags: usize, decodeIndex: usize, writeEntries: usize, tableBits: usize): void {
   ramSize = size;
   flagsAt = flags;
   decodeIndexAt = decodeIndex;
+  writeEntriesAt = writeEntries;
+  memory.fill(writeEntries, 0, <usize>(size >> 12) << 2);
   tableBitsAt = tableBits;
 }
 
@@ -58,7 +61,7 @@ export function ramWritten(offset: u32, length: u32): void {
   const page = offset >>> 12;
   const flags = <u32>load<u8>(flagsAt + page);
   if ((flags & PAGE_FLAG_DIRTY) == 0) store<u8>(flagsAt + page, <u8>(flags | PAGE_FLAG_DIRTY));
-  if ((flags & SPECIAL) == 0) return;
+  if ((flags & SPECIAL) == 0 || length == 0) return;
   if (flags & PAGE_FLAG_DECODED) undecode(page, offset & 0xfff, length);
   if (flags & PAGE_FLAG_TRANSLATED) translatedStore(offset, length);
   if (flags & (PAGE_FLAG_TABLE_LEAF | PAGE_FLAG_TABLE_UPPER)) tableWritten(page, offset, length, flags);
@@ -138,12 +141,39 @@ export function dropDecoded(): void {
   store<u32>(MACHINE_NEXT_DECODE, 0);
 }
 
+// ---- write entries: where in the TLB banks a page of RAM may be stored to inline
+//   0: nowhere   an address: there at most   MANY: anywhere
+
+const MANY: u32 = 0xffffffff;
+
+// @ts-ignore: decorator
+@inline function leadsTo(e: usize, target: u32): bool {
+  const tag = load<u64>(e);
+  const at: u32 = load<u32>(e, 8) + <u32>tag;
+  return (tag & 0xfff) == 0 && at == target;
+}
+
+/** Notes that the write entry `e` will lead to the page. */
+export function noteWriteEntry(page: u32, e: usize): void {
+  const known = load<u32>(writeEntriesAt + (page << 2));
+  if (known == <u32>e) return;
+  const single = known == 0 || (known != MANY && !leadsTo(known, <u32>RAM_AT + (page << 12)));
+  store<u32>(writeEntriesAt + (page << 2), single ? <u32>e : MANY);
+}
+
 /** Sets a flag that makes stores to the page take the slow path: write entries that lead there stop matching inline. */
 export function watchStores(page: u32, flag: u32): void {
   const flags = flagsOf(page);
   store<u8>(flagsAt + page, <u8>(flags | flag));
   if (flags & SPECIAL) return;
-  const target = RAM_AT + <usize>page * 4096;
+  const target = <u32>RAM_AT + (page << 12);
+  const known = load<u32>(writeEntriesAt + (page << 2));
+  store<u32>(writeEntriesAt + (page << 2), 0);
+  if (known == 0) return;
+  if (known != MANY) {
+    if (leadsTo(known, target)) store<u64>(known, load<u64>(known) | 1);
+    return;
+  }
   const harts = load<u32>(MACHINE_HART_COUNT);
   for (let hart: u32 = 0; hart < harts; hart++) {
     const h = hartAt(hart);
@@ -151,8 +181,7 @@ export function watchStores(page: u32, flag: u32): void {
       if (!bankUsed(h, b)) continue;
       let e = bankAt(h, b) + TLB_WRITE;
       for (const end = e + TLB_ENTRIES * TLB_ENTRY_SIZE; e < end; e += TLB_ENTRY_SIZE) {
-        const tag = load<u64>(e);
-        if ((tag & 0xfff) == 0 && load<u32>(e, 8) + <u32>tag == <u32>target) store<u64>(e, tag | 1);
+        if (leadsTo(e, target)) store<u64>(e, load<u64>(e) | 1);
       }
     }
   }

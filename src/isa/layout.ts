@@ -8,7 +8,7 @@
  * HARTS      MAX_HARTS blocks of HART_SIZE
  * TLBS       MAX_HARTS × TLB_BANKS banks (derived: never saved, never hashed)
  * DECODE     DECODE_PAGES decoded pages of DECODE_STRIDE bytes (derived)
- * RAM        guest RAM, then per RAM page: flags (1 B), decoded-page index (2 B), page-table-entry bitmap (64 B)
+ * RAM        guest RAM, then per RAM page: flags (1 B), decoded-page index (2 B), write entry (4 B), page-table-entry bitmap (64 B)
  * ```
  */
 
@@ -216,12 +216,13 @@ export const JIT_SIZE = 4 << 20;
 export const RAM_AT = JIT_AT + JIT_SIZE;
 
 /** Locations that depend on the size of RAM (bytes, multiple of the page size). */
-export function ramTables(ramSize: number): { flags: number; decodeIndex: number; tableBits: number; end: number } {
+export function ramTables(ramSize: number): { flags: number; decodeIndex: number; writeEntries: number; tableBits: number; end: number } {
   const pages = ramSize / PAGE_SIZE;
   const flags = RAM_AT + ramSize;
   const decodeIndex = align(flags + pages, PAGE_SIZE);
-  const tableBits = align(decodeIndex + pages * 2, PAGE_SIZE);
-  return { flags, decodeIndex, tableBits, end: align(tableBits + pages * 64, 65536) };
+  const writeEntries = align(decodeIndex + pages * 2, PAGE_SIZE);
+  const tableBits = align(writeEntries + pages * 4, PAGE_SIZE);
+  return { flags, decodeIndex, writeEntries, tableBits, end: align(tableBits + pages * 64, 65536) };
 }
 
 /** Largest RAM that fits the 4 GiB linear memory with its tables. */

@@ -5,7 +5,7 @@ import type { Access, Core, CoreHost } from '../core.ts';
 /** What assembly/index.ts exports. */
 export interface CoreExports {
   run(hart: number, ticks: number): Exit;
-  configure(ramSize: number, flags: number, decodeIndex: number, tableBits: number): void;
+  configure(ramSize: number, flags: number, decodeIndex: number, writeEntries: number, tableBits: number): void;
   ramChanged(offset: number, length: number): void;
   hartChanged(hart: number): void;
   dropDerived(): void;
@@ -44,7 +44,7 @@ export function instantiateCore(memory: WebAssembly.Memory, host: CoreHost, tran
   const exports = instance.exports as unknown as CoreExports;
   const ramSize = Number(new DataView(memory.buffer).getBigUint64(MACHINE_AT + MACHINE.ramSize, true));
   const tables = ramTables(ramSize);
-  exports.configure(ramSize, tables.flags, tables.decodeIndex, tables.tableBits);
+  exports.configure(ramSize, tables.flags, tables.decodeIndex, tables.writeEntries, tables.tableBits);
   return exports;
 }
 

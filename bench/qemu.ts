@@ -1,0 +1,24 @@
+import { execFileSync, spawn } from 'node:child_process';
+import { Marks } from './marks.ts';
+
+/** Version line of Debian's QEMU, or undefined when it is not installed. */
+export function qemuVersion(): string | undefined {
+  try {
+    return execFileSync('qemu-system-riscv64', ['--version'], { encoding: 'utf8' }).split('\n')[0];
+  } catch {
+    return undefined;
+  }
+}
+
+/** Boots the same kernel, initramfs and command line under qemu-system-riscv64 (TCG) and times the markers. */
+export async function runQemu(files: { kernel: string; initrd: string }, append: string, memory = '256M'): Promise<Marks> {
+  const marks = new Marks(() => performance.now());
+  const child = spawn('qemu-system-riscv64', [
+    '-M', 'virt', '-m', memory, '-nographic', '-no-reboot', '-kernel', files.kernel, '-initrd', files.initrd, '-append', append,
+  ], { stdio: ['ignore', 'pipe', 'inherit'] });
+  child.stdout.setEncoding('latin1');
+  child.stdout.on('data', (text: string) => marks.add(text));
+  const code = await new Promise<number | null>((resolve, reject) => child.on('exit', resolve).on('error', reject));
+  if (code !== 0) throw new Error(`bench: qemu-system-riscv64 ended with status ${code}`);
+  return marks;
+}
