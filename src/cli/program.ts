@@ -1,0 +1,115 @@
+import { Command, CommanderError, Option } from 'commander';
+import { EXIT, UsageError } from './exit.ts';
+import type { BranchFlags } from './commands/branch.ts';
+import type { DebugFlags } from './commands/debug.ts';
+import type { GuestBuildFlags } from './commands/guest.ts';
+import type { InfoFlags } from './commands/info.ts';
+import type { ReplayFlags } from './commands/replay.ts';
+import type { RunFlags } from './commands/run.ts';
+import type { WebFlags } from './commands/web.ts';
+
+const collect = (value: string, before: string[] = []): string[] => [...before, value];
+
+/** Flags that every machine made from scratch knows. */
+function machineFlags(command: Command): Command {
+  return command
+    .option('--mem <size>', 'RAM of the machine', '512M')
+    .option('--harts <n>', 'number of harts, 1 to 8', '1')
+    .option('--core <core>', 'jit, wasm or ts: speed differs, results never')
+    .option('--isa <isa>', 'the instruction set, such as rv64gc; all extensions unless given')
+    .option('--kernel <file>', "a Linux Image or ELF program instead of the guest's kernel")
+    .option('--initrd <file>', "an initramfs instead of the guest's")
+    .option('--append <words>', "words to add to the kernel's command line")
+    .option('--firmware <file>', 'M-mode firmware such as OpenSBI fw_dynamic.bin; otherwise SBI is built in')
+    .option('--disk <file>', 'a raw disk image, or debian for the built root disk; may be repeated', collect)
+    .option('--root <device>', 'work on this disk, such as /dev/vda; the built root disk is worked on by itself')
+    .option('--seed <n>', "seed of the harts' rotation and of the kernel's random numbers")
+    .option('--chaos <seed>', 'vary the rotation of harts, to make races show');
+}
+
+/** The whole command line. Commands are loaded when they are used. @param finish takes the exit status of the command that ran */
+export function createProgram(version: string, finish: (status: number) => void): Command {
+  const program = new Command('hindsight')
+    .description('A computer you can rewind: a 64-bit RISC-V machine that boots Debian, records what enters it, and goes back to any instruction.')
+    .version(version, '-V, --version', 'print the version')
+    .helpOption('-h, --help', 'show this help')
+    .helpCommand('help [command]', 'show help for a command')
+    .enablePositionalOptions();
+
+  const quiet = (command: Command): Command => command.option('-q, --quiet', 'nothing on standard error but errors');
+  const json = (command: Command, what: string): Command => command.option('--json', what);
+
+  const run = quiet(json(machineFlags(program.command('run').description('Boot the machine to a shell, or to run one command')), 'end with one line of JSON: instructions, times, MIPS, hash'))
+    .option('--exec <command>', "run this in the guest's shell, print its output only, and exit with its status")
+    .option('--no-stdin', "give the guest's command no input")
+    .option('--record <file>', 'keep a recording in this file')
+    .option('--embed', 'put kernel, initrd and disks into the recording')
+    .addOption(new Option('--net <net>', 'network').choices(['none', 'user']).default('none'))
+    .option('--share <dir>', 'a folder that the guest mounts at /mnt/host')
+    .option('--clock <clock>', "host: idle time passes as on the wall; virtual: it is skipped. Shells run by host's, commands by virtual time")
+    .option('--timeout <time>', 'switch off after this time, such as 30s; exit status 124')
+    .option('--stats', 'say at the end what the engine did');
+  run.action(async (flags: RunFlags) => finish(await (await import('./commands/run.ts')).run(flags)));
+
+  quiet(json(program.command('replay').description('Run a recording again, exactly'), 'end with one line of JSON'))
+    .argument('<recording>', 'file made by --record')
+    .option('--verify', 'compare the state with the recorded hashes')
+    .option('--until <instant>', 'stop there: instructions such as 1.5G, a percentage such as 50%, or a guest time such as 2s')
+    .option('--speed <speed>', 'max, or real for the pace of the recorded session', 'max')
+    .option('--core <core>', 'jit, wasm or ts')
+    .option('--image <dir>', 'folder to look for kernel, initrd and disks in; may be repeated', collect)
+    .action(async (file: string, flags: ReplayFlags) => finish(await (await import('./commands/replay.ts')).replay(file, flags)));
+
+  json(program.command('info').description('Say what is in a recording'), 'as JSON')
+    .argument('<recording>', 'file made by --record')
+    .option('--events', 'list every event')
+    .action(async (file: string, flags: InfoFlags) => finish(await (await import('./commands/info.ts')).info(file, flags)));
+
+  quiet(program.command('debug').description('Open a recording, or a live machine, in a debugger'))
+    .argument('[recording]', 'file made by --record')
+    .option('--live', 'boot a machine and debug it')
+    .option('--gdb <port>', 'serve the gdb remote protocol on [HOST:]PORT', ':1234')
+    .option('--dap', 'speak the Debug Adapter Protocol on standard input and output')
+    .option('--core <core>', 'jit, wasm or ts')
+    .option('--image <dir>', 'folder to look for kernel, initrd and disks in; may be repeated', collect)
+    .action(async (file: string | undefined, flags: DebugFlags) => finish(await (await import('./commands/debug.ts')).debug(file, flags)));
+
+  quiet(program.command('branch').description('Go on live from an instant of a recording'))
+    .argument('<recording>', 'file made by --record')
+    .requiredOption('--at <instant>', 'instructions such as 1.5G, a percentage such as 50%, or a guest time such as 2s')
+    .option('--record <file>', 'keep the new recording in this file')
+    .option('--core <core>', 'jit, wasm or ts')
+    .option('--image <dir>', 'folder to look for kernel, initrd and disks in; may be repeated', collect)
+    .action(async (file: string, flags: BranchFlags) => finish(await (await import('./commands/branch.ts')).branch(file, flags)));
+
+  const guest = program.command('guest').description('Build and list guest images');
+  quiet(guest.command('build').description('Make the Debian guest: kernel, busybox, modules'))
+    .option('--disk', 'make the root disk with Python, gcc and sqlite3 too')
+    .option('--mirror <url>', "Debian mirror; otherwise that of this machine's apt")
+    .option('--rebuild', 'make it again although it is there')
+    .action(async (flags: GuestBuildFlags) => finish(await (await import('./commands/guest.ts')).guestBuild(flags)));
+  json(guest.command('list').description('List the built images'), 'as JSON')
+    .action(async (flags: { json?: boolean }) => finish(await (await import('./commands/guest.ts')).guestList(flags)));
+
+  quiet(program.command('web').description('Serve a page that runs the machine in the browser'))
+    .option('--port <port>', '[HOST:]PORT to listen on', ':8080')
+    .action(async (flags: WebFlags) => finish(await (await import('./commands/web.ts')).web(flags)));
+
+  json(program.command('doctor').description('Say whether everything the machine needs is here'), 'as JSON')
+    .action(async (flags: { json?: boolean }) => finish(await (await import('./commands/doctor.ts')).doctor(flags)));
+
+  program.command('bench').description('Measure, beside QEMU where it is installed').allowUnknownOption().argument('[args...]')
+    .action(async (args: string[]) => finish(await (await import('./commands/bench.ts')).bench(args)));
+
+  for (const command of [program, guest, ...program.commands, ...guest.commands]) {
+    command.exitOverride().configureOutput({ outputError: () => {} });
+  }
+  return program;
+}
+
+/** What commander refused, as the one line we show; undefined when it only printed help or the version. */
+export function usageError(error: CommanderError): UsageError | undefined {
+  if (error.exitCode === EXIT.OK || error.code === 'commander.help') return undefined;
+  const line = error.message.replace(/^error: /, '').replace(/\s*\n\s*/g, ' ').trim();
+  return new UsageError(`${line}; see hindsight --help`);
+}

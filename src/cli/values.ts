@@ -1,0 +1,71 @@
+import { UsageError } from './exit.ts';
+
+const MIB = 2 ** 20;
+const UNIT: Readonly<Record<string, number>> = { K: 2 ** 10, M: MIB, G: 2 ** 30 };
+
+/** Reads a size such as `512M`, `1G`, `262144K`, or a number of MiB. @returns bytes */
+export function parseSize(flag: string, text: string): number {
+  const found = /^(\d+(?:\.\d+)?)\s*(?:([KMG])(?:i?B)?)?$/i.exec(text.trim());
+  const bytes = found ? Number(found[1]) * (found[2] ? UNIT[found[2].toUpperCase()]! : MIB) : Number.NaN;
+  if (!Number.isSafeInteger(bytes) || bytes <= 0) throw new UsageError(`${flag} ${text}: expected a size such as 512M or 1G`);
+  return bytes;
+}
+
+/** Reads a whole number in a range. */
+export function parseInteger(flag: string, text: string, least: number, most: number): number {
+  const value = /^\d+$/.test(text) ? Number(text) : Number.NaN;
+  if (!(value >= least && value <= most)) throw new UsageError(`${flag} ${text}: expected a whole number from ${least} to ${most}`);
+  return value;
+}
+
+/** Reads one of a few words. */
+export function parseChoice<T extends string>(flag: string, text: string, choices: readonly T[]): T {
+  const found = choices.find((choice) => choice === text);
+  if (found === undefined) throw new UsageError(`${flag} ${text}: expected ${oneOf(choices)}`);
+  return found;
+}
+
+/** Reads a time such as `30`, `30s`, `500ms`, `5m`, `1h`. @returns milliseconds */
+export function parseDuration(flag: string, text: string): number {
+  const found = /^(\d+(?:\.\d+)?)\s*(ms|s|m|h)?$/.exec(text.trim());
+  const unit = { ms: 1, s: 1000, m: 60_000, h: 3_600_000 }[found?.[2] ?? 's']!;
+  const value = found ? Number(found[1]) * unit : Number.NaN;
+  if (!(value > 0 && value < 2 ** 31)) throw new UsageError(`${flag} ${text}: expected a time such as 30s, 500ms or 5m`);
+  return value;
+}
+
+/** Reads `:1234`, `1234` or `HOST:1234`; the host is loopback unless named. */
+export function parseListen(flag: string, text: string): { host: string; port: number } {
+  const found = /^(?:(\[[0-9a-f:]+\]|[\w.-]*):)?(\d{1,5})$/i.exec(text);
+  const port = Number(found?.[2] ?? Number.NaN);
+  if (!(port >= 0 && port <= 65535)) throw new UsageError(`${flag} ${text}: expected a port such as :1234, or HOST:PORT`);
+  const host = found![1]?.replace(/^\[|\]$/g, '');
+  return { host: host ? host : '127.0.0.1', port };
+}
+
+/** `a, b or c`. */
+function oneOf(words: readonly string[]): string {
+  return words.length < 2 ? words.join('') : `${words.slice(0, -1).join(', ')} or ${words.at(-1)}`;
+}
+
+/** A size for people: GiB, MiB, KiB or bytes with at most one decimal. */
+export function formatBytes(bytes: number): string {
+  for (const [unit, size] of [['GiB', 2 ** 30], ['MiB', MIB], ['KiB', 2 ** 10]] as const) {
+    if (bytes >= size) return `${Number((bytes / size).toFixed(1))} ${unit}`;
+  }
+  return `${bytes} bytes`;
+}
+
+/** A number of instructions for people. */
+export function formatCount(count: number | bigint): string {
+  const n = Number(count);
+  for (const [unit, size] of [['G', 1e9], ['M', 1e6], ['k', 1e3]] as const) {
+    if (n >= size) return `${(n / size).toPrecision(3).replace(/(\.\d*?)0+$/, '$1').replace(/\.$/, '')} ${unit}`;
+  }
+  return `${n} `;
+}
+
+/** Seconds for people. @param milliseconds not negative */
+export function formatSeconds(milliseconds: number): string {
+  return milliseconds < 10_000 ? `${(milliseconds / 1000).toFixed(2)} s` : `${(milliseconds / 1000).toFixed(1)} s`;
+}
