@@ -264,13 +264,15 @@ function leaves(row: Instruction): (name: string) => string {
 const NEXT = 'ip += (w >>> 10) & 0x18; continue;';
 const writeRd = (v: string): string => `store<u64>(h + ((w >>> 13) & 0x7f8), ${v}, HART_X);`;
 const writeFd = (v: string): string => `store<u64>(h + ((w >>> 13) & 0x7f8), ${v}, HART_F);`;
+/** Leaves the inner loop at `ip`, which has become hot. */
+const HOT = 'pc = vpage + ((ip - pageIp) >> 2); act = ACT_HOT; break;';
 const SYNC = 'store<i32>(MACHINE_LEFT, left + rest); store<u64>(h, vpage + ((ip - pageIp) >> 2), HART_PC);';
 
 function loadType(width: number, signed: boolean): string {
   return `${signed ? 'i' : 'u'}${width}`;
 }
 
-function body(row: Instruction): string {
+function body(row: Instruction, jit: boolean): string {
   const leaf = leaves(row);
   const s: Statement = row.statement;
   const lines: string[] = [];
@@ -339,7 +341,7 @@ function body(row: Instruction): string {
       lines.push(
         `if (${condition(s.condition, leaf)}) {`,
         '  const to = ip + (load<u32>(ip, 4) << 2);',
-        '  if (to - pageIp < limit) { ip = to; continue; }',
+        jit ? `  if (to - pageIp < limit) { if (to <= ip && heats(to)) { ip = to; ${HOT} } ip = to; continue; }` : '  if (to - pageIp < limit) { ip = to; continue; }',
         '  pc = vpage + ((ip - pageIp) >> 2) + <u64>load<i32>(ip, 4);',
         '  act = ACT_JUMP; break;',
         '}',
@@ -351,7 +353,7 @@ function body(row: Instruction): string {
         `const target = ${expression(s.target, leaf)};`,
         'if (<u32>target & alignment) { misalignedJump(target); break; }',
         writeRd(leaf('link')),
-        'if ((target ^ vpage) < limitBytes) { ip = pageIp + ((<u32>target & 0xfff) << 2); continue; }',
+        `if ((target ^ vpage) < limitBytes) { ip = pageIp + ((<u32>target & 0xfff) << 2); ${jit ? `if (heats(ip)) { ${HOT} }` : ''} continue; }`,
         'pc = target; act = ACT_JUMP; break;',
       );
       break;
@@ -430,10 +432,10 @@ function irregular(name: string, leaf: (n: string) => string): string {
   throw new Error(`no body for "call ${name}"`);
 }
 
-/** The interpreter: the loop of `run` with one case per row. */
-export function interpreterSource(template: string): string {
-  const cases = INSTRUCTIONS.map((row) => `      case ${opName(row.name)}: { // ${row.semantics}\n${body(row)}\n      }`);
-  return HEADER + template.replace('/*OPS*/', INSTRUCTIONS.map((r) => opName(r.name)).join(', ')).replace('      /*CASES*/', cases.join('\n'));
+/** The interpreter: the loop of `run` with one case per row. @param jit with counting of jumps and calls of translated code */
+export function interpreterSource(template: string, jit: boolean): string {
+  const cases = INSTRUCTIONS.map((row) => `      case ${opName(row.name)}: { // ${row.semantics}\n${body(row, jit)}\n      }`);
+  return HEADER + template.replace('/*JIT*/ false', String(jit)).replace('/*OPS*/', INSTRUCTIONS.map((r) => opName(r.name)).join(', ')).replace('      /*CASES*/', cases.join('\n'));
 }
 
 // --------------------------------------------------------------------------------------------------------------------- CSRs

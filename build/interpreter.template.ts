@@ -10,6 +10,8 @@ import {
   MACHINE_DEBUG_SKIP, MACHINE_LEFT, MACHINE_TIME_END, OP_CROSSING, OP_DECODE, OP_ILLEGAL, OP_PAGE_END, RAM_AT, TLB_EXECUTE, TLB_WRITE,
   /*OPS*/
 } from "./layout";
+import { NO_REGION, heats, runRegions } from "../jit";
+import { LEAVE_BUDGET, LEAVE_CONTINUE } from "./jit-layout";
 import { debugMet, loadSlow, storeSlow } from "../memory";
 import { writeRam } from "../ram";
 import { extension } from "../slot";
@@ -23,8 +25,11 @@ import {
 import { ecall, fenceAllowed, mret, pendingBits, sret, takeException, takeInterrupt, waitAllowed } from "../trap";
 
 /** Why the inner loop was left, when not by a trap. */
-const enum Act { NONE, JUMP, LEAVE, RETURN, WAIT, SBI }
-const ACT_JUMP: i32 = Act.JUMP, ACT_LEAVE: i32 = Act.LEAVE, ACT_RETURN: i32 = Act.RETURN, ACT_WAIT: i32 = Act.WAIT, ACT_SBI: i32 = Act.SBI;
+const enum Act { NONE, JUMP, LEAVE, RETURN, WAIT, SBI, HOT }
+const ACT_JUMP: i32 = Act.JUMP, ACT_LEAVE: i32 = Act.LEAVE, ACT_RETURN: i32 = Act.RETURN, ACT_WAIT: i32 = Act.WAIT, ACT_SBI: i32 = Act.SBI, ACT_HOT: i32 = Act.HOT;
+/** Whether this loop counts jumps and calls translated code. */
+// @ts-ignore: decorator
+@inline const JIT: bool = /*JIT*/ false;
 
 /** An illegal instruction: its bits are filled in where the trap is taken. */
 function illegal(): void {
@@ -59,6 +64,8 @@ export function run(hart: u32, ticks: i32): i32 {
   let rest: i32 = 0;
   let skip = load<u32>(MACHINE_DEBUG_SKIP) != 0;
   let check = true;
+  // translated code: pc was reached by a hot jump; the next instruction is the interpreter's; too few ticks are left
+  let hot = false, held = false, short = false;
   if (load<u32>(h, HART_HSM) != 0) return finish(h, ticks, EXIT_WAIT);
   while (true) {
     // ---- an instruction boundary: HART.pc is true
@@ -92,6 +99,19 @@ export function run(hart: u32, ticks: i32): i32 {
         continue;
       }
       observed = observedPage;
+    }
+    if (JIT && !observed && !skip && !short) {
+      if (held) held = false;
+      else {
+        const leave = runRegions(h, pc, pageIp, hot);
+        hot = false;
+        if (leave != NO_REGION) {
+          left = load<i32>(MACHINE_LEFT);
+          held = leave != LEAVE_CONTINUE;
+          short = leave == LEAVE_BUDGET;
+          continue;
+        }
+      }
     }
     if (observed || skip) {
       // one instruction at a time, each boundary looked at
@@ -165,10 +185,20 @@ export function run(hart: u32, ticks: i32): i32 {
           pageIp = load<u32>(e, 8);
           vpage = pc & ~0xfff;
           ip = pageIp + ((<usize>pc & 0xffe) << 2);
+          if (JIT && heats(ip)) {
+            hot = true;
+            store<u64>(h, pc, HART_PC);
+            break;
+          }
           limit = 0x4000;
           limitBytes = 0x1000;
           continue;
         }
+        store<u64>(h, pc, HART_PC);
+        break;
+      }
+      if (JIT && act == ACT_HOT) {
+        hot = true;
         store<u64>(h, pc, HART_PC);
         break;
       }

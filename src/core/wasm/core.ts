@@ -15,25 +15,35 @@ export interface CoreExports {
   writeCsr(hart: number, csr: number): number;
 }
 
-let compiled: WebAssembly.Module | undefined;
+const compiled = new Map<string, WebAssembly.Module>();
+
+/** A core from its base64; compiled once a realm. */
+function moduleOf(base64: string): WebAssembly.Module {
+  let module = compiled.get(base64);
+  if (!module) {
+    const text = atob(base64);
+    const bytes = new Uint8Array(text.length);
+    for (let i = 0; i < text.length; i++) bytes[i] = text.charCodeAt(i);
+    module = new WebAssembly.Module(bytes);
+    compiled.set(base64, module);
+  }
+  return module;
+}
 
 /** The compiled core; compiled once a realm. */
 export function coreModule(): WebAssembly.Module {
-  if (!compiled) {
-    const text = atob(CORE_WASM_BASE64);
-    const bytes = new Uint8Array(text.length);
-    for (let i = 0; i < text.length; i++) bytes[i] = text.charCodeAt(i);
-    compiled = new WebAssembly.Module(bytes);
-  }
-  return compiled;
+  return moduleOf(CORE_WASM_BASE64);
 }
 
 /** Told when bytes of a page flagged PAGE_FLAG.TRANSLATED change: RAM offset and length, within one page. */
 export type TranslatedStore = (offset: number, length: number) => void;
 
-/** Instantiates the core over a machine's memory and tells it the layout of RAM. */
-export function instantiateCore(memory: WebAssembly.Memory, host: CoreHost, translatedStore: TranslatedStore): CoreExports {
-  const instance = new WebAssembly.Instance(coreModule(), {
+/** Instantiates a core over a machine's memory and tells it the layout of RAM. @param more imports besides those of every core */
+export function instantiateCore<E extends CoreExports = CoreExports>(
+  base64: string, memory: WebAssembly.Memory, host: CoreHost, translatedStore: TranslatedStore, more: WebAssembly.Imports = {},
+): E {
+  const instance = new WebAssembly.Instance(moduleOf(base64), {
+    ...more,
     env: { memory },
     host: {
       mmioRead: (address: number, width: number): number => (host.mmioRead(address, width) ? 1 : 0),
@@ -41,7 +51,7 @@ export function instantiateCore(memory: WebAssembly.Memory, host: CoreHost, tran
       translatedStore,
     },
   });
-  const exports = instance.exports as unknown as CoreExports;
+  const exports = instance.exports as unknown as E;
   const ramSize = Number(new DataView(memory.buffer).getBigUint64(MACHINE_AT + MACHINE.ramSize, true));
   const tables = ramTables(ramSize);
   exports.configure(ramSize, tables.flags, tables.decodeIndex, tables.writeEntries, tables.tableBits);
@@ -77,5 +87,5 @@ export function coreOver(exports: CoreExports, memory: WebAssembly.Memory, kind:
  * already set.
  */
 export function createWasmCore(memory: WebAssembly.Memory, host: CoreHost): Core {
-  return coreOver(instantiateCore(memory, host, () => {}), memory, 'wasm');
+  return coreOver(instantiateCore(CORE_WASM_BASE64, memory, host, () => {}), memory, 'wasm');
 }

@@ -1,0 +1,197 @@
+import { clearTrap } from "./fault";
+import { floatByNumber } from "./generated/jit-float";
+import {
+  COUNTS_AT, COUNT_ENTERED, COUNT_LEFT, COUNT_TICKS, ENTRIES_AT, ENTRY_FUNC, ENTRY_HASH, ENTRY_KEY, ENTRY_LABEL, ENTRY_OFFSET, ENTRY_SIZE,
+  ENTRY_SLOTS, HEAT_AT, HEAT_COUNTERS, LEAVE_CONTINUE, LEAVE_INTERPRET, LEAVE_RARE, QUEUE_AT, QUEUE_COUNT_AT, QUEUE_SLOTS, RARE_AT,
+  RARE_COUNTERS, REQUEST_FROM, REQUEST_HART, REQUEST_KEY, REQUEST_PRV, REQUEST_SATP, REQUEST_SIZE, REQUEST_VA, THRESHOLD_AT,
+} from "./generated/jit-layout";
+import {
+  DEBUG_READ, DEBUG_WRITE, HART_FETCH_BANK, HART_FFLAGS, HART_FRM, HART_INDEX, HART_PC, HART_PRV, HART_SATP, MACHINE_DEBUG_COUNT,
+  MACHINE_LEFT, PAGE_FLAG_TRANSLATED, RAM_AT, RAM_BASE, TLB_EXECUTE,
+} from "./generated/layout";
+import { data, debugOnPage, physical } from "./memory";
+import { flagsAt, flagsOf, inRam, isSpecial, ownerOf, watchStores } from "./ram";
+import { fflags, setFlags } from "./softfloat";
+import { Access, NOWHERE } from "./walk";
+
+// The translator's part of the core: finding and calling translated code, counting where control goes, and what that code may call.
+
+/** The host translates what waits in the queue. */
+@external("jit", "translate")
+declare function translate(): void;
+
+/** The host is told that a rare case at `offset` of RAM has become common. */
+@external("jit", "common")
+declare function common(offset: u32): void;
+
+/** In place of a LEAVE code: nothing was executed. */
+export const NO_REGION: i32 = -1;
+
+/** Requests wait until there are so many of them, or control came so often to places without a region. */
+const BATCH: u32 = 12;
+const PATIENCE: i32 = 24;
+let patience: i32 = PATIENCE;
+
+// ---- counting
+
+// @ts-ignore: decorator
+@inline function heatAt(slot: usize): usize {
+  return HEAT_AT + ((slot >>> 2) & ((HEAT_COUNTERS - 1) << 1));
+}
+
+/** Counts a jump to a decoded slot. @returns whether the place is hot */
+// @ts-ignore: decorator
+@inline export function heats(slot: usize): bool {
+  const at = heatAt(slot);
+  const n = <u32>load<u16>(at);
+  if (n < load<u32>(THRESHOLD_AT)) {
+    store<u16>(at, <u16>(n + 1));
+    return false;
+  }
+  return n == load<u32>(THRESHOLD_AT);
+}
+
+function request(h: usize, key: u32, pc: u64, slot: usize, from: u32): void {
+  const count = load<u32>(QUEUE_COUNT_AT);
+  store<u16>(heatAt(slot), 0);
+  if (count < QUEUE_SLOTS) {
+    const r = QUEUE_AT + count * REQUEST_SIZE;
+    store<u32>(r, key, REQUEST_KEY);
+    store<u32>(r, load<u32>(h, HART_INDEX), REQUEST_HART);
+    store<u64>(r, pc, REQUEST_VA);
+    store<u64>(r, load<u64>(h, HART_SATP), REQUEST_SATP);
+    store<u32>(r, load<u32>(h, HART_PRV), REQUEST_PRV);
+    store<u32>(r, from, REQUEST_FROM);
+    store<u32>(QUEUE_COUNT_AT, count + 1);
+  }
+}
+
+function noteRare(h: usize, decoded: usize, pc: u64): void {
+  const at = RARE_AT + ((<u32>pc >>> 1) & (RARE_COUNTERS - 1)) * 4;
+  const n = load<u32>(at) + 1;
+  store<u32>(at, n);
+  // the count goes on, so that a place is told of again should its translation be lost
+  if ((n & 63) == 0) {
+    const e = load<u32>(h, HART_FETCH_BANK) + <u32>TLB_EXECUTE + (<u32>(pc >> 8) & 0xff0);
+    if (load<u64>(e) == (pc & ~0xfff)) common((ownerOf(load<u32>(e, 8)) << 12) | (<u32>pc & 0xfff));
+  }
+}
+
+// ---- calling
+
+/** Address of the table entry of a key, 0 when there is none. */
+function find(key: u32): usize {
+  let i: u32 = (key * ENTRY_HASH) >>> 16;
+  while (true) {
+    const at = <usize>(ENTRIES_AT + i * ENTRY_SIZE);
+    const k = load<u32>(at, ENTRY_KEY);
+    if (k == key) return at;
+    if (k == 0) return 0;
+    i = (i + 1) & (ENTRY_SLOTS - 1);
+  }
+}
+
+/**
+ * Runs regions from pc on, one after the other, until there is none. `decoded` is the decoded page of pc; MACHINE.left and HART.pc are stored.
+ * @param hot whether pc was reached by a jump that made it hot @returns NO_REGION or a LEAVE code, never CONTINUE when pc has no region
+ */
+export function runRegions(h: usize, pc: u64, decoded: usize, hot: bool): i32 {
+  let ran = false;
+  let from: u32 = 0;
+  const before = load<i32>(MACHINE_LEFT);
+  let leave = NO_REGION;
+  while (true) {
+    const key = (ownerOf(decoded) << 12) | (<u32>pc & 0xfff) | 1;
+    let e = find(key);
+    if (e == 0) {
+      const slot = decoded + ((<usize>pc & 0xffe) << 2);
+      if (hot || (ran && heats(slot))) {
+        request(h, key, pc, slot, from);
+        if (load<u32>(QUEUE_COUNT_AT) >= BATCH) patience = 0;
+      }
+      if (load<u32>(QUEUE_COUNT_AT) != 0 && --patience <= 0) {
+        patience = PATIENCE;
+        translate();
+        store<u32>(QUEUE_COUNT_AT, 0);
+        e = find(key);
+      }
+      if (e == 0) {
+        if (ran) leave = LEAVE_INTERPRET;
+        break;
+      }
+    }
+    ran = true;
+    from = key;
+    hot = false;
+    store<u64>(COUNTS_AT, load<u64>(COUNTS_AT, COUNT_ENTERED) + 1, COUNT_ENTERED);
+    leave = call_indirect<i32>(load<u32>(e, ENTRY_FUNC), h, load<u32>(e, ENTRY_LABEL), pc - <u64><i64>load<i32>(e, ENTRY_OFFSET));
+    const count = COUNTS_AT + (<u32>leave << 3);
+    store<u64>(count, load<u64>(count, COUNT_LEFT) + 1, COUNT_LEFT);
+    pc = load<u64>(h, HART_PC);
+    if (leave != LEAVE_CONTINUE) {
+      if (leave == LEAVE_RARE) noteRare(h, decoded, pc);
+      break;
+    }
+    const t = load<u32>(h, HART_FETCH_BANK) + <u32>TLB_EXECUTE + (<u32>(pc >> 8) & 0xff0);
+    if (load<u64>(t) != (pc & ~0xfff)) break;
+    decoded = load<u32>(t, 8);
+  }
+  store<u64>(COUNTS_AT, load<u64>(COUNTS_AT, COUNT_TICKS) + (before - load<i32>(MACHINE_LEFT)), COUNT_TICKS);
+  return leave;
+}
+
+// ---- what the host needs
+
+/** Marks a RAM page as holding translated code: stores to it are told. */
+export function markTranslated(page: u32): void {
+  watchStores(page, PAGE_FLAG_TRANSLATED);
+}
+
+/** The page holds no translated code any more. */
+export function unmarkTranslated(page: u32): void {
+  store<u8>(flagsAt + page, <u8>(flagsOf(page) & ~PAGE_FLAG_TRANSLATED));
+}
+
+/** RAM offset of the page that the hart would fetch from at va with privilege `prv`, −1 when there is none. Without side effects. */
+export function codePage(hart: usize, low: u32, high: u32, prv: u32): i32 {
+  const pa = physical(hart, <u64>low | (<u64>high << 32), 2, Access.EXECUTE, prv, false);
+  clearTrap();
+  if (pa == NOWHERE) return -1;
+  const page = pa & ~0xfff;
+  return inRam(page, 4096) ? <i32>(page - RAM_BASE) : -1;
+}
+
+// ---- what translated code calls
+
+/** See src/jit/abi.ts, `loadAddress`. */
+export function loadAddress(h: usize, va: u64, width: u32): usize {
+  return plainAddress(h, va, width, Access.READ);
+}
+
+/** See src/jit/abi.ts, `storeAddress`. */
+export function storeAddress(h: usize, va: u64, width: u32): usize {
+  const at = plainAddress(h, va, width, Access.WRITE);
+  return at != 0 && isSpecial((<u32>at - <u32>RAM_AT) >>> 12) ? 0 : at;
+}
+
+function plainAddress(h: usize, va: u64, width: u32, access: Access): usize {
+  if ((<u32>va & 0xfff) + width > 4096) return 0;
+  const pa = data(h, va, width, access);
+  if (pa == NOWHERE) {
+    clearTrap();
+    return 0;
+  }
+  if (!inRam(pa, width)) return 0;
+  if (load<u32>(MACHINE_DEBUG_COUNT) != 0 && debugOnPage(va, access == Access.WRITE ? DEBUG_WRITE : DEBUG_READ)) return 0;
+  return RAM_AT + <usize>(pa - RAM_BASE);
+}
+
+/** See src/jit/abi.ts, `float`. */
+export function float(h: usize, n: u32, a: u64, b: u64, c: u64, rm: u32): u64 {
+  const result = floatByNumber(n, a, b, c, rm == 7 ? load<u32>(h, HART_FRM) : rm);
+  if (fflags) {
+    store<u32>(h, load<u32>(h, HART_FFLAGS) | fflags, HART_FFLAGS);
+    setFlags(0);
+  }
+  return result;
+}

@@ -1,0 +1,89 @@
+import { MACHINE, MACHINE_AT } from '../isa/layout.ts';
+import { TYPE } from './wasm-opcodes.ts';
+import type { FunctionImport, Signature } from './wasm-module.ts';
+
+/**
+ * How the core and translated functions speak to each other.
+ *
+ * A region is a function (hart block, label, base) → {@link LEAVE}. `label` says at which of its entries to begin, `base` is the virtual
+ * address of the region's first page. It finds the hart's registers and MACHINE.left in memory and leaves them there, pc included.
+ */
+export const REGION_SIGNATURE: Signature = { params: [TYPE.I32, TYPE.I32, TYPE.I64], results: [TYPE.I32] };
+
+/** Locals every region function has. */
+export const LOCAL = {
+  HART: 0,
+  LABEL: 1,
+  BASE: 2,
+  /** Ticks left. */
+  LEFT: 3,
+  /** The data TLB bank. */
+  BANK: 4,
+  /** Address of a TLB entry. */
+  ENTRY: 5,
+  /** Address of an access in linear memory. */
+  HOST: 6,
+  /** Bit n: page n of the region is known to be mapped as it was translated. */
+  VALID: 7,
+  TEMP32: 8,
+  /** 1: floating-point instructions may run here (mstatus.FS is 3 and frm is a rounding mode). */
+  FLOAT: 9,
+  /** As CALM64, for single precision. */
+  CALM32: 10,
+  /** Virtual address of an access. */
+  ADDRESS: 11,
+  /** pc to leave at, and target of an indirect jump. */
+  PC: 12,
+  TEMP_A: 13,
+  TEMP_B: 14,
+  TEMP_C: 15,
+  /**
+   * While rounding is to nearest and NX is set, a result is known to raise nothing else when its bits doubled, less the two smallest
+   * exponents, are below this limit; 0 otherwise: no result is.
+   */
+  CALM64: 16,
+  TEMP_F64: 17,
+  TEMP_F32: 18,
+  FIRST_REGISTER: 19,
+} as const;
+
+/** Types of the locals behind the parameters, up to FIRST_REGISTER. */
+export const FIXED_LOCALS = [[8, TYPE.I32], [6, TYPE.I64], [1, TYPE.F64], [1, TYPE.F32]] as const;
+
+/** Why a region function returned; pc and MACHINE.left are stored. */
+export const LEAVE = {
+  /** Go on at pc. */
+  CONTINUE: 0,
+  /** The interpreter executes the instruction at pc. */
+  INTERPRET: 1,
+  /** Too few ticks left for the code at pc. */
+  BUDGET: 2,
+  /** As INTERPRET: an access or floating-point result that is not the common case. */
+  RARE: 3,
+} as const;
+export type Leave = (typeof LEAVE)[keyof typeof LEAVE];
+
+/** Helpers translated code may call, in order of their function indexes. */
+export const HELPERS = {
+  /** (hart, va, width) → address in linear memory of plain RAM to load from, refilling the TLB; 0: the interpreter has to do it. */
+  loadAddress: { params: [TYPE.I32, TYPE.I64, TYPE.I32], results: [TYPE.I32] },
+  /** The same for a store. */
+  storeAddress: { params: [TYPE.I32, TYPE.I64, TYPE.I32], results: [TYPE.I32] },
+  /** (hart, function, a, b, c, rm) → result bits; flags are merged into fcsr. */
+  float: { params: [TYPE.I32, TYPE.I32, TYPE.I64, TYPE.I64, TYPE.I64, TYPE.I32], results: [TYPE.I64] },
+  clmul: { params: [TYPE.I64, TYPE.I64], results: [TYPE.I64] },
+  clmulh: { params: [TYPE.I64, TYPE.I64], results: [TYPE.I64] },
+  clmulr: { params: [TYPE.I64, TYPE.I64], results: [TYPE.I64] },
+} as const satisfies Record<string, Signature>;
+export type HelperName = keyof typeof HELPERS;
+
+const names = Object.keys(HELPERS) as HelperName[];
+
+/** Function index of a helper in a translated module. */
+export const helperIndex = (name: HelperName): number => names.indexOf(name);
+
+/** The imports of every translated module. */
+export const HELPER_IMPORTS: readonly FunctionImport[] = names.map((name) => ({ module: 'core', name, signature: HELPERS[name] }));
+
+/** Absolute address of MACHINE.left. */
+export const LEFT_AT = MACHINE_AT + MACHINE.left;

@@ -1,0 +1,49 @@
+import { JIT_AT, JIT_SIZE } from '../isa/layout.ts';
+
+/**
+ * The translator's part of the linear memory (all derived: never saved, never hashed).
+ *
+ * ```
+ * ENTRIES   open-addressed hash of code addresses: where regions can be entered
+ * HEAT      u16 per hash of a decoded slot: how often control jumped there
+ * QUEUE     code addresses that became hot and wait for translation
+ * COUNTS    statistics
+ * ```
+ */
+
+/** Slots of the entry table; a power of two. */
+export const ENTRY_SLOTS = 65536;
+/**
+ * key u32: RAM offset of the code | 1; 0 free, 2 deleted. func u32: index in the core's table. label u32: the function's second argument.
+ * offset i32: of the code from the region's base.
+ */
+export const ENTRY = { key: 0, func: 4, label: 8, offset: 12 } as const;
+export const ENTRY_SIZE = 16;
+/** Multiplier of the table's hash: slot = (key × this mod 2^32) >>> 16. */
+export const ENTRY_HASH = 0x9e3779b1;
+
+/** Counters; a power of two. */
+export const HEAT_COUNTERS = 65536;
+/** A counter's value that says: never ask for translation. */
+export const HEAT_NEVER = 0xffff;
+
+/** Requests that fit. */
+export const QUEUE_SLOTS = 32;
+/** key u32, hart u32, va u64, satp u64, prv u32, key of the region's entry that led here u32. */
+export const REQUEST = { key: 0, hart: 4, va: 8, satp: 16, prv: 24, from: 28 } as const;
+export const REQUEST_SIZE = 32;
+
+export const ENTRIES_AT = JIT_AT;
+export const HEAT_AT = ENTRIES_AT + ENTRY_SLOTS * ENTRY_SIZE;
+export const QUEUE_AT = HEAT_AT + HEAT_COUNTERS * 2;
+export const QUEUE_COUNT_AT = QUEUE_AT + QUEUE_SLOTS * REQUEST_SIZE;
+/** How many jumps to a place make it hot (u32). */
+export const THRESHOLD_AT = QUEUE_COUNT_AT + 4;
+/** u64 each: ticks spent in regions, entries into regions, and returns by {@link ../jit/abi.ts} LEAVE code (4). */
+export const COUNTS_AT = QUEUE_AT + QUEUE_SLOTS * REQUEST_SIZE + 64;
+export const COUNT = { ticks: 0, entered: 8, left: 16 } as const;
+/** Per-pc count of rare leaves, hashed as HEAT: u8 each. */
+export const RARE_COUNTERS = 16384;
+export const RARE_AT = COUNTS_AT + 64;
+export const AREA_END = RARE_AT + RARE_COUNTERS * 4;
+if (AREA_END > JIT_AT + JIT_SIZE) throw new Error("the translator's area does not fit its place in the layout");

@@ -1,0 +1,114 @@
+import { HELPERS, LEAVE } from './abi.ts';
+import { COUNT, COUNTS_AT, THRESHOLD_AT } from './area.ts';
+import { CodeCache } from './code-cache.ts';
+import type { RegionLimits } from './discover.ts';
+import { Translator } from './translator.ts';
+import type { Core, CoreHost } from '../core/core.ts';
+import { coreOver, instantiateCore, type CoreExports } from '../core/wasm/core.ts';
+import { JIT_CORE_WASM_BASE64 } from '../generated/jit-core-wasm.ts';
+
+/** What assembly/jit-index.ts exports besides the core's. */
+interface JitExports extends CoreExports {
+  readonly table: WebAssembly.Table;
+  codePage(hart: number, low: number, high: number, prv: number): number;
+  markTranslated(page: number): void;
+  unmarkTranslated(page: number): void;
+}
+
+/** How eagerly the translator works. None of it can change what the guest sees. */
+export interface JitOptions {
+  /** Jumps to a place before it is translated. 0: at first execution. */
+  readonly threshold?: number;
+  /** Regions kept at most. */
+  readonly regions?: number;
+  readonly limits?: RegionLimits;
+  /** A clock in milliseconds for statistics; without it compile time is not known. */
+  readonly now?: () => number;
+}
+
+/** What the translator did so far. */
+export interface JitStatistics {
+  /** Ticks executed in translated code. */
+  readonly ticks: number;
+  /** Times a region was entered, and why regions were left. */
+  readonly entered: number;
+  readonly left: { readonly go: number; readonly interpret: number; readonly budget: number; readonly rare: number };
+  /** Regions live; made, dropped because code changed, evicted. */
+  readonly regions: { readonly live: number; readonly made: number; readonly dropped: number; readonly evicted: number };
+  readonly modules: number;
+  readonly instructions: number;
+  readonly bytes: number;
+  /** Time spent translating and compiling. */
+  readonly milliseconds: number;
+}
+
+/** The core with the translator. */
+export interface JitCore extends Core {
+  readonly kind: 'jit';
+  statistics(): JitStatistics;
+}
+
+/** Whether this runtime compiles WebAssembly at run time: some allow it only while starting. */
+export function jitAllowed(): boolean {
+  try {
+    return new WebAssembly.Module(new Uint8Array([0, 0x61, 0x73, 0x6d, 1, 0, 0, 0])) instanceof WebAssembly.Module;
+  } catch {
+    return false;
+  }
+}
+
+/**
+ * The core that translates hot guest code to WebAssembly. @param memory laid out as {@link ../isa/layout.ts} says, with MACHINE.ramSize,
+ * hartCount and extensions already set
+ */
+export function createJitCore(memory: WebAssembly.Memory, host: CoreHost, options: JitOptions = {}): JitCore {
+  const view = new DataView(memory.buffer);
+  let milliseconds = 0;
+  const timed = (work: () => void): void => {
+    const start = options.now?.() ?? 0;
+    work();
+    milliseconds += (options.now?.() ?? 0) - start;
+  };
+  let translator: Translator | undefined;
+  const exports = instantiateCore<JitExports>(JIT_CORE_WASM_BASE64, memory, host, (offset, length) => translator?.changed(offset >>> 0, length), {
+    jit: {
+      translate: (): void => timed(() => translator?.translateQueue()),
+      common: (ram: number): void => translator?.becameCommon(ram >>> 0),
+    },
+  });
+  const cache = new CodeCache(memory, exports, options.regions ?? 8000);
+  const all = exports as unknown as Record<string, Function>;
+  const imports = { env: { memory }, core: Object.fromEntries(Object.keys(HELPERS).map((name) => [name, all[name]])) } as WebAssembly.Imports;
+  translator = new Translator(memory, {
+    codePage: exports.codePage,
+    instantiate: (bytes) => {
+      const functions = new WebAssembly.Instance(new WebAssembly.Module(bytes), imports).exports;
+      return Object.keys(functions).map((_, i) => functions[i] as Function);
+    },
+  }, cache, { unexecuted: options.threshold === 0, limits: options.limits });
+  cache.clear();
+  translator.clear();
+  view.setUint32(THRESHOLD_AT, options.threshold ?? 40, true);
+  const count = (offset: number): number => Number(view.getBigUint64(COUNTS_AT + offset, true));
+  const left = (why: number): number => count(COUNT.left + why * 8);
+  const core = coreOver(exports, memory, 'jit');
+  return {
+    ...core,
+    kind: 'jit',
+    dropDerived(): void {
+      cache.clear();
+      translator.clear();
+      core.dropDerived();
+    },
+    statistics: () => ({
+      ticks: count(COUNT.ticks),
+      entered: count(COUNT.entered),
+      left: { go: left(LEAVE.CONTINUE), interpret: left(LEAVE.INTERPRET), budget: left(LEAVE.BUDGET), rare: left(LEAVE.RARE) },
+      regions: { live: cache.size, made: translator.made.regions, dropped: cache.dropped, evicted: cache.evicted },
+      modules: translator.made.modules,
+      instructions: translator.made.instructions,
+      bytes: translator.made.bytes,
+      milliseconds,
+    }),
+  };
+}

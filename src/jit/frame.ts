@@ -1,0 +1,218 @@
+import { HART } from '../isa/layout.ts';
+import { FIXED_LOCALS, LOCAL, LEFT_AT, type Leave } from './abi.ts';
+import type { RegisterFlow, RegisterSet } from './dataflow.ts';
+import { WasmCode } from './wasm-code.ts';
+import type { FunctionBody } from './wasm-module.ts';
+import { OP, TYPE } from './wasm-opcodes.ts';
+
+const XLEN_SHIFT = 3;
+
+/** A place the function is left from. */
+interface Site {
+  readonly leave: Leave;
+  /** Offset of the pc from the base, or undefined when LOCAL.PC holds it already. */
+  readonly pc: number | undefined;
+  /** Ticks to give back: counted for the block but not used. */
+  readonly unused: number;
+  readonly group: number;
+}
+
+interface Group {
+  readonly leave: Leave;
+  readonly dirty: RegisterSet;
+}
+
+/**
+ * The function under construction: its code, its locals and the ways out. All ways out lie behind the body, so that the code between
+ * branches is what usually runs: a site sets pc and gives ticks back, a group of sites writes the same registers back.
+ *
+ * ```
+ * block groups… block sites…  body  end site 0 → group … end  group 0: write back, return …
+ * ```
+ */
+export class Frame {
+  readonly code = new WasmCode(4096);
+  /** Labels open inside the body. */
+  depth = 0;
+  /** What differs from the hart's memory here, and ticks counted but not used yet: kept by the translation of blocks. */
+  readonly dirty: RegisterSet = { x: 0, f: 0 };
+  unused = 0;
+  private readonly sites: Site[] = [];
+  private readonly siteIndex = new Map<string, number>();
+  private readonly groups: Group[] = [];
+  private readonly groupIndex = new Map<string, number>();
+  private readonly unlikely: number[] = [];
+  private readonly xLocal = new Int32Array(32);
+  private readonly fLocal = new Int32Array(32);
+  private readonly xCount: number;
+  private readonly fCount: number;
+
+  constructor(flow: RegisterFlow) {
+    let local: number = LOCAL.FIRST_REGISTER;
+    for (let r = 1; r < 32; r++) if (flow.used.x & (1 << r)) this.xLocal[r] = local++;
+    this.xCount = local - LOCAL.FIRST_REGISTER;
+    for (let r = 0; r < 32; r++) if (flow.used.f & (1 << r)) this.fLocal[r] = local++;
+    this.fCount = local - LOCAL.FIRST_REGISTER - this.xCount;
+  }
+
+  /** Pushes an integer register (i64). */
+  getX(r: number): void {
+    if (r === 0) this.code.i64(0);
+    else this.code.get(this.xLocal[r]);
+  }
+
+  /** Pops into an integer register. */
+  setX(r: number): void {
+    if (r === 0) return this.code.op(OP.DROP);
+    this.code.set(this.xLocal[r]);
+    this.dirty.x |= 1 << r;
+  }
+
+  /** Local of an integer register other than x0. */
+  localOfX(r: number): number {
+    return this.xLocal[r];
+  }
+
+  /** Pushes a floating-point register (f64: its 64 raw bits). */
+  getF(r: number): void {
+    this.code.get(this.fLocal[r]);
+  }
+
+  setF(r: number): void {
+    this.code.set(this.fLocal[r]);
+    this.dirty.f |= 1 << r;
+  }
+
+  open(opcode: number): void {
+    this.code.open(opcode);
+    this.depth++;
+  }
+
+  /** Opens an `if` that is seldom entered. */
+  openUnlikely(): void {
+    this.unlikely.push(this.code.length);
+    this.open(OP.IF);
+  }
+
+  otherwise(): void {
+    this.code.op(OP.ELSE);
+  }
+
+  close(): void {
+    this.code.end();
+    this.depth--;
+  }
+
+  private site(leave: Leave, pc: number | undefined): number {
+    const { x, f } = this.dirty;
+    const groupKey = `${leave} ${x} ${f}`;
+    let group = this.groupIndex.get(groupKey);
+    if (group === undefined) {
+      group = this.groups.push({ leave, dirty: { x, f } }) - 1;
+      this.groupIndex.set(groupKey, group);
+    }
+    const siteKey = `${group} ${pc} ${this.unused}`;
+    let site = this.siteIndex.get(siteKey);
+    if (site === undefined) {
+      site = this.sites.push({ leave, pc, unused: this.unused, group }) - 1;
+      this.siteIndex.set(siteKey, site);
+    }
+    return site;
+  }
+
+  /** Leaves. @param pc offset from the base, undefined: LOCAL.PC holds the address */
+  leave(why: Leave, pc: number | undefined): void {
+    this.code.branch(OP.BR, this.depth + this.site(why, pc));
+  }
+
+  /** Leaves when the i32 on the stack is not 0. */
+  leaveIf(why: Leave, pc: number | undefined): void {
+    this.unlikely.push(this.code.length);
+    this.code.branch(OP.BR_IF, this.depth + this.site(why, pc));
+  }
+
+  /** Pushes base + offset. */
+  address(offset: number): void {
+    this.code.get(LOCAL.BASE);
+    if (offset === 0) return;
+    this.code.i64(offset);
+    this.code.op(OP.I64_ADD);
+  }
+
+  /** Loads registers into their locals: the start of the function. */
+  load(registers: RegisterSet): void {
+    const { code } = this;
+    for (let r = 1; r < 32; r++) {
+      if (!(registers.x & (1 << r))) continue;
+      code.get(LOCAL.HART);
+      code.memory(OP.I64_LOAD, 3, HART.x + (r << XLEN_SHIFT));
+      code.set(this.xLocal[r]);
+    }
+    for (let r = 0; r < 32; r++) {
+      if (!(registers.f & (1 << r))) continue;
+      code.get(LOCAL.HART);
+      code.memory(OP.F64_LOAD, 3, HART.f + (r << XLEN_SHIFT));
+      code.set(this.fLocal[r]);
+    }
+  }
+
+  private writeBack({ leave, dirty }: Group, out: WasmCode): void {
+    for (let r = 1; r < 32; r++) {
+      if (!(dirty.x & (1 << r))) continue;
+      out.get(LOCAL.HART);
+      out.get(this.xLocal[r]);
+      out.memory(OP.I64_STORE, 3, HART.x + (r << XLEN_SHIFT));
+    }
+    for (let r = 0; r < 32; r++) {
+      if (!(dirty.f & (1 << r))) continue;
+      out.get(LOCAL.HART);
+      out.get(this.fLocal[r]);
+      out.memory(OP.F64_STORE, 3, HART.f + (r << XLEN_SHIFT));
+    }
+    out.get(LOCAL.HART);
+    out.get(LOCAL.PC);
+    out.memory(OP.I64_STORE, 3, HART.pc);
+    out.i32(0);
+    out.get(LOCAL.LEFT);
+    out.memory(OP.I32_STORE, 2, LEFT_AT);
+    out.i32(leave);
+    out.op(OP.RETURN);
+  }
+
+  /** The whole function. The body must not fall through its end. */
+  finish(name: string): FunctionBody {
+    const out = new WasmCode(this.code.length + 1024);
+    const around = this.groups.length + this.sites.length;
+    for (let i = 0; i < around; i++) out.open(OP.BLOCK);
+    const prefix = out.length;
+    out.append(this.code.bytes);
+    out.op(OP.UNREACHABLE);
+    this.sites.forEach((site, k) => {
+      out.end();
+      if (site.pc !== undefined) {
+        out.get(LOCAL.BASE);
+        out.i64(site.pc);
+        out.op(OP.I64_ADD);
+        out.set(LOCAL.PC);
+      }
+      if (site.unused !== 0) {
+        out.get(LOCAL.LEFT);
+        out.i32(site.unused);
+        out.op(OP.I32_ADD);
+        out.set(LOCAL.LEFT);
+      }
+      out.branch(OP.BR, this.sites.length - 1 - k + site.group);
+    });
+    for (const group of this.groups) {
+      out.end();
+      this.writeBack(group, out);
+    }
+    out.op(OP.UNREACHABLE);
+    return {
+      name,
+      locals: [...FIXED_LOCALS, [this.xCount, TYPE.I64], [this.fCount, TYPE.F64]],
+      code: out.bytes.slice(),
+      unlikely: this.unlikely.map((at) => prefix + at),
+    };
+  }
+}

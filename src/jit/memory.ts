@@ -1,0 +1,179 @@
+import { HART, RAM_AT, RAM_BASE, TLB_ENTRY, TLB_READ, TLB_WRITE } from '../isa/layout.ts';
+import type { Expr, MemoryWidth, Statement } from '../isa/semantics.ts';
+import { LEAVE, LOCAL, helperIndex } from './abi.ts';
+import { emit32, emit64, known, type Site } from './expression.ts';
+import type { Frame } from './frame.ts';
+import { OP } from './wasm-opcodes.ts';
+
+// Loads, stores and atomics. The TLB is probed inline; what misses leaves for the interpreter, or calls a helper where misses were seen
+// to be common. The helper serves plain RAM only: everything with side effects is the interpreter's.
+
+/** The local that holds the virtual address: the base register itself when there is no offset. */
+function addressLocal(address: Expr, s: Site): number {
+  const { frame, decoded: d } = s;
+  if (address.op === 'add' && address.a.op === 'leaf' && address.a.name === 'rs1' && known(address.b, d) === 0 && d.rs1 !== 0) return frame.localOfX(d.rs1);
+  if (address.op === 'leaf' && address.name === 'rs1' && d.rs1 !== 0) return frame.localOfX(d.rs1);
+  emit64(address, s);
+  frame.code.set(LOCAL.ADDRESS);
+  return LOCAL.ADDRESS;
+}
+
+/**
+ * Probes the TLB for [address, address + bytes), naturally aligned. @param place the array's offset in the bank: TLB_READ or TLB_WRITE
+ * @param keep leave the linear-memory address in LOCAL.HOST; otherwise it is pushed
+ */
+function probe(s: Site, address: number, bytes: number, place: number, keep: boolean): void {
+  const { frame } = s;
+  const { code } = frame;
+  code.get(address);
+  code.op(OP.I32_WRAP_I64);
+  code.i32(8);
+  code.op(OP.I32_SHR_U);
+  code.i32(0xff0);
+  code.op(OP.I32_AND);
+  code.get(LOCAL.BANK);
+  code.op(OP.I32_ADD);
+  code.tee(LOCAL.ENTRY);
+  code.memory(OP.I64_LOAD, 3, place + TLB_ENTRY.tag);
+  code.get(address);
+  code.i64(-4096 | (bytes - 1));
+  code.op(OP.I64_AND);
+  code.op(OP.I64_NE);
+  if (!s.stay) {
+    frame.leaveIf(LEAVE.RARE, s.at);
+    hostAddress(frame, address, place);
+    if (keep) code.set(LOCAL.HOST);
+    return;
+  }
+  frame.openUnlikely();
+  code.get(LOCAL.HART);
+  code.get(address);
+  code.i32(bytes);
+  code.call(helperIndex(place === TLB_WRITE ? 'storeAddress' : 'loadAddress'));
+  code.tee(LOCAL.HOST);
+  code.op(OP.I32_EQZ);
+  frame.leaveIf(LEAVE.RARE, s.at);
+  frame.otherwise();
+  hostAddress(frame, address, place);
+  code.set(LOCAL.HOST);
+  frame.close();
+  if (!keep) code.get(LOCAL.HOST);
+}
+
+function hostAddress({ code }: Frame, address: number, place: number): void {
+  code.get(LOCAL.ENTRY);
+  code.memory(OP.I32_LOAD, 2, place + TLB_ENTRY.addend);
+  code.get(address);
+  code.op(OP.I32_WRAP_I64);
+  code.op(OP.I32_ADD);
+}
+
+const LOADS: Readonly<Record<string, number>> = {
+  '8s': OP.I64_LOAD8_S, '8u': OP.I64_LOAD8_U, '16s': OP.I64_LOAD16_S, '16u': OP.I64_LOAD16_U, '32s': OP.I64_LOAD32_S, '32u': OP.I64_LOAD32_U,
+  '64s': OP.I64_LOAD, '64u': OP.I64_LOAD,
+};
+const STORES: Readonly<Record<MemoryWidth, number>> = { 8: OP.I64_STORE8, 16: OP.I64_STORE16, 32: OP.I64_STORE32, 64: OP.I64_STORE };
+
+export function emitLoad(statement: Extract<Statement, { kind: 'load' }>, s: Site): void {
+  const { frame, decoded: d } = s;
+  const { code } = frame;
+  probe(s, addressLocal(statement.address, s), statement.width / 8, TLB_READ, false);
+  if (statement.to === 'rd') {
+    code.memory(LOADS[`${statement.width}${statement.signed ? 's' : 'u'}`], 0, 0);
+    return frame.setX(d.rd);
+  }
+  if (statement.width === 64) code.memory(OP.F64_LOAD, 0, 0);
+  else {
+    code.memory(OP.I64_LOAD32_U, 0, 0);
+    code.i64(-0x1_0000_0000);
+    code.op(OP.I64_OR);
+    code.op(OP.F64_REINTERPRET_I64);
+  }
+  frame.setF(d.rd);
+}
+
+export function emitStore(statement: Extract<Statement, { kind: 'store' }>, s: Site): void {
+  const { frame, decoded: d } = s;
+  const { code } = frame;
+  probe(s, addressLocal(statement.address, s), statement.width / 8, TLB_WRITE, false);
+  if (statement.width === 64 && statement.value.op === 'leaf' && statement.value.name === 'fs2') {
+    frame.getF(d.rs2);
+    return code.memory(OP.F64_STORE, 0, 0);
+  }
+  emit64(statement.value, s);
+  code.memory(STORES[statement.width], 0, 0);
+}
+
+/** AMO: a store's translation, then read, combine, write (unprivileged ISA, "Zaamo"). */
+export function emitAmo(statement: Extract<Statement, { kind: 'amo' }>, s: Site): void {
+  const { frame, decoded: d } = s;
+  const { code } = frame;
+  const word = statement.width === 32;
+  probe(s, addressLocal({ op: 'leaf', name: 'rs1' }, s), statement.width / 8, TLB_WRITE, true);
+  code.get(LOCAL.HOST);
+  code.memory(word ? OP.I64_LOAD32_S : OP.I64_LOAD, 0, 0);
+  code.set(LOCAL.TEMP_A);
+  code.get(LOCAL.HOST);
+  if (word) {
+    emit32(statement.value, s);
+    code.memory(OP.I32_STORE, 0, 0);
+  } else {
+    emit64(statement.value, s);
+    code.memory(OP.I64_STORE, 0, 0);
+  }
+  code.get(LOCAL.TEMP_A);
+  frame.setX(d.rd);
+}
+
+/** Physical address of LOCAL.HOST as i64. */
+function physical({ code }: Frame): void {
+  code.get(LOCAL.HOST);
+  code.op(OP.I64_EXTEND_I32_U);
+  code.i64(RAM_BASE - RAM_AT);
+  code.op(OP.I64_ADD);
+}
+
+/** LR (unprivileged ISA, "Zalrsc"). */
+export function emitLoadReserved(s: Site, bytes: 4 | 8): void {
+  const { frame, decoded: d } = s;
+  const { code } = frame;
+  probe(s, addressLocal({ op: 'leaf', name: 'rs1' }, s), bytes, TLB_READ, true);
+  code.get(LOCAL.HART);
+  physical(frame);
+  code.memory(OP.I64_STORE, 3, HART.reservation);
+  code.get(LOCAL.HART);
+  code.i32(bytes);
+  code.memory(OP.I32_STORE, 2, HART.reservationWidth);
+  code.get(LOCAL.HOST);
+  code.memory(bytes === 4 ? OP.I64_LOAD32_S : OP.I64_LOAD, 0, 0);
+  frame.setX(d.rd);
+}
+
+/** SC: stores when the reservation is this address and width; it ends the reservation in any case. */
+export function emitStoreConditional(s: Site, bytes: 4 | 8): void {
+  const { frame, decoded: d } = s;
+  const { code } = frame;
+  probe(s, addressLocal({ op: 'leaf', name: 'rs1' }, s), bytes, TLB_WRITE, true);
+  code.get(LOCAL.HART);
+  code.memory(OP.I64_LOAD, 3, HART.reservation);
+  physical(frame);
+  code.op(OP.I64_EQ);
+  code.get(LOCAL.HART);
+  code.memory(OP.I32_LOAD, 2, HART.reservationWidth);
+  code.i32(bytes);
+  code.op(OP.I32_EQ);
+  code.op(OP.I32_AND);
+  code.tee(LOCAL.TEMP32);
+  frame.open(OP.IF);
+  code.get(LOCAL.HOST);
+  frame.getX(d.rs2);
+  code.memory(bytes === 4 ? OP.I64_STORE32 : OP.I64_STORE, 0, 0);
+  frame.close();
+  code.get(LOCAL.HART);
+  code.i64(-1);
+  code.memory(OP.I64_STORE, 3, HART.reservation);
+  code.get(LOCAL.TEMP32);
+  code.op(OP.I32_EQZ);
+  code.op(OP.I64_EXTEND_I32_U);
+  frame.setX(d.rd);
+}

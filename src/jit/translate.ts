@@ -1,0 +1,412 @@
+import { DECODE_AT, DECODE_OWNER_AT, DECODE_STRIDE, HART, PAGE_SHIFT, TLB_ENTRY, TLB_EXECUTE } from '../isa/layout.ts';
+import { LEAVE, LEFT_AT, LOCAL } from './abi.ts';
+import { tickChecks } from './budget.ts';
+import { registerFlow, type RegisterFlow } from './dataflow.ts';
+import { emit64, emitTruth, type Site } from './expression.ts';
+import { emitF64, loadFloatState } from './float.ts';
+import { Frame } from './frame.ts';
+import { emitAmo, emitLoad, emitLoadReserved, emitStore, emitStoreConditional } from './memory.ts';
+import { findHash, type Hash } from './target-hash.ts';
+import type { Block, Edge, Placed, Region } from './region.ts';
+import { structure, type Structure } from './structure.ts';
+import type { FunctionBody } from './wasm-module.ts';
+import { OP } from './wasm-opcodes.ts';
+
+export interface TranslationOptions {
+  /** Whether 2-byte alignment of jump targets is enough (extension C). */
+  readonly compressed: boolean;
+  /** Whether rare cases of the instruction at this offset have turned out to be common. */
+  readonly stays: (at: number) => boolean;
+}
+
+/** A place a translated region can be entered at. */
+export interface Entry {
+  /** Offset from the base. */
+  readonly at: number;
+  /** What the function takes as its label: number, and the page's index in bits 31:16. */
+  readonly label: number;
+}
+
+export interface Translation {
+  readonly body: FunctionBody;
+  readonly entries: readonly Entry[];
+}
+
+/** Turns a region into a function. */
+export function translate(region: Region, name: string, options: TranslationOptions): Translation {
+  return new Translator(region, options).run(name);
+}
+
+class Translator {
+  private readonly region: Region;
+  private readonly options: TranslationOptions;
+  private readonly shape: Structure;
+  private readonly flow: RegisterFlow;
+  private readonly checks: Int32Array;
+  private readonly frame: Frame;
+  private readonly labelDepth: Int32Array;
+  private readonly labelOf: Map<number, number>;
+  private readonly hash: Hash | undefined;
+  private readonly usesFloat: boolean;
+
+  constructor(region: Region, options: TranslationOptions) {
+    this.region = region;
+    this.options = options;
+    const jumpsInside = jumpsWithin(region);
+    this.shape = structure(region, jumpsInside);
+    this.flow = registerFlow(region, this.shape);
+    this.checks = tickChecks(region, this.shape);
+    this.frame = new Frame(this.flow);
+    this.labelDepth = new Int32Array(region.blocks.length + 1);
+    this.labelOf = new Map(this.shape.labels.map((block, label) => [block, label]));
+    this.hash = jumpsInside ? findHash(region.entries.map((b) => region.blocks[b].start)) : undefined;
+    this.usesFloat = region.blocks.some((b) => b.code.some(({ decoded }) => decoded.row.fp));
+  }
+
+  run(name: string): Translation {
+    const { frame, region, shape } = this;
+    const { code } = frame;
+    code.i32(0);
+    code.memory(OP.I32_LOAD, 2, LEFT_AT);
+    code.set(LOCAL.LEFT);
+    code.get(LOCAL.HART);
+    code.memory(OP.I32_LOAD, 2, HART.dataBank);
+    code.set(LOCAL.BANK);
+    if (region.pages.length > 1) {
+      code.i32(1);
+      code.get(LOCAL.LABEL);
+      code.i32(16);
+      code.op(OP.I32_SHR_U);
+      code.op(OP.I32_SHL);
+      code.set(LOCAL.VALID);
+      code.get(LOCAL.LABEL);
+      code.i32(0xffff);
+      code.op(OP.I32_AND);
+      code.set(LOCAL.LABEL);
+    }
+    frame.load(this.flow.loads);
+    if (this.usesFloat) loadFloatState(frame);
+    this.tree(shape.root);
+    const entries = shape.labels.map((block, label) => {
+      const { start, pages } = region.blocks[block];
+      return { at: start, label: label | (region.pages.length > 1 ? pages[0] << 16 : 0), pages };
+    });
+    return {
+      body: frame.finish(name),
+      entries: entries.filter((e) => e.pages.length === 1).map(({ at, label }) => ({ at, label })),
+    };
+  }
+
+  // ---- nesting
+
+  private tree(node: number): void {
+    const { frame, shape } = this;
+    if (shape.isLoop[node]) {
+      frame.open(OP.LOOP);
+      const depth = frame.depth;
+      this.within(node, depth);
+      frame.close();
+    } else this.within(node, 0);
+  }
+
+  /** @param loop depth of the node's own loop, 0 when it has none */
+  private within(node: number, loop: number): void {
+    const { frame, shape } = this;
+    const children = shape.mergeChildren[node];
+    for (const child of children) {
+      frame.open(OP.BLOCK);
+      this.labelDepth[child] = frame.depth;
+    }
+    // back edges come from the node's own subtree, which is written after its label served as a block's: the loop's now
+    if (loop > 0) this.labelDepth[node] = loop;
+    if (node === shape.dispatcher) this.dispatch();
+    else this.block(this.region.blocks[node]);
+    for (let i = children.length - 1; i >= 0; i--) {
+      frame.close();
+      this.tree(children[i]);
+    }
+  }
+
+  private branchTo(node: number): void {
+    this.frame.code.branch(OP.BR, this.frame.depth - this.labelDepth[node]);
+  }
+
+  /** The dispatcher: a table over the labels, then over the hash values of targets known at run time. */
+  private dispatch(): void {
+    const { frame, shape, region, hash } = this;
+    const { code } = frame;
+    const depthOf = (block: number): number => frame.depth - this.labelDepth[block];
+    if (!hash) {
+      if (shape.labels.length === 1) return this.branchTo(shape.labels[0]);
+      code.get(LOCAL.LABEL);
+      code.op(OP.BR_TABLE);
+      code.unsigned(shape.labels.length - 1);
+      for (const l of shape.labels) code.unsigned(depthOf(l));
+      return;
+    }
+    this.enterState(region.blocks.length);
+    for (let i = 0; i <= region.entries.length; i++) frame.open(OP.BLOCK);
+    code.get(LOCAL.LABEL);
+    code.op(OP.BR_TABLE);
+    const inner = region.entries.length;
+    code.unsigned(shape.labels.length + hash.slots.length);
+    for (const l of shape.labels) code.unsigned(depthOf(l));
+    for (const slot of hash.slots) code.unsigned(slot < 0 ? inner : slot);
+    code.unsigned(inner);
+    region.entries.forEach((block) => {
+      frame.close();
+      code.get(LOCAL.TEMP_C);
+      code.i64(region.blocks[block].start);
+      code.op(OP.I64_NE);
+      frame.leaveIf(LEAVE.CONTINUE, undefined);
+      const { pages, start } = region.blocks[block];
+      if (region.pages.length > 1) this.pageCheck(pages[0], start);
+      this.branchTo(block);
+    });
+    frame.close();
+    frame.leave(LEAVE.CONTINUE, undefined);
+  }
+
+  private enterState(node: number): void {
+    const { dirty } = this.frame;
+    dirty.x = this.flow.dirty[node].x;
+    dirty.f = this.flow.dirty[node].f;
+    this.frame.unused = 0;
+  }
+
+  // ---- blocks
+
+  private block(block: Block): void {
+    const { frame } = this;
+    const { code } = frame;
+    this.enterState(block.index);
+    const need = this.checks[block.index];
+    if (need > 0) {
+      code.get(LOCAL.LEFT);
+      code.i32(need);
+      code.op(OP.I32_LT_S);
+      frame.leaveIf(LEAVE.BUDGET, block.start);
+    }
+    const ticks = block.code.length;
+    if (ticks > 0) {
+      code.get(LOCAL.LEFT);
+      code.i32(ticks);
+      code.op(OP.I32_SUB);
+      code.set(LOCAL.LEFT);
+    }
+    let floatChecked = false;
+    block.code.forEach((placed, i) => {
+      frame.unused = ticks - i;
+      if (placed.decoded.row.fp && !floatChecked) {
+        floatChecked = true;
+        code.get(LOCAL.FLOAT);
+        code.op(OP.I32_EQZ);
+        frame.leaveIf(LEAVE.RARE, placed.at);
+      }
+      this.instruction(block, placed);
+    });
+    frame.unused = 0;
+    const e = block.ending;
+    if (e.kind === 'next') this.go(block, e.next);
+    else if (e.kind === 'leave') frame.leave(LEAVE.INTERPRET, e.at);
+  }
+
+  private site({ at, decoded }: Placed): Site {
+    return { frame: this.frame, decoded, at, stay: this.options.stays(at) };
+  }
+
+  private instruction(block: Block, placed: Placed): void {
+    const { frame } = this;
+    const { decoded: d, at } = placed;
+    const statement = d.row.statement;
+    const site = this.site(placed);
+    switch (statement.kind) {
+      case 'rd':
+        // without effect, but for the flags floating point raises
+        if (d.rd === 0 && !d.row.fp) return;
+        emit64(statement.value, site);
+        return frame.setX(d.rd);
+      case 'fd':
+        emitF64(statement.value, site);
+        return frame.setF(d.rd);
+      case 'load':
+        return emitLoad(statement, site);
+      case 'store':
+        return emitStore(statement, site);
+      case 'amo':
+        return emitAmo(statement, site);
+      case 'call':
+        switch (statement.name) {
+          case 'lr_w': case 'lr_d':
+            return emitLoadReserved(site, statement.name === 'lr_w' ? 4 : 8);
+          case 'sc_w': case 'sc_d':
+            return emitStoreConditional(site, statement.name === 'sc_w' ? 4 : 8);
+        }
+        return;
+      case 'branch':
+        return this.branch(block, site);
+      case 'jump':
+        if (block.ending.kind === 'jump') {
+          if (this.misaligned(block.ending.taken.to)) return frame.leave(LEAVE.INTERPRET, at);
+          this.link(site);
+          frame.unused = 0;
+          return this.go(block, block.ending.taken);
+        }
+        return this.indirect(site);
+    }
+  }
+
+  /** Without C, jumps to half-word addresses trap: the interpreter does it. */
+  private misaligned(target: number): boolean {
+    return !this.options.compressed && (target & 2) !== 0;
+  }
+
+  private link({ frame, decoded, at }: Site): void {
+    if (decoded.rd === 0) return;
+    frame.address(at + decoded.length);
+    frame.setX(decoded.rd);
+  }
+
+  private branch(block: Block, site: Site): void {
+    const { frame } = this;
+    const { statement } = site.decoded.row;
+    if (statement.kind !== 'branch' || block.ending.kind !== 'branch') throw new Error(`${site.decoded.row.name} ends no block`);
+    const { taken, next } = block.ending;
+    emitTruth(statement.condition, site);
+    if (this.misaligned(taken.to)) {
+      frame.leaveIf(LEAVE.INTERPRET, site.at);
+      frame.unused = 0;
+      return this.go(block, next);
+    }
+    frame.unused = 0;
+    if (taken.block < 0) {
+      frame.leaveIf(LEAVE.CONTINUE, taken.to);
+      return this.go(block, next);
+    }
+    const { x, f } = frame.dirty;
+    if (this.isPlainBranch(block, taken)) {
+      frame.code.branch(OP.BR_IF, frame.depth - this.labelDepth[taken.block]);
+      return this.go(block, next);
+    }
+    frame.open(OP.IF);
+    this.go(block, taken);
+    frame.close();
+    frame.dirty.x = x;
+    frame.dirty.f = f;
+    frame.unused = 0;
+    this.go(block, next);
+  }
+
+  private isJumpBack(block: Block, edge: Edge): boolean {
+    return this.shape.order[edge.block] <= this.shape.order[block.index];
+  }
+
+  /** Whether following the edge is a `br` and nothing else. */
+  private isPlainBranch(block: Block, edge: Edge): boolean {
+    return edge.block >= 0 && !this.shape.dispatched(block.index, edge.block) && this.missingPages(block, edge).length === 0
+      && (this.shape.isMerge[edge.block] === 1 || this.isJumpBack(block, edge));
+  }
+
+  private missingPages(block: Block, edge: Edge): number[] {
+    const last = block.pages[block.pages.length - 1];
+    return this.region.blocks[edge.block].pages.filter((p) => p !== last);
+  }
+
+  /** Follows an edge; nothing is written behind it. */
+  private go(block: Block, edge: Edge): void {
+    const { frame, shape } = this;
+    if (edge.block < 0) return frame.leave(LEAVE.CONTINUE, edge.to);
+    for (const page of this.missingPages(block, edge)) this.pageCheck(page, edge.to);
+    if (shape.dispatched(block.index, edge.block)) {
+      frame.code.i32(this.labelOf.get(edge.block)!);
+      frame.code.set(LOCAL.LABEL);
+      return this.branchTo(shape.dispatcher);
+    }
+    if (shape.isMerge[edge.block] || this.isJumpBack(block, edge)) return this.branchTo(edge.block);
+    this.tree(edge.block);
+  }
+
+  /** Makes sure that a page of the region is mapped for execution as it was: by the fetch TLB, once while the function runs. */
+  private pageCheck(index: number, target: number): void {
+    const { frame } = this;
+    const { code } = frame;
+    const { delta, ram } = this.region.pages[index];
+    code.get(LOCAL.VALID);
+    code.i32(1 << index);
+    code.op(OP.I32_AND);
+    code.op(OP.I32_EQZ);
+    frame.openUnlikely();
+    frame.address(delta << PAGE_SHIFT);
+    code.tee(LOCAL.ADDRESS);
+    code.op(OP.I32_WRAP_I64);
+    code.i32(8);
+    code.op(OP.I32_SHR_U);
+    code.i32(0xff0);
+    code.op(OP.I32_AND);
+    code.get(LOCAL.HART);
+    code.memory(OP.I32_LOAD, 2, HART.fetchBank);
+    code.op(OP.I32_ADD);
+    code.tee(LOCAL.ENTRY);
+    code.memory(OP.I64_LOAD, 3, TLB_EXECUTE + TLB_ENTRY.tag);
+    code.get(LOCAL.ADDRESS);
+    code.op(OP.I64_NE);
+    frame.leaveIf(LEAVE.CONTINUE, target);
+    code.get(LOCAL.ENTRY);
+    code.memory(OP.I32_LOAD, 2, TLB_EXECUTE + TLB_ENTRY.addend);
+    code.i32(DECODE_AT);
+    code.op(OP.I32_SUB);
+    code.i32(DECODE_STRIDE);
+    code.op(OP.I32_DIV_U);
+    code.i32(2);
+    code.op(OP.I32_SHL);
+    code.memory(OP.I32_LOAD, 2, DECODE_OWNER_AT);
+    code.i32(ram >>> PAGE_SHIFT);
+    code.op(OP.I32_NE);
+    frame.leaveIf(LEAVE.CONTINUE, target);
+    code.get(LOCAL.VALID);
+    code.i32(1 << index);
+    code.op(OP.I32_OR);
+    code.set(LOCAL.VALID);
+    frame.close();
+  }
+
+  /** A jump to an address in a register: on at a label of the region when it is one's, else out. */
+  private indirect(site: Site): void {
+    const { frame, hash } = this;
+    const { code } = frame;
+    const { statement } = site.decoded.row;
+    if (statement.kind !== 'jump') throw new Error(`${site.decoded.row.name} is no jump`);
+    emit64(statement.target, site);
+    code.set(LOCAL.PC);
+    if (!this.options.compressed) {
+      code.get(LOCAL.PC);
+      code.i64(2);
+      code.op(OP.I64_AND);
+      code.op(OP.I32_WRAP_I64);
+      frame.leaveIf(LEAVE.INTERPRET, site.at);
+    }
+    this.link(site);
+    frame.unused = 0;
+    if (!hash) return frame.leave(LEAVE.CONTINUE, undefined);
+    code.get(LOCAL.PC);
+    code.get(LOCAL.BASE);
+    code.op(OP.I64_SUB);
+    code.tee(LOCAL.TEMP_C);
+    code.op(OP.I32_WRAP_I64);
+    code.i32(hash.multiplier);
+    code.op(OP.I32_MUL);
+    code.i32(hash.shift);
+    code.op(OP.I32_SHR_U);
+    code.i32(this.shape.labels.length);
+    code.op(OP.I32_ADD);
+    code.set(LOCAL.LABEL);
+    // the stub behind the table compares the whole offset
+    this.branchTo(this.shape.dispatcher);
+  }
+}
+
+/** Whether jumps through registers are likely to stay in the region: it holds calls and their return sites, or several roots. */
+function jumpsWithin(region: Region): boolean {
+  if (!region.blocks.some((b) => b.ending.kind === 'indirect')) return false;
+  return region.blocks.some((b) => b.ending.kind === 'jump' && b.ending.taken.block >= 0 && b.code[b.code.length - 1].decoded.rd !== 0) || region.roots > 1;
+}
