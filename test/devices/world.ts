@@ -1,0 +1,89 @@
+import { createHash } from 'node:crypto';
+import type { Device, DeviceContext, DevicePort } from '../../src/devices/device.ts';
+import { DeadlineQueue, NONE_DUE } from '../../src/machine/deadlines.ts';
+import { GuestRam } from '../../src/machine/ram.ts';
+import { StateReader, StateWriter } from '../../src/machine/state.ts';
+
+export const RAM_BASE = 0x8000_0000;
+export const RAM_SIZE = 1 << 18;
+
+/** The smallest machine around one device: RAM, guest time, a deadline, a wire and a scripted door. */
+export class World {
+  readonly bytes = new Uint8Array(RAM_SIZE);
+  readonly ram = new GuestRam(this.bytes, RAM_BASE, (offset, length) => void this.touched.push([offset, length]));
+  readonly deadlines = new DeadlineQueue(1);
+  /** Ranges of RAM the device said it changed. */
+  readonly touched: [number, number][] = [];
+  readonly emitted: number[] = [];
+  readonly waits: Promise<void>[] = [];
+  time = 0;
+  wire = false;
+  /** Answers given by the door so far: the next one is a function of it. */
+  asked = 0;
+  device!: Device;
+
+  readonly context: DeviceContext = {
+    ram: this.ram,
+    irq: (level) => void (this.wire = level),
+    now: () => this.time,
+    arm: (at) => this.deadlines.arm(0, at),
+    disarm: () => this.deadlines.disarm(0),
+    port: { ask: (question, length) => this.answer(question, length), emit: (payload) => void this.emitted.push(...payload) } satisfies DevicePort,
+    waitFor: (promise) => void this.waits.push(promise),
+  };
+
+  /** Lets guest time pass, stopping at every deadline. */
+  advance(ticks: number): void {
+    const end = this.time + ticks;
+    for (let i = 0; i < 10_000; i++) {
+      this.time = Math.max(this.time, Math.min(end, this.deadlines.next()));
+      if (this.deadlines.takeDue(this.time) === NONE_DUE) break;
+      this.device.deadline?.();
+    }
+    this.time = end;
+  }
+
+  /** As {@link advance}, but waits for what the device waits for before each deadline. */
+  async advanceWaiting(ticks: number): Promise<void> {
+    const end = this.time + ticks;
+    while (this.deadlines.next() <= end) {
+      await Promise.all(this.waits.splice(0));
+      this.time = Math.max(this.time, this.deadlines.next());
+      if (this.deadlines.takeDue(this.time) !== NONE_DUE) this.device.deadline?.();
+    }
+    this.time = end;
+  }
+
+  save(): Uint8Array {
+    const w = new StateWriter();
+    this.device.save(w);
+    return w.finish();
+  }
+
+  restore(state: Uint8Array): number {
+    const r = new StateReader(state);
+    this.device.restore(r);
+    return r.remaining;
+  }
+
+  /** Makes this world's surroundings those of another: RAM, time, door. */
+  follow(other: World): void {
+    this.bytes.set(other.bytes);
+    this.time = other.time;
+    this.asked = other.asked;
+  }
+
+  /** All that can be seen of the device from outside. */
+  seen(): string {
+    const ram = createHash('sha256').update(this.bytes).digest('hex');
+    return JSON.stringify({ wire: this.wire, at: String(this.deadlines.next()), state: Buffer.from(this.save()).toString('hex'), ram });
+  }
+
+  private answer(question: 'clock' | 'entropy', length: number): Uint8Array {
+    this.asked++;
+    const bytes = new Uint8Array(length);
+    if (question === 'clock') new DataView(bytes.buffer).setBigUint64(0, 1_700_000_000_000_000_000n + BigInt(this.asked) * 1_000n, true);
+    else for (let i = 0; i < length; i++) bytes[i] = (this.asked * 31 + i * 7 + 1) & 0xff;
+    return bytes;
+  }
+}
