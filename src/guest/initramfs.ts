@@ -25,6 +25,8 @@ export interface InitramfsParts {
   readonly busybox: Uint8Array
   /** Uncompressed modules by file name. */
   readonly modules: ReadonlyMap<string, Uint8Array>
+  /** Names of what is a module elsewhere and part of this kernel. */
+  readonly builtin: ReadonlySet<string>
 }
 
 const text = new TextEncoder()
@@ -72,7 +74,7 @@ export function packInitramfs(parts: InitramfsParts): Uint8Array {
     files.push({ type: 'file', path: `${moduleDir}/${moduleName(file)}.ko`, mode: 0o644, data: stripModule(image) })
   }
   const indexes = moduleIndexes(known)
-  const script = initScript({ release: parts.release, diskModules: loadOrder(known, DISK_MODULES) })
+  const script = initScript({ release: parts.release, diskModules: loadOrder(known, DISK_MODULES.filter((name) => !parts.builtin.has(name))) })
   const put = (path: string, content: string, mode = 0o644): void => {
     files.push({ type: 'file', path, mode, data: text.encode(content) })
   }
