@@ -55,11 +55,16 @@ export function describeError(error: unknown): string {
     const text = SYSTEM_TEXT[error.code] ?? error.message.replace(/^[A-Z]+: /, '').replace(/, \w+ '.*'$/, '');
     return error.path ? `${error.path}: ${text}` : text;
   }
+  // What to bring instead of a guest is a list, and told as one.
+  if (error.name === 'GuestBuildError') return error.message;
   return error.message.split('\n').filter((line) => line.trim() !== '').join(' ');
 }
+
+/** Errors of the library that are not plain failures. */
+const STATUS_BY_NAME: Readonly<Record<string, number>> = { ConfigError: EXIT.USAGE, DivergenceError: EXIT.DIVERGENCE };
 
 /** The exit status an error leads to. */
 export function statusOf(error: unknown): number {
   if (error instanceof CliError) return error.status;
-  return error instanceof Error && error.name === 'DivergenceError' ? EXIT.DIVERGENCE : EXIT.FAILURE;
+  return (error instanceof Error && STATUS_BY_NAME[error.name]) || EXIT.FAILURE;
 }

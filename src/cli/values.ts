@@ -1,16 +1,5 @@
 import { UsageError } from './exit.ts';
 
-const MIB = 2 ** 20;
-const UNIT: Readonly<Record<string, number>> = { K: 2 ** 10, M: MIB, G: 2 ** 30 };
-
-/** Reads a size such as `512M`, `1G`, `262144K`, or a number of MiB. @returns bytes */
-export function parseSize(flag: string, text: string): number {
-  const found = /^(\d+(?:\.\d+)?)\s*(?:([KMG])(?:i?B)?)?$/i.exec(text.trim());
-  const bytes = found ? Number(found[1]) * (found[2] ? UNIT[found[2].toUpperCase()]! : MIB) : Number.NaN;
-  if (!Number.isSafeInteger(bytes) || bytes <= 0) throw new UsageError(`${flag} ${text}: expected a size such as 512M or 1G`);
-  return bytes;
-}
-
 /** Reads a whole number in a range. */
 export function parseInteger(flag: string, text: string, least: number, most: number): number {
   const value = /^\d+$/.test(text) ? Number(text) : Number.NaN;
@@ -50,7 +39,7 @@ function oneOf(words: readonly string[]): string {
 
 /** A size for people: GiB, MiB, KiB or bytes with at most one decimal. */
 export function formatBytes(bytes: number): string {
-  for (const [unit, size] of [['GiB', 2 ** 30], ['MiB', MIB], ['KiB', 2 ** 10]] as const) {
+  for (const [unit, size] of [['GiB', 2 ** 30], ['MiB', 2 ** 20], ['KiB', 2 ** 10]] as const) {
     if (bytes >= size) return `${Number((bytes / size).toFixed(1))} ${unit}`;
   }
   return `${bytes} bytes`;

@@ -4,18 +4,12 @@ import { describeError, UsageError } from '../../src/cli/exit.ts';
 import { EscapeKeys, type KeyPiece } from '../../src/cli/escape-keys.ts';
 import { PanicWatch } from '../../src/cli/panic-watch.ts';
 import { TerminalModes } from '../../src/cli/terminal-modes.ts';
-import { formatBytes, formatCount, parseDuration, parseInteger, parseListen, parseSize } from '../../src/cli/values.ts';
+import { formatBytes, formatCount, parseDuration, parseInteger, parseListen } from '../../src/cli/values.ts';
 
 const bytes = (text: string): Uint8Array => Uint8Array.from(text, (c) => c.charCodeAt(0));
 const text = (piece: KeyPiece): string => ('bytes' in piece ? String.fromCharCode(...piece.bytes) : `<${piece.action}>`);
 
 describe('values', () => {
-  test.each([['512M', 512 * 2 ** 20], ['1G', 2 ** 30], ['1.5G', 1.5 * 2 ** 30], ['262144K', 2 ** 28], ['256', 2 ** 28], ['64MiB', 2 ** 26], ['128mb', 2 ** 27]])('size %s', (typed, size) => {
-    expect(parseSize('--mem', typed)).toBe(size);
-  });
-  test.each(['', 'lots', '-1M', '0', '1T', '0x10', '1e3', '512 M B'])('size %j is refused', (typed) => {
-    expect(() => parseSize('--mem', typed)).toThrow(UsageError);
-  });
   test('a whole number keeps to its range', () => {
     expect(parseInteger('--harts', '8', 1, 8)).toBe(8);
     for (const typed of ['0', '9', '1.5', 'two', '']) expect(() => parseInteger('--harts', typed, 1, 8)).toThrow(/--harts .*from 1 to 8/);

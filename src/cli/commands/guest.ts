@@ -1,0 +1,38 @@
+import { listGuests } from '../../host/node/guest/index.ts';
+import { EXIT } from '../exit.ts';
+import { provideDisk, provideGuest } from '../guest-build.ts';
+import { formatBytes } from '../values.ts';
+
+/** Flags of `hindsight guest build`. */
+export interface GuestBuildFlags {
+  readonly disk?: boolean;
+  readonly mirror?: string;
+  readonly rebuild?: boolean;
+  readonly quiet?: boolean;
+}
+
+/** `hindsight guest build`: prints the paths of what it made. */
+export async function guestBuild(flags: GuestBuildFlags): Promise<number> {
+  const options = { ...(flags.mirror !== undefined && { mirror: flags.mirror }), ...(flags.rebuild && { rebuild: true }) };
+  const guest = await provideGuest(flags.quiet ?? false, options);
+  const lines = [`kernel ${guest.kernel}`, `initrd ${guest.initrd}`];
+  if (flags.disk) lines.push(`disk ${(await provideDisk(flags.quiet ?? false, options)).disk}`);
+  process.stdout.write(`${lines.join('\n')}\n`);
+  return EXIT.OK;
+}
+
+/** `hindsight guest list`. */
+export async function guestList(flags: { readonly json?: boolean }): Promise<number> {
+  const builds = await listGuests();
+  if (flags.json) {
+    process.stdout.write(`${JSON.stringify(builds.map(({ directory, inUse, manifest }) => ({ directory, inUse, ...manifest })))}\n`);
+    return EXIT.OK;
+  }
+  if (builds.length === 0) process.stderr.write('hindsight: no guest is built yet; hindsight guest build makes one\n');
+  for (const { directory, inUse, manifest } of builds) {
+    const size = manifest.files.reduce((sum, file) => sum + file.size, 0);
+    const name = manifest.release ?? `${Object.keys(manifest.packages).length} packages`;
+    process.stdout.write(`${inUse ? '*' : ' '} ${manifest.kind.padEnd(6)} ${name.padEnd(22)} ${formatBytes(size).padStart(10)}  ${directory}\n`);
+  }
+  return EXIT.OK;
+}
