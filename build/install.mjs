@@ -1,6 +1,6 @@
 // Installs the npm packages of the lock file when they are not there, or not those of the lock file.
 import { spawnSync } from 'node:child_process';
-import { existsSync, statSync } from 'node:fs';
+import { readFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 
@@ -17,13 +17,24 @@ export function checkNode() {
   process.exit(1);
 }
 
-const age = (file) => statSync(file, { throwIfNoEntry: false })?.mtimeMs ?? -1;
+const packagesOf = (file) => {
+  try {
+    return JSON.parse(readFileSync(file, 'utf8')).packages;
+  } catch {
+    return undefined;
+  }
+};
+
+/** Whether node_modules holds every package of the lock file, in its version; optional ones are another platform's at times. */
+function installed() {
+  const here = packagesOf(join(root, 'node_modules/.package-lock.json'));
+  const wanted = packagesOf(join(root, 'package-lock.json'));
+  return here !== undefined && Object.entries(wanted ?? {}).every(([path, { version, optional }]) => path === '' || optional || here[path]?.version === version);
+}
 
 /** Runs `npm ci` unless node_modules is as the lock file says. Its output goes to stderr. */
 export function installPackages() {
-  const installed = join(root, 'node_modules/.package-lock.json');
-  const lock = join(root, 'package-lock.json');
-  if (age(installed) >= 0 && (age(installed) >= age(lock) || !existsSync(lock))) return;
+  if (installed()) return;
   process.stderr.write('hindsight: installing npm packages …\n');
   const npm = process.env.npm_execpath;
   const [command, args] = npm?.endsWith('.js') ? [process.execPath, [npm]] : ['npm', []];
