@@ -105,6 +105,8 @@ function hotLoad(row: Instruction, s: Extract<Statement, { kind: 'load' }>, impo
     if (!s.signed || s.width === 32) return v;
     return raw ? `(${v} << ${32 - s.width}) >> ${32 - s.width}` : v;
   };
+  // a word in a floating-point register is boxed (unprivileged ISA, "NaN Boxing of Narrower Values")
+  const upper = s.to === 'fd' ? '-1' : s.signed ? 'v >> 31' : '0';
   const place = `(${lo} + tlb[t + 2])`;
   const fast: string[] = [];
   let slow: string[];
@@ -113,8 +115,8 @@ function hotLoad(row: Instruction, s: Extract<Statement, { kind: 'load' }>, impo
     slow = put('io[0]', 'io[1]');
   } else {
     const read = s.width === 32 ? `m32[${place} >>> 2]` : s.width === 16 ? `m16[${place} >>> 1]` : `m8[${place} >>> 0]`;
-    fast.push(`const v = ${extend(read, true)};`, ...put('v', s.signed ? 'v >> 31' : '0'));
-    slow = [`const v = ${extend('io[0]', true)};`, ...put('v', s.signed ? 'v >> 31' : '0')];
+    fast.push(`const v = ${extend(read, true)};`, ...put('v', upper));
+    slow = [`const v = ${extend('io[0]', true)};`, ...put('v', upper)];
   }
   return [
     ...(row.fp ? [`if (${FS_OFF}) {`, ...SYNC.map((x) => INDENT + x), '  ev = -2;', '  break;', '}'] : []),
