@@ -1,0 +1,146 @@
+/**
+ * Framing of the gdb remote serial protocol ("Debugging with GDB", appendix "Remote Protocol", section "Overview"): `$data#checksum`
+ * packets, acknowledgements, the interrupt byte.
+ */
+
+/** Largest packet accepted, in bytes between `$` and `#`; told to gdb as PacketSize. */
+export const PACKET_SIZE = 0x4000;
+
+const DOLLAR = 0x24;
+const HASH = 0x23;
+const PLUS = 0x2b;
+const MINUS = 0x2d;
+const ESCAPE = 0x7d;
+const STAR = 0x2a;
+const INTERRUPT = 0x03;
+
+export type Incoming =
+  | { readonly kind: 'packet'; readonly data: Uint8Array }
+  /** Checksum wrong: ask again. */
+  | { readonly kind: 'bad' }
+  /** Longer than {@link PACKET_SIZE}; its data was dropped. */
+  | { readonly kind: 'oversized' }
+  | { readonly kind: 'ack' }
+  | { readonly kind: 'nak' }
+  | { readonly kind: 'interrupt' };
+
+const hexDigit = (c: number): number => {
+  if (c >= 0x30 && c <= 0x39) return c - 0x30;
+  const lower = c | 0x20;
+  return lower >= 0x61 && lower <= 0x66 ? lower - 0x61 + 10 : -1;
+};
+
+/** Takes bytes as they arrive; keeps at most one packet. */
+export class PacketReader {
+  private state: 'idle' | 'data' | 'sum1' | 'sum2' = 'idle';
+  private readonly buffer = new Uint8Array(PACKET_SIZE);
+  private length = 0;
+  private escaped = false;
+  private sum = 0;
+  private told = 0;
+  private over = false;
+
+  /** @returns what is complete, in order */
+  push(bytes: Uint8Array): Incoming[] {
+    const out: Incoming[] = [];
+    for (const byte of bytes) this.take(byte, out);
+    return out;
+  }
+
+  private take(byte: number, out: Incoming[]): void {
+    switch (this.state) {
+      case 'idle':
+        if (byte === DOLLAR) this.begin();
+        else if (byte === PLUS) out.push({ kind: 'ack' });
+        else if (byte === MINUS) out.push({ kind: 'nak' });
+        else if (byte === INTERRUPT) out.push({ kind: 'interrupt' });
+        break;
+      case 'data':
+        if (byte === HASH) this.state = 'sum1';
+        else if (byte === DOLLAR) this.begin(); // the rest of a broken packet was lost
+        else this.data(byte);
+        break;
+      case 'sum1':
+        this.told = hexDigit(byte);
+        this.state = 'sum2';
+        break;
+      case 'sum2': {
+        this.state = 'idle';
+        const low = hexDigit(byte);
+        if (this.told < 0 || low < 0 || ((this.told << 4) | low) !== (this.sum & 0xff)) out.push({ kind: 'bad' });
+        else if (this.over) out.push({ kind: 'oversized' });
+        else out.push({ kind: 'packet', data: this.buffer.slice(0, this.length) });
+        break;
+      }
+    }
+  }
+
+  private begin(): void {
+    this.state = 'data';
+    this.length = 0;
+    this.sum = 0;
+    this.escaped = false;
+    this.over = false;
+  }
+
+  private data(byte: number): void {
+    this.sum += byte;
+    if (byte === ESCAPE && !this.escaped) {
+      this.escaped = true;
+      return;
+    }
+    const value = this.escaped ? byte ^ 0x20 : byte;
+    this.escaped = false;
+    if (this.length < PACKET_SIZE) this.buffer[this.length++] = value;
+    else this.over = true;
+  }
+}
+
+/** A packet ready to send: escaped, with its checksum. Text stands for its Latin-1 bytes. */
+export function encodePacket(data: string | Uint8Array): Uint8Array {
+  const source = typeof data === 'string' ? latin1(data) : data;
+  const out: number[] = [DOLLAR];
+  let sum = 0;
+  const put = (byte: number): void => {
+    out.push(byte);
+    sum = (sum + byte) & 0xff;
+  };
+  for (const byte of source) {
+    if (byte === DOLLAR || byte === HASH || byte === ESCAPE || byte === STAR) {
+      put(ESCAPE);
+      put(byte ^ 0x20);
+    } else put(byte);
+  }
+  out.push(HASH, ...latin1(sum.toString(16).padStart(2, '0')));
+  return Uint8Array.from(out);
+}
+
+/** The bytes of text whose characters are all below 256. */
+export const latin1 = (text: string): Uint8Array => Uint8Array.from(text, (c) => c.charCodeAt(0));
+
+/** Text of bytes, one character each. */
+export function fromLatin1(bytes: Uint8Array): string {
+  let text = '';
+  for (let at = 0; at < bytes.length; at += 4096) text += String.fromCharCode(...bytes.subarray(at, at + 4096));
+  return text;
+}
+
+/** Bytes as hexadecimal digits. */
+export function toHex(bytes: Uint8Array): string {
+  let text = '';
+  for (const byte of bytes) text += (byte < 16 ? '0' : '') + byte.toString(16);
+  return text;
+}
+
+/** Bytes of hexadecimal digits; undefined when it is none. */
+export function fromHex(text: string): Uint8Array | undefined {
+  if (text.length % 2 !== 0 || /[^0-9a-fA-F]/.test(text)) return undefined;
+  return Uint8Array.from({ length: text.length / 2 }, (_, i) => parseInt(text.slice(i * 2, i * 2 + 2), 16));
+}
+
+/** A 64-bit value in target byte order, as registers travel. */
+export function hex64(value: bigint): string {
+  const bytes = new Uint8Array(8);
+  new DataView(bytes.buffer).setBigUint64(0, BigInt.asUintN(64, value), true);
+  return toHex(bytes);
+}

@@ -1,0 +1,164 @@
+import { backtrace, type Frame } from './backtrace.ts';
+import { LinuxKernel } from './linux/kernel.ts';
+import { memoryAreas } from './linux/maps.ts';
+import { modules, moduleSymbols } from './linux/modules.ts';
+import { currentOn, findTask, type Task } from './linux/tasks.ts';
+import { readVirtual } from './memory.ts';
+import { readThrough } from './page-table.ts';
+import { LineTable, type SourceLine } from './symbols/dwarf-lines.ts';
+import type { ElfFile } from './symbols/elf.ts';
+import { nearText, SymbolTable, type Near } from './symbols/table.ts';
+import { PC, X, type MachineView } from './target.ts';
+
+/** A file with symbols that the user gave. */
+export interface SymbolFile {
+  readonly name: string;
+  readonly symbols: SymbolTable;
+  readonly lines?: LineTable;
+  /** Addresses it stands for, moved by where it was loaded. */
+  readonly start: bigint;
+  readonly end: bigint;
+  readonly bias: bigint;
+}
+
+/** Makes a symbol file of an ELF file. @param loadedAt where its lowest address lies in the guest; its own when not given */
+export function symbolFile(elf: ElfFile, name: string, loadedAt?: bigint): SymbolFile {
+  const bias = loadedAt === undefined ? 0n : loadedAt - elf.base;
+  const line = elf.section('.debug_line');
+  return {
+    name, bias, start: elf.base + bias, end: elf.end + bias,
+    symbols: new SymbolTable(elf.symbols),
+    ...(line ? { lines: new LineTable({ line, str: elf.section('.debug_str'), lineStr: elf.section('.debug_line_str') }) } : {}),
+  };
+}
+
+/** What is known of the guest's programs: symbols, lines, and Linux's own structures. */
+export class Knowledge {
+  readonly view: MachineView;
+  private readonly files: SymbolFile[] = [];
+  private kernelFound: LinuxKernel | undefined;
+  private modulesAt = -1;
+  private moduleTables: { readonly name: string; readonly start: bigint; readonly end: bigint; readonly table: () => SymbolTable }[] = [];
+
+  constructor(view: MachineView) {
+    this.view = view;
+  }
+
+  /** The guest's Linux, once it is there. */
+  kernel(): LinuxKernel | undefined {
+    return (this.kernelFound ??= LinuxKernel.find(this.view));
+  }
+
+  addFile(file: SymbolFile): void {
+    this.files.unshift(file);
+  }
+
+  /** The symbol an address lies in, and the file or module it is of. */
+  near(address: bigint): (Near & { readonly module?: string }) | undefined {
+    for (const file of this.files) {
+      if (address < file.start || address >= file.end) continue;
+      const near = file.symbols.near(address - file.bias);
+      if (near) return { ...near, start: near.start + file.bias };
+    }
+    if (address >> 63n === 0n) return undefined;
+    const kernel = this.kernel();
+    if (!kernel) return undefined;
+    for (const m of this.loadedModules(kernel)) {
+      if (address < m.start || address >= m.end) continue;
+      const near = m.table().near(address);
+      return near && { ...near, module: m.name };
+    }
+    return kernel.symbols.near(address);
+  }
+
+  /** `name+0x10 [module]`, or undefined. */
+  name(address: bigint): string | undefined {
+    const near = this.near(address);
+    return near && nearText(near) + (near.module === undefined ? '' : ` [${near.module}]`);
+  }
+
+  /** Hexadecimal, with the name where there is one. */
+  describe(address: bigint): string {
+    const name = this.name(address);
+    const line = this.line(address);
+    return `0x${address.toString(16)}${name === undefined ? '' : ` <${name}>`}${line ? ` at ${line.file}:${line.line}` : ''}`;
+  }
+
+  /** Address of a symbol or `file:line`. */
+  address(text: string): bigint | undefined {
+    const place = /^(.+):(\d+)$/.exec(text);
+    for (const file of this.files) {
+      if (place) {
+        const found = file.lines?.address(place[1], Number(place[2]));
+        if (found) return found.address + file.bias;
+      }
+      const s = file.symbols.find(text);
+      if (s) return s.address + file.bias;
+    }
+    const kernel = this.kernel();
+    const s = kernel?.symbols.find(text);
+    if (s || !kernel) return s?.address;
+    for (const m of this.loadedModules(kernel)) {
+      const found = m.table().find(text);
+      if (found) return found.address;
+    }
+    return undefined;
+  }
+
+  line(address: bigint): SourceLine | undefined {
+    const file = this.files.find((f) => address >= f.start && address < f.end);
+    return file?.lines?.at(address - file.bias);
+  }
+
+  /** The call stack of a hart. */
+  backtrace(hart: number, limit?: number): Frame[] {
+    const x = (n: number): bigint => this.view.readRegister(hart, X(n)) ?? 0n;
+    return backtrace(
+      { read: (a, n) => readVirtual(this.view, hart, a, n), functionStart: (a) => this.near(a)?.start },
+      { pc: this.view.readRegister(hart, PC) ?? 0n, ra: x(1), sp: x(2), fp: x(8) }, limit);
+  }
+
+  /** Reads a process's memory although it may not be current; undefined when there is no such process. */
+  readProcess(pid: number, address: bigint, length: number): Uint8Array | undefined {
+    const kernel = this.kernel();
+    const task = kernel && findTask(kernel, pid);
+    if (!kernel || !task || task.mm === 0n) return undefined;
+    const pgd = kernel.get('mm_struct', task.mm, 'pgd');
+    return readThrough(this.view, (a) => kernel.resolveUser(pgd, a)?.physical, address, length);
+  }
+
+  /** The task a hart runs. */
+  current(hart: number): Task | undefined {
+    const kernel = this.kernel();
+    return kernel && currentOn(kernel, hart);
+  }
+
+  /** For thread lists: what runs on a hart. */
+  hartNote(hart: number): string {
+    const task = this.current(hart);
+    return task ? `${task.name} (${task.pid})` : '';
+  }
+
+  /** Where each file of a process is loaded, ready to paste into gdb. */
+  addSymbolAdvice(pid: number): string[] {
+    const kernel = this.kernel();
+    const task = kernel && findTask(kernel, pid);
+    if (!kernel || !task || task.mm === 0n) return [];
+    const first = new Map<string, bigint>();
+    for (const area of memoryAreas(kernel, task.mm)) {
+      if (area.name.startsWith('/') && !first.has(area.name)) first.set(area.name, area.start - area.offset);
+    }
+    return [...first].map(([name, start]) => `add-symbol-file ${name.slice(1)} -o 0x${start.toString(16)}   # position-independent files; others without -o`);
+  }
+
+  private loadedModules(kernel: LinuxKernel): typeof this.moduleTables {
+    const now = this.view.now();
+    if (now === this.modulesAt) return this.moduleTables;
+    this.modulesAt = now;
+    this.moduleTables = modules(kernel).flatMap((m) => {
+      let table: SymbolTable | undefined;
+      return m.parts.map((p) => ({ name: m.name, start: p.base, end: p.base + BigInt(p.size), table: () => (table ??= moduleSymbols(kernel, m)) }));
+    });
+    return this.moduleTables;
+  }
+}

@@ -1,0 +1,28 @@
+import { currentSatp, readThrough, walk, type Resolve } from './page-table.ts';
+import type { DebugTarget, MachineView } from './target.ts';
+
+/** How a hart's virtual addresses lead to physical ones now, whatever its privilege may touch. */
+export function resolver(view: MachineView, hart: number): Resolve {
+  const satp = currentSatp(view, hart);
+  return (address) => walk(view, satp, address)?.physical;
+}
+
+/** Reads virtual memory of a hart: shorter than asked for where nothing more is mapped. */
+export const readVirtual = (view: MachineView, hart: number, address: bigint, length: number): Uint8Array =>
+  readThrough(view, resolver(view, hart), address, length);
+
+/** Writes virtual memory of a hart. @returns bytes written @throws DebugError as {@link DebugTarget.writePhysical} */
+export function writeVirtual(target: DebugTarget, hart: number, address: bigint, bytes: Uint8Array): number {
+  const resolve = resolver(target, hart);
+  let done = 0;
+  while (done < bytes.length) {
+    const at = BigInt.asUintN(64, address + BigInt(done));
+    const physical = resolve(at);
+    if (physical === undefined) break;
+    const chunk = bytes.subarray(done, done + Math.min(bytes.length - done, 4096 - Number(at & 0xfffn)));
+    const written = target.writePhysical(physical, chunk);
+    done += written;
+    if (written < chunk.length) break;
+  }
+  return done;
+}

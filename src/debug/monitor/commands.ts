@@ -1,0 +1,195 @@
+import { csrName, INTEGER_REGISTERS, PRIVILEGES } from '../../isa/names.ts';
+import { dmesg } from '../linux/dmesg.ts';
+import type { LinuxKernel } from '../linux/kernel.ts';
+import { memoryAreas } from '../linux/maps.ts';
+import { modules } from '../linux/modules.ts';
+import { findTask, tasks } from '../linux/tasks.ts';
+import { currentSatp, levelsOf, mappings, PTE, walk } from '../page-table.ts';
+import { CSR, DebugError, PC, PRV, X } from '../target.ts';
+import type { Command, CommandScene } from './monitor.ts';
+
+const hex = (v: bigint): string => `0x${v.toString(16)}`;
+const lines = (list: readonly string[], none: string): string => `${list.length === 0 ? none : list.join('\n')}\n`;
+
+function kernelOf({ knowledge }: CommandScene): LinuxKernel {
+  const kernel = knowledge.kernel();
+  if (!kernel) throw new DebugError('no Linux kernel with kallsyms and BTF is in memory at this instant: seek to a later one');
+  return kernel;
+}
+
+/** An address: hexadecimal, decimal, a symbol, or symbol+offset. */
+export function parseAddress({ knowledge }: Pick<CommandScene, 'knowledge'>, text: string | undefined): bigint {
+  if (text === undefined || text === '') throw new DebugError('an address is missing: give a number or a symbol');
+  const clean = text.replace(/^[*&]/, '');
+  if (/^(0x[0-9a-fA-F]{1,16}|[0-9]{1,20})$/.test(clean)) return BigInt.asUintN(64, BigInt(clean));
+  const sum = /^(.+)\+(0x[0-9a-fA-F]+|[0-9]+)$/.exec(clean);
+  const found = knowledge.address(clean) ?? (sum ? knowledge.address(sum[1]) : undefined);
+  if (found === undefined) throw new DebugError(`"${text}" is no address and no symbol that is known`);
+  return BigInt.asUintN(64, found + (sum && knowledge.address(clean) === undefined ? BigInt(sum[2]) : 0n));
+}
+
+/** An instant: a number, a percentage, `begin`, `end`, `event N`, or +N/-N from now. */
+export function parseInstant({ target }: Pick<CommandScene, 'target'>, args: readonly string[]): number {
+  const [text] = args;
+  const { begin } = target;
+  if (text === 'begin') return begin;
+  if (text === 'end') return target.end();
+  if (text === 'event') {
+    const event = target.events()[Number(args[1])];
+    if (!event) throw new DebugError(`there is no event ${args[1]}: there are ${target.events().length}`);
+    return event.instant;
+  }
+  const m = /^([+-]?)([0-9_]+(?:\.[0-9]+)?)(%?)$/.exec(text ?? '');
+  if (!m) throw new DebugError('give an instant: a number of instructions, 50%, begin, end, event N, or +N / -N from here');
+  const value = Number(m[2].replaceAll('_', ''));
+  const wanted = m[3] ? begin + Math.round((target.end() - begin) * value / 100) : m[1] === '' ? value : target.now() + (m[1] === '-' ? -value : value);
+  return Math.min(Math.max(wanted, begin), target.end());
+}
+
+function where({ target, knowledge }: CommandScene): string {
+  const hart = target.activeHart();
+  return `instant ${target.now()} of ${target.begin}…${target.end()}, hart ${hart} at ${knowledge.describe(target.readRegister(hart, PC) ?? 0n)}\n`;
+}
+
+const flagText = (flags: bigint): string =>
+  (flags & PTE.R ? 'r' : '-') + (flags & PTE.W ? 'w' : '-') + (flags & PTE.X ? 'x' : '-') + (flags & PTE.U ? 'u' : '-') +
+  (flags & PTE.G ? 'g' : '-') + (flags & PTE.A ? 'a' : '-') + (flags & PTE.D ? 'd' : '-');
+
+function infoMem(scene: CommandScene, args: readonly string[]): string {
+  const { target, hart } = scene;
+  const satp = currentSatp(target, hart);
+  if (levelsOf(satp) === 0) return 'addresses are physical: no translation is on\n';
+  if (args.length > 0) {
+    const address = parseAddress(scene, args[0]);
+    const m = walk(target, satp, address);
+    return m ? `${hex(address)} → ${hex(m.physical)} ${flagText(m.entry)}, page of ${m.pageSize >> 10n} KiB\n` : `${hex(address)} is not mapped\n`;
+  }
+  const out: string[] = [`Sv${9 * levelsOf(satp) + 12}, root ${hex((satp & 0xfff_ffff_ffffn) << 12n)}, ASID ${(satp >> 44n) & 0xffffn}`];
+  for (const s of mappings(target, satp)) {
+    if (out.length > 2000) {
+      out.push('… (more: give an address)');
+      break;
+    }
+    out.push(`${hex(s.start)}-${hex(s.end)} → ${hex(s.physical)} ${flagText(s.flags)}`);
+  }
+  return lines(out, '');
+}
+
+function infoHarts({ target, knowledge }: CommandScene): string {
+  return lines(Array.from({ length: target.harts }, (_, hart) => {
+    const prv = Number(target.readRegister(hart, PRV) ?? 0n) as keyof typeof PRIVILEGES;
+    const mark = hart === target.activeHart() ? '*' : ' ';
+    return `${mark} hart ${hart} (thread ${hart + 1}) ${PRIVILEGES[prv] ?? '?'} ${knowledge.describe(target.readRegister(hart, PC) ?? 0n)} ${knowledge.hartNote(hart)}`.trimEnd();
+  }), '');
+}
+
+function backtraceText({ knowledge, hart }: CommandScene): string {
+  return lines(knowledge.backtrace(hart).map((f, i) => `#${i}  ${knowledge.describe(f.pc)}`), 'no frames');
+}
+
+async function lastWrite(scene: CommandScene, args: readonly string[]): Promise<string> {
+  const address = parseAddress(scene, args[0]);
+  const length = args[1] === undefined ? 8 : Number(args[1]);
+  if (!(Number.isInteger(length) && length > 0 && length <= 4096)) throw new DebugError(`"${args[1]}" is no length: expected 1 … 4096 bytes`);
+  const found = await scene.target.lastWrite(scene.hart, address, length, { signal: scene.signal });
+  if (!found) return `nothing wrote ${hex(address)} before this instant in the recording\n`;
+  return `instant ${found.instant}: hart ${found.hart} at ${scene.knowledge.describe(found.pc)}\n(monitor seek ${found.instant} goes there)\n`;
+}
+
+/** Commands in the order help shows them. */
+export const COMMANDS: readonly Command[] = [
+  {
+    name: 'help', help: 'this list',
+    run: () => lines(COMMANDS.map((c) => `${`${c.name} ${c.usage ?? ''}`.trimEnd().padEnd(30)} ${c.help}`), ''),
+  },
+  { name: 'when', help: 'the present instant', run: where },
+  {
+    name: 'seek', usage: 'INSTANT', help: 'go to a number, 50%, begin, end, event N, +N, -N',
+    run: async (scene, args) => {
+      await scene.target.seek(parseInstant(scene, args), { signal: scene.signal });
+      return where(scene);
+    },
+  },
+  {
+    name: 'events', usage: '[FROM [COUNT]]', help: 'host inputs of the recording',
+    run: ({ target }, [from, count]) => {
+      const all = target.events();
+      const first = from === undefined ? Math.max(0, all.length - 20) : Number(from);
+      return lines(all.slice(first, first + Number(count ?? 20)).map((e) => `${e.index}  ${e.instant}  ${e.port} ${e.kind}  ${e.text}`), 'no events');
+    },
+  },
+  {
+    name: 'checkpoints', help: 'instants the machine is kept of',
+    run: ({ target }) => lines(target.checkpoints().map((c) => `${c.instant}  ${(c.bytes / 1024).toFixed(0)} KiB`), 'no checkpoints'),
+  },
+  { name: 'last-write', usage: 'ADDRESS [LENGTH]', help: 'who last wrote there', run: lastWrite },
+  {
+    name: 'branch', help: 'go on from here as a live machine that may be written to',
+    run: async (scene) => {
+      await scene.target.branch();
+      return `a branch begins here: memory and registers may be written\n${where(scene)}`;
+    },
+  },
+  { name: 'info mem', usage: '[ADDRESS]', help: 'the page table of this hart', run: infoMem },
+  { name: 'info harts', help: 'where each hart is and what it runs', run: infoHarts },
+  {
+    name: 'info csr', usage: '[NAME]', help: 'control and status registers',
+    run: ({ target, hart }, [name]) => lines(Array.from({ length: 4096 }, (_, n) => n)
+      .map((n) => [n, target.readRegister(hart, CSR(n))] as const)
+      .filter(([n, v]) => v !== undefined && (name === undefined || csrName(n).startsWith(name)))
+      .map(([n, v]) => `${csrName(n).padEnd(14)} ${hex(v!)}`), 'no such register'),
+  },
+  {
+    name: 'info registers', help: 'integer registers by name',
+    run: ({ target, hart }) => lines([...INTEGER_REGISTERS.map((n, i) => `${n.padEnd(5)} ${hex(target.readRegister(hart, X(i)) ?? 0n)}`)], ''),
+  },
+  { name: 'bt', help: 'call stack of this hart', run: backtraceText },
+  {
+    name: 'symbol', usage: 'ADDRESS|NAME', help: 'name of an address, address of a name',
+    run: (scene, args) => `${scene.knowledge.describe(parseAddress(scene, args[0]))}\n`,
+  },
+  {
+    name: 'ps', usage: '[threads]', help: 'processes of the guest',
+    run: (scene, [what]) => lines(tasks(kernelOf(scene), what === 'threads').map((t) =>
+      `${String(t.pid).padStart(6)} ${String(t.parent).padStart(6)} ${t.state} cpu${t.cpu} ${t.mm === 0n ? `[${t.name}]` : t.name}`), 'no processes yet'),
+  },
+  {
+    name: 'maps', usage: 'PID', help: 'memory map of a process',
+    run: (scene, [pid]) => {
+      const kernel = kernelOf(scene);
+      const task = pid === undefined ? scene.knowledge.current(scene.hart) : findTask(kernel, Number(pid));
+      if (!task) throw new DebugError(`there is no process ${pid ?? 'on this hart'}: monitor ps lists them`);
+      if (task.mm === 0n) return `${task.name} is a kernel thread: it has no memory of its own\n`;
+      const areas = memoryAreas(kernel, task.mm).map((a) => `${hex(a.start)}-${hex(a.end)} ${a.permissions} ${hex(a.offset)} ${a.name}`.trimEnd());
+      return lines([...areas, ...scene.knowledge.addSymbolAdvice(task.pid)], '');
+    },
+  },
+  {
+    name: 'process', usage: '[PID|off]', help: 'show user-space addresses as this process sees them',
+    run: (scene, [pid]) => {
+      if (pid === 'off') scene.monitor.process = undefined;
+      else if (pid !== undefined) {
+        const task = findTask(kernelOf(scene), Number(pid));
+        if (!task || task.mm === 0n) throw new DebugError(`there is no user process ${pid}: monitor ps lists them`);
+        scene.monitor.process = task.pid;
+      }
+      return scene.monitor.process === undefined ? 'user-space addresses are those of the current process\n' : `user-space addresses are those of process ${scene.monitor.process}\n`;
+    },
+  },
+  {
+    name: 'modules', help: 'kernel modules that are loaded',
+    run: (scene) => lines(modules(kernelOf(scene)).map((m) => `${m.name.padEnd(24)} ${hex(m.parts[0]?.base ?? 0n)}`), 'no modules'),
+  },
+  {
+    name: 'dmesg', usage: '[LINES]', help: 'the kernel log',
+    run: (scene, [count]) => lines(dmesg(kernelOf(scene)).slice(count === undefined ? 0 : -Number(count)).map((l) =>
+      `[${String(l.time / 1_000_000_000n).padStart(5)}.${String((l.time / 1000n) % 1_000_000n).padStart(6, '0')}] ${l.text}`), 'the log is empty'),
+  },
+  {
+    name: 'physical', usage: '[on|off]', help: 'whether memory is read and written by physical address',
+    run: ({ physical }, [what]) => {
+      if (!physical) return 'this client has no physical view\n';
+      return `memory is ${physical(what === undefined ? undefined : what === 'on') ? 'physical' : 'virtual'}\n`;
+    },
+  },
+];
