@@ -175,6 +175,11 @@ export function storeAddress(h: usize, va: u64, width: u32): usize {
 }
 
 function plainAddress(h: usize, va: u64, width: u32, access: Access): usize {
+  if (width & 16) {
+    // an atomic's
+    width &= 15;
+    if (va & (width - 1)) return 0;
+  }
   if ((<u32>va & 0xfff) + width > 4096) return 0;
   const pa = data(h, va, width, access);
   if (pa == NOWHERE) {

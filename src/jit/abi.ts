@@ -65,7 +65,7 @@ export type Leave = (typeof LEAVE)[keyof typeof LEAVE];
 
 /** Helpers translated code may call, in order of their function indexes. */
 export const HELPERS = {
-  /** (hart, va, width) → address in linear memory of plain RAM to load from, refilling the TLB; 0: the interpreter has to do it. */
+  /** (hart, va, width) → address in linear memory of plain RAM to load from, refilling the TLB; 0: the interpreter has to do it. Width + 16: misaligned ones, too. */
   loadAddress: { params: [TYPE.I32, TYPE.I64, TYPE.I32], results: [TYPE.I32] },
   /** The same for a store. */
   storeAddress: { params: [TYPE.I32, TYPE.I64, TYPE.I32], results: [TYPE.I32] },

@@ -20,9 +20,9 @@ function addressLocal(address: Expr, s: Site): number {
 
 /**
  * Probes the TLB for [address, address + bytes), naturally aligned. @param place the array's offset in the bank: TLB_READ or TLB_WRITE
- * @param keep leave the linear-memory address in LOCAL.HOST; otherwise it is pushed
+ * @param atomic leave the linear-memory address in LOCAL.HOST, and let misaligned addresses trap; otherwise it is pushed
  */
-function probe(s: Site, address: number, bytes: number, place: number, keep: boolean): void {
+function probe(s: Site, address: number, bytes: number, place: number, atomic: boolean): void {
   const { frame } = s;
   const { code } = frame;
   code.get(address);
@@ -42,13 +42,13 @@ function probe(s: Site, address: number, bytes: number, place: number, keep: boo
   if (!s.stay) {
     frame.leaveIf(LEAVE.RARE, s.at);
     hostAddress(frame, address, place);
-    if (keep) code.set(LOCAL.HOST);
+    if (atomic) code.set(LOCAL.HOST);
     return;
   }
   frame.openUnlikely();
   code.get(LOCAL.HART);
   code.get(address);
-  code.i32(bytes);
+  code.i32(atomic ? bytes + 16 : bytes);
   code.call(helperIndex(place === TLB_WRITE ? 'storeAddress' : 'loadAddress'));
   code.tee(LOCAL.HOST);
   code.op(OP.I32_EQZ);
@@ -57,7 +57,7 @@ function probe(s: Site, address: number, bytes: number, place: number, keep: boo
   hostAddress(frame, address, place);
   code.set(LOCAL.HOST);
   frame.close();
-  if (!keep) code.get(LOCAL.HOST);
+  if (!atomic) code.get(LOCAL.HOST);
 }
 
 function hostAddress({ code }: Frame, address: number, place: number): void {
