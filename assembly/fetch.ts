@@ -1,7 +1,9 @@
 import { trapped } from "./fault";
 import {
-  DEBUG_EXECUTE, HARTS_AT, HART_CROSSING, HART_FETCH_BANK, HART_PRV, MACHINE_DECODES, OP_PAGE_END, RAM_AT, RAM_BASE, TLB_EXECUTE,
+  DEBUG_EXECUTE, HARTS_AT, HART_CROSSING, HART_FETCH_BANK, HART_PRV, MACHINE_DECODES, OP_CROSSING, OP_DECODE, OP_PAGE_END, RAM_AT, RAM_BASE,
+  SLOTS_PER_PAGE, SLOT_SIZE, TLB_EXECUTE,
 } from "./generated/layout";
+import { fusedOp } from "./generated/fused";
 import { decode16, decode32 } from "./generated/decode";
 import { debugOnPage, physical } from "./memory";
 import { pmpWholePage } from "./pmp";
@@ -37,14 +39,25 @@ export function fetchPage(h: usize, pc: u64): usize {
   return decoded;
 }
 
-/** Decodes the instruction of one slot; a 4-byte one at the page's end becomes CROSSING. */
+/** Decodes the instruction of one slot, and makes it one with the next where the two are a frequent pair. */
 export function decodeSlot(decoded: usize, slot: usize): void {
+  decodeAlone(decoded, slot);
+  const w = load<u32>(slot);
+  const next = slot + ((w >>> 10) & 0x18);
+  if (next >= decoded + SLOTS_PER_PAGE * SLOT_SIZE) return;
+  if ((load<u32>(next) & 0x3ff) == OP_DECODE) decodeAlone(decoded, next);
+  const fused = fusedOp(w & 0x3ff, load<u32>(next) & 0x3ff);
+  if (fused) store<u32>(slot, (w & ~0x3ff) | fused);
+}
+
+/** A 4-byte instruction at the page's end becomes CROSSING. */
+function decodeAlone(decoded: usize, slot: usize): void {
   store<u64>(MACHINE_DECODES, load<u64>(MACHINE_DECODES) + 1);
   const offset = <u32>(slot - decoded) >>> 2;
   const at = RAM_AT + <usize>ownerOf(decoded) * 4096 + offset;
   const low = <u32>load<u16>(at);
   if ((low & 3) != 3) decode16(slot, low);
-  else if (offset == 0xffe) emit(slot, 2, 4, 0, 0, 0);
+  else if (offset == 0xffe) emit(slot, OP_CROSSING, 4, 0, 0, 0);
   else decode32(slot, load<u32>(at));
 }
 

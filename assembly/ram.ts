@@ -109,10 +109,10 @@ export function ownerOf(decoded: usize): u32 {
   return load<u32>(DECODE_OWNER_AT + (((decoded - DECODE_AT) / DECODE_STRIDE) << 2));
 }
 
-/** Forgets the slots that bytes [at, at+length) of a page may be part of: an instruction may begin 2 bytes before. */
+/** Forgets the slots that bytes [at, at+length) of a page may be part of: an instruction may begin 2 bytes before, and be fused with one 4 before. */
 function undecode(page: u32, at: u32, length: u32): void {
   const decoded = DECODE_AT + <usize>load<u16>(decodeIndexAt + (page << 1)) * DECODE_STRIDE;
-  const first = at < 2 ? 0 : (at - 2) >>> 1;
+  const first = at < 6 ? 0 : (at - 6) >>> 1;
   const last = (at + length - 1) >>> 1;
   memory.fill(decoded + (first << 3), 0, (last - first + 1) << 3);
 }

@@ -1,8 +1,9 @@
 import { COMPRESSED, type Compressed, type RegisterSource, type Slice } from '../src/isa/compressed.ts';
 import { CSR_MASKS, CSRS, type Csr } from '../src/isa/csrs.ts';
-import { EXTENSIONS, PSEUDO_OPS, type Instruction } from '../src/isa/instruction.ts';
+import { EXTENSIONS, FIRST_ROW, PSEUDO_OPS, type Instruction } from '../src/isa/instruction.ts';
 import { INSTRUCTION_BY_NAME, INSTRUCTIONS } from '../src/isa/instructions.ts';
 import * as layout from '../src/isa/layout.ts';
+import { FUSED_PAIRS } from './fused-pairs.ts';
 import { FUNCTIONS, type Expr, type Statement } from '../src/isa/semantics.ts';
 
 const HEADER = '// Generated from src/isa by build/generate-as.ts: change the tables, not this file.\n';
@@ -230,6 +231,44 @@ function call(name: string, args: readonly Expr[], leaf: (name: string) => strin
   return `${name}(${a.join(', ')})`;
 }
 
+// ------------------------------------------------------------------------------------------------------------- fused pairs
+
+const FIRST_FUSED = FIRST_ROW + INSTRUCTIONS.length;
+const FUSED = FUSED_PAIRS.map((pair) => pair.split(' ').map((name) => {
+  const row = INSTRUCTION_BY_NAME.get(name);
+  if (!row) throw new Error(`fused pair "${pair}": no instruction ${name}`);
+  return row;
+}) as [Instruction, Instruction]);
+if (FIRST_FUSED + FUSED.length > 1024) throw new Error('an op of a slot has 10 bits');
+
+/** Which op executes a pair, and which op a fused one begins with. */
+export function fusedSource(): string {
+  const firsts = [...new Set(FUSED.map(([first]) => first))];
+  const cases = firsts.map((first) => {
+    const seconds = FUSED.flatMap(([a, b], i) => (a === first ? [`case ${opName(b.name)}: return ${FIRST_FUSED + i};`] : []));
+    return `    case ${opName(first.name)}: switch (firstOf(second)) { ${seconds.join(' ')} default: return 0; }`;
+  });
+  const used = [...new Set(FUSED.flat().map((r) => opName(r.name)))];
+  return `${HEADER}import { ${used.join(', ')} } from "./layout";
+
+/** The op that executes \`first\` and then \`second\`, or 0. */
+export function fusedOp(first: u32, second: u32): u32 {
+  switch (first) {
+${cases.join('\n')}
+    default: return 0;
+  }
+}
+
+/** The row whose operands a slot with this op holds. */
+function firstOf(op: u32): u32 {
+  switch (op) {
+${FUSED.map(([first], i) => `    case ${FIRST_FUSED + i}: return ${opName(first.name)};`).join('\n')}
+    default: return op;
+  }
+}
+`;
+}
+
 // ------------------------------------------------------------------------------------------------------------- interpreter
 
 const usesFp = (e: Expr): boolean => {
@@ -262,6 +301,8 @@ function leaves(row: Instruction): (name: string) => string {
 }
 
 const NEXT = 'ip += (w >>> 10) & 0x18; continue;';
+/** On to the second instruction of a fused pair, unless the ticks are used up between the two. */
+const NEXT_OF_PAIR = 'ip += (w >>> 10) & 0x18; if (left == 0) continue; left--; w = load<u32>(ip);';
 const writeRd = (v: string): string => `store<u64>(h + ((w >>> 13) & 0x7f8), ${v}, HART_X);`;
 const writeFd = (v: string): string => `store<u64>(h + ((w >>> 13) & 0x7f8), ${v}, HART_F);`;
 /** Leaves the inner loop at `ip`, which has become hot. */
@@ -272,7 +313,8 @@ function loadType(width: number, signed: boolean): string {
   return `${signed ? 'i' : 'u'}${width}`;
 }
 
-function body(row: Instruction, jit: boolean): string {
+/** The code of a row's case. @param next what follows when it has executed and pc moves on */
+function body(row: Instruction, jit: boolean, next = NEXT): string {
   const leaf = leaves(row);
   const s: Statement = row.statement;
   const lines: string[] = [];
@@ -290,12 +332,12 @@ function body(row: Instruction, jit: boolean): string {
     case 'rd':
       lines.push(writeRd(expression(s.value, leaf)));
       if (fp) lines.push(mergeFlags, dirtyFs);
-      lines.push(NEXT);
+      lines.push(next);
       break;
     case 'fd':
       lines.push(writeFd(expression(s.value, leaf)));
       if (fp) lines.push(mergeFlags);
-      lines.push(dirtyFs, NEXT);
+      lines.push(dirtyFs, next);
       break;
     case 'load': {
       const type = loadType(s.width, s.signed);
@@ -308,14 +350,14 @@ function body(row: Instruction, jit: boolean): string {
         'const e = dataBank + (<u32>(va >> 8) & 0xff0);',
         `if (load<u64>(e) == (va & 0x${(0xfffffffffffff000n | BigInt(s.width / 8 - 1)).toString(16)})) {`,
         `  ${write(`<u64>load<${type}>(<u32>va + load<u32>(e, 8))${box}`)} ${dirty}`,
-        `  ${NEXT}`,
+        '} else {',
+        `  ${SYNC}`,
+        `  const v = loadSlow(h, va, ${s.width / 8});`,
+        '  if (trapped()) break;',
+        `  ${write(narrow + box)} ${dirty}`,
+        '  if (load<u32>(MACHINE_ATTENTION)) { act = ACT_LEAVE; break; }',
         '}',
-        SYNC,
-        `const v = loadSlow(h, va, ${s.width / 8});`,
-        'if (trapped()) break;',
-        `${write(narrow + box)} ${dirty}`,
-        'if (load<u32>(MACHINE_ATTENTION)) { act = ACT_LEAVE; break; }',
-        NEXT,
+        next,
       );
       break;
     }
@@ -327,13 +369,13 @@ function body(row: Instruction, jit: boolean): string {
         `const v = ${expression(s.value, leaf)};`,
         `if (load<u64>(e, TLB_WRITE) == (va & 0x${(0xfffffffffffff000n | BigInt(s.width / 8 - 1)).toString(16)})) {`,
         `  store<${type}>(<u32>va + load<u32>(e, TLB_WRITE + 8), <${type}>v);`,
-        `  ${NEXT}`,
+        '} else {',
+        `  ${SYNC}`,
+        `  storeSlow(h, va, ${s.width / 8}, v);`,
+        '  if (trapped()) break;',
+        '  if (load<u32>(MACHINE_ATTENTION)) { act = ACT_LEAVE; break; }',
         '}',
-        SYNC,
-        `storeSlow(h, va, ${s.width / 8}, v);`,
-        'if (trapped()) break;',
-        'if (load<u32>(MACHINE_ATTENTION)) { act = ACT_LEAVE; break; }',
-        NEXT,
+        next,
       );
       break;
     }
@@ -435,6 +477,9 @@ function irregular(name: string, leaf: (n: string) => string): string {
 /** The interpreter: the loop of `run` with one case per row. @param jit with counting of jumps and calls of translated code */
 export function interpreterSource(template: string, jit: boolean): string {
   const cases = INSTRUCTIONS.map((row) => `      case ${opName(row.name)}: { // ${row.semantics}\n${body(row, jit)}\n      }`);
+  FUSED.forEach(([first, second], i) => {
+    cases.push(`      case ${FIRST_FUSED + i}: { // ${first.name}, ${second.name}\n        {\n${body(first, jit, NEXT_OF_PAIR)}\n        }\n${body(second, jit)}\n      }`);
+  });
   return HEADER + template.replace('/*JIT*/ false', String(jit)).replace('/*OPS*/', INSTRUCTIONS.map((r) => opName(r.name)).join(', ')).replace('      /*CASES*/', cases.join('\n'));
 }
 

@@ -1,6 +1,6 @@
 import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { csrSource, decodeSource, interpreterSource, layoutSource } from './generate-as.ts';
+import { csrSource, decodeSource, fusedSource, interpreterSource, layoutSource } from './generate-as.ts';
 import { jitFloatSource, jitLayoutSource } from './generate-jit.ts';
 
 /** Writes what is derived from src/isa: the generated parts of assembly/ and src/. @param root the project's folder */
@@ -11,6 +11,7 @@ export function generate(root: string): void {
   write('layout', layoutSource());
   write('decode', decodeSource());
   write('csr', csrSource());
+  write('fused', fusedSource());
   const template = readFileSync(join(root, 'build/interpreter.template.ts'), 'utf8');
   write('interpreter', interpreterSource(template, false));
   write('interpreter-jit', interpreterSource(template, true));

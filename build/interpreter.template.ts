@@ -130,7 +130,7 @@ export function run(hart: u32, ticks: i32): i32 {
         break;
       }
       left--;
-      const w = load<u32>(ip);
+      let w = load<u32>(ip);
       switch (w & 0x3ff) {
       case OP_DECODE: {
         left++;
