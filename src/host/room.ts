@@ -1,0 +1,46 @@
+import type { HostRoom } from '../machine/host-room.ts';
+
+/** Most bytes `crypto.getRandomValues` gives at once (Web Cryptography, 10.1.1). */
+const ENTROPY_CHUNK = 65_536;
+/** Longest delay of `setTimeout` in milliseconds. */
+const LONGEST_DELAY = 2 ** 31 - 1;
+
+/** A queue of macrotasks: unlike `setTimeout(0)` it is not held back by 4 ms in browsers. */
+function macrotasks(): () => Promise<void> {
+  const { port1, port2 } = new MessageChannel();
+  const waiting: (() => void)[] = [];
+  const reference = port1 as unknown as { ref?(): void; unref?(): void };
+  port1.onmessage = () => {
+    waiting.shift()?.();
+    // Node's process must not be kept alive by a channel nobody waits on.
+    if (waiting.length === 0) reference.unref?.();
+  };
+  reference.unref?.();
+  return () =>
+    new Promise((resolve) => {
+      waiting.push(resolve);
+      reference.ref?.();
+      port2.postMessage(0);
+    });
+}
+
+/** The host as every JavaScript runtime has it: Node, Bun, Deno, browsers and their workers. */
+export function createHostRoom(): HostRoom {
+  return {
+    now: () => performance.now(),
+    wallClock: () => BigInt(Date.now()) * 1_000_000n,
+    entropy(length) {
+      const bytes = new Uint8Array(length);
+      for (let at = 0; at < length; at += ENTROPY_CHUNK) crypto.getRandomValues(bytes.subarray(at, at + ENTROPY_CHUNK));
+      return bytes;
+    },
+    async sha256(bytes) {
+      return new Uint8Array(await crypto.subtle.digest('SHA-256', bytes as Uint8Array<ArrayBuffer>));
+    },
+    breathe: macrotasks(),
+    after(milliseconds, wake) {
+      const timer = setTimeout(wake, Math.min(Math.max(0, milliseconds), LONGEST_DELAY));
+      return () => clearTimeout(timer);
+    },
+  };
+}
