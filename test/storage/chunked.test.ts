@@ -1,0 +1,63 @@
+import { expect, test } from 'vitest';
+import { ChunkedBackend, type ChunkSource } from '../../src/storage/index.ts';
+
+const CHUNK = 1024;
+const contents = Uint8Array.from({ length: 4 * CHUNK + 512 }, (_, i) => (i * 3 + (i >> 7)) & 0xff);
+
+function source(overrides: Partial<ChunkSource> = {}): ChunkSource & { fetched: number[] } {
+  const fetched: number[] = [];
+  return {
+    size: contents.length,
+    hash: 'f'.repeat(64),
+    chunkSize: CHUNK,
+    fetched,
+    fetch: async (index) => {
+      fetched.push(index);
+      return contents.slice(index * CHUNK, (index + 1) * CHUNK);
+    },
+    ...overrides,
+  };
+}
+
+test('reads across chunks, each fetched once while it is kept', async () => {
+  const from = source();
+  const base = new ChunkedBackend(from, 10 * CHUNK);
+  const into = new Uint8Array(3000);
+  await Promise.all([base.read(1000, into), base.read(1500, new Uint8Array(100))]);
+  expect(into).toEqual(contents.subarray(1000, 4000));
+  expect(from.fetched).toEqual([0, 1, 2, 3]);
+  const again = new Uint8Array(1000);
+  expect(base.read(2000, again)).toBeUndefined();
+  expect(again).toEqual(contents.subarray(2000, 3000));
+  const last = new Uint8Array(512);
+  await base.read(4 * CHUNK, last);
+  expect(last).toEqual(contents.subarray(4 * CHUNK));
+});
+
+test('keeps the latest used only', async () => {
+  const from = source();
+  const base = new ChunkedBackend(from, 2 * CHUNK);
+  for (const index of [0, 1, 0, 2, 0, 1]) await base.read(index * CHUNK, new Uint8Array(CHUNK));
+  expect(from.fetched).toEqual([0, 1, 2, 1]);
+});
+
+test('a failed fetch rejects the read and is tried again by the next', async () => {
+  let fail = true;
+  const base = new ChunkedBackend(
+    source({
+      fetch: async (index) => {
+        if (fail) throw new Error(`https://example.org/disk chunk ${index}: 503`);
+        return contents.slice(index * CHUNK, (index + 1) * CHUNK);
+      },
+    }),
+    CHUNK,
+  );
+  await expect(base.read(0, new Uint8Array(512))).rejects.toThrow('503');
+  fail = false;
+  await expect(base.read(0, new Uint8Array(512))).resolves.toBeUndefined();
+});
+
+test('a chunk of the wrong length is refused', async () => {
+  const base = new ChunkedBackend(source({ fetch: async () => new Uint8Array(10) }), CHUNK);
+  await expect(base.read(0, new Uint8Array(512))).rejects.toThrow('disk chunk 0 has 10 bytes, expected 1024');
+});
