@@ -13,7 +13,7 @@ const collect = (value: string, before: string[] = []): string[] => [...before, 
 /** Flags that every machine made from scratch knows. */
 function machineFlags(command: Command): Command {
   return command
-    .option('--mem <size>', 'RAM of the machine', '512M')
+    .option('--mem <size>', 'RAM of the machine', '256M')
     .option('--harts <n>', 'number of harts, 1 to 8', '1')
     .option('--core <core>', 'jit, wasm or ts: speed differs, results never')
     .option('--isa <isa>', 'the instruction set, such as rv64gc; all extensions unless given')

@@ -1,0 +1,137 @@
+import { readFile } from 'node:fs/promises';
+import { FileBackend } from '../host/node/disk.ts';
+import { bootWords, COMMAND_LINE_LIMIT, type GuestBoot } from '../guest/cmdline.ts';
+import { commandArchive } from '../guest/initramfs.ts';
+import { type CoreKind, CORES } from '../machine/cores.ts';
+import { MAX_HARTS } from '../isa/layout.ts';
+import { parseMemory } from '../machine/config.ts';
+import type { DiskOption, HardwareOptions, NamedBytes } from '../machine/options.ts';
+import { CliError, UsageError } from './exit.ts';
+import { provideDisk, provideGuest } from './guest-build.ts';
+import { parseChoice, parseInteger } from './values.ts';
+
+/** Flags that say what machine to build, as typed. */
+export interface MachineFlags {
+  readonly mem: string;
+  readonly harts: string;
+  readonly core?: string;
+  readonly isa?: string;
+  readonly kernel?: string;
+  readonly initrd?: string;
+  readonly append?: string;
+  readonly firmware?: string;
+  readonly disk?: readonly string[];
+  readonly root?: string;
+  readonly seed?: string;
+  readonly chaos?: string;
+  readonly quiet?: boolean;
+}
+
+/** Name of the root disk that `hindsight guest build --disk` makes. */
+const BUILT_DISK = 'debian';
+/** What a kernel that is not the guest's is told unless the user says otherwise. */
+const PLAIN_COMMAND_LINE = 'console=ttyS0';
+const MAX_SEED = 0xffff_ffff;
+
+/** Values of the flags that can be refused without opening a file. */
+export interface CheckedFlags {
+  readonly memory: number;
+  readonly harts: number;
+  readonly core?: CoreKind;
+  readonly seed?: number;
+  readonly chaos: boolean;
+}
+
+/** @throws UsageError, ConfigError naming the flag and what was expected */
+export function checkMachineFlags(flags: MachineFlags): CheckedFlags {
+  if (flags.seed !== undefined && flags.chaos !== undefined) throw new UsageError('--chaos SEED is a seed already; leave --seed away');
+  const chosen = flags.chaos ?? flags.seed;
+  if (flags.initrd !== undefined && flags.kernel === undefined) throw new UsageError('--initrd needs --kernel: the modules in it belong to one kernel');
+  return {
+    memory: parseMemory(flags.mem),
+    harts: parseInteger('--harts', flags.harts, 1, MAX_HARTS),
+    ...parseCore(flags.core),
+    ...(chosen !== undefined && { seed: parseInteger(flags.chaos === undefined ? '--seed' : '--chaos', chosen, 0, MAX_SEED) }),
+    chaos: flags.chaos !== undefined,
+  };
+}
+
+/** `--core`, where it is given. */
+export function parseCore(typed: string | undefined): { core?: CoreKind } {
+  return typed === undefined ? {} : { core: parseChoice('--core', typed, CORES) };
+}
+
+/** Reads a file that a flag names. */
+export async function readNamed(file: string): Promise<NamedBytes> {
+  try {
+    return { file, bytes: await readFile(file) };
+  } catch (error) {
+    // Reading a folder fails without saying which.
+    throw Object.assign(error as NodeJS.ErrnoException, { path: file });
+  }
+}
+
+async function openDisks(flags: MachineFlags): Promise<{ disks: DiskOption[]; root?: string }> {
+  const disks: DiskOption[] = [];
+  let root = flags.root;
+  for (const [index, file] of (flags.disk ?? []).entries()) {
+    if (file !== BUILT_DISK) {
+      disks.push({ file, backend: new FileBackend(file) });
+      continue;
+    }
+    const built = await provideDisk(flags.quiet ?? false);
+    disks.push({ file: built.disk, backend: new FileBackend(built.disk, built.manifest.files[0]?.sha256) });
+    root ??= `/dev/vd${String.fromCharCode(0x61 + index)}`;
+  }
+  if (root !== undefined && disks.length === 0) throw new UsageError(`--root ${root}: there is no disk; add --disk ${BUILT_DISK}, or --disk FILE`);
+  return { disks, ...(root !== undefined && { root }) };
+}
+
+/**
+ * Opens the files that the flags name, and makes the guest where none is named.
+ * @param boot what the guest's /init is asked to do @returns what to build the machine from
+ */
+export async function openHardware(flags: MachineFlags, checked: CheckedFlags, boot: GuestBoot): Promise<HardwareOptions> {
+  const own = flags.kernel !== undefined;
+  const firmware = flags.firmware === undefined ? {} : { firmware: await readNamed(flags.firmware) };
+  const kernel = own ? await readNamed(flags.kernel!) : undefined;
+  const initrd = flags.initrd === undefined ? undefined : await readNamed(flags.initrd);
+  const { disks, root } = await openDisks(flags);
+  const guest = own ? undefined : await provideGuest(flags.quiet ?? false);
+  const image = guest ? await readNamed(guest.initrd) : initrd;
+  const asked: GuestBoot = { ...boot, ...(root !== undefined && { root }) };
+  const added = flags.append ?? '';
+  const lineFor = (words: readonly string[]): string =>
+    // A kernel of the user's is told what the user says; /init's words matter only where that /init is.
+    (own ? [added || PLAIN_COMMAND_LINE, ...(boot.exec === undefined ? [] : words)] : [guest!.commandLine, added, ...words]).filter((word) => word !== '').join(' ');
+  let append = lineFor(wordsFor(asked));
+  let withCommand = image;
+  if (boot.exec !== undefined && image !== undefined && tooLong(append)) {
+    append = lineFor(wordsFor({ ...asked, exec: '' }));
+    withCommand = { file: image.file, bytes: Buffer.concat([image.bytes, commandArchive(boot.exec)]) };
+  }
+  if (tooLong(append)) throw new CliError(`--append: the kernel's command line of ${Buffer.byteLength(append)} bytes is too long; it keeps ${COMMAND_LINE_LIMIT - 1}`);
+  return {
+    memory: checked.memory,
+    harts: checked.harts,
+    ...(flags.isa !== undefined && { isa: flags.isa }),
+    ...(checked.seed !== undefined && { seed: checked.seed }),
+    chaos: checked.chaos,
+    kernel: kernel ?? (await readNamed(guest!.kernel)),
+    ...(withCommand && { initrd: withCommand }),
+    ...firmware,
+    append,
+    disks,
+  };
+}
+
+const tooLong = (line: string): boolean => Buffer.byteLength(line) >= COMMAND_LINE_LIMIT;
+
+function wordsFor(boot: GuestBoot): string[] {
+  try {
+    return bootWords(boot);
+  } catch (error) {
+    if (error instanceof RangeError) throw new CliError(error.message);
+    throw error;
+  }
+}
