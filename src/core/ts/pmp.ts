@@ -5,6 +5,8 @@ export const PMP = { READ: 1, WRITE: 2, EXECUTE: 4 } as const;
 const ALL = 7;
 const LOCKED = 0x80;
 const ENTRIES = 16;
+/** A pmpaddr of this many ones covers every address. */
+const EVERYTHING = 54;
 
 /** Physical memory protection of one hart (privileged ISA, "Physical Memory Protection"): 16 entries, grain 4 bytes. */
 export class Pmp {
@@ -62,8 +64,8 @@ export class Pmp {
       else if (mode === 2) high = address + 4;
       else if (mode === 3) {
         const ones = lo === -1 ? 32 + trailingOnes(hi) : trailingOnes(lo);
-        const size = 2 ** (ones + 3);
-        low = Math.floor(address / size) * size;
+        const size = ones < EVERYTHING ? 2 ** (ones + 3) : Infinity;
+        low = ones < EVERYTHING ? Math.floor(address / size) * size : 0;
         high = low + size;
       }
       previous = address;

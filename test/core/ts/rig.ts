@@ -30,7 +30,7 @@ export class Rig {
     this.setMachine('maxSatpMode', 10n, 4);
     this.setMachine('hartCount', BigInt(MAX_HARTS), 4);
     const access = (write: boolean, address: number, width: number): boolean => {
-      const value = this.machine('mmioLow', 4) | (this.machine('mmioHigh', 4) << 32n);
+      const value = BigInt.asUintN(8 * width, this.machine('mmioLow', 4) | (this.machine('mmioHigh', 4) << 32n));
       const result = this.device?.(write, address, width, value);
       if (result === undefined) return false;
       this.accesses.push(`${write ? 'w' : 'r'} ${address.toString(16)} ${width}${write ? ` ${value.toString(16)}` : ''}`);
