@@ -38,10 +38,12 @@ interface Placed { readonly node: TreeNode; readonly number: number; links: numb
 
 /** Hands out the image's blocks in ascending order, passing over the superblock's copies. */
 class BlockAllocator {
-  readonly used: Uint8Array
-  next: number
+  private readonly used: Uint8Array
+  private next: number
+  private readonly total: number
 
-  constructor(private readonly total: number, reserved: (block: number) => boolean, first: number) {
+  constructor(total: number, reserved: (block: number) => boolean, first: number) {
+    this.total = total
     this.used = new Uint8Array(ceil(total, 8))
     this.next = first
     for (let block = 0; block < total; block++) if (block < first || reserved(block)) this.mark(block)

@@ -88,14 +88,24 @@ finish() {
   poweroff -f
 }
 
+exact_terminal() {
+  dmesg -n 1
+  plain='-echo -isig -ixon -ixoff -istrip -inlcr -igncr -icrnl -iuclc -brkint -inpck -parmrk -opost crtscts'
+  case $input in
+    raw) stty -F "$tty" $plain -icanon -iexten min 1 time 0 ;;
+    *) stty -F "$tty" $plain icanon iexten eof ^D lnext ^V eol undef eol2 undef erase undef kill undef werase undef rprnt undef ;;
+  esac
+}
+
 give_up() {
-  echo "hindsight: $1" >"$tty"
   if [ -n "$exec" ]; then
+    exact_terminal
     printf '\\036hindsight:%s begin\\n%s\\n\\036hindsight:%s end 125\\n' "$token" "hindsight: $1" "$token" >"$tty"
     root=
     finish
   fi
   root=
+  echo "hindsight: $1" >"$tty"
 }
 
 if [ -n "$exec" ]; then
@@ -124,11 +134,11 @@ for share in $(echo "$shares" | tr , ' '); do
     echo "hindsight: share $share could not be mounted" >"$tty"
 done
 
-inside=
+set --
 if [ -n "$root" ]; then
   load ${facts.diskModules.join(' ')}
   tries=0
-  until [ -b "$root" ] || [ $tries -ge 50 ]; do
+  until [ -b "$root" ] || [ $tries -ge 20 ]; do
     tries=$((tries + 1))
     sleep 0.1
   done
@@ -149,24 +159,19 @@ if [ -n "$root" ]; then
     mkdir -p "/root-disk/mnt/$share" && mount -o bind "/mnt/$share" "/root-disk/mnt/$share"
   done
   [ -n "$net" ] && [ -s /etc/resolv.conf ] && cp /etc/resolv.conf /root-disk/etc/ 2>/dev/null
-  inside='chroot /root-disk'
+  set -- chroot /root-disk /bin/sh -c 'cd 2>/dev/null; exec "$@"' sh
 fi
 
 [ -n "$rows" ] && [ -n "$cols" ] && stty -F "$tty" rows "$rows" cols "$cols"
 
 if [ -n "$exec" ]; then
-  dmesg -n 1
-  plain='-echo -isig -ixon -ixoff -istrip -inlcr -igncr -icrnl -iuclc -brkint -inpck -parmrk -opost crtscts'
-  case $input in
-    raw) stty -F "$tty" $plain -icanon -iexten min 1 time 0 ;;
-    *) stty -F "$tty" $plain icanon iexten eof ^D lnext ^V eol undef eol2 undef erase undef kill undef werase undef rprnt undef ;;
-  esac
+  exact_terminal
   cd /root
   printf '\\036hindsight:%s begin\\n' "$token" >"$tty"
   if [ "$input" = none ]; then
-    setsid $inside /bin/sh -c "$command" </dev/null >"$tty" 2>&1
+    setsid "$@" /bin/sh -c "$command" </dev/null >"$tty" 2>&1
   else
-    setsid -c $inside /bin/sh -c "$command" <"$tty" >"$tty" 2>&1
+    setsid -c "$@" /bin/sh -c "$command" <"$tty" >"$tty" 2>&1
   fi
   printf '\\036hindsight:%s end %d\\n' "$token" $? >"$tty"
   finish
@@ -178,8 +183,8 @@ fi
 
 cd /root
 shell=/bin/sh
-[ -n "$inside" ] && [ -x /root-disk/bin/bash ] && shell=/bin/bash
-setsid -c $inside "$shell" -l <"$tty" >"$tty" 2>&1
+[ -n "$root" ] && [ -x /root-disk/bin/bash ] && shell=/bin/bash
+setsid -c "$@" "$shell" -l <"$tty" >"$tty" 2>&1
 finish
 `
 }

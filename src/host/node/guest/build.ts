@@ -8,7 +8,7 @@ import { DEFAULT_COMMAND_LINE } from '../../../guest/cmdline.ts'
 import { BUSYBOX_PACKAGE, KERNEL_METAPACKAGE, SUITE, kernelPackage } from '../../../guest/debian.ts'
 import { writeExt4 } from '../../../guest/ext4-image.ts'
 import { FileTree } from '../../../guest/file-tree.ts'
-import { initScript } from '../../../guest/init-script.ts'
+import { DHCP_SCRIPT, PROFILE, initScript } from '../../../guest/init-script.ts'
 import { GUEST_MODULES, packInitramfs } from '../../../guest/initramfs.ts'
 import type { GuestManifest } from '../../../guest/manifest.ts'
 import { moduleName, readModuleInfo } from '../../../guest/modules.ts'
@@ -58,7 +58,7 @@ export interface GuestDisk {
   readonly stale: boolean
 }
 
-/** Raised by hand when what is made of the packages changes without the texts below changing. */
+/** To be raised when images come out differently though the texts and lists that go into the recipes are the same. */
 const RECIPE_VERSION = 1
 const MIB = 2 ** 20
 /** Room left free on a root disk. */
@@ -66,8 +66,8 @@ const DISK_FREE_BYTES = 512 * MIB
 const DISK_UUID = Uint8Array.from([0x48, 0x69, 0x6e, 0x64, 0x73, 0x69, 0x47, 0x68, 0x84, 0x72, 0x6f, 0x6f, 0x74, 0x66, 0x73, 0x31])
 
 const digest = (...parts: unknown[]): string => createHash('sha256').update(JSON.stringify(parts)).digest('hex').slice(0, 16)
-const kernelRecipe = (): string => digest(RECIPE_VERSION, SUITE, GUEST_MODULES, initScript({ release: '', diskModules: [] }), packInitramfs.toString())
-const diskRecipe = (): string => digest(RECIPE_VERSION, SUITE, ROOT_PACKAGES, finishRoot.toString(), layEntry.toString(), DISK_FREE_BYTES)
+const kernelRecipe = (): string => digest(RECIPE_VERSION, SUITE, GUEST_MODULES, initScript({ release: '', diskModules: [] }), PROFILE, DHCP_SCRIPT)
+const diskRecipe = (): string => digest(RECIPE_VERSION, SUITE, ROOT_PACKAGES, DISK_FREE_BYTES)
 
 const images = (build: CachedBuild): GuestImages => ({
   kernel: join(build.directory, 'kernel'), initrd: join(build.directory, 'initrd.cpio'), commandLine: DEFAULT_COMMAND_LINE,

@@ -161,7 +161,7 @@ function listen(name: string): Promise<Server | undefined> {
       socket.on('error', () => socket.destroy())
       server.once('release', () => socket.destroy())
     })
-    server.maxListeners = 0
+    server.setMaxListeners(0)
     server.once('error', (error: NodeJS.ErrnoException) => (error.code === 'EADDRINUSE' ? done(undefined) : fail(error)))
     server.listen(name, () => done(server))
   })

@@ -17,8 +17,12 @@ export interface RunOptions {
 /** A program ended with a status other than 0. */
 export class ProgramError extends Error {
   override readonly name = 'ProgramError'
-  constructor(readonly program: string, readonly status: number | null, readonly errors: string) {
-    super(`${program} ended with status ${status ?? 'of a signal'}:\n${errors.trim()}`)
+  /** What it wrote to standard error, at most the last 16 KiB. */
+  readonly errors: string
+
+  constructor(program: string, status: number | null, errors: string) {
+    super(`${program} ${status === null ? 'was ended by a signal' : `ended with status ${status}`}:\n${errors.trim()}`)
+    this.errors = errors
   }
 }
 
