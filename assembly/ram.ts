@@ -4,6 +4,7 @@ import {
   PAGE_FLAG_TRANSLATED, RAM_AT, RAM_BASE, SLOTS_PER_PAGE, TABLE_LIST_AT, TLB_BANKS, TLB_ENTRIES, TLB_ENTRY_SIZE, TLB_EXECUTE, TLB_READ,
   TLB_WRITE, OP_PAGE_END,
 } from "./generated/layout";
+import { firstOf } from "./generated/fused";
 import { bankAt, bankUsed, dropBanks, hartAt } from "./banks";
 import { emit } from "./slot";
 import { translatedStore } from "./host";
@@ -109,11 +110,15 @@ export function ownerOf(decoded: usize): u32 {
   return load<u32>(DECODE_OWNER_AT + (((decoded - DECODE_AT) / DECODE_STRIDE) << 2));
 }
 
-/** Forgets the slots that bytes [at, at+length) of a page may be part of: an instruction may begin 2 bytes before, and be fused with one 4 before. */
+/** Forgets the slots that bytes [at, at+length) of a page may be part of: an instruction may begin 2 bytes before, and be the second of a pair that began 4 before that. */
 function undecode(page: u32, at: u32, length: u32): void {
   const decoded = DECODE_AT + <usize>load<u16>(decodeIndexAt + (page << 1)) * DECODE_STRIDE;
-  const first = at < 6 ? 0 : (at - 6) >>> 1;
+  const first: u32 = at < 2 ? 0 : (at - 2) >>> 1;
   const last = (at + length - 1) >>> 1;
+  for (let slot: u32 = first < 2 ? 0 : first - 2; slot < first; slot++) {
+    const w = load<u32>(decoded + (slot << 3));
+    store<u32>(decoded + (slot << 3), (w & ~0x3ff) | firstOf(w & 0x3ff));
+  }
   memory.fill(decoded + (first << 3), 0, (last - first + 1) << 3);
 }
 

@@ -260,7 +260,7 @@ ${cases.join('\n')}
 }
 
 /** The row whose operands a slot with this op holds. */
-function firstOf(op: u32): u32 {
+export function firstOf(op: u32): u32 {
   switch (op) {
 ${FUSED.map(([first], i) => `    case ${FIRST_FUSED + i}: return ${opName(first.name)};`).join('\n')}
     default: return op;
@@ -356,6 +356,8 @@ function body(row: Instruction, jit: boolean, next = NEXT): string {
         '  if (trapped()) break;',
         `  ${write(narrow + box)} ${dirty}`,
         '  if (load<u32>(MACHINE_ATTENTION)) { act = ACT_LEAVE; break; }',
+        // what it touched may be the next instruction
+        `  ${NEXT}`,
         '}',
         next,
       );
@@ -374,6 +376,8 @@ function body(row: Instruction, jit: boolean, next = NEXT): string {
         `  storeSlow(h, va, ${s.width / 8}, v);`,
         '  if (trapped()) break;',
         '  if (load<u32>(MACHINE_ATTENTION)) { act = ACT_LEAVE; break; }',
+        // what it touched may be the next instruction
+        `  ${NEXT}`,
         '}',
         next,
       );
