@@ -2,7 +2,8 @@ import { clearTrap } from "./fault";
 import { floatByNumber } from "./generated/jit-float";
 import {
   COUNTS_AT, COUNT_ENTERED, COUNT_LEFT, COUNT_TICKS, ENTRIES_AT, ENTRY_FUNC, ENTRY_HASH, ENTRY_KEY, ENTRY_LABEL, ENTRY_OFFSET, ENTRY_SIZE,
-  ENTRY_SLOTS, HEAT_AT, HEAT_COUNTERS, LEAVE_CONTINUE, LEAVE_INTERPRET, LEAVE_RARE, QUEUE_AT, QUEUE_COUNT_AT, QUEUE_SLOTS, RARE_AT,
+  ENTRY_SLOTS, HEAT_AT, HEAT_COUNTERS, LEAVE_CONTINUE, LEAVE_INTERPRET, LEAVE_RARE, LINKS_AT,
+  LINK_BITS, LINK_THRESHOLD, QUEUE_AT, QUEUE_COUNT_AT, QUEUE_SLOTS, RARE_AT,
   RARE_COUNTERS, REQUEST_FROM, REQUEST_HART, REQUEST_KEY, REQUEST_PRV, REQUEST_SATP, REQUEST_SIZE, REQUEST_VA, THRESHOLD_AT,
 } from "./generated/jit-layout";
 import {
@@ -51,9 +52,9 @@ let patience: i32 = PATIENCE;
   return n == load<u32>(THRESHOLD_AT);
 }
 
-function request(h: usize, key: u32, pc: u64, slot: usize, from: u32): void {
+/** Asks for translation of the code at pc, together with the region that was entered at `from`. */
+function request(h: usize, key: u32, pc: u64, from: u32): void {
   const count = load<u32>(QUEUE_COUNT_AT);
-  store<u16>(heatAt(slot), 0);
   if (count < QUEUE_SLOTS) {
     const r = QUEUE_AT + count * REQUEST_SIZE;
     store<u32>(r, key, REQUEST_KEY);
@@ -63,7 +64,24 @@ function request(h: usize, key: u32, pc: u64, slot: usize, from: u32): void {
     store<u32>(r, load<u32>(h, HART_PRV), REQUEST_PRV);
     store<u32>(r, from, REQUEST_FROM);
     store<u32>(QUEUE_COUNT_AT, count + 1);
+    if (count + 1 >= BATCH) patience = 0;
   }
+}
+
+/** Counts control going from one region to another. @returns whether that has become common enough to make them one */
+// @ts-ignore: decorator
+@inline function links(from: u32, key: u32): bool {
+  const at = LINKS_AT + ((((from * ENTRY_HASH) ^ key) * ENTRY_HASH) >>> (32 - LINK_BITS)) * 2;
+  const n = <u32>load<u16>(at) + 1;
+  store<u16>(at, <u16>n);
+  return n == LINK_THRESHOLD;
+}
+
+/** Has the host translate what waits. */
+function flush(): void {
+  patience = PATIENCE;
+  translate();
+  store<u32>(QUEUE_COUNT_AT, 0);
 }
 
 function noteRare(h: usize, decoded: usize, pc: u64): void {
@@ -106,19 +124,17 @@ export function runRegions(h: usize, pc: u64, decoded: usize, hot: bool): i32 {
     if (e == 0) {
       const slot = decoded + ((<usize>pc & 0xffe) << 2);
       if (hot || (ran && heats(slot))) {
-        request(h, key, pc, slot, from);
-        if (load<u32>(QUEUE_COUNT_AT) >= BATCH) patience = 0;
+        store<u16>(heatAt(slot), 0);
+        request(h, key, pc, from);
       }
-      if (load<u32>(QUEUE_COUNT_AT) != 0 && --patience <= 0) {
-        patience = PATIENCE;
-        translate();
-        store<u32>(QUEUE_COUNT_AT, 0);
-        e = find(key);
-      }
-      if (e == 0) {
-        if (ran) leave = LEAVE_INTERPRET;
-        break;
-      }
+    } else if (ran && links(from, key)) request(h, key, pc, from);
+    if (load<u32>(QUEUE_COUNT_AT) != 0 && --patience <= 0) {
+      flush();
+      e = find(key);
+    }
+    if (e == 0) {
+      if (ran) leave = LEAVE_INTERPRET;
+      break;
     }
     ran = true;
     from = key;

@@ -8,6 +8,8 @@ import { JIT_AT, JIT_SIZE } from '../isa/layout.ts';
  * HEAT      u16 per hash of a decoded slot: how often control jumped there
  * QUEUE     code addresses that became hot and wait for translation
  * COUNTS    statistics
+ * RARE      how often rare cases of an instruction occurred
+ * LINKS     how often control went from one region to another
  * ```
  */
 
@@ -45,5 +47,10 @@ export const COUNT = { ticks: 0, entered: 8, left: 16 } as const;
 /** Per-pc count of rare leaves, hashed as HEAT: u8 each. */
 export const RARE_COUNTERS = 16384;
 export const RARE_AT = COUNTS_AT + 64;
-export const AREA_END = RARE_AT + RARE_COUNTERS * 4;
+/** Transitions between regions, counted in u16 by a hash of both ends. */
+export const LINK_BITS = 16;
+export const LINKS_AT = RARE_AT + RARE_COUNTERS * 4;
+/** Transitions that make two regions one. */
+export const LINK_THRESHOLD = 3000;
+export const AREA_END = LINKS_AT + 2 * 2 ** LINK_BITS;
 if (AREA_END > JIT_AT + JIT_SIZE) throw new Error("the translator's area does not fit its place in the layout");

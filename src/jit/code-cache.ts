@@ -1,15 +1,29 @@
 import { EntryTable, keyOf } from './entry-table.ts';
 import type { Entry } from './translate.ts';
 
+/** Where a region's code was found. */
+export interface Origin {
+  /** Virtual address of its base, and the privilege that fetched there. */
+  readonly base: bigint;
+  readonly prv: number;
+  /** Offsets from the base that it was asked for. */
+  readonly roots: readonly number[];
+  /** How often it was made anew to take in more code. */
+  readonly growth: number;
+}
+
 /** Translated code that is live. */
 export interface CachedRegion {
   readonly id: number;
+  readonly origin: Origin;
+  /** RAM offset of the physical page at its base. */
+  readonly basePage: number;
   /** Slot in the core's table. */
   readonly func: number;
   /** RAM offsets it can be entered at. */
   readonly entries: readonly number[];
   /** RAM offsets it was asked for. */
-  readonly roots: readonly number[];
+  readonly roots: ReadonlySet<number>;
   /** Bytes it was made from, as [start, end) of RAM. */
   readonly ranges: readonly { readonly start: number; readonly end: number }[];
   readonly pages: readonly number[];
@@ -26,7 +40,8 @@ export interface NewRegion {
   readonly entries: readonly Entry[];
   /** RAM offset of the code at an offset from the base. */
   readonly ramOf: (at: number) => number;
-  readonly roots: readonly number[];
+  readonly origin: Origin;
+  readonly basePage: number;
   readonly ranges: CachedRegion['ranges'];
   readonly instructions: number;
   readonly bytes: number;
@@ -75,6 +90,18 @@ export class CodeCache {
     return this.table.has(keyOf(ram));
   }
 
+  /** The region that is entered at a RAM offset. */
+  entered(ram: number): CachedRegion | undefined {
+    const func = this.table.get(keyOf(ram));
+    for (const region of this.onPage(ram >>> 12)) if (region.func === func) return region;
+    return undefined;
+  }
+
+  /** Whether the region entered at a RAM offset was asked for there. */
+  isRoot(ram: number): boolean {
+    return this.entered(ram)?.roots.has(ram) ?? false;
+  }
+
   /** Regions with code on a page. */
   onPage(page: number): Iterable<CachedRegion> {
     return this.byPage.get(page) ?? [];
@@ -90,7 +117,8 @@ export class CodeCache {
     this.host.table.set(func, region.code);
     const pages = [...new Set(region.ranges.map((r) => r.start >>> 12))];
     const cached: CachedRegion = {
-      id: this.nextId++, func, entries: region.entries.map((e) => region.ramOf(e.at)), roots: region.roots, ranges: region.ranges, pages,
+      id: this.nextId++, func, entries: region.entries.map((e) => region.ramOf(e.at)), origin: region.origin, basePage: region.basePage,
+      roots: new Set(region.origin.roots.map(region.ramOf)), ranges: region.ranges, pages,
       name: region.name, instructions: region.instructions, bytes: region.bytes,
     };
     this.regions.set(cached.id, cached);
@@ -102,10 +130,11 @@ export class CodeCache {
         this.host.markTranslated(page);
       }
     }
-    // an entry that another region has already stays with it, unless it is what this one was asked for
+    // an entry that another region has already stays with it, unless it is what this one was first asked for
+    const first = region.ramOf(region.origin.roots[0]);
     region.entries.forEach((e, i) => {
       const key = keyOf(cached.entries[i]);
-      if (!this.table.has(key) || region.roots.includes(cached.entries[i])) this.table.set(key, func, e.label, e.at);
+      if (!this.table.has(key) || cached.entries[i] === first) this.table.set(key, func, e.label, e.at);
     });
     return cached;
   }

@@ -39,6 +39,12 @@ export class EntryTable {
     return this.find(key) >= 0;
   }
 
+  /** The function an entry leads to, −1 when there is none. */
+  get(key: number): number {
+    const at = this.find(key);
+    return at < 0 ? -1 : this.words[at + ENTRY.func / 4];
+  }
+
   /** Adds an entry; one of the same key is replaced. */
   set(key: number, func: number, label: number, offset: number): void {
     let at = this.find(key);

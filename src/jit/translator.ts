@@ -3,7 +3,7 @@ import { EXTENSIONS } from '../isa/instruction.ts';
 import { DECODE_AT, DECODE_STRIDE, MACHINE, MACHINE_AT, PAGE_FLAG, RAM_AT, SLOT_SIZE, ramTables } from '../isa/layout.ts';
 import { HELPER_IMPORTS, REGION_SIGNATURE } from './abi.ts';
 import { HEAT_AT, HEAT_COUNTERS, QUEUE_AT, QUEUE_COUNT_AT, REQUEST, REQUEST_SIZE } from './area.ts';
-import type { CodeCache } from './code-cache.ts';
+import type { CachedRegion, CodeCache, Origin } from './code-cache.ts';
 import { DEFAULT_LIMITS, discover, type CodeSource, type RegionLimits } from './discover.ts';
 import { codeRanges, type Region } from './region.ts';
 import { translate, type Translation } from './translate.ts';
@@ -27,14 +27,25 @@ interface Request {
   readonly hart: number;
   readonly va: bigint;
   readonly prv: number;
+  /** RAM offset of the entry of the region that control came from, 0: it came from the interpreter. */
+  readonly from: number;
 }
 
 interface Planned {
   readonly region: Region;
   readonly translation: Translation;
   readonly ramOf: (at: number) => number;
-  readonly root: number;
+  readonly origin: Origin;
+  readonly basePage: number;
+  /** RAM offsets it can be entered at. */
+  readonly entryRams: ReadonlySet<number>;
 }
+
+/** How often a region is made anew to take in code it goes to, up to how many instructions, and how far from its base that may be. */
+const MAX_GROWTH = 6;
+const MAX_GROWN = 900;
+const REACH = 1n << 28n;
+const GROWN_LIMITS: RegionLimits = { ...DEFAULT_LIMITS, instructions: 1200, pages: 8 };
 
 /** Turns the requests in the queue into regions of the cache: one module a batch. */
 export class Translator {
@@ -72,21 +83,62 @@ export class Translator {
   translateQueue(): void {
     const count = this.memory.getUint32(QUEUE_COUNT_AT, true);
     const planned: Planned[] = [];
+    const grown = new Map<CachedRegion, Request[]>();
     const seen = new Set<number>();
     for (let i = 0; i < count; i++) {
-      const at = QUEUE_AT + i * REQUEST_SIZE;
-      const ram = (this.memory.getUint32(at + REQUEST.key, true) & ~1) >>> 0;
+      const request = this.request(QUEUE_AT + i * REQUEST_SIZE);
       this.made.requests++;
-      if (seen.has(ram) || this.cache.has(ram) || this.refused.has(ram)) continue;
-      seen.add(ram);
-      const plan = this.plan({
-        ram, hart: this.memory.getUint32(at + REQUEST.hart, true), va: this.memory.getBigUint64(at + REQUEST.va, true),
-        prv: this.memory.getUint32(at + REQUEST.prv, true),
-      });
-      if (plan) planned.push(plan);
-      else this.refused.add(ram);
+      if (seen.has(request.ram) || this.refused.has(request.ram)) continue;
+      const from = this.mayGrow(request);
+      if (from) grown.set(from, [...(grown.get(from) ?? []), request]);
+      else if (!this.cache.has(request.ram)) this.planNew(request, planned);
+      else continue;
+      seen.add(request.ram);
     }
+    for (const [region, requests] of grown) this.planGrowth(region, requests, planned);
     this.install(planned);
+  }
+
+  private request(at: number): Request {
+    const { memory } = this;
+    return {
+      ram: (memory.getUint32(at + REQUEST.key, true) & ~1) >>> 0,
+      hart: memory.getUint32(at + REQUEST.hart, true),
+      va: memory.getBigUint64(at + REQUEST.va, true),
+      prv: memory.getUint32(at + REQUEST.prv, true),
+      from: (memory.getUint32(at + REQUEST.from, true) & ~1) >>> 0,
+    };
+  }
+
+  private planNew(request: Request, planned: Planned[]): void {
+    const base = request.va & ~0xfffn;
+    const plan = this.plan(request.hart, (request.ram & ~0xfff) >>> 0, { base, prv: request.prv, roots: [Number(request.va & 0xfffn)], growth: 0 });
+    if (plan) planned.push(plan);
+    else this.refused.add(request.ram);
+  }
+
+  /** The region control came from, when it may take in the code it went to. */
+  private mayGrow({ from, ram, va, prv, hart }: Request): CachedRegion | undefined {
+    if (from === 0) return undefined;
+    const region = this.cache.entered(from);
+    // places that calls return to are left alone: it is the callee that moves in
+    if (this.cache.has(ram) && !this.cache.isRoot(ram)) return undefined;
+    if (!region || region.origin.prv !== prv || region.origin.growth >= MAX_GROWTH || region.instructions > MAX_GROWN) return undefined;
+    const distance = BigInt.asIntN(64, va - region.origin.base);
+    if (distance < -REACH || distance > REACH) return undefined;
+    const page = this.codePage(hart, region.origin.base, prv);
+    return page === region.basePage ? region : undefined;
+  }
+
+  private planGrowth(region: CachedRegion, requests: readonly Request[], planned: Planned[]): void {
+    const { base, prv, roots, growth } = region.origin;
+    const more = requests.map((r) => Number(BigInt.asIntN(64, r.va - base)));
+    const plan = this.plan(requests[0].hart, region.basePage, { base, prv, roots: [...roots, ...more], growth: growth + 1 });
+    // what did not fit becomes a region of its own
+    for (const r of requests) if (!plan?.entryRams.has(r.ram) && !this.cache.has(r.ram)) this.planNew(r, planned);
+    if (!plan || !requests.some((r) => plan.entryRams.has(r.ram))) return;
+    this.cache.drop(region);
+    planned.push(plan);
   }
 
   /** A rare case of the instruction at a RAM offset is common: its region is made anew, with the helper. */
@@ -117,16 +169,16 @@ export class Translator {
     this.memory.setUint32(QUEUE_COUNT_AT, 0, true);
   }
 
-  /** Guest code around a request. Its base is the page of the request. */
-  private source({ ram, hart, va, prv }: Request): CodeSource {
-    const base = va & ~0xfffn;
+  private codePage(hart: number, va: bigint, prv: number): number {
+    const at = BigInt.asUintN(64, va);
+    const page = this.host.codePage(hart, Number(at & 0xffff_ffffn), Number(at >> 32n), prv);
+    return page === -1 ? -1 : page >>> 0;
+  }
+
+  /** Guest code around a base whose physical page is known. */
+  private source(hart: number, basePage: number, { base, prv }: Origin): CodeSource {
     return {
-      page: (delta) => {
-        if (delta === 0) return (ram & ~0xfff) >>> 0;
-        const at = BigInt.asUintN(64, base + BigInt(delta) * 4096n);
-        const page = this.host.codePage(hart, Number(at & 0xffff_ffffn), Number(at >> 32n), prv);
-        return page === -1 ? -1 : page >>> 0;
-      },
+      page: (delta) => (delta === 0 ? basePage : this.codePage(hart, base + BigInt(delta) * 4096n, prv)),
       decode: (first, second) => this.decodeAt(first, second),
       executed: (at) => this.options.unexecuted === true || this.wasExecuted(at),
     };
@@ -147,16 +199,18 @@ export class Translator {
     return this.memory.getUint32(decoded + ((ram & 0xffe) >>> 1) * SLOT_SIZE, true) !== 0;
   }
 
-  private plan(request: Request): Planned | undefined {
-    const region = discover(this.source(request), [Number(request.va & 0xfffn)], this.options.limits ?? DEFAULT_LIMITS);
+  private plan(hart: number, basePage: number, origin: Origin): Planned | undefined {
+    const limits = this.options.limits ?? (origin.growth > 0 ? GROWN_LIMITS : DEFAULT_LIMITS);
+    const region = discover(this.source(hart, basePage, origin), origin.roots, limits);
     if (!region) return undefined;
     const pages = new Map(region.pages.map((p) => [p.delta, p.ram]));
     const ramOf = (at: number): number => pages.get(at >> 12)! + (at & 0xfff);
-    const translation = translate(region, `guest ${request.va.toString(16)}`, {
+    const address = BigInt.asUintN(64, origin.base + BigInt(origin.roots[0])).toString(16);
+    const translation = translate(region, `guest ${address}`, {
       compressed: (this.extensions & (1 << EXTENSIONS.indexOf('c'))) !== 0,
       stays: (at) => this.common.has(ramOf(at)),
     });
-    return { region, translation, ramOf, root: request.ram };
+    return { region, translation, ramOf, origin, basePage, entryRams: new Set(translation.entries.map((e) => ramOf(e.at))) };
   }
 
   private install(planned: readonly Planned[]): void {
@@ -165,12 +219,12 @@ export class Translator {
     const functions = this.host.instantiate(bytes as Uint8Array<ArrayBuffer>);
     this.made.modules++;
     this.made.bytes += bytes.length;
-    planned.forEach(({ region, translation, ramOf, root }, i) => {
+    planned.forEach(({ region, translation, ramOf, origin, basePage }, i) => {
       const instructions = region.blocks.reduce((n, b) => n + b.code.length, 0);
       this.made.regions++;
       this.made.instructions += instructions;
       this.cache.add({
-        name: translation.body.name, code: functions[i], entries: translation.entries, ramOf, roots: [root], ranges: codeRanges(region),
+        name: translation.body.name, code: functions[i], entries: translation.entries, ramOf, origin, basePage, ranges: codeRanges(region),
         instructions, bytes: translation.body.code.length,
       });
     });
