@@ -79,6 +79,8 @@ export class HartState {
     this.clear(extensions);
     this.set32('prv', PRIVILEGE.supervisor);
     this.set32('mcounteren', 0xffff_ffff);
+    // As firmware leaves it: programs read the time through the vDSO with rdtime, and Linux without a PMU driver never sets this itself.
+    this.set32('scounteren', 0b111);
     this.set('medeleg', FIRMWARE_MEDELEG);
     this.set('mideleg', FIRMWARE_MIDELEG);
     let menvcfg = MENVCFG.cbie | MENVCFG.cbcfe | MENVCFG.cbze;
