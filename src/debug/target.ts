@@ -57,6 +57,11 @@ export interface MoveOptions {
   readonly signal?: AbortSignal;
   /** Called now and then with 0 … 1, the part of the way that is done. */
   readonly onProgress?: (done: number) => void;
+  /**
+   * On which side of the instruction to stop that meets a watchpoint. By default where its effect shows: behind it going forward, before it
+   * going back.
+   */
+  readonly watch?: 'before' | 'behind';
 }
 
 /** Why a move ended. The machine is at {@link MachineView.now}. */
@@ -114,15 +119,14 @@ export interface DebugTarget extends MachineView {
   /** Replaces all debug points. */
   setPoints(points: readonly DebugPoint[]): void;
   /**
-   * Goes on to the next point or the end. An execute point stops before its instruction and is passed over where the move begins; a
-   * watchpoint stops behind the instruction.
+   * Goes on to the next point or the end. An execute point stops before its instruction and is passed over where the move begins.
    */
   continue(options?: MoveOptions): Promise<Stop>;
-  /** Goes back to the last point that was met before now; always stops before the instruction. */
+  /** Goes back to the last point that was met before now; an execute point stops before its instruction. */
   reverseContinue(options?: MoveOptions): Promise<Stop>;
-  /** Until `hart` has executed `count` instructions; points are not met, except that a `point` is reported when the last one met a watchpoint. */
+  /** Until `hart` has executed `count` instructions; execute points are not met, watchpoints are. */
   step(hart: number, count: number, options?: MoveOptions): Promise<Stop>;
-  /** Back until `hart` has un-executed `count` instructions. */
+  /** Back until `hart` has un-executed `count` instructions. Watchpoints are met by a single step only. */
   reverseStep(hart: number, count: number, options?: MoveOptions): Promise<Stop>;
   /** Goes to an instant, clamped to what is there. */
   seek(instant: Instant, options?: MoveOptions): Promise<void>;

@@ -8,6 +8,11 @@ import { encodePacket, fromHex, fromLatin1, hex64, latin1, PACKET_SIZE, PacketRe
 import { GENERAL, registerByNumber, targetXml } from './registers.ts';
 import { memoryMapXml, threadsXml } from './xml.ts';
 
+/*
+ * gdb takes RISC-V watchpoints to stop before the access takes effect and makes a step of its own to see it: so forwards we stop before
+ * the instruction, and backwards behind it.
+ */
+
 /** What a session is given. */
 export interface GdbSessionOptions {
   /** Answers `monitor` commands. */
@@ -159,8 +164,8 @@ export class GdbSession {
       case 's': return this.resume('step', this.control, rest);
       case 'S': return this.resume('step', this.control, rest.split(';')[1] ?? '');
       case 'b':
-        if (rest === 'c') return this.move((o) => this.target.reverseContinue(o));
-        if (rest === 's') return this.move((o) => this.target.reverseStep(this.control, 1, o));
+        if (rest === 'c') return this.move((o) => this.target.reverseContinue({ ...o, watch: 'behind' }));
+        if (rest === 's') return this.move((o) => this.target.reverseStep(this.control, 1, { ...o, watch: 'behind' }));
         return '';
       case 'D':
         this.points.clear();
@@ -345,17 +350,17 @@ export class GdbSession {
       const thread = m[4] === undefined || m[4] === '-1' || m[4] === '0' ? this.general + 1 : parseInt(m[4], 16);
       const hart = this.harts(thread);
       if (hart === undefined) return ERROR.argument;
-      if (kind === 's') return this.move((o) => this.target.step(hart, 1, o));
+      if (kind === 's') return this.move((o) => this.target.step(hart, 1, { ...o, watch: 'before' }));
       const [from, to] = m[2].split(',').map((v) => BigInt(`0x${v || '0'}`));
       return this.move((o) => this.stepRange(hart, from, to ?? from, o));
     }
-    return this.move((o) => this.target.continue(o));
+    return this.move((o) => this.target.continue({ ...o, watch: 'before' }));
   }
 
   /** Steps a hart until it leaves [from, to) or meets a point. */
   private async stepRange(hart: number, from: bigint, to: bigint, o: { signal: AbortSignal }): Promise<Stop> {
     for (;;) {
-      const stop = await this.target.step(hart, 1, o);
+      const stop = await this.target.step(hart, 1, { ...o, watch: 'before' });
       const pc = this.target.readRegister(hart, PC)!;
       if (stop.reason !== 'step' || pc < from || pc >= to) return stop;
       for (const { point } of this.points.values()) if (point.kind === 'execute' && point.start === pc) return stop;
@@ -367,7 +372,7 @@ export class GdbSession {
       await this.writable();
       this.target.writeRegister(hart, PC, BigInt(`0x${address}`));
     }
-    return this.move((o) => (what === 'step' ? this.target.step(hart, 1, o) : this.target.continue(o)));
+    return this.move((o) => (what === 'step' ? this.target.step(hart, 1, { ...o, watch: 'before' }) : this.target.continue({ ...o, watch: 'before' })));
   }
 
   private async move(go: (options: { signal: AbortSignal }) => Promise<Stop>): Promise<string> {
@@ -384,7 +389,7 @@ export class GdbSession {
   }
 
   private stopReply(stop: Stop): string {
-    if (stop.reason === 'halted' && this.target.now() >= this.target.end()) return 'W00';
+    if (stop.reason === 'halted') return 'W00';
     const thread = `thread:${(stop.hart + 1).toString(16)};`;
     const signal = stop.reason === 'interrupted' ? '02' : '05';
     return `T${signal}${this.reason(stop)}${thread}`;

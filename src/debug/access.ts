@@ -1,0 +1,40 @@
+import { ALL_EXTENSIONS, decode, isLong } from '../isa/decode.ts';
+import { readVirtual } from './memory.ts';
+import { PC, X, type MachineView, type PointKind } from './target.ts';
+
+/** What an instruction does to memory. */
+export interface DataAccess {
+  readonly address: bigint;
+  readonly length: number;
+  readonly reads: boolean;
+  readonly writes: boolean;
+}
+
+const CACHE_BLOCK = 64;
+
+/** The data access of the instruction a hart is about to execute, as its row tells it; undefined when it makes none. */
+export function nextAccess(view: MachineView, hart: number): DataAccess | undefined {
+  const pc = view.readRegister(hart, PC) ?? 0n;
+  const bytes = readVirtual(view, hart, pc, 4);
+  if (bytes.length < 2) return undefined;
+  const half = bytes[0] | (bytes[1] << 8);
+  const d = decode(isLong(half) && bytes.length === 4 ? half | (bytes[2] << 16) | (bytes[3] << 24) : half, ALL_EXTENSIONS);
+  if (!d) return undefined;
+  const base = view.readRegister(hart, X(d.rs1)) ?? 0n;
+  const at = (imm: number): bigint => BigInt.asUintN(64, base + BigInt(imm));
+  const { statement: s, name } = d.row;
+  if (s.kind === 'load') return { address: at(d.imm), length: s.width / 8, reads: true, writes: false };
+  if (s.kind === 'store') return { address: at(d.imm), length: s.width / 8, reads: false, writes: true };
+  if (s.kind === 'amo') return { address: base, length: s.width / 8, reads: true, writes: true };
+  const reserved = /^(lr|sc)\.([wd])$/.exec(name);
+  if (reserved) return { address: base, length: reserved[2] === 'w' ? 4 : 8, reads: reserved[1] === 'lr', writes: reserved[1] === 'sc' };
+  if (name === 'cbo.zero') return { address: base & ~BigInt(CACHE_BLOCK - 1), length: CACHE_BLOCK, reads: false, writes: true };
+  return undefined;
+}
+
+/** Whether an access meets a watchpoint. */
+export function meets(access: DataAccess, point: { readonly kind: PointKind; readonly start: bigint; readonly end: bigint }): boolean {
+  const { kind, start, end } = point;
+  if (kind === 'execute' || (kind === 'read' && !access.reads) || (kind === 'write' && !access.writes)) return false;
+  return access.address < end && access.address + BigInt(access.length) > start;
+}

@@ -1,0 +1,67 @@
+import { RAM_BASE } from '../isa/layout.ts';
+import type { Access } from '../core/core.ts';
+import type { Engine } from '../machine/engine.ts';
+import type { Instant, MachineView, RegisterId } from './target.ts';
+
+/** A machine as debuggers see it. Reads have no effect: devices are peeked at. */
+export class EngineView implements MachineView {
+  readonly harts: number;
+  readonly ram: { readonly base: bigint; readonly size: number };
+  readonly engine: Engine;
+
+  constructor(engine: Engine) {
+    this.engine = engine;
+    this.harts = engine.harts.length;
+    this.ram = { base: BigInt(RAM_BASE), size: engine.memory.ramSize };
+  }
+
+  now(): Instant {
+    return this.engine.instructions;
+  }
+
+  activeHart(): number {
+    return this.engine.currentHart;
+  }
+
+  readRegister(hart: number, id: RegisterId): bigint | undefined {
+    const state = this.engine.harts[hart];
+    switch (id.kind) {
+      case 'x': return state.get('x', id.number);
+      case 'f': return state.get('f', id.number);
+      case 'pc': return state.get('pc');
+      case 'prv': return BigInt(state.get32('prv'));
+      case 'csr': return this.engine.core.readCsr(hart, id.number);
+    }
+  }
+
+  translate(hart: number, address: bigint, access: Access): bigint {
+    return this.engine.core.translate(hart, address, access);
+  }
+
+  readPhysical(address: bigint, length: number): Uint8Array {
+    const { base, size } = this.ram;
+    if (address >= base && address < base + BigInt(size)) {
+      const at = Number(address - base);
+      return this.engine.memory.ramBytes.slice(at, Math.min(at + length, size));
+    }
+    return address < base ? this.peek(Number(address), length) : new Uint8Array(0);
+  }
+
+  /** Registers of devices, in the widest accesses their addresses allow. */
+  private peek(address: number, length: number): Uint8Array {
+    const out = new Uint8Array(length);
+    const view = new DataView(out.buffer);
+    let done = 0;
+    while (done < length) {
+      const at = address + done;
+      const width = at % 4 === 0 && length - done >= 4 ? 4 : at % 2 === 0 && length - done >= 2 ? 2 : 1;
+      const value = this.engine.bus.peek(at, width);
+      if (value === undefined) return out.slice(0, done);
+      if (width === 4) view.setUint32(done, Number(value), true);
+      else if (width === 2) view.setUint16(done, Number(value), true);
+      else view.setUint8(done, Number(value));
+      done += width;
+    }
+    return out;
+  }
+}
