@@ -31,6 +31,8 @@ export interface Model {
   /** Number of virtqueues, for devices that have them. */
   readonly queues?: number;
   readonly commands?: boolean;
+  /** Register writes that bring the device to life, as a driver would: random traffic alone seldom finds them all. */
+  readonly wake?: readonly (readonly [offset: number, value: number])[];
   create(): Subject;
 }
 
@@ -69,9 +71,10 @@ function virtioDisk(): Subject {
 
 /** Every device there is: one that is not in here escapes the conformance suite. */
 export const MODELS: readonly Model[] = [
-  { name: 'uart16550', offsets: words(0, 8, 1), create: () => plain((world) => new Uart16550(world.context)) },
+  { name: 'uart16550', offsets: words(0, 8, 1), wake: [[3, 3], [2, 0x41], [1, 0x0f]], create: () => plain((world) => new Uart16550(world.context)) },
   {
     name: 'plic',
+    wake: [[4, 3], [8, 1], ...words(0x2000, 0x2200, 0x80).map((at) => [at, 6] as const)],
     offsets: [0, 4, 8, 4 * PLIC_SOURCES, 0x1000, 0x100c, 0x2000, 0x2004, 0x200c, 0x2080, 0x2100, 0x200000, 0x200004, 0x201000, 0x201004],
     create: () => {
       let plic!: Plic;
