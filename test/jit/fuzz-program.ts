@@ -32,6 +32,8 @@ export interface FuzzLayout {
   readonly prologue?: (a: Assembler) => void;
   /** mret or sret, and the CSRs of that mode. */
   readonly supervisor: boolean;
+  /** With page tables: an instruction sequence that changes them. */
+  readonly remap?: (r: Random, a: Assembler) => void;
 }
 
 function operate(row: Instruction, r: Random): number {
@@ -54,7 +56,7 @@ function instruction(r: Random, l: FuzzLayout, a: Assembler): void {
   else if (kind < 84) {
     const rd = r.pick(POINTERS);
     a.li(rd, l.base + r.pick(l.data) + (r.chance(90) ? r.below(512) * 8 : r.below(4096)));
-    if (!l.supervisor || l.base > 0) a.op('add.uw', { rd, rs1: rd, rs2: 0 });
+    a.op('add.uw', { rd, rs1: rd, rs2: 0 });
   } else if (kind < 88) a.word(assemble(r.pick(ATOMICS), { rd: r.pick(WORK), rs1: r.pick(POINTERS), rs2: r.pick(WORK) }));
   else if (kind < 91) a.word(assembleNamed(r.pick(['lui', 'auipc']), { rd: r.pick(WORK), imm: r.u32() & 0xfffff000 | 0 }));
   else if (kind < 93) a.half(r.pick([0x0001, 0x9002 + (r.pick([10, 11, 12]) << 7) + (r.pick([13, 14, 15]) << 2), 0x4501 + (r.below(8) << 2)]));
@@ -67,7 +69,7 @@ function instruction(r: Random, l: FuzzLayout, a: Assembler): void {
   else if (kind < 98) {
     // another block's instruction changes
     a.la(26, `b${r.below(l.blocks)}`);
-    a.op('sw', { rs1: 26, rs2: r.pick(WORK), imm: r.below(4) * 4 + 2048 * 0 });
+    a.op('sw', { rs1: 26, rs2: r.pick(WORK), imm: r.below(4) * 4 });
     if (r.chance(70)) {
       a.li(5, r.chance(50) ? operate(r.pick(PLAIN), r) : floating(r.pick(FLOAT), r));
       a.op('sw', { rs1: 26, rs2: 5, imm: 0 });

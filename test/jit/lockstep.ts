@@ -2,6 +2,7 @@ import { rig, type Rig } from '../../bench/jit/rig.ts';
 import type { JitStatistics } from '../../src/jit/core.ts';
 import { HART_STATE_FIELDS, HART, hartAt, RAM_BASE } from '../../src/isa/layout.ts';
 import { fuzzProgram } from './fuzz-program.ts';
+import { PAGED_BASE, PAGED_DATA, enterPaged, remap } from './paged.ts';
 import { Random } from './random.ts';
 
 const RAM = 2 << 20;
@@ -21,19 +22,37 @@ export function difference(a: Rig, b: Rig): string | undefined {
   return `RAM at ${at.toString(16)}: ${a.memory.ramBytes[at].toString(16)} and ${b.memory.ramBytes[at].toString(16)}`;
 }
 
+/** How a random program is run. */
+export interface LockstepMode {
+  /** Numbers of ticks between comparisons are picked from these. */
+  readonly stops: readonly number[];
+  readonly ticks: number;
+  /** The translator's; 0: everything is translated at first execution. */
+  readonly threshold: number;
+  /** In S-mode with page tables that change, instead of M-mode over bare memory. */
+  readonly paged?: boolean;
+}
+
 /**
- * Runs one random program under both cores, stopping after numbers of ticks picked from `stops`. @returns what the translator did
+ * Runs one random program under both cores. @returns what the translator did
  * @throws Error naming seed, instant and field where they differ
  */
-export function lockstep(seed: number, stops: readonly number[], ticks: number, threshold: number): JitStatistics {
+export function lockstep(seed: number, mode: LockstepMode): JitStatistics {
   const r = new Random(seed);
-  const program = fuzzProgram(r, { blocks: r.between(4, 24), instructions: r.between(2, 14), data: [0x40000, 0x41000, 0x7f000, 0x1ff000], base: RAM_BASE, supervisor: false });
-  const a = rig('wasm', program, RAM);
-  const b = rig('jit', program, RAM, { threshold });
-  for (const g of [a, b]) g.hart.set('mstatus', g.hart.get('mstatus') | 0x6000n);
+  const sizes = { blocks: r.between(4, 24), instructions: r.between(2, 14) };
+  const program = mode.paged
+    ? fuzzProgram(r, { ...sizes, data: PAGED_DATA, base: PAGED_BASE, supervisor: true, remap })
+    : fuzzProgram(r, { ...sizes, data: [0x40000, 0x41000, 0x7f000, 0x1ff000], base: RAM_BASE, supervisor: false });
+  const start = mode.paged ? new Uint8Array() : program;
+  const a = rig('wasm', start, RAM);
+  const b = rig('jit', start, RAM, { threshold: mode.threshold });
+  for (const g of [a, b]) {
+    if (mode.paged) enterPaged(g, program, new Random(seed));
+    g.hart.set('mstatus', g.hart.get('mstatus') | 0x6000n);
+  }
   let done = 0;
-  while (done < ticks) {
-    const n = r.pick(stops);
+  while (done < mode.ticks) {
+    const n = r.pick(mode.stops);
     const pc = a.hart.get('pc');
     const left = [a.core.run(0, n), b.core.run(0, n)];
     done += n;
