@@ -14,6 +14,7 @@ export let pmpWholePage: bool = true;
 /** @param prv effective privilege @returns whether [address, address+width) may be accessed. */
 export function pmpAllows(h: usize, address: u64, width: u64, need: u32, prv: u32): bool {
   const page = address & ~0xfff;
+  const last = address + width - 1;
   pmpWholePage = true;
   for (let i: u32 = 0; i < 16; i++) {
     const config = <u32>load<u8>(h + i, HART_PMPCFG);
@@ -29,7 +30,7 @@ export function pmpAllows(h: usize, address: u64, width: u64, need: u32, prv: u3
       end = start + 4;
     } else {
       const ones = ctz(~value);
-      // 2^(ones+3) bytes; at 54 ones or more everything is covered
+      // 2^(ones+3) bytes; at 54 ones or more everything is covered, ~0 included
       if (ones >= 54) {
         start = 0;
         end = ~0;
@@ -41,8 +42,8 @@ export function pmpAllows(h: usize, address: u64, width: u64, need: u32, prv: u3
     if (start >= end) continue;
     // does this entry split the page?
     if (start < page + 4096 && end > page && (start > page || end < page + 4096)) pmpWholePage = false;
-    if (end <= address || start >= address + width) continue;
-    if (start > address || end < address + width) return false;
+    if ((end <= address && end != ~0) || start > last) continue;
+    if (start > address || (end <= last && end != ~0)) return false;
     if (prv == 3 && (config & 0x80) == 0) return true;
     return (config & need) == need;
   }
