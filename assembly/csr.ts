@@ -62,6 +62,7 @@ export function pokeCsr(h: usize, n: u32, value: u64): bool {
   forced = true;
   const found = readRow(h, n) && writeRow(h, n, value);
   forced = false;
+  csrReplan = false;
   return found;
 }
 
