@@ -1,6 +1,6 @@
 import { trapped } from "./fault";
 import {
-  DEBUG_EXECUTE, HARTS_AT, HART_CROSSING, HART_FETCH_BANK, HART_PRV, MACHINE_DECODES, OP_CROSSING, OP_DECODE, OP_PAGE_END, RAM_AT, RAM_BASE,
+  DECODE_AT, DEBUG_EXECUTE, HART_CROSSING, HART_FETCH_BANK, HART_PRV, MACHINE_DECODES, OP_CROSSING, OP_DECODE, OP_PAGE_END, RAM_AT, RAM_BASE,
   SLOTS_PER_PAGE, SLOT_SIZE, TLB_EXECUTE,
 } from "./generated/layout";
 import { fusedOp } from "./generated/fused";
@@ -28,6 +28,10 @@ export function fetchPage(h: usize, pc: u64): usize {
   }
   const whole = pmpWholePage;
   const entry = leafEntry;
+  if (!whole && (pc & 0xfff) != 0xffe && (load<u8>(RAM_AT + <usize>(pa - RAM_BASE)) & 3) == 3) {
+    // protection changes somewhere on this page: perhaps in the middle of this instruction
+    if (physical(h, pc + 2, 2, Access.EXECUTE, load<u32>(h, HART_PRV), true) == NOWHERE) return 0;
+  }
   const decoded = decodedPage(<u32>((pageAt - RAM_BASE) >> 12));
   observedPage = debugOnPage(pc, DEBUG_EXECUTE) || !whole;
   if (!observedPage) {
@@ -84,8 +88,8 @@ export function decodeCrossing(h: usize, decoded: usize, pc: u64): usize {
 
 /** Bits of the instruction in a slot, for the trap value of an illegal one. */
 export function bitsOf(pageIp: usize, ip: usize): u32 {
-  // slots of a crossing instruction lie in the hart's block, below all decoded pages
-  if (ip < HARTS_AT + 65536 && ip < pageIp + 0x4000 && pageIp < HARTS_AT + 65536) return load<u32>(ip, 8);
+  // an instruction that crosses pages was decoded into the hart's own slots, which lie below all decoded pages
+  if (ip < DECODE_AT) return load<u32>(ip, 8);
   const at = RAM_AT + <usize>ownerOf(pageIp) * 4096 + (<u32>(ip - pageIp) >>> 2);
   const low = <u32>load<u16>(at);
   return (low & 3) != 3 ? low : load<u32>(at);
