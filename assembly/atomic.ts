@@ -2,7 +2,7 @@ import { Cause, DEBUG_MET, clearTrap, setTrap, trapCause, trapped } from "./faul
 import {
   DEBUG_READ, DEBUG_WRITE, HART_MENVCFG, HART_PRV, HART_RESERVATION, HART_RESERVATION_WIDTH, HART_SENVCFG, RAM_AT, RAM_BASE,
 } from "./generated/layout";
-import { blockReachable, debugMet, ramForLoad, ramForStore } from "./memory";
+import { blockForStore, blockReachable, debugMet, ramForLoad, ramForStore } from "./memory";
 import { writeRam } from "./ram";
 
 // Atomics (unprivileged ISA, "A": Zaamo, Zalrsc) and cache-block operations ("CMO"). One thread executes all harts, so an atomic is
@@ -67,7 +67,7 @@ export function zeroBlock(h: usize, va: u64): void {
     setTrap(DEBUG_MET, block);
     return;
   }
-  const at = ramForStore(h, block, 8);
+  const at = blockForStore(h, block);
   if (trapped()) {
     setTrap(trapCause, va);
     return;

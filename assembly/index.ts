@@ -53,7 +53,7 @@ export function translate(hart: u32, access: u32): bool {
   const prv = access == Access.EXECUTE ? load<u32>(h, HART_PRV) : dataPrivilege(h);
   const pa = physical(h, va, 1, <Access>access, prv, false);
   clearTrap();
-  if (pa == NOWHERE) return false;
+  if (pa == NOWHERE || pa >> 53 != 0) return false;
   store<u32>(MACHINE_MMIO_LOW, <u32>pa);
   store<u32>(MACHINE_MMIO_HIGH, <u32>(pa >> 32));
   return true;

@@ -18,7 +18,11 @@ export function physical(h: usize, va: u64, width: u32, access: Access, prv: u32
   if (prv != 3 && load<u64>(h, HART_SATP) >> 60 != 0) {
     pa = walk(h, va, access, prv, commit);
     if (pa == NOWHERE) return pa;
-  } else setBare();
+  } else {
+    setBare();
+    // the last address of all is the mark of a fault; there is nothing at its neighbour either
+    if (va == NOWHERE) pa = NOWHERE - 1;
+  }
   const need = access == Access.READ ? PMP_R : access == Access.WRITE ? PMP_W : PMP_X;
   if (!pmpAllows(h, pa, width, need, prv)) {
     setTrap(accessFault(access), va);
@@ -41,10 +45,11 @@ export function debugOnPage(va: u64, kind: u64): bool {
 /** Whether a debug point of `kind` meets [va, va+width); notes which. */
 export function debugMet(va: u64, width: u32, kind: u64): bool {
   const count = load<u32>(MACHINE_DEBUG_COUNT);
+  const last = va + width - 1;
   if (count == 0 || load<u32>(MACHINE_DEBUG_SKIP) != 0) return false;
   for (let i: u32 = 0; i < count; i++) {
     const p = i << 3;
-    if ((load<u64>(MACHINE_DEBUG_KIND + p) & kind) != 0 && load<u64>(MACHINE_DEBUG_START + p) < va + width && load<u64>(MACHINE_DEBUG_END + p) > va) {
+    if ((load<u64>(MACHINE_DEBUG_KIND + p) & kind) != 0 && load<u64>(MACHINE_DEBUG_START + p) <= last && load<u64>(MACHINE_DEBUG_END + p) > va) {
       store<u32>(MACHINE_DEBUG_HIT, i);
       store<u64>(MACHINE_DEBUG_ADDRESS, va);
       return true;
@@ -184,6 +189,17 @@ export function ramForLoad(h: usize, va: u64, width: u32): usize {
   if (pa == NOWHERE) return 0;
   if (!inRam(pa, width)) {
     setTrap(Cause.LOAD_ACCESS, va);
+    return 0;
+  }
+  return RAM_AT + <usize>(pa - RAM_BASE);
+}
+
+/** RAM address of a 64-byte block that will be zeroed; the trap is set when there is none. @param block its address */
+export function blockForStore(h: usize, block: u64): usize {
+  const pa = data(h, block, 64, Access.WRITE);
+  if (pa == NOWHERE) return 0;
+  if (!inRam(pa, 64)) {
+    setTrap(Cause.STORE_ACCESS, block);
     return 0;
   }
   return RAM_AT + <usize>(pa - RAM_BASE);
