@@ -194,6 +194,12 @@ export function watchStores(page: u32, flag: u32): void {
 
 // ---- page tables
 
+/** A translation was dropped because its entry was stored to: the next instruction must be fetched through the tables anew. */
+export let refetch: bool = false;
+export function clearRefetch(): void {
+  refetch = false;
+}
+
 /** Notes that a live translation was read from the entry at `offset` of RAM. @param leaf the last level (a 4 KiB leaf) */
 export function tableRead(offset: u32, leaf: bool): void {
   const page = offset >>> 12;
@@ -202,11 +208,7 @@ export function tableRead(offset: u32, leaf: bool): void {
   const flags = flagsOf(page);
   if ((flags & flag) == 0) {
     if ((flags & (PAGE_FLAG_TABLE_LEAF | PAGE_FLAG_TABLE_UPPER)) == 0) {
-      let count = load<u32>(MACHINE_TABLE_COUNT);
-      if (count == MAX_TABLES) {
-        dropTranslations();
-        count = 0;
-      }
+      const count = load<u32>(MACHINE_TABLE_COUNT);
       store<u32>(TABLE_LIST_AT + (count << 2), page);
       store<u32>(MACHINE_TABLE_COUNT, count + 1);
       memory.fill(tableBitsAt + (page << 6), 0, 64);
@@ -228,6 +230,11 @@ export function dropTranslations(): void {
   store<u32>(MACHINE_TABLE_COUNT, 0);
 }
 
+/** Makes sure that {@link tableRead} can note the tables of one walk without forgetting some of them on the way. */
+export function prepareTables(): void {
+  if (load<u32>(MACHINE_TABLE_COUNT) + 5 > MAX_TABLES) dropTranslations();
+}
+
 function tableWritten(page: u32, offset: u32, length: u32, flags: u32): void {
   const first = (offset >>> 3) & 511;
   const last = ((offset + length - 1) >>> 3) & 511;
@@ -235,6 +242,7 @@ function tableWritten(page: u32, offset: u32, length: u32, flags: u32): void {
     const bits = tableBitsAt + (page << 6) + (slot >>> 3);
     const mask = <u8>(<u32>1 << (slot & 7));
     if ((load<u8>(bits) & mask) == 0) continue;
+    refetch = true;
     if (flags & PAGE_FLAG_TABLE_UPPER) {
       dropTranslations();
       return;

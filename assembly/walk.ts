@@ -3,7 +3,7 @@ import {
   EXT_SVNAPOT, HART_MENVCFG, HART_MSTATUS, HART_SATP, MACHINE_WALKS, RAM_AT, RAM_BASE,
 } from "./generated/layout";
 import { PMP_R, PMP_W, pmpAllows } from "./pmp";
-import { inRam, tableRead, writeRam } from "./ram";
+import { inRam, prepareTables, tableRead, writeRam } from "./ram";
 import { extension } from "./slot";
 
 // The page-table walk (privileged ISA, "Virtual Address Translation Process", Sv39, Sv48, Sv57, Svnapot, Svpbmt, Svadu).
@@ -88,6 +88,7 @@ export function walk(h: usize, va: u64, access: Access, prv: u32, commit: bool):
       if (commit) writeRam(offset, 8, pte);
     }
     if (commit) {
+      prepareTables();
       for (let l = levels - 1; l > level; l--) tableRead(unchecked(entries[l]), false);
       tableRead(offset, level == 0);
     }

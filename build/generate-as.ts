@@ -303,6 +303,8 @@ function leaves(row: Instruction): (name: string) => string {
 const NEXT = 'ip += (w >>> 10) & 0x18; continue;';
 /** On to the second instruction of a fused pair, unless the ticks are used up between the two. */
 const NEXT_OF_PAIR = 'ip += (w >>> 10) & 0x18; if (left == 0) continue; left--; w = load<u32>(ip);';
+/** After a store that may have changed the translation of the page being executed. */
+const REFETCH = 'if (refetch) { act = ACT_REFETCH; break; }';
 const writeRd = (v: string): string => `store<u64>(h + ((w >>> 13) & 0x7f8), ${v}, HART_X);`;
 const writeFd = (v: string): string => `store<u64>(h + ((w >>> 13) & 0x7f8), ${v}, HART_F);`;
 /** Leaves the inner loop at `ip`, which has become hot. */
@@ -376,6 +378,7 @@ function body(row: Instruction, jit: boolean, next = NEXT): string {
         `  storeSlow(h, va, ${s.width / 8}, v);`,
         '  if (trapped()) break;',
         '  if (load<u32>(MACHINE_ATTENTION)) { act = ACT_LEAVE; break; }',
+        `  ${REFETCH}`,
         // what it touched may be the next instruction
         `  ${NEXT}`,
         '}',
@@ -414,6 +417,7 @@ function body(row: Instruction, jit: boolean, next = NEXT): string {
         `const old = <u64><i64>load<${type}>(at);`,
         `writeRam(at - RAM_AT, ${bytes}, ${expression(s.value, leaf)});`,
         writeRd('old'),
+        REFETCH,
         NEXT,
       );
       break;
@@ -467,13 +471,13 @@ function irregular(name: string, leaf: (n: string) => string): string {
       return sync(`const v = loadReserved(h, ${leaf('rs1')}, ${name === 'lr_w' ? 4 : 8}); if (trapped()) break; ${writeRd('v')} ${NEXT}`);
     case 'sc_w':
     case 'sc_d':
-      return sync(`const v = storeConditional(h, ${leaf('rs1')}, ${name === 'sc_w' ? 4 : 8}, ${leaf('rs2')}); if (trapped()) break; ${writeRd('v')} ${NEXT}`);
+      return sync(`const v = storeConditional(h, ${leaf('rs1')}, ${name === 'sc_w' ? 4 : 8}, ${leaf('rs2')}); if (trapped()) break; ${writeRd('v')} ${REFETCH} ${NEXT}`);
     case 'cbo_inval':
     case 'cbo_clean':
     case 'cbo_flush':
       return sync(`if (!cacheAllowed(h, ${name === 'cbo_inval' ? '0x30' : '0x40'})) { illegal(); break; } cacheBlock(h, ${leaf('rs1')}); if (trapped()) break; ${NEXT}`);
     case 'cbo_zero':
-      return sync(`if (!cacheAllowed(h, 0x80)) { illegal(); break; } zeroBlock(h, ${leaf('rs1')}); if (trapped()) break; ${NEXT}`);
+      return sync(`if (!cacheAllowed(h, 0x80)) { illegal(); break; } zeroBlock(h, ${leaf('rs1')}); if (trapped()) break; ${REFETCH} ${NEXT}`);
   }
   throw new Error(`no body for "call ${name}"`);
 }

@@ -13,7 +13,7 @@ import {
 import { NO_REGION, heats, runRegions } from "../jit";
 import { LEAVE_BUDGET, LEAVE_CONTINUE } from "./jit-layout";
 import { debugMet, loadSlow, storeSlow } from "../memory";
-import { writeRam } from "../ram";
+import { clearRefetch, refetch, writeRam } from "../ram";
 import { extension } from "../slot";
 import {
   f32_add, f32_add_nx, f32_class, f32_div, f32_div_nx, f32_eq, f32_fma, f32_fma_nx, f32_le, f32_lt, f32_max, f32_min, f32_mul, f32_mul_nx,
@@ -25,8 +25,8 @@ import {
 import { ecall, fenceAllowed, mret, pendingBits, sret, takeException, takeInterrupt, waitAllowed } from "../trap";
 
 /** Why the inner loop was left, when not by a trap. */
-const enum Act { NONE, JUMP, LEAVE, RETURN, WAIT, SBI, HOT }
-const ACT_JUMP: i32 = Act.JUMP, ACT_LEAVE: i32 = Act.LEAVE, ACT_RETURN: i32 = Act.RETURN, ACT_WAIT: i32 = Act.WAIT, ACT_SBI: i32 = Act.SBI, ACT_HOT: i32 = Act.HOT;
+const enum Act { NONE, JUMP, LEAVE, RETURN, WAIT, SBI, HOT, REFETCH }
+const ACT_JUMP: i32 = Act.JUMP, ACT_LEAVE: i32 = Act.LEAVE, ACT_RETURN: i32 = Act.RETURN, ACT_WAIT: i32 = Act.WAIT, ACT_SBI: i32 = Act.SBI, ACT_HOT: i32 = Act.HOT, ACT_REFETCH: i32 = Act.REFETCH;
 /** Whether this loop counts jumps and calls translated code. */
 // @ts-ignore: decorator
 @inline const JIT: bool = /*JIT*/ false;
@@ -71,6 +71,7 @@ export function run(hart: u32, ticks: i32): i32 {
     // ---- an instruction boundary: HART.pc is true
     left += rest;
     rest = 0;
+    clearRefetch();
     store<i32>(MACHINE_LEFT, left);
     if (left == 0) return finish(h, 0, EXIT_BUDGET);
     if (check) {
@@ -203,7 +204,7 @@ export function run(hart: u32, ticks: i32): i32 {
         break;
       }
       if (act != ACT_RETURN) store<u64>(h, vpage + ((ip - pageIp + ((w >>> 10) & 0x18)) >> 2), HART_PC);
-      check = true;
+      check = check || act != ACT_REFETCH;
       break;
     }
     // ---- between instructions again
