@@ -63,7 +63,10 @@ export class DebugPoints {
     if (this.count === 0 || this.skipping) return false;
     const index = this.find(lo, hi, 1, DEBUG.EXECUTE);
     if (index < 0) return false;
-    this.state.m32[M.debugHit] = index;
+    const { m32 } = this.state;
+    m32[M.debugHit] = index;
+    m32[M.debugAddress] = lo;
+    m32[M.debugAddress + 1] = hi;
     return true;
   }
 }

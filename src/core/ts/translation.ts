@@ -144,7 +144,8 @@ export class Translation {
     const hi = Number(BigInt.asIntN(32, address >> 32n));
     const physical = this.mmu.physical(lo, hi, 1, access, view, this.pmps[hart], true);
     this.state.select(before);
-    if (physical < 0) return -1n;
+    // nothing lies above 2^53
+    if (physical < 0 || physical >= 2 ** 53) return -1n;
     return this.mmu.depth === 0 ? BigInt.asUintN(64, address) : BigInt(physical);
   }
 
