@@ -80,6 +80,8 @@ export interface EngineParts {
   readonly output: (port: number, payload: Uint8Array) => void;
 }
 
+/** Of MACHINE.lastTrap: the trap was an interrupt. */
+const INTERRUPT_BIT = 0x8000_0000;
 const LONGEST_RUN = 2 ** 31 - 1;
 const NO_RESERVATION = 0xffff_ffff_ffff_ffffn;
 const NEVER = 0xffff_ffff_ffff_ffffn;
@@ -106,7 +108,8 @@ export class Engine {
   private readonly rotation: Rotation;
   private readonly deadlines: DeadlineQueue;
   private readonly sbi: SbiHost;
-  private readonly output: EngineParts['output'];
+  /** Where output goes; may be changed between runs. */
+  output: EngineParts['output'];
   private attached: Core;
   /** With host SBI and without Sstc, stimecmp is the firmware's deadline, which sets STIP. */
   private readonly firmwareTimer: boolean;
@@ -398,6 +401,9 @@ export class Engine {
         this.settle();
         continue;
       }
+      const watched = this.points.length > 0;
+      const waiting = watched && current.get32('waiting') !== 0;
+      if (watched) this.memory.setMachine32('lastTrap', 0);
       this.memory.setMachine32('attention', 0);
       this.inCore = true;
       const exit = this.attached.run(current.index, ticks);
@@ -408,8 +414,21 @@ export class Engine {
         if (!single) rotation.left -= executed;
       }
       if (exit === EXIT.SBI) handleSbiCall(this.sbi, current.index);
-      else if (exit === EXIT.DEBUG) return STOP.DEBUG;
+      else if (exit === EXIT.DEBUG) {
+        // Behind an interrupt or a waking: that is the step settle() makes.
+        if ((waiting && executed === 0) || this.atInterruptHandler(current)) this.steps++;
+        return STOP.DEBUG;
+      }
     }
+  }
+
+  /** Whether the hart has just taken an interrupt: nothing of its handler was executed. */
+  private atInterruptHandler(hart: HartState): boolean {
+    const trap = this.memory.machine32('lastTrap');
+    if (trap < INTERRUPT_BIT) return false;
+    const vector = hart.get(hart.get32('prv') === PRIVILEGE.machine ? 'mtvec' : 'stvec');
+    const base = vector & ~3n;
+    return hart.get('pc') === (vector & 1n ? base + 4n * BigInt(trap - INTERRUPT_BIT) : base);
   }
 
   /** Makes one boundary step, or says why not. */

@@ -1,0 +1,81 @@
+import type { HostEvent, Instant } from './door.ts';
+import { FORMAT_VERSION, type HashMark, MACHINE_VERSION, type RecordingHeader, RecordingWriter, type RecordSink } from './format.ts';
+import type { MachineConfig } from '../machine/config.ts';
+
+/** A recording as it lies in memory, growing while the machine runs. */
+export interface EventLog {
+  readonly header: RecordingHeader;
+  readonly events: readonly HostEvent[];
+  readonly hashes: readonly HashMark[];
+  readonly end: Instant;
+  readonly endTime: number;
+}
+
+/** Keeps what enters a machine: in memory, and in a file if there is one. */
+export class Recorder implements EventLog {
+  readonly header: RecordingHeader;
+  readonly events: HostEvent[];
+  readonly hashes: HashMark[] = [];
+  end: Instant = { instructions: 0, sequence: 0 };
+  endTime = 0;
+  private readonly writer: RecordingWriter | undefined;
+  private flushedAt = -1;
+
+  /** @param past events before the machine's present, for one that is not at its beginning */
+  constructor(header: RecordingHeader, sink?: RecordSink, past: readonly HostEvent[] = []) {
+    this.header = header;
+    this.events = [...past];
+    this.writer = sink && new RecordingWriter(sink, header);
+    for (const event of past) {
+      this.writer?.event(event);
+      this.end = event.at;
+      this.endTime = event.time;
+    }
+    this.writer?.flush();
+  }
+
+  /** The listener of a live door. */
+  readonly keep = (event: HostEvent): void => {
+    this.events.push(event);
+    this.writer?.event(event);
+    this.end = event.at;
+    this.endTime = event.time;
+  };
+
+  /** Notes how far the machine came and hands everything over to the file. */
+  flush(at: Instant, time: number): void {
+    this.end = at;
+    this.endTime = time;
+    if (this.writer === undefined || at.instructions === this.flushedAt) return;
+    this.flushedAt = at.instructions;
+    this.writer.reached(at, time);
+    this.writer.flush();
+  }
+
+  /** Notes the machine's state hash, for replays to compare with. */
+  mark(at: Instant, time: number, hash: string): void {
+    this.hashes.push({ at, hash });
+    this.writer?.hash(at, time, hash);
+  }
+
+  /** Puts a file of the machine's into the recording. */
+  embed(hash: string, contents: Uint8Array): void {
+    this.writer?.image(hash, contents);
+  }
+
+  /** Bytes in the file so far. */
+  get written(): number {
+    return this.writer?.written ?? 0;
+  }
+
+  /** Ends the file in order. */
+  close(at: Instant, time: number): void {
+    this.flush(at, time);
+    this.writer?.close();
+  }
+}
+
+/** The header of a recording. @param id 16 hexadecimal digits nobody else uses */
+export function recordingHeader(config: MachineConfig, ports: readonly string[], id: string, parent?: RecordingHeader['parent']): RecordingHeader {
+  return { format: FORMAT_VERSION, machine: MACHINE_VERSION, config, ports, id, ...(parent && { parent }) };
+}
