@@ -51,6 +51,10 @@ export class Rig {
       this.set('stvec', BigInt(RAM_BASE) + 0x2000n, hart);
       this.openPmp(hart);
     }
+    // trap handlers that stay where they are
+    for (const handler of [0x1000, 0x2000]) {
+      for (let i = 0; i < 16; i++) this.view.setUint32(RAM_AT + handler + 4 * i, assembleNamed('jal'), true);
+    }
     this.core = make(this.memory, host);
     this.core.dropDerived();
   }
