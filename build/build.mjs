@@ -95,7 +95,7 @@ export async function build({ force = false, bundles = true } = {}) {
   mkdirSync(out, { recursive: true });
   mkdirSync(join(root, 'src/generated'), { recursive: true });
   await locked(async () => {
-    await step('core', ['assembly', 'src/isa', 'src/jit/abi.ts', 'src/jit/area.ts', 'src/jit/float.ts', ...sources('build').filter((f) => f.endsWith('.ts')), 'node_modules/assemblyscript/package.json'], ['build/out/core.wasm', 'src/generated/core-wasm.ts', 'build/out/jit-core.wasm', 'src/generated/jit-core-wasm.ts'], force, core);
+    await step('core', ['assembly', 'src/isa', 'src/jit/abi.ts', 'src/jit/area.ts', 'src/jit/float.ts', ...sources('build').filter((f) => f.endsWith('.ts')), 'node_modules/assemblyscript/package.json'], ['build/out/core.wasm', 'src/generated/core-wasm.ts', 'src/generated/ts-core.ts', 'build/out/jit-core.wasm', 'src/generated/jit-core-wasm.ts'], force, core);
     if (bundles) {
       await step('bundles', ['assembly', 'src', 'build'], [], force, async () => {
         const file = join(root, 'build/bundle.mjs');

@@ -1,6 +1,7 @@
 import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { csrSource, decodeSource, fusedSource, interpreterSource, layoutSource } from './generate-as.ts';
+import { generateTsCore } from './generate-ts.ts';
 import { jitFloatSource, jitLayoutSource } from './generate-jit.ts';
 
 /** Writes what is derived from src/isa: the generated parts of assembly/ and src/. @param root the project's folder */
@@ -17,4 +18,7 @@ export function generate(root: string): void {
   write('interpreter-jit', interpreterSource(template, true));
   write('jit-layout', jitLayoutSource());
   write('jit-float', jitFloatSource());
+  const source = join(root, 'src/generated');
+  mkdirSync(source, { recursive: true });
+  writeFileSync(join(source, 'ts-core.ts'), generateTsCore());
 }
