@@ -101,6 +101,16 @@ describe.skipIf(!has('dpkg-deb') || !has('xz'))('a build', () => {
     expect(await findGuest(cacheDir)).toEqual(guest)
   })
 
+  it('is packed anew without a network when only the recipe has changed', async () => {
+    const guest = await buildGuest({ cacheDir })
+    const manifest = join(guest.directory, 'manifest.json')
+    writeFileSync(manifest, readFileSync(manifest, 'utf8').replace(guest.manifest.recipe, 'old'))
+    expect(await findGuest(cacheDir)).toMatchObject({ stale: true })
+    machine.fail('case "$*" in *update*) exit 100;; esac')
+    await expect(buildGuest({ cacheDir, rebuild: true })).rejects.toThrow('could not be fetched')
+    expect(await buildGuest({ cacheDir })).toEqual(guest)
+  })
+
   it('can be stopped', async () => {
     machine.fail('case "$*" in *update*) exec sleep 60;; esac')
     const stop = new AbortController()

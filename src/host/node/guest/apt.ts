@@ -13,6 +13,9 @@ const KEYRINGS = ['/usr/share/keyrings/debian-archive-keyring.gpg', '/usr/share/
 /** Progress of a download: bytes so far and in all. */
 export type DownloadProgress = (done: number, total: number) => void
 
+/** Base address of an archive, and a suite in it. */
+type Source = readonly [base: string, suite: string]
+
 /** The environment for the machine's programs: English messages, since we read them. */
 const plain = (extra: NodeJS.ProcessEnv = {}): NodeJS.ProcessEnv => ({ ...process.env, LC_ALL: 'C', ...extra })
 
@@ -66,25 +69,34 @@ export class PrivateApt {
     return join(this.directory, 'archives')
   }
 
-  /** Brings the indexes up to date, trying each keyring that may hold the release's key. */
+  /**
+   * Brings the indexes up to date, with the first keyring that knows the release's key. Updates and security fixes are taken where
+   * the mirror has them whole; a partial mirror, or one in the middle of a change, still gives the release itself.
+   */
   async update(onProgress: DownloadProgress): Promise<void> {
     await this.configure()
-    const failures: string[] = []
+    const { archive, security } = this.mirror
+    const extras: Source[] = [[archive, `${SUITE}-updates`], ...(security === undefined ? [] : [[security, `${SUITE}-security`] as const])]
+    const step = 100
+    const total = step * (1 + extras.length)
+    let failure = 'no keyring of Debian\'s archive was found'
     for await (const keyring of this.keyrings()) {
-      for (const suites of this.suites()) {
-        await writeFile(join(this.directory, 'etc', 'sources.list'), suites.map(([base, suite]) => sourceLine(base, suite, keyring)).join(''))
-        try {
-          await this.apt(['update', '--error-on=any'], onProgress, 100)
-          return
-        } catch (error) {
-          if (!(error instanceof ProgramError)) throw error
-          failures.push(error.errors.trim())
-          if (/NO_PUBKEY|not signed|Missing key/i.test(error.errors)) break
-        }
+      let sources: Source[] = [[archive, SUITE]]
+      const error = await this.fetchIndexes(sources, keyring, (done) => onProgress(done, total), step)
+      if (error !== undefined) {
+        failure = error
+        if (/NO_PUBKEY|not signed|Missing key/i.test(error)) continue
+        break
       }
+      for (const [index, extra] of extras.entries()) {
+        const more = [...sources, extra]
+        if (await this.fetchIndexes(more, keyring, (done) => onProgress(step * (index + 1) + done, total), step) === undefined) sources = more
+      }
+      await this.writeSources(sources, keyring)
+      return
     }
     throw new GuestBuildError(
-      `Debian ${SUITE} for ${ARCHITECTURE} could not be fetched from ${this.mirror.archive}:\n${failures[failures.length - 1] ?? 'no keyring of Debian\'s archive was found'}\n`
+      `Debian ${SUITE} for ${ARCHITECTURE} could not be fetched from ${archive}:\n${failure}\n`
       + `Check the network and apt's proxy settings, or name another mirror with --mirror URL or HINDSIGHT_MIRROR.\n${BRING_YOUR_OWN}`)
   }
 
@@ -124,15 +136,20 @@ export class PrivateApt {
     return this.signal === undefined ? {} : { signal: this.signal }
   }
 
-  /** The suites to read, best first: with point-release and security updates, or, from a partial mirror, the release alone. */
-  private suites(): (readonly [string, string])[][] {
-    const { archive, security } = this.mirror
-    const updates = [[archive, SUITE], [archive, `${SUITE}-updates`]] as const
-    return [
-      ...(security === undefined ? [] : [[...updates, [security, `${SUITE}-security`] as const]]),
-      [...updates],
-      [[archive, SUITE]],
-    ]
+  /** Fetches the indexes of these sources; returns what apt said when it could not. */
+  private async fetchIndexes(sources: readonly Source[], keyring: string, onProgress: DownloadProgress, total: number): Promise<string | undefined> {
+    await this.writeSources(sources, keyring)
+    try {
+      await this.apt(['update', '--error-on=any'], onProgress, total)
+      return undefined
+    } catch (error) {
+      if (error instanceof ProgramError) return error.errors.trim()
+      throw error
+    }
+  }
+
+  private async writeSources(sources: readonly Source[], keyring: string): Promise<void> {
+    await writeFile(join(this.directory, 'etc', 'sources.list'), sources.map(([base, suite]) => sourceLine(base, suite, keyring)).join(''))
   }
 
   private async apt(args: readonly string[], onProgress: DownloadProgress, total: number): Promise<void> {

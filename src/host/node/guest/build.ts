@@ -15,6 +15,7 @@ import { moduleName, readModuleInfo } from '../../../guest/modules.ts'
 import { ROOT_PACKAGES, belongsOnDisk, finishRoot, layEntry } from '../../../guest/root-files.ts'
 import { PrivateApt, findMirror, requireApt } from './apt.ts'
 import { GuestCache, type CachedBuild } from './cache.ts'
+import { GuestBuildError } from './errors.ts'
 import { readPackage, unxz } from './packages.ts'
 
 /** What a build is doing. Amounts are bytes while fetching, otherwise items. */
@@ -107,7 +108,7 @@ export async function buildGuest(options: GuestBuildOptions = {}): Promise<Guest
     const found = options.rebuild === true ? undefined : await findGuest(options.cacheDir)
     return found === undefined || found.stale ? undefined : found
   }
-  return await fresh() ?? build(options, fresh, async (cache, apt, progress) => images(await makeKernel(cache, apt, progress, options.signal)))
+  return await fresh() ?? build(options, async () => await findGuest(options.cacheDir) !== undefined, fresh, async (cache, apt, progress) => images(await makeKernel(cache, apt, progress, options.signal)))
 }
 
 /**
@@ -120,12 +121,15 @@ export async function buildDisk(options: GuestBuildOptions = {}): Promise<GuestD
     const found = options.rebuild === true ? undefined : await findDisk(options.cacheDir)
     return found === undefined || found.stale ? undefined : found
   }
-  return await fresh() ?? build(options, fresh, async (cache, apt, progress) => disk(await makeDisk(cache, apt, progress, options.signal)))
+  return await fresh() ?? build(options, async () => await findDisk(options.cacheDir) !== undefined, fresh, async (cache, apt, progress) => disk(await makeDisk(cache, apt, progress, options.signal)))
 }
 
 type Report = (phase: GuestProgress['phase'], done: number, total: number) => void
 
-async function build<T>(options: GuestBuildOptions, fresh: () => Promise<T | undefined>, make: (cache: GuestCache, apt: PrivateApt, report: Report) => Promise<T>): Promise<T> {
+async function build<T>(
+  options: GuestBuildOptions, exists: () => Promise<boolean>, fresh: () => Promise<T | undefined>,
+  make: (cache: GuestCache, apt: PrivateApt, report: Report) => Promise<T>,
+): Promise<T> {
   const report: Report = (phase, done, total) => options.onProgress?.({ phase, done, total })
   const cache = new GuestCache(options.cacheDir)
   await requireApt()
@@ -135,8 +139,19 @@ async function build<T>(options: GuestBuildOptions, fresh: () => Promise<T | und
     const built = await fresh()
     if (built !== undefined) return built
     const apt = new PrivateApt(cache.aptDirectory, mirror, options.signal)
-    await apt.update((done, total) => report('indexes', done, total))
-    return make(cache, apt, report)
+    let offline: unknown
+    try {
+      await apt.update((done, total) => report('indexes', done, total))
+    } catch (error) {
+      // without a network, what was fetched and verified for the build in use can be packed anew
+      if (options.rebuild === true || !(error instanceof GuestBuildError) || !await exists()) throw error
+      offline = error
+    }
+    try {
+      return await make(cache, apt, report)
+    } catch (error) {
+      throw offline ?? error
+    }
   }, () => report('waiting', 0, 1), options.signal)
 }
 
