@@ -206,7 +206,9 @@ describe('a broken driver', () => {
       driver.offerIndirect(TRANSMIT, DATA, pieces);
     }],
     ['output of more than any driver sends', () => {
-      driver.offer(TRANSMIT, Array.from({ length: 8 }, () => ({ address: RAM_BASE, length: RAM_SIZE })));
+      create(16);
+      driver.start(2);
+      driver.offer(TRANSMIT, Array.from({ length: 16 }, () => ({ address: RAM_BASE, length: RAM_SIZE })));
     }],
   ])('%s: needs a reset', (_name, misdeed) => {
     driver.start(2, [version1, indirectDesc]);

@@ -5,7 +5,7 @@ import { GuestRam } from '../../src/machine/ram.ts';
 import { StateReader, StateWriter } from '../../src/machine/state.ts';
 
 export const RAM_BASE = 0x8000_0000;
-export const RAM_SIZE = 1 << 18;
+export const RAM_SIZE = 1 << 17;
 
 /** The smallest machine around one device: RAM, guest time, a deadline, a wire and a scripted door. */
 export class World {

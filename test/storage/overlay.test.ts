@@ -40,7 +40,7 @@ const SEEDED = { seed: 77, numRuns: 200 };
 describe('overlay', () => {
   test('reads what a plain array would, at any place', () => {
     fc.assert(
-      fc.property(fc.array(change, { maxLength: 12 }), range, (changes, { first, count }) => {
+      fc.property(fc.array(change, { maxLength: 12, size: 'max' }), range, (changes, { first, count }) => {
         const disk = create();
         const model = contents.slice();
         for (const one of changes) apply(disk, model, one);
@@ -53,7 +53,7 @@ describe('overlay', () => {
 
   test('saves, restores and saves the same bytes, over whatever was there', () => {
     fc.assert(
-      fc.property(fc.array(change, { maxLength: 8 }), fc.array(change, { maxLength: 8 }), (changes, others) => {
+      fc.property(fc.array(change, { maxLength: 8, size: 'max' }), fc.array(change, { maxLength: 8, size: 'max' }), (changes, others) => {
         const disk = create();
         for (const one of changes) apply(disk, undefined, one);
         const other = create();

@@ -54,6 +54,10 @@ export class VirtioMmio implements Device, VirtioBus {
   readonly kind: string;
   readonly size = 0x200;
   readonly context: DeviceContext;
+  /** There when the device type takes input. */
+  readonly input?: (payload: Uint8Array) => number;
+  /** There when the device type knows commands. */
+  readonly control?: (command: Uint8Array) => void;
   private readonly model: VirtioModel;
   private readonly queues: readonly VirtQueue[];
   /** Offered features, words 0 and 1. */
@@ -72,6 +76,9 @@ export class VirtioMmio implements Device, VirtioBus {
     this.kind = `virtio-${this.model.name}`;
     this.queues = this.model.queueSizes.map((size) => new VirtQueue(context.ram, size));
     for (const bit of [...RING_FEATURES, ...this.model.features]) this.offered[bit >>> 5] |= 1 << (bit & 31);
+    const { model } = this;
+    if (model.input !== undefined) this.input = (payload) => this.offer(model, payload);
+    if (model.control !== undefined) this.control = (command) => model.control?.(command);
   }
 
   get running(): boolean {
@@ -174,20 +181,6 @@ export class VirtioMmio implements Device, VirtioBus {
     this.guard(() => this.model.deadline?.());
   }
 
-  input(payload: Uint8Array): number {
-    let taken = 0;
-    const sound = this.guard(() => {
-      taken = this.model.input?.(payload) ?? 0;
-    });
-    // A ring found broken changed the device: the whole offer counts as taken (and lost), so that it is recorded.
-    return sound ? taken : payload.length;
-  }
-
-  control(command: Uint8Array): void {
-    if (this.model.control === undefined) throw new RangeError(`${this.kind} knows no commands`);
-    this.model.control(command);
-  }
-
   save(w: StateWriter): void {
     w.u32(this.accepted[0]);
     w.u32(this.accepted[1]);
@@ -215,6 +208,15 @@ export class VirtioMmio implements Device, VirtioBus {
     this.context.disarm();
     this.model.restore(r);
     this.drive();
+  }
+
+  private offer(model: VirtioModel, payload: Uint8Array): number {
+    let taken = 0;
+    const sound = this.guard(() => {
+      taken = model.input?.(payload) ?? 0;
+    });
+    // A ring found broken changed the device: the whole offer counts as taken (and lost), so that it is recorded.
+    return sound ? taken : payload.length;
   }
 
   private ringFeatures(): RingFeatures {
