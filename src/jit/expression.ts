@@ -2,6 +2,7 @@ import type { Decoded } from '../isa/decode.ts';
 import type { Expr } from '../isa/semantics.ts';
 import { FUNCTIONS } from '../isa/semantics.ts';
 import { LOCAL, helperIndex } from './abi.ts';
+import type { Shared } from './bases.ts';
 import { floatResult } from './float.ts';
 import type { Frame } from './frame.ts';
 import { divide, highProduct, orCombine, reverseBytes } from './integer.ts';
@@ -15,6 +16,8 @@ export interface Site {
   readonly at: number;
   /** Whether rare cases of it are common: they call a helper instead of leaving. */
   readonly stay: boolean;
+  /** When it shares a TLB probe with others. */
+  readonly shared?: Shared;
 }
 
 const BINARY64: Readonly<Record<string, number>> = {

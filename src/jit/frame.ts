@@ -46,8 +46,11 @@ export class Frame {
   private readonly fLocal = new Int32Array(32);
   private readonly xCount: number;
   private readonly fCount: number;
+  private readonly groupCount: number;
 
-  constructor(flow: RegisterFlow) {
+  /** @param groups locals for shared TLB probes */
+  constructor(flow: RegisterFlow, groups: number) {
+    this.groupCount = groups;
     let local: number = LOCAL.FIRST_REGISTER;
     for (let r = 1; r < 32; r++) if (flow.used.x & (1 << r)) this.xLocal[r] = local++;
     this.xCount = local - LOCAL.FIRST_REGISTER;
@@ -81,6 +84,19 @@ export class Frame {
   setF(r: number): void {
     this.code.set(this.fLocal[r]);
     this.dirty.f |= 1 << r;
+  }
+
+  /** Local of a group of accesses: the linear-memory address of its anchor, or 0. */
+  groupLocal(n: number): number {
+    return LOCAL.FIRST_REGISTER + this.xCount + this.fCount + n;
+  }
+
+  /** All groups probe anew. */
+  forgetGroups(): void {
+    for (let n = 0; n < this.groupCount; n++) {
+      this.code.i32(0);
+      this.code.set(this.groupLocal(n));
+    }
   }
 
   open(opcode: number): void {
@@ -210,7 +226,7 @@ export class Frame {
     out.op(OP.UNREACHABLE);
     return {
       name,
-      locals: [...FIXED_LOCALS, [this.xCount, TYPE.I64], [this.fCount, TYPE.F64]],
+      locals: [...FIXED_LOCALS, [this.xCount, TYPE.I64], [this.fCount, TYPE.F64], [this.groupCount, TYPE.I32]],
       code: out.bytes.slice(),
       unlikely: this.unlikely.map((at) => prefix + at),
     };

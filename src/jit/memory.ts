@@ -1,6 +1,7 @@
 import { HART, RAM_AT, RAM_BASE, TLB_ENTRY, TLB_READ, TLB_WRITE } from '../isa/layout.ts';
 import type { Expr, MemoryWidth, Statement } from '../isa/semantics.ts';
 import { LEAVE, LOCAL, helperIndex } from './abi.ts';
+import type { Shared } from './bases.ts';
 import { emit32, emit64, known, type Site } from './expression.ts';
 import type { Frame } from './frame.ts';
 import { OP } from './wasm-opcodes.ts';
@@ -53,6 +54,8 @@ function probe(s: Site, address: number, bytes: number, place: number, atomic: b
   code.tee(LOCAL.HOST);
   code.op(OP.I32_EQZ);
   frame.leaveIf(LEAVE.RARE, s.at);
+  // the helper's walk may have begun to watch a page that a group found plain
+  frame.forgetGroups();
   frame.otherwise();
   hostAddress(frame, address, place);
   code.set(LOCAL.HOST);
@@ -68,23 +71,85 @@ function hostAddress({ code }: Frame, address: number, place: number): void {
   code.op(OP.I32_ADD);
 }
 
+/**
+ * As {@link probe}, for an access that shares a group's probe: the group's local holds the linear-memory address of its anchor, or 0 when the
+ * check failed and each access probes for itself. Pushes an address. @returns what to add to it as the instruction's offset
+ */
+function probeShared(s: Site, address: Expr, bytes: number, place: number, { group, offset, bias, first }: Shared): number {
+  const { frame, decoded: d } = s;
+  const { code } = frame;
+  const local = frame.groupLocal(group.local);
+  const delta = offset - group.anchor;
+  if (first) {
+    frame.getX(d.rs1);
+    if (group.anchor !== bias) {
+      code.i64(group.anchor - bias);
+      code.op(OP.I64_ADD);
+    }
+    code.tee(LOCAL.ADDRESS);
+    code.op(OP.I32_WRAP_I64);
+    code.i32(8);
+    code.op(OP.I32_SHR_U);
+    code.i32(0xff0);
+    code.op(OP.I32_AND);
+    code.get(LOCAL.BANK);
+    code.op(OP.I32_ADD);
+    code.set(LOCAL.ENTRY);
+    hostAddress(frame, LOCAL.ADDRESS, place);
+    code.i32(0);
+    code.get(LOCAL.ENTRY);
+    code.memory(OP.I64_LOAD, 3, place + TLB_ENTRY.tag);
+    code.get(LOCAL.ADDRESS);
+    code.i64(-4096 | (group.align - 1));
+    code.op(OP.I64_AND);
+    code.op(OP.I64_EQ);
+    code.get(LOCAL.ADDRESS);
+    code.op(OP.I32_WRAP_I64);
+    code.i32(0xfff);
+    code.op(OP.I32_AND);
+    code.i32(4096 - (group.end - group.anchor) + 1);
+    code.op(OP.I32_LT_U);
+    code.op(OP.I32_AND);
+    code.op(OP.SELECT);
+    code.set(local);
+  }
+  code.get(local);
+  code.tee(LOCAL.HOST);
+  code.op(OP.I32_EQZ);
+  frame.openUnlikely();
+  probe(s, addressLocal(address, s), bytes, place, false);
+  code.i32(delta);
+  code.op(OP.I32_SUB);
+  code.set(LOCAL.HOST);
+  frame.close();
+  code.get(LOCAL.HOST);
+  return delta;
+}
+
 const LOADS: Readonly<Record<string, number>> = {
   '8s': OP.I64_LOAD8_S, '8u': OP.I64_LOAD8_U, '16s': OP.I64_LOAD16_S, '16u': OP.I64_LOAD16_U, '32s': OP.I64_LOAD32_S, '32u': OP.I64_LOAD32_U,
   '64s': OP.I64_LOAD, '64u': OP.I64_LOAD,
 };
 const STORES: Readonly<Record<MemoryWidth, number>> = { 8: OP.I64_STORE8, 16: OP.I64_STORE16, 32: OP.I64_STORE32, 64: OP.I64_STORE };
 
+/** Pushes the linear-memory address of a load or store, less what is returned. */
+function plain(s: Site, address: Expr, bytes: number, place: number): number {
+  if (s.shared) return probeShared(s, address, bytes, place, s.shared);
+  probe(s, addressLocal(address, s), bytes, place, false);
+  return 0;
+}
+
 export function emitLoad(statement: Extract<Statement, { kind: 'load' }>, s: Site): void {
   const { frame, decoded: d } = s;
   const { code } = frame;
-  probe(s, addressLocal(statement.address, s), statement.width / 8, TLB_READ, false);
+  const offset = plain(s, statement.address, statement.width / 8, TLB_READ);
   if (statement.to === 'rd') {
-    code.memory(LOADS[`${statement.width}${statement.signed ? 's' : 'u'}`], 0, 0);
+    code.memory(LOADS[`${statement.width}${statement.signed ? 's' : 'u'}`], 0, offset);
     return frame.setX(d.rd);
   }
-  if (statement.width === 64) code.memory(OP.F64_LOAD, 0, 0);
+  if (statement.width === 64) code.memory(OP.F64_LOAD, 0, offset);
   else {
-    code.memory(OP.I64_LOAD32_U, 0, 0);
+    code.memory(OP.I64_LOAD32_U, 0, offset);
     code.i64(-0x1_0000_0000);
     code.op(OP.I64_OR);
     code.op(OP.F64_REINTERPRET_I64);
@@ -95,13 +160,13 @@ export function emitLoad(statement: Extract<Statement, { kind: 'load' }>, s: Sit
 export function emitStore(statement: Extract<Statement, { kind: 'store' }>, s: Site): void {
   const { frame, decoded: d } = s;
   const { code } = frame;
-  probe(s, addressLocal(statement.address, s), statement.width / 8, TLB_WRITE, false);
+  const offset = plain(s, statement.address, statement.width / 8, TLB_WRITE);
   if (statement.width === 64 && statement.value.op === 'leaf' && statement.value.name === 'fs2') {
     frame.getF(d.rs2);
-    return code.memory(OP.F64_STORE, 0, 0);
+    return code.memory(OP.F64_STORE, 0, offset);
   }
   emit64(statement.value, s);
-  code.memory(STORES[statement.width], 0, 0);
+  code.memory(STORES[statement.width], 0, offset);
 }
 
 /** AMO: a store's translation, then read, combine, write (unprivileged ISA, "Zaamo"). */

@@ -1,5 +1,6 @@
 import { DECODE_AT, DECODE_OWNER_AT, DECODE_STRIDE, HART, PAGE_SHIFT, TLB_ENTRY, TLB_EXECUTE } from '../isa/layout.ts';
 import { LEAVE, LEFT_AT, LOCAL } from './abi.ts';
+import { shareProbes, type SharedAccesses } from './bases.ts';
 import { tickChecks } from './budget.ts';
 import { registerFlow, type RegisterFlow } from './dataflow.ts';
 import { emit64, emitTruth, type Site } from './expression.ts';
@@ -48,6 +49,7 @@ class Translator {
   private readonly labelOf: Map<number, number>;
   private readonly hash: Hash | undefined;
   private readonly usesFloat: boolean;
+  private readonly shared: SharedAccesses;
 
   constructor(region: Region, options: TranslationOptions) {
     this.region = region;
@@ -56,7 +58,9 @@ class Translator {
     this.shape = structure(region, jumpsInside);
     this.flow = registerFlow(region, this.shape);
     this.checks = tickChecks(region, this.shape);
-    this.frame = new Frame(this.flow);
+    const sharing = shareProbes(region, this.shape);
+    this.shared = sharing.shared;
+    this.frame = new Frame(this.flow, sharing.locals);
     this.labelDepth = new Int32Array(region.blocks.length + 1);
     this.labelOf = new Map(this.shape.labels.map((block, label) => [block, label]));
     this.hash = jumpsInside ? findHash(region.entries.map((b) => region.blocks[b].start)) : undefined;
@@ -212,7 +216,7 @@ class Translator {
   }
 
   private site({ at, decoded }: Placed): Site {
-    return { frame: this.frame, decoded, at, stay: this.options.stays(at) };
+    return { frame: this.frame, decoded, at, stay: this.options.stays(at), shared: this.shared.get(decoded) };
   }
 
   private instruction(block: Block, placed: Placed): void {
