@@ -105,6 +105,15 @@ export class Knowledge {
     return undefined;
   }
 
+  /** Where the code of a source line lies. */
+  place(file: string, line: number): { readonly address: bigint; readonly line: number } | undefined {
+    for (const f of this.files) {
+      const found = f.lines?.address(file, line) ?? f.lines?.address(file.replace(/^.*\//, ''), line);
+      if (found) return { address: found.address + f.bias, line: found.line };
+    }
+    return undefined;
+  }
+
   line(address: bigint): SourceLine | undefined {
     const file = this.files.find((f) => address >= f.start && address < f.end);
     return file?.lines?.at(address - file.bias);

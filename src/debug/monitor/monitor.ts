@@ -57,6 +57,12 @@ export class Monitor {
     }
   }
 
+  /** Whether a line begins with a command's name. */
+  knows(line: string): boolean {
+    const words = line.split(/\s+/);
+    return COMMANDS.some((c) => c.name === words[0] || c.name === `${words[0]} ${words[1] ?? ''}`);
+  }
+
   /** Reads virtual memory as the hart sees it, or where it sees nothing, as the chosen process does. */
   readVirtual(hart: number, address: bigint, length: number): Uint8Array {
     if (this.process !== undefined && address >> 63n === 0n) {

@@ -1,0 +1,186 @@
+import { disassembleRange } from '../../isa/disassemble.ts';
+import { CSR_NAMES, csrName, FLOAT_REGISTERS, INTEGER_REGISTERS, PRIVILEGES } from '../../isa/names.ts';
+import type { Monitor } from '../monitor/monitor.ts';
+import { CSR, DebugError, F, PC, PRV, X, type DebugTarget, type RegisterId } from '../target.ts';
+import type { Arguments } from './arguments.ts';
+
+const hex = (v: bigint): string => `0x${v.toString(16)}`;
+
+/** Frames of a thread are numbered thread × FRAMES + depth. */
+const FRAMES = 1000;
+const GROUPS = ['Integer registers', 'Floating-point registers', 'Control registers', 'Machine'] as const;
+/** Longest instruction, and the farthest backwards a listing looks, in bytes. */
+const LONGEST = 4;
+const MAX_LISTING = 4096;
+
+/** Answers that look at the machine without moving it. */
+export class Inspector {
+  private readonly target: DebugTarget;
+  private readonly monitor: Monitor;
+
+  constructor(target: DebugTarget, monitor: Monitor) {
+    this.target = target;
+    this.monitor = monitor;
+  }
+
+  threads(): object {
+    return {
+      threads: Array.from({ length: this.target.harts }, (_, hart) => {
+        const note = this.monitor.hartNote(hart);
+        return { id: hart + 1, name: `hart ${hart}${note === '' ? '' : `: ${note}`}` };
+      }),
+    };
+  }
+
+  hart(threadId: number): number {
+    if (!(Number.isInteger(threadId) && threadId >= 1 && threadId <= this.target.harts)) throw new DebugError(`there is no thread ${threadId}`);
+    return threadId - 1;
+  }
+
+  /** The hart a frame is of. */
+  hartOfFrame(frameId: number | undefined): number {
+    return frameId === undefined ? this.target.activeHart() : this.hart(Math.floor(frameId / FRAMES));
+  }
+
+  stackTrace(args: Arguments): object {
+    const hart = this.hart(args.number('threadId'));
+    const { knowledge } = this.monitor;
+    const frames = knowledge.backtrace(hart);
+    const from = args.optionalNumber('startFrame') ?? 0;
+    const levels = args.optionalNumber('levels') || frames.length;
+    return {
+      totalFrames: frames.length,
+      stackFrames: frames.slice(from, from + levels).map((frame, i) => {
+        const line = knowledge.line(from + i === 0 ? frame.pc : frame.pc - 1n);
+        return {
+          id: (hart + 1) * FRAMES + Math.min(from + i, FRAMES - 1),
+          name: knowledge.name(frame.pc) ?? hex(frame.pc),
+          line: line?.line ?? 0, column: 0,
+          instructionPointerReference: hex(frame.pc),
+          ...(line ? { source: { name: line.file.replace(/^.*\//, ''), path: line.file } } : {}),
+        };
+      }),
+    };
+  }
+
+  scopes(args: Arguments): object {
+    const hart = this.hartOfFrame(args.number('frameId'));
+    return {
+      scopes: GROUPS.map((name, group) => ({
+        name, variablesReference: hart * GROUPS.length + group + 1, expensive: group > 0,
+        ...(group < 3 ? { presentationHint: 'registers' } : {}),
+      })),
+    };
+  }
+
+  variables(args: Arguments): object {
+    const reference = args.number('variablesReference') - 1;
+    const hart = this.hart(Math.floor(reference / GROUPS.length) + 1);
+    const variable = (name: string, value: string, address?: bigint): object => ({
+      name, value, variablesReference: 0, ...(address === undefined ? {} : { memoryReference: hex(address) }),
+    });
+    const register = (name: string, id: RegisterId): object[] => {
+      const v = this.target.readRegister(hart, id);
+      if (v === undefined) return [];
+      const symbol = this.monitor.knowledge.name(v);
+      return [variable(name, hex(v) + (symbol === undefined ? '' : ` <${symbol}>`), v)];
+    };
+    switch (reference % GROUPS.length) {
+      case 0: return { variables: [...register('pc', PC), ...INTEGER_REGISTERS.flatMap((n, i) => register(n, X(i)))] };
+      case 1: return { variables: FLOAT_REGISTERS.flatMap((n, i) => register(n, F(i))) };
+      case 2: return { variables: [...CSR_NAMES.keys()].flatMap((n) => register(csrName(n), CSR(n))) };
+      default: {
+        const prv = Number(this.target.readRegister(hart, PRV)) as keyof typeof PRIVILEGES;
+        return {
+          variables: [
+            variable('instant', String(this.target.now())), variable('begin', String(this.target.begin)), variable('end', String(this.target.end())),
+            variable('privilege', PRIVILEGES[prv] ?? '?'), variable('process', this.monitor.hartNote(hart) || 'unknown'),
+          ],
+        };
+      }
+    }
+  }
+
+  /** The group of registers a reference is of, as names to registers. */
+  hartOfReference(reference: number): number {
+    return this.hart(Math.floor((reference - 1) / GROUPS.length) + 1);
+  }
+
+  readMemory(args: Arguments): object {
+    const address = BigInt.asUintN(64, args.address('memoryReference') + BigInt(args.optionalNumber('offset') ?? 0));
+    const count = Math.min(Math.max(0, args.number('count')), 1 << 20);
+    const bytes = this.monitor.readVirtual(this.target.activeHart(), address, count);
+    return { address: hex(address), unreadableBytes: count - bytes.length, data: toBase64(bytes) };
+  }
+
+  disassemble(args: Arguments): object {
+    const hart = this.target.activeHart();
+    const { knowledge } = this.monitor;
+    const base = BigInt.asUintN(64, args.address('memoryReference') + BigInt(args.optionalNumber('offset') ?? 0));
+    const skip = Math.trunc(args.optionalNumber('instructionOffset') ?? 0);
+    const count = Math.min(Math.max(0, args.number('instructionCount')), MAX_LISTING);
+    const symbol = args.flag('resolveSymbols') ? (a: bigint): string | undefined => knowledge.name(a) : undefined;
+    const before = skip < 0 ? this.before(hart, base, -skip) : [];
+    const bytes = this.monitor.readVirtual(hart, base, (count + Math.max(0, skip)) * LONGEST);
+    const after = disassembleRange(bytes, base, count + Math.max(0, skip), { symbol });
+    const all = [...before, ...after.slice(Math.max(0, skip))].slice(0, count);
+    const instructions: object[] = all.map((i) => {
+      const line = knowledge.line(i.address);
+      return {
+        address: hex(i.address), instruction: i.text, instructionBytes: i.word.toString(16).padStart(i.length * 2, '0'),
+        ...(knowledge.near(i.address)?.offset === 0 ? { symbol: knowledge.name(i.address) } : {}),
+        ...(line ? { location: { name: line.file.replace(/^.*\//, ''), path: line.file }, line: line.line } : {}),
+      };
+    });
+    // The protocol wants exactly as many as asked for.
+    let next = all.length > 0 ? all[all.length - 1].address + BigInt(all[all.length - 1].length) : base;
+    while (instructions.length < count) {
+      instructions.push({ address: hex(BigInt.asUintN(64, next)), instruction: 'unreadable', presentationHint: 'invalid' });
+      next += 2n;
+    }
+    return { instructions };
+  }
+
+  /** The instructions before an address: counted from the function's beginning, or guessed where none is known. */
+  private before(hart: number, base: bigint, count: number): ReturnType<typeof disassembleRange> {
+    const start = this.monitor.knowledge.near(base - 1n)?.start;
+    const from = start !== undefined && base - start <= BigInt(MAX_LISTING) ? start : base - BigInt(count * LONGEST);
+    const list = disassembleRange(this.monitor.readVirtual(hart, from, Number(base - from)), from, Infinity);
+    const tail = list.slice(-count);
+    if (tail.length === count || from === 0n) return tail;
+    const more = disassembleRange(this.monitor.readVirtual(hart, from - BigInt(count * LONGEST), count * LONGEST), from - BigInt(count * LONGEST), Infinity);
+    return [...more, ...list].slice(-count);
+  }
+}
+
+const DIGITS = 'ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/';
+
+/** RFC 4648, section 4. */
+export function toBase64(bytes: Uint8Array): string {
+  let out = '';
+  for (let i = 0; i < bytes.length; i += 3) {
+    const n = (bytes[i] << 16) | ((bytes[i + 1] ?? 0) << 8) | (bytes[i + 2] ?? 0);
+    out += DIGITS[n >> 18] + DIGITS[(n >> 12) & 63] + (i + 1 < bytes.length ? DIGITS[(n >> 6) & 63] : '=') + (i + 2 < bytes.length ? DIGITS[n & 63] : '=');
+  }
+  return out;
+}
+
+/** @throws DebugError when it is none */
+export function fromBase64(text: string): Uint8Array {
+  const clean = text.replace(/=+$/, '');
+  const out = new Uint8Array(Math.floor((clean.length * 3) / 4));
+  let bits = 0;
+  let value = 0;
+  let at = 0;
+  for (const c of clean) {
+    const digit = DIGITS.indexOf(c);
+    if (digit < 0) throw new DebugError('the data is not base64');
+    value = ((value << 6) | digit) & 0xff_ffff;
+    bits += 6;
+    if (bits >= 8) {
+      bits -= 8;
+      out[at++] = (value >> bits) & 0xff;
+    }
+  }
+  return out;
+}

@@ -1,0 +1,318 @@
+import { compile, registerNamed } from '../expression.ts';
+import { writeVirtual } from '../memory.ts';
+import { parseAddress, parseInstant } from '../monitor/commands.ts';
+import type { Monitor } from '../monitor/monitor.ts';
+import { DebugError, type DebugPoint, type DebugTarget, type MoveOptions, type Stop } from '../target.ts';
+import { Arguments } from './arguments.ts';
+import { Breakpoints } from './breakpoints.ts';
+import { encodeMessage, FramingError, MessageReader } from './framing.ts';
+import { fromBase64, Inspector } from './inspect.ts';
+import { Stepper } from './moves.ts';
+
+/** What a session is given. */
+export interface DapSessionOptions {
+  readonly monitor: Monitor;
+  readonly send: (bytes: Uint8Array) => void;
+  /** The client is done. */
+  readonly close: () => void;
+  /** Prepares the target when the client launches or attaches; its arguments are the launch configuration's. */
+  readonly start?: (args: Arguments) => Promise<void>;
+}
+
+const CAPABILITIES = {
+  supportsConfigurationDoneRequest: true, supportsFunctionBreakpoints: true, supportsConditionalBreakpoints: true,
+  supportsHitConditionalBreakpoints: true, supportsEvaluateForHovers: true, supportsStepBack: true, supportsSetVariable: true,
+  supportsGotoTargetsRequest: true, supportsLogPoints: true, supportsDataBreakpoints: true, supportsReadMemoryRequest: true,
+  supportsWriteMemoryRequest: true, supportsDisassembleRequest: true, supportsCancelRequest: true, supportsSteppingGranularity: true,
+  supportsInstructionBreakpoints: true, supportsTerminateRequest: true, supportsDataBreakpointBytes: true,
+} as const;
+/** Calls of the progress function before the client is told. */
+const QUIET = 8;
+const REASONS = { step: 'step', point: 'breakpoint', begin: 'pause', end: 'pause', interrupted: 'pause', halted: 'pause' } as const;
+const TEXTS: Partial<Record<Stop['reason'], string>> = { begin: 'the beginning of the recording', end: 'the end of the recording', halted: 'the guest powered off' };
+
+/** Where `goto` can lead for a source line. */
+interface GotoTarget {
+  readonly address: bigint;
+  readonly back: boolean;
+}
+
+/**
+ * One client's conversation in the Debug Adapter Protocol, as a function of bytes. Threads are harts. The debug console takes the
+ * `monitor` commands and expressions.
+ */
+export class DapSession {
+  private readonly reader = new MessageReader();
+  private readonly target: DebugTarget;
+  private readonly options: DapSessionOptions;
+  private readonly inspector: Inspector;
+  private readonly breakpoints: Breakpoints;
+  private readonly stepper: Stepper;
+  private readonly gotoTargets: GotoTarget[] = [];
+  private seq = 0;
+  private work: Promise<void> = Promise.resolve();
+  private running: AbortController | undefined;
+  private closed = false;
+  private progress = false;
+  private lastProgress = 0;
+  private stopOnEntry = true;
+
+  constructor(target: DebugTarget, options: DapSessionOptions) {
+    this.target = target;
+    this.options = options;
+    const { knowledge } = options.monitor;
+    this.inspector = new Inspector(target, options.monitor);
+    this.breakpoints = new Breakpoints(knowledge, (output) => this.event('output', { category: 'console', output }));
+    this.stepper = new Stepper(target, knowledge, () => this.breakpoints.points());
+  }
+
+  /** Takes bytes from the client. */
+  push(bytes: Uint8Array): void {
+    if (this.closed) return;
+    try {
+      for (const message of this.reader.push(bytes)) this.receive(new Arguments(message));
+    } catch (e) {
+      if (!(e instanceof FramingError) && !(e instanceof DebugError)) throw e;
+      this.event('output', { category: 'stderr', output: `hindsight: ${e.message}\n` });
+      this.finish();
+    }
+  }
+
+  /** The transport is gone. Resolves when nothing runs any more. */
+  async end(): Promise<void> {
+    this.closed = true;
+    this.running?.abort();
+    await this.work;
+    this.target.setPoints([]);
+  }
+
+  private finish(): void {
+    if (this.closed) return;
+    this.closed = true;
+    this.running?.abort();
+    this.options.close();
+  }
+
+  private send(message: object): void {
+    this.options.send(encodeMessage({ seq: ++this.seq, ...message }));
+  }
+
+  private event(event: string, body?: object): void {
+    if (!this.closed) this.send({ type: 'event', event, ...(body ? { body } : {}) });
+  }
+
+  private receive(message: Arguments): void {
+    if (message.optionalText('type') !== 'request') return;
+    const requestSeq = message.number('seq');
+    const command = message.text('command');
+    const args = message.object('arguments');
+    const respond = (success: boolean, body?: object, text?: string): void => {
+      if (!this.closed) this.send({ type: 'response', request_seq: requestSeq, success, command, ...(text === undefined ? {} : { message: text }), ...(body ? { body } : {}) });
+    };
+    // These act on what is under way and so do not wait for it.
+    if (command === 'pause' || command === 'cancel') {
+      this.running?.abort();
+      respond(true);
+      return;
+    }
+    if (command === 'disconnect' || command === 'terminate') {
+      this.running?.abort();
+      respond(true);
+      if (command === 'terminate') this.event('terminated');
+      this.finish();
+      return;
+    }
+    this.work = this.work.then(async () => {
+      if (this.closed) return;
+      try {
+        const after = await this.handle(command, args, respond);
+        await after?.();
+      } catch (e) {
+        const text = e instanceof Error ? e.message : String(e);
+        respond(false, { error: { id: 1, format: text, showUser: !(e instanceof RangeError) } }, text);
+      }
+    });
+  }
+
+  /** Answers a request. @returns what to do behind the answer */
+  private async handle(command: string, args: Arguments, respond: (success: boolean, body?: object) => void): Promise<(() => Promise<void>) | undefined> {
+    const move = (go: (o: MoveOptions) => Promise<Stop>, body?: object): (() => Promise<void>) => {
+      respond(true, body);
+      return () => this.move(go);
+    };
+    const byLine = args.optionalText('granularity') !== 'instruction';
+    const hart = (): number => this.inspector.hart(args.number('threadId'));
+    switch (command) {
+      case 'initialize':
+        this.progress = args.flag('supportsProgressReporting');
+        respond(true, CAPABILITIES);
+        return undefined;
+      case 'launch':
+      case 'attach': {
+        await this.options.start?.(args);
+        this.stopOnEntry = !args.flag('continueOnEntry');
+        const at = args.optionalText('at');
+        if (at !== undefined) await this.target.seek(parseInstant({ target: this.target }, at.split(/\s+/)));
+        respond(true);
+        // Breakpoints need the target's symbols, so they are asked for only now.
+        this.event('initialized');
+        return undefined;
+      }
+      case 'configurationDone':
+        if (this.stopOnEntry) {
+          respond(true);
+          return async () => this.stopped('entry', this.target.activeHart());
+        }
+        return move((o) => this.go(o, false));
+      case 'setBreakpoints': return void respond(true, this.breakpoints.source(args));
+      case 'setFunctionBreakpoints': return void respond(true, this.breakpoints.functions(args));
+      case 'setInstructionBreakpoints': return void respond(true, this.breakpoints.instructions(args));
+      case 'setDataBreakpoints': return void respond(true, this.breakpoints.data(args));
+      case 'setExceptionBreakpoints': return void respond(true, { breakpoints: [] });
+      case 'dataBreakpointInfo': return void respond(true, this.dataInfo(args));
+      case 'threads': return void respond(true, this.inspector.threads());
+      case 'stackTrace': return void respond(true, this.inspector.stackTrace(args));
+      case 'scopes': return void respond(true, this.inspector.scopes(args));
+      case 'variables': return void respond(true, this.inspector.variables(args));
+      case 'setVariable': return void respond(true, this.setVariable(args));
+      case 'readMemory': return void respond(true, this.inspector.readMemory(args));
+      case 'writeMemory': return void respond(true, this.writeMemory(args));
+      case 'disassemble': return void respond(true, this.inspector.disassemble(args));
+      case 'evaluate': return this.evaluate(args, respond);
+      case 'continue': return move((o) => this.go(o, false), { allThreadsContinued: true });
+      case 'reverseContinue': return move((o) => this.go(o, true));
+      case 'next': return move((o) => this.stepper.over(hart(), byLine, o));
+      case 'stepIn': return move((o) => this.stepper.in(hart(), byLine, o));
+      case 'stepOut': return move((o) => this.stepper.out(hart(), o));
+      case 'stepBack': return move((o) => this.stepper.back(hart(), byLine, o));
+      case 'gotoTargets': return void respond(true, this.lineTargets(args));
+      case 'goto': {
+        const target = this.gotoTargets[args.number('targetId')];
+        if (!target) throw new DebugError('this target is not known any more');
+        return move((o) => this.goTo(target, o));
+      }
+      default: throw new DebugError(`the request "${command}" is not supported`);
+    }
+  }
+
+  private go(o: MoveOptions, back: boolean): Promise<Stop> {
+    this.target.setPoints(this.breakpoints.points());
+    return back ? this.target.reverseContinue(o) : this.target.continue(o);
+  }
+
+  private goTo({ address, back }: GotoTarget, o: MoveOptions): Promise<Stop> {
+    const point: DebugPoint = { kind: 'execute', start: address, end: address + 1n };
+    this.target.setPoints([point]);
+    return back ? this.target.reverseContinue(o) : this.target.continue(o);
+  }
+
+  private async move(go: (o: MoveOptions) => Promise<Stop>): Promise<void> {
+    this.running = new AbortController();
+    const progress = this.startProgress();
+    try {
+      const stop = await go({ signal: this.running.signal, onProgress: progress.tell });
+      progress.end();
+      if (stop.reason === 'halted') this.event('terminated');
+      else this.tellStop(stop);
+    } catch (e) {
+      progress.end();
+      this.event('output', { category: 'stderr', output: `${e instanceof Error ? e.message : String(e)}\n` });
+      this.stopped('pause', this.target.activeHart());
+    } finally {
+      this.running = undefined;
+    }
+  }
+
+  private tellStop(stop: Stop): void {
+    const data = stop.point !== undefined && stop.point.kind !== 'execute';
+    const id = stop.point && this.breakpoints.idOf(stop.point);
+    this.stopped(data ? 'data breakpoint' : REASONS[stop.reason], stop.hart, {
+      ...(TEXTS[stop.reason] === undefined ? {} : { description: `Paused at ${TEXTS[stop.reason]}`, text: TEXTS[stop.reason] }),
+      ...(id === undefined ? {} : { hitBreakpointIds: [id] }),
+    });
+  }
+
+  private stopped(reason: string, hart: number, more: object = {}): void {
+    this.event('stopped', { reason, threadId: hart + 1, allThreadsStopped: true, ...more });
+  }
+
+  private startProgress(): { tell: (done: number) => void; end: () => void } {
+    const progressId = `move-${++this.lastProgress}`;
+    let calls = 0;
+    return {
+      tell: (done) => {
+        if (!this.progress || ++calls < QUIET) return;
+        if (calls === QUIET) this.event('progressStart', { progressId, title: 'Searching the recording', cancellable: true, percentage: 0 });
+        this.event('progressUpdate', { progressId, percentage: Math.floor(Math.min(1, Math.max(0, done)) * 100) });
+      },
+      end: () => {
+        if (calls >= QUIET) this.event('progressEnd', { progressId });
+      },
+    };
+  }
+
+  private dataInfo(args: Arguments): object {
+    const name = args.text('name');
+    const hart = this.inspector.hartOfFrame(args.optionalNumber('frameId'));
+    const bytes = args.optionalNumber('bytes') ?? 8;
+    let address: bigint;
+    try {
+      address = compile(name, this.options.monitor.knowledge)(this.target, hart);
+    } catch (e) {
+      if (!(e instanceof DebugError)) throw e;
+      return { dataId: null, description: e.message };
+    }
+    return {
+      dataId: `0x${address.toString(16)},${bytes}`, description: `${bytes} bytes at ${this.options.monitor.knowledge.describe(address)}`,
+      accessTypes: ['read', 'write', 'readWrite'], canPersist: false,
+    };
+  }
+
+  private setVariable(args: Arguments): object {
+    const id = registerNamed(args.text('name'));
+    if (!id) throw new DebugError(`"${args.text('name')}" cannot be set`);
+    const hart = this.inspector.hartOfReference(args.number('variablesReference'));
+    const value = compile(args.text('value'), this.options.monitor.knowledge)(this.target, hart);
+    this.target.writeRegister(hart, id, value);
+    return { value: `0x${(this.target.readRegister(hart, id) ?? 0n).toString(16)}` };
+  }
+
+  private writeMemory(args: Arguments): object {
+    const address = BigInt.asUintN(64, args.address('memoryReference') + BigInt(args.optionalNumber('offset') ?? 0));
+    const bytes = fromBase64(args.text('data'));
+    const bytesWritten = writeVirtual(this.target, this.target.activeHart(), address, bytes);
+    if (bytesWritten < bytes.length && !args.flag('allowPartial')) throw new DebugError(`only ${bytesWritten} of ${bytes.length} bytes could be written`);
+    return { bytesWritten };
+  }
+
+  private async evaluate(args: Arguments, respond: (success: boolean, body?: object) => void): Promise<(() => Promise<void>) | undefined> {
+    const text = args.text('expression').trim();
+    const hart = this.inspector.hartOfFrame(args.optionalNumber('frameId'));
+    const { monitor } = this.options;
+    if (args.optionalText('context') === 'repl' && monitor.knows(text)) {
+      const before = this.target.now();
+      this.running = new AbortController();
+      const result = await monitor.run(text, { hart, signal: this.running.signal }).finally(() => {
+        this.running = undefined;
+      });
+      respond(true, { result, variablesReference: 0 });
+      return this.target.now() === before ? undefined : async () => this.stopped('goto', this.target.activeHart());
+    }
+    const value = compile(text, monitor.knowledge)(this.target, hart);
+    respond(true, { result: monitor.knowledge.describe(value), variablesReference: 0, memoryReference: `0x${value.toString(16)}` });
+    return undefined;
+  }
+
+  private lineTargets(args: Arguments): object {
+    const source = args.object('source');
+    const path = source.optionalText('path') ?? source.text('name');
+    const found = this.options.monitor.knowledge.place(path, args.number('line'));
+    const address = found?.address ?? (args.optionalText('instructionPointerReference') === undefined ? undefined : parseAddress(this.options.monitor, args.text('instructionPointerReference')));
+    if (address === undefined) return { targets: [] };
+    const target = (label: string, back: boolean): object => {
+      const id = this.gotoTargets.push({ address, back }) - 1;
+      return { id, label, line: found?.line ?? 0, instructionPointerReference: `0x${address.toString(16)}` };
+    };
+    return { targets: [target('the last time this line ran', true), target('the next time this line runs', false)] };
+  }
+}
