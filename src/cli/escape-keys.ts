@@ -1,12 +1,12 @@
 /** What a user asked for by Ctrl-A and a key. */
-export type EscapeAction = 'help' | 'quit' | 'monitor' | 'break' | 'snapshot' | 'back' | 'forward';
+export type EscapeAction = 'help' | 'quit' | 'pause' | 'stats';
 
 /** One piece of typed input: bytes for the guest, or a command for us. */
 export type KeyPiece = { readonly bytes: Uint8Array } | { readonly action: EscapeAction };
 
 const CTRL_A = 0x01;
 const ACTIONS: Readonly<Record<string, EscapeAction>> = {
-  h: 'help', '?': 'help', x: 'quit', c: 'monitor', b: 'break', s: 'snapshot', '[': 'back', ']': 'forward',
+  h: 'help', '?': 'help', x: 'quit', c: 'pause', s: 'stats',
 };
 
 /** The keys as shown by Ctrl-A h. */
@@ -15,8 +15,6 @@ export const ESCAPE_HELP: readonly string[] = [
   'Ctrl-A x       leave: the machine is switched off at once',
   'Ctrl-A c       pause; Enter goes on',
   'Ctrl-A s       what the machine did so far',
-  'Ctrl-A [       back by a second of guest time',
-  'Ctrl-A ]       forward by a second of guest time',
   'Ctrl-A Ctrl-A  send Ctrl-A to the guest',
 ];
 

@@ -1,10 +1,6 @@
-import { Command, CommanderError, Option } from 'commander';
+import { Command, type CommanderError } from 'commander';
 import { EXIT, UsageError } from './exit.ts';
-import type { BranchFlags } from './commands/branch.ts';
-import type { DebugFlags } from './commands/debug.ts';
 import type { GuestBuildFlags } from './commands/guest.ts';
-import type { InfoFlags } from './commands/info.ts';
-import type { ReplayFlags } from './commands/replay.ts';
 import type { RunFlags } from './commands/run.ts';
 import type { WebFlags } from './commands/web.ts';
 
@@ -43,44 +39,9 @@ export function createProgram(version: string, finish: (status: number) => void)
     .option('--exec <command>', "run this in the guest's shell, print its output only, and exit with its status")
     .option('--no-stdin', "give the guest's command no input")
     .option('--record <file>', 'keep a recording in this file')
-    .option('--embed', 'put kernel, initrd and disks into the recording')
-    .addOption(new Option('--net <net>', 'network').choices(['none', 'user']).default('none'))
-    .option('--share <dir>', 'a folder that the guest mounts at /mnt/host')
     .option('--clock <clock>', "host: idle time passes as on the wall; virtual: it is skipped. Shells run by host's, commands by virtual time")
-    .option('--timeout <time>', 'switch off after this time, such as 30s; exit status 124')
-    .option('--stats', 'say at the end what the engine did');
+    .option('--timeout <time>', 'switch off after this time, such as 30s; exit status 124');
   run.action(async (flags: RunFlags) => finish(await (await import('./commands/run.ts')).run(flags)));
-
-  quiet(json(program.command('replay').description('Run a recording again, exactly'), 'end with one line of JSON'))
-    .argument('<recording>', 'file made by --record')
-    .option('--verify', 'compare the state with the recorded hashes')
-    .option('--until <instant>', 'stop there: instructions such as 1.5G, a percentage such as 50%, or a guest time such as 2s')
-    .option('--speed <speed>', 'max, or real for the pace of the recorded session', 'max')
-    .option('--core <core>', 'jit, wasm or ts')
-    .option('--image <dir>', 'folder to look for kernel, initrd and disks in; may be repeated', collect)
-    .action(async (file: string, flags: ReplayFlags) => finish(await (await import('./commands/replay.ts')).replay(file, flags)));
-
-  json(program.command('info').description('Say what is in a recording'), 'as JSON')
-    .argument('<recording>', 'file made by --record')
-    .option('--events', 'list every event')
-    .action(async (file: string, flags: InfoFlags) => finish(await (await import('./commands/info.ts')).info(file, flags)));
-
-  quiet(program.command('debug').description('Open a recording, or a live machine, in a debugger'))
-    .argument('[recording]', 'file made by --record')
-    .option('--live', 'boot a machine and debug it')
-    .option('--gdb <port>', 'serve the gdb remote protocol on [HOST:]PORT', ':1234')
-    .option('--dap', 'speak the Debug Adapter Protocol on standard input and output')
-    .option('--core <core>', 'jit, wasm or ts')
-    .option('--image <dir>', 'folder to look for kernel, initrd and disks in; may be repeated', collect)
-    .action(async (file: string | undefined, flags: DebugFlags) => finish(await (await import('./commands/debug.ts')).debug(file, flags)));
-
-  quiet(program.command('branch').description('Go on live from an instant of a recording'))
-    .argument('<recording>', 'file made by --record')
-    .requiredOption('--at <instant>', 'instructions such as 1.5G, a percentage such as 50%, or a guest time such as 2s')
-    .option('--record <file>', 'keep the new recording in this file')
-    .option('--core <core>', 'jit, wasm or ts')
-    .option('--image <dir>', 'folder to look for kernel, initrd and disks in; may be repeated', collect)
-    .action(async (file: string, flags: BranchFlags) => finish(await (await import('./commands/branch.ts')).branch(file, flags)));
 
   const guest = program.command('guest').description('Build and list guest images');
   quiet(guest.command('build').description('Make the Debian guest: kernel, busybox, modules'))

@@ -40,5 +40,5 @@ function dim(text: string): string {
 
 /** The line shown while the guest boots. */
 export function bootText(milliseconds: number, instructions: number): string {
-  return `booting … ${formatSeconds(milliseconds)}, ${formatCount(instructions)}instructions`;
+  return `booting … ${formatSeconds(milliseconds)}, ${formatCount(instructions)} instructions`;
 }

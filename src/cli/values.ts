@@ -51,7 +51,7 @@ export function formatCount(count: number | bigint): string {
   for (const [unit, size] of [['G', 1e9], ['M', 1e6], ['k', 1e3]] as const) {
     if (n >= size) return `${(n / size).toPrecision(3).replace(/(\.\d*?)0+$/, '$1').replace(/\.$/, '')} ${unit}`;
   }
-  return `${n} `;
+  return `${n}`;
 }
 
 /** Seconds for people. @param milliseconds not negative */

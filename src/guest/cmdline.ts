@@ -47,6 +47,8 @@ export interface GuestBoot {
   /** Terminal size in characters. */
   readonly rows?: number
   readonly columns?: number
+  /** Virtio console whose size a shell's terminal follows: `hvc0`. */
+  readonly size?: string
   /** Value of TERM for the shell. */
   readonly term?: string
   /** Kernel modules to load (with what they need) before the shell or command starts. */
@@ -91,6 +93,7 @@ export function bootWords(boot: GuestBoot): string[] {
   add('hindsight.init', boot.init, name)
   add('hindsight.rows', boot.rows, /^[1-9]\d{0,3}$/)
   add('hindsight.cols', boot.columns, /^[1-9]\d{0,3}$/)
+  add('hindsight.size', boot.size, /^[a-z]+\d+$/)
   add('hindsight.term', boot.term, name)
   add('hindsight.modules', boot.modules?.join(','), /^[\w,-]+$/)
   add('hindsight.net', boot.net, /^dhcp$/)

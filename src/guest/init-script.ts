@@ -6,6 +6,9 @@ import { USERSPACE_MARKER } from './cmdline.ts'
 /** Where a command too long for the kernel's command line lies in the initramfs. */
 export const COMMAND_FILE = 'hindsight/exec'
 
+/** Where the script lies that keeps the terminal's size. */
+export const SIZE_FILE = 'hindsight/follow-size'
+
 /** What /init must know of the kernel it was packed with. */
 export interface InitFacts {
   /** `uname -r` of the kernel. */
@@ -25,6 +28,7 @@ export interface InitFacts {
  *   `RS hindsight:TOKEN begin LF` and `RS hindsight:TOKEN end STATUS LF` (RS is byte 0x1e) on an exact terminal, then
  *   powers off; `hindsight.token=` names the token (default `exec`), `hindsight.stdin=stream|raw|none` its input;
  * - otherwise a root shell with job control, and power-off when it ends;
+ * - `hindsight.size=hvc0` keeps a shell's terminal as large as that virtio console, whose size the host can change;
  * - `hindsight.rows=`, `hindsight.cols=`, `hindsight.term=`, `hindsight.hostname=` describe terminal and host;
  * - `hindsight.modules=A,B` loads modules; `hindsight.net=dhcp` brings the network up; `hindsight.shares=TAG,TAG`
  *   mounts 9p shares at /mnt/TAG.
@@ -44,7 +48,7 @@ mount -t devpts -o gid=5,mode=620,ptmxmode=666 devpts /dev/pts 2>/dev/null || {
 }
 
 modules=/lib/modules/${facts.release}
-root= rootflags= mode=rw init= exec= token=exec input=stream rows= cols= name=hindsight wanted= net= shares=
+root= rootflags= mode=rw init= exec= token=exec input=stream rows= cols= name=hindsight wanted= net= shares= ruler=
 TERM=vt220
 set -f
 read -r words </proc/cmdline
@@ -61,6 +65,7 @@ for word in $words; do
     hindsight.rows=*) rows=$value ;;
     hindsight.cols=*) cols=$value ;;
     hindsight.term=*) TERM=$value ;;
+    hindsight.size=*) ruler=$value ;;
     hindsight.hostname=*) name=$value ;;
     hindsight.modules=*) wanted=$value ;;
     hindsight.net=*) net=$value ;;
@@ -115,8 +120,8 @@ elif [ -f /${COMMAND_FILE} ]; then
   command=$(cat /${COMMAND_FILE})
 fi
 
-if [ -n "$wanted$net$shares" ]; then
-  load virtio_mmio
+[ -n "$wanted$net$shares$ruler" ] && load virtio_mmio
+if [ -n "$wanted" ]; then
   for module in $(echo "$wanted" | tr , ' '); do modprobe "$module"; done
 fi
 
@@ -181,6 +186,10 @@ if [ -n "$init" ]; then
   exec switch_root -c "$tty" /root-disk "$init"
 fi
 
+if [ -c "/dev/\${ruler:-none}" ]; then
+  setsid -c /bin/sh /${SIZE_FILE} "$tty" <"/dev/$ruler" >/dev/null 2>&1 &
+fi
+
 cd /root
 shell=/bin/sh
 [ -n "$root" ] && [ -x /root-disk/bin/bash ] && shell=/bin/bash
@@ -192,6 +201,21 @@ finish
 /** Settings of interactive shells in the initramfs. */
 export const PROFILE = `PS1='\\u@\\h:\\w\\$ '
 alias ll='ls -l'
+`
+
+/**
+ * A serial line knows no size. Whoever has the virtio console for a terminal is told of its changes by SIGWINCH: this passes them
+ * on to the serial line, the script's argument.
+ */
+export const SIZE_SCRIPT = `#!/bin/sh
+trap : WINCH
+while :; do
+  size=$(stty size)
+  [ "$size" = '0 0' ] || stty -F "$1" rows "\${size% *}" cols "\${size#* }"
+  sleep 2147483647 &
+  wait $!
+  kill $!
+done
 `
 
 /** poweroff and reboot act at once: process 1 is a script that has no services to stop. */

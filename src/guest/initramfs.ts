@@ -4,7 +4,7 @@
 import { writeCpio, type CpioEntry } from './cpio.ts'
 import { stringAt } from './elf-sections.ts'
 import { stripModule } from './elf-strip.ts'
-import { COMMAND_FILE, DHCP_SCRIPT, PROFILE, haltScript, initScript } from './init-script.ts'
+import { COMMAND_FILE, DHCP_SCRIPT, PROFILE, SIZE_FILE, SIZE_SCRIPT, haltScript, initScript } from './init-script.ts'
 import { loadOrder, moduleIndexes, moduleName, readModuleInfo, type KernelModule } from './modules.ts'
 
 /** Modules the guest carries, where the kernel has them as modules. */
@@ -31,7 +31,7 @@ export interface InitramfsParts {
 
 const text = new TextEncoder()
 
-const DIRECTORIES = ['bin', 'dev', 'dev/pts', 'etc', 'etc/udhcpc', 'lib', 'lib/modules', 'mnt', 'proc', 'root', 'root-disk', 'run', 'sys', 'usr', 'usr/share', 'usr/share/udhcpc', 'var']
+const DIRECTORIES = ['bin', 'dev', 'dev/pts', 'etc', 'etc/udhcpc', 'hindsight', 'lib', 'lib/modules', 'mnt', 'proc', 'root', 'root-disk', 'run', 'sys', 'usr', 'usr/share', 'usr/share/udhcpc', 'var']
 
 /** One directory of programs under all its customary names. */
 const MERGED = { sbin: 'bin', 'usr/bin': '../bin', 'usr/sbin': '../bin' } as const
@@ -88,6 +88,7 @@ export function packInitramfs(parts: InitramfsParts): Uint8Array {
   put('etc/hosts', '127.0.0.1 localhost hindsight\n')
   put('usr/share/udhcpc/default.script', DHCP_SCRIPT, 0o755)
   put('etc/udhcpc/default.script', DHCP_SCRIPT, 0o755)
+  put(SIZE_FILE, SIZE_SCRIPT, 0o755)
   for (const verb of ['poweroff', 'reboot', 'halt'] as const) put(`bin/${verb}`, haltScript(verb), 0o755)
   files.push({ type: 'file', path: 'bin/busybox', mode: 0o755, data: parts.busybox })
   for (const applet of busyboxApplets(parts.busybox)) {

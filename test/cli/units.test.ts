@@ -24,7 +24,7 @@ describe('values', () => {
     for (const typed of ['', 'here', ':70000', 'a b:1']) expect(() => parseListen('--gdb', typed)).toThrow(UsageError);
   });
   test('numbers for people', () => {
-    expect([0, 999, 1500, 372_100_000, 1_780_000_000].map(formatCount)).toEqual(['0 ', '999 ', '1.5 k', '372 M', '1.78 G']);
+    expect([0, 999, 1500, 372_100_000, 1_780_000_000].map(formatCount)).toEqual(['0', '999', '1.5 k', '372 M', '1.78 G']);
     expect([5, 2048, 2 ** 20 * 1.5, 2 ** 30].map(formatBytes)).toEqual(['5 bytes', '2 KiB', '1.5 MiB', '1 GiB']);
   });
 });
@@ -38,7 +38,7 @@ describe('Ctrl-A', () => {
   });
   test('how the bytes are cut into chunks does not matter', () => {
     fc.assert(
-      fc.property(fc.array(fc.constantFrom(1, 0x68, 0x78, 0x5b, 0x61, 0xc3), { maxLength: 20 }), fc.nat(20), (typed, cut) => {
+      fc.property(fc.array(fc.constantFrom(1, 0x68, 0x78, 0x62, 0x61, 0xc3), { maxLength: 20 }), fc.nat(20), (typed, cut) => {
         const joined = (chunks: number[][]): string => {
           const keys = new EscapeKeys();
           return chunks.flatMap((chunk) => keys.push(Uint8Array.from(chunk)).map(text)).join('');

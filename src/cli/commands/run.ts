@@ -1,0 +1,91 @@
+import { EXEC_STDIN, type GuestBoot } from '../../guest/cmdline.ts';
+import { ExecOutput } from '../../guest/exec-stream.ts';
+import { openRecordFile } from '../../host/node/record-file.ts';
+import { inputKind, type InputKind } from '../../host/node/standard-input.ts';
+import { createHostRoom } from '../../host/room.ts';
+import { Machine } from '../../machine/machine.ts';
+import { checkMachineFlags, type MachineFlags, openHardware } from '../machine-flags.ts';
+import { Session, type SessionEnd, type SessionOptions } from '../session.ts';
+import { type RunSummary, summaryLine } from '../summary.ts';
+import { parseChoice, parseDuration } from '../values.ts';
+
+/** Flags of `hindsight run`. */
+export interface RunFlags extends MachineFlags {
+  readonly exec?: string;
+  /** False by `--no-stdin`. */
+  readonly stdin: boolean;
+  readonly record?: string;
+  readonly clock?: string;
+  readonly timeout?: string;
+  readonly json?: boolean;
+}
+
+/** A shell that reads a script from standard input. */
+const SCRIPT_SHELL = 'exec /bin/sh';
+const CLOCKS = ['host', 'virtual'] as const;
+
+/** What is to happen in the guest, and how its console meets standard input and output. */
+interface Plan {
+  readonly boot: GuestBoot;
+  readonly exec: boolean;
+  readonly input: SessionOptions['input'];
+}
+
+/** A terminal becomes the guest's terminal; any other input is read by a shell, as ssh has it; with `--exec` it is the command's. */
+function plan(flags: RunFlags, kind: InputKind): Plan {
+  const stream = flags.stdin && kind !== 'nothing';
+  const command = flags.exec ?? (kind === 'terminal' || flags.kernel !== undefined ? undefined : SCRIPT_SHELL);
+  if (command !== undefined) {
+    return { boot: { exec: command, stdin: stream ? EXEC_STDIN.stream : EXEC_STDIN.none }, exec: true, input: stream ? 'framed' : 'none' };
+  }
+  if (kind !== 'terminal') return { boot: {}, exec: false, input: stream ? 'plain' : 'none' };
+  const { columns, rows } = process.stdout;
+  const size = columns && rows ? { columns, rows } : {};
+  return { boot: { ...size, size: 'hvc0', term: process.env.TERM?.match(/^[\w.-]+$/)?.[0] ?? 'vt220' }, exec: false, input: 'keys' };
+}
+
+/** `hindsight run`. */
+export async function run(flags: RunFlags): Promise<number> {
+  const checked = checkMachineFlags(flags);
+  const clock = flags.clock === undefined ? undefined : parseChoice('--clock', flags.clock, CLOCKS);
+  const timeout = flags.timeout === undefined ? undefined : parseDuration('--timeout', flags.timeout);
+  const { boot, exec, input } = plan(flags, inputKind());
+
+  const hardware = await openHardware(flags, checked, boot);
+  const sink = flags.record === undefined ? undefined : openRecordFile(flags.record);
+  await using machine = await Machine.create(
+    {
+      ...hardware,
+      virtioConsole: boot.size !== undefined && { columns: boot.columns ?? 80, rows: boot.rows ?? 24 },
+      ...(checked.core && { core: checked.core }),
+      clock: clock ?? (input === 'keys' ? 'host' : 'virtual'),
+      ...(sink && { record: sink }),
+    },
+    createHostRoom(),
+  );
+  const quiet = flags.quiet ?? false;
+  const output = exec ? new ExecOutput() : undefined;
+  const session = new Session(machine, { ...(output && { exec: output }), input, quiet, ...(timeout !== undefined && { timeout }) });
+  const end = await session.run();
+  report(machine, end, { quiet, json: flags.json ?? false, freshLine: session.atLineStart });
+  return end.status;
+}
+
+/** Tells how it went: a line for people, and with `--json` one for programs. */
+function report(machine: Machine, end: SessionEnd, { quiet, json, freshLine }: { quiet: boolean; json: boolean; freshLine: boolean }): void {
+  const instructions = machine.instant.instructions;
+  const summary: Omit<RunSummary, 'hash'> = {
+    reason: end.reason,
+    status: end.status,
+    instructions,
+    guestSeconds: machine.guestTime,
+    wallSeconds: end.wall / 1000,
+    mips: end.busy > 0 ? Number((instructions / 1000 / end.busy).toFixed(1)) : 0,
+    core: machine.engine.core.kind,
+    harts: machine.config.harts,
+    memory: machine.config.memory,
+  };
+  if (end.message !== undefined) process.stderr.write(`hindsight: ${end.message}\n`);
+  if (!quiet) process.stderr.write(`hindsight: ${summaryLine(summary)}\n`);
+  if (json) process.stdout.write(`${freshLine ? '' : '\n'}${JSON.stringify({ ...summary, hash: machine.hash() } satisfies RunSummary)}\n`);
+}
