@@ -1,0 +1,166 @@
+import fc from 'fast-check';
+import { beforeAll, describe, expect, it } from 'vitest';
+import { encodeMessage, MessageReader } from '../../src/debug/dap/framing.ts';
+import { fromBase64, toBase64 } from '../../src/debug/dap/inspect.ts';
+import { DapClient } from './dap-client.ts';
+import { buildProgram, GCC, have, LIST_PROGRAM, type Built } from './programs.ts';
+import { scene, type Scene } from './scene.ts';
+
+describe('framing', () => {
+  it('cuts any stream', () => {
+    fc.assert(fc.property(fc.array(fc.jsonValue(), { maxLength: 5 }), fc.integer({ min: 1, max: 50 }), (messages, cut) => {
+      const sent = messages.map((m) => JSON.parse(JSON.stringify(m)));
+      const wire = Uint8Array.from(sent.flatMap((m) => [...encodeMessage(m)]));
+      const reader = new MessageReader();
+      const got: unknown[] = [];
+      for (let at = 0; at < wire.length; at += cut) got.push(...reader.push(wire.subarray(at, at + cut)));
+      expect(got).toEqual(sent);
+    }), { seed: 3 });
+  });
+
+  it('refuses what is no header, or too long', () => {
+    const push = (text: string): unknown => new MessageReader().push(new TextEncoder().encode(text));
+    expect(() => push('Hello: 1\r\n\r\n')).toThrow('Content-Length');
+    expect(() => push('Content-Length: 999999999\r\n\r\n')).toThrow('too long');
+    expect(() => push('x'.repeat(5000))).toThrow('no end');
+    expect(() => push('Content-Length: 2\r\n\r\n{x')).toThrow('JSON');
+  });
+
+  it('writes base64', () => {
+    fc.assert(fc.property(fc.uint8Array(), (b) => {
+      expect(toBase64(b)).toBe(Buffer.from(b).toString('base64'));
+      expect(fromBase64(toBase64(b))).toEqual(b);
+    }), { seed: 3 });
+  });
+});
+
+describe.runIf(have(GCC))('a scripted client', () => {
+  let program: Built;
+  let scenes: Scene;
+
+  beforeAll(() => {
+    program = buildProgram(LIST_PROGRAM, ['-O0']);
+    scenes = scene(program);
+  }, 60_000);
+
+  async function start(at = 'begin'): Promise<DapClient> {
+    const c = new DapClient(scenes);
+    expect((await c.ask('initialize', { adapterID: 'hindsight', supportsProgressReporting: true })).supportsStepBack).toBe(true);
+    await c.ask('launch', { at });
+    await c.event('initialized');
+    return c;
+  }
+
+  const top = async (c: DapClient): Promise<Record<string, any>> => (await c.ask('stackTrace', { threadId: 1 })).stackFrames[0];
+  const line = (text: string): number => LIST_PROGRAM.split('\n').findIndex((l) => l.includes(text)) + 1;
+
+  it('finds the guilty store backwards', async () => {
+    const c = await start('end');
+    expect((await c.move('configurationDone', {})).reason).toBe('entry');
+    await c.ask('setFunctionBreakpoints', { breakpoints: [{ name: 'nowhere' }, { name: 'total' }] });
+    expect((await c.move('reverseContinue')).reason).toBe('breakpoint');
+    expect((await top(c)).name).toBe('total');
+    await c.ask('setFunctionBreakpoints', { breakpoints: [] });
+    const info = await c.ask('dataBreakpointInfo', { name: 'crashed' });
+    await c.ask('setDataBreakpoints', { breakpoints: [{ dataId: info.dataId, accessType: 'write' }] });
+    expect((await c.move('continue')).reason).toBe('data breakpoint');
+    expect((await c.move('reverseContinue')).reason).toBe('data breakpoint');
+    expect(await top(c)).toMatchObject({ name: expect.stringMatching(/^total\+/), line: line('crashed = 1') });
+
+    const nodes = BigInt((await c.ask('evaluate', { expression: '&nodes' })).memoryReference);
+    const { data } = await c.ask('readMemory', { memoryReference: `0x${nodes.toString(16)}`, count: 64 * 16 });
+    const view = new DataView(Uint8Array.from(fromBase64(data)).buffer);
+    const broken = Array.from({ length: 64 }, (_, i) => i).find((i) => view.getBigUint64(i * 16, true) === 0x1234n)!;
+    await c.ask('setDataBreakpoints', { breakpoints: [{ dataId: `0x${(nodes + BigInt(broken * 16)).toString(16)},8`, accessType: 'write' }] });
+    await c.move('reverseContinue');
+    expect(await top(c)).toMatchObject({ name: expect.stringMatching(/^tidy\+/), line: line('the guilty store') });
+    c.end();
+    await c.done;
+  });
+
+  it('steps by line over calls, out and back', async () => {
+    const c = await start();
+    await c.ask('setBreakpoints', { source: { path: 'program.c' }, breakpoints: [{ line: line('sum = total()') }, { line: 99_999 }] });
+    await c.move('configurationDone', {});
+    await c.move('continue');
+    const there = (await top(c)).line;
+    expect(there).toBe(line('sum = total()'));
+    expect((await c.move('next')).reason).toBe('step');
+    expect((await top(c)).line).toBe(line('if (crashed) break'));
+    await c.move('stepBack');
+    expect(await top(c)).toMatchObject({ name: expect.stringMatching(/^main/) });
+    await c.ask('setBreakpoints', { source: { path: 'program.c' }, breakpoints: [] });
+    await c.ask('setFunctionBreakpoints', { breakpoints: [{ name: 'total' }] });
+    await c.move('continue');
+    await c.ask('setFunctionBreakpoints', { breakpoints: [] });
+    await c.move('stepIn');
+    await c.move('stepOut');
+    expect((await top(c)).name).toMatch(/^main\+/);
+    await c.move('stepBack', { threadId: 1, granularity: 'instruction' });
+    expect((await top(c)).name).toMatch(/^main\+/);
+    c.end();
+  });
+
+  it('shows the machine', async () => {
+    const c = await start('50%');
+    await c.move('configurationDone', {});
+    expect((await c.ask('threads')).threads).toHaveLength(1);
+    const frame = await top(c);
+    const { scopes } = await c.ask('scopes', { frameId: frame.id });
+    for (const s of scopes) expect((await c.ask('variables', { variablesReference: s.variablesReference })).variables.length).toBeGreaterThan(3);
+    const listing = await c.ask('disassemble', { memoryReference: frame.instructionPointerReference, instructionOffset: -10, instructionCount: 30, resolveSymbols: true });
+    expect(listing.instructions).toHaveLength(30);
+    expect(listing.instructions[10].address).toBe(frame.instructionPointerReference);
+    expect((await c.ask('disassemble', { memoryReference: '0x10', instructionCount: 4 })).instructions).toHaveLength(4);
+    expect((await c.ask('evaluate', { expression: 'ps', context: 'repl' })).result).toContain('no Linux kernel');
+    expect((await c.ask('evaluate', { expression: 'help', context: 'repl' })).result).toContain('last-write');
+    expect((await c.ask('evaluate', { expression: '(1 + 2) * 3 == 9 && sp > 0' })).memoryReference).toBe('0x1');
+    expect((await c.try('evaluate', { expression: '1 +' })).success).toBe(false);
+    expect((await c.try('setVariable', { variablesReference: 1, name: 'a0', value: '1' })).message).toContain('the past cannot be changed');
+    expect((await c.try('stackTrace', { threadId: 99 })).success).toBe(false);
+    expect((await c.try('bogus')).success).toBe(false);
+    expect((await c.try('readMemory', { memoryReference: 'zz', count: 1 })).success).toBe(false);
+    expect((await c.try('setBreakpoints', { source: 5 })).success).toBe(false);
+    c.end();
+  });
+
+  it('goes to instants and lines, and logs the past', async () => {
+    const c = await start('end');
+    await c.move('configurationDone', {});
+    await c.ask('evaluate', { expression: 'seek 1000', context: 'repl' });
+    expect((await c.event('stopped')).reason).toBe('goto');
+    expect(scenes.target.now()).toBe(1000);
+    const { targets } = await c.ask('gotoTargets', { source: { path: 'program.c' }, line: line('s += n->value') });
+    await c.move('goto', { threadId: 1, targetId: targets[1].id });
+    expect((await top(c)).line).toBe(line('s += n->value'));
+
+    await c.ask('setFunctionBreakpoints', { breakpoints: [] });
+    await c.ask('setInstructionBreakpoints', {
+      breakpoints: [{ instructionReference: `0x${scenes.knowledge.address('tidy')!.toString(16)}`, condition: 'a0 == 7' }],
+    });
+    await c.move('continue');
+    expect((await c.ask('evaluate', { expression: 'a0' })).memoryReference).toBe('0x7');
+    await c.ask('setInstructionBreakpoints', { breakpoints: [] });
+    await c.ask('setBreakpoints', { source: { path: 'program.c' }, breakpoints: [{ line: line('sum = total()'), logMessage: 'rounds {u64[rounds]}' }] });
+    expect((await c.move('continue')).text).toBe('the end of the recording');
+    const logged = c.all.filter((m) => m.event === 'output').map((m) => m.body!.output as string);
+    expect(logged.length).toBeGreaterThan(20);
+    expect(logged[0]).toMatch(/^\d+: rounds 0x[0-9a-f]+\n$/);
+    expect((await c.move('reverseContinue')).text).toBe('the beginning of the recording');
+    c.end();
+  });
+
+  it('pauses, and lets the client vanish', async () => {
+    const c = await start();
+    await c.move('configurationDone', {});
+    c.send('continue', { threadId: 1 });
+    c.send('pause', { threadId: 1 });
+    await c.event('stopped');
+    c.send('reverseContinue', { threadId: 1 });
+    c.end();
+    await c.done;
+    const next = await start();
+    next.raw(new TextEncoder().encode('rubbish\r\n\r\n'));
+    await next.done;
+  });
+});
