@@ -97,7 +97,7 @@ export async function build({ force = false, bundles = true } = {}) {
   await locked(async () => {
     await step('core', ['assembly', 'src/isa', 'src/jit/abi.ts', 'src/jit/area.ts', 'src/jit/float.ts', ...sources('build').filter((f) => f.endsWith('.ts')), 'node_modules/assemblyscript/package.json'], ['build/out/core.wasm', 'src/generated/core-wasm.ts', 'src/generated/ts-core.ts', 'build/out/jit-core.wasm', 'src/generated/jit-core-wasm.ts'], force, core);
     if (bundles) {
-      await step('bundles', ['assembly', 'src', 'build'], [], force, async () => {
+      await step('bundles', ['assembly', 'src', 'build'], ['dist/cli.mjs', 'dist/node.mjs', 'dist/index.js', 'dist/web/index.html'], force, async () => {
         const file = join(root, 'build/bundle.mjs');
         if (existsSync(file)) await (await import(pathToFileURL(file).href)).bundle(root);
       });

@@ -1,8 +1,14 @@
 import { spawn } from 'node:child_process';
 import { fileURLToPath } from 'node:url';
 
-/** The built command line; test/setup.ts has made it. */
+/** The built command line. */
 export const CLI = fileURLToPath(new URL('../../dist/cli.mjs', import.meta.url));
+
+/** Bundles the command line, the library and the page, once. */
+export const bundled: Promise<void> = (async () => {
+  const { build } = (await import(/* @vite-ignore */ new URL('../../build/build.mjs', import.meta.url).href)) as { build(): Promise<void> };
+  await build();
+})();
 
 /** What a command line left behind. */
 export interface Ended {
@@ -23,7 +29,8 @@ export interface StartOptions {
 }
 
 /** Runs the command line to its end. */
-export function hindsight(args: readonly string[], options: StartOptions = {}): Promise<Ended> {
+export async function hindsight(args: readonly string[], options: StartOptions = {}): Promise<Ended> {
+  await bundled;
   const child = spawn(process.execPath, [CLI, ...args], {
     stdio: [options.input === undefined ? 'ignore' : 'pipe', 'pipe', 'pipe'],
     env: { ...process.env, ...options.environment },

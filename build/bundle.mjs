@@ -1,0 +1,36 @@
+// Bundles the command line, the library and the page into dist/. Called by build/build.mjs.
+import { copyFileSync, existsSync, mkdirSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+
+const NODE = { platform: 'node', target: 'node20', packages: 'external' };
+const ANYWHERE = { platform: 'browser', target: 'es2022' };
+
+/** Chunks of older builds stay this long, in milliseconds: a process that runs may still load them. */
+const KEEP_OLD = 3_600_000;
+
+/** @param {string} root the project's folder */
+export async function bundle(root) {
+  const esbuild = await import('esbuild');
+  const dist = join(root, 'dist');
+  const common = { bundle: true, format: 'esm', absWorkingDir: root, logLevel: 'error', legalComments: 'none', sourcemap: true, outdir: dist };
+  mkdirSync(join(dist, 'web'), { recursive: true });
+  await Promise.all([
+    // Shared chunks, so that the core is in the package once for the command line and the Node entry.
+    esbuild.build({
+      ...common, ...NODE, splitting: true, chunkNames: '[name]-[hash]', outExtension: { '.js': '.mjs' },
+      entryPoints: { cli: 'src/cli/main.ts', node: 'src/host/node/index.ts' },
+    }),
+    esbuild.build({ ...common, ...ANYWHERE, entryPoints: { index: 'src/index.ts', browser: 'src/host/browser/index.ts', worker: 'src/host/browser/worker.ts' } }),
+    esbuild.build({ ...common, ...ANYWHERE, minify: true, outdir: join(dist, 'web'), entryPoints: { page: 'src/web/page.ts', worker: 'src/host/browser/worker.ts' } }),
+  ]);
+  const cli = join(dist, 'cli.mjs');
+  writeFileSync(cli, `#!/usr/bin/env node\n${readFileSync(cli, 'utf8')}`, { mode: 0o755 });
+  copyFileSync(join(root, 'build/out/core.wasm'), join(dist, 'core.wasm'));
+  copyFileSync(join(root, 'src/web/index.html'), join(dist, 'web/index.html'));
+  const xterm = join(root, 'node_modules/@xterm/xterm/css/xterm.css');
+  if (existsSync(xterm)) copyFileSync(xterm, join(dist, 'web/xterm.css'));
+  for (const name of readdirSync(dist)) {
+    const file = join(dist, name);
+    if (statSync(file).isFile() && Date.now() - statSync(file).mtimeMs > KEEP_OLD) rmSync(file);
+  }
+}

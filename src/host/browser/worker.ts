@@ -1,0 +1,28 @@
+/** The worker's script: a machine behind comlink. */
+import { expose } from 'comlink';
+import { createHostRoom } from '../room.ts';
+import { Machine } from '../../machine/machine.ts';
+import type { MachineService } from './service.ts';
+
+let machine: Machine | undefined;
+
+function current(): Machine {
+  if (machine === undefined) throw new Error('there is no machine yet: call create first');
+  return machine;
+}
+
+const service: MachineService = {
+  async create(options, onConsole) {
+    await machine?.close();
+    machine = await Machine.create(options, createHostRoom());
+    machine.on('console', onConsole);
+  },
+  run: (until) => current().run(until),
+  pause: () => current().pause(),
+  write: (data) => current().write(data),
+  resize: (columns, rows) => current().resize(columns, rows),
+  hash: () => current().hash(),
+  progress: () => ({ instructions: current().instant.instructions, guestTime: current().guestTime }),
+};
+
+expose(service);
