@@ -13,6 +13,7 @@ import {
 import { data, debugOnPage, physical } from "./memory";
 import { flagsAt, flagsOf, inRam, isSpecial, ownerOf, watchStores } from "./ram";
 import { fflags, setFlags } from "./softfloat";
+import { ticksNow } from "./trap";
 import { Access, NOWHERE } from "./walk";
 
 // The translator's part of the core: finding and calling translated code, counting where control goes, and what that code may call.
@@ -28,10 +29,11 @@ declare function common(offset: u32): void;
 /** In place of a LEAVE code: nothing was executed. */
 export const NO_REGION: i32 = -1;
 
-/** Requests wait until there are so many of them, or control came so often to places without a region. */
-const BATCH: u32 = 12;
-const PATIENCE: i32 = 24;
-let patience: i32 = PATIENCE;
+/** Requests wait until there are so many of them, or for so many ticks: a module costs more than what is in it. */
+const BATCH: u32 = QUEUE_SLOTS;
+const PATIENCE: u64 = 1500000;
+/** Guest time at which waiting requests are translated. */
+let flushAt: u64 = 0;
 
 // ---- counting
 
@@ -64,7 +66,8 @@ function request(h: usize, key: u32, pc: u64, from: u32): void {
     store<u32>(r, load<u32>(h, HART_PRV), REQUEST_PRV);
     store<u32>(r, from, REQUEST_FROM);
     store<u32>(QUEUE_COUNT_AT, count + 1);
-    if (count + 1 >= BATCH) patience = 0;
+    if (count == 0) flushAt = ticksNow() + PATIENCE;
+    else if (count + 1 == BATCH) flushAt = 0;
   }
 }
 
@@ -79,7 +82,6 @@ function request(h: usize, key: u32, pc: u64, from: u32): void {
 
 /** Has the host translate what waits. */
 function flush(): void {
-  patience = PATIENCE;
   translate();
   store<u32>(QUEUE_COUNT_AT, 0);
 }
@@ -128,7 +130,7 @@ export function runRegions(h: usize, pc: u64, decoded: usize, hot: bool): i32 {
         request(h, key, pc, from);
       }
     } else if (ran && links(from, key)) request(h, key, pc, from);
-    if (load<u32>(QUEUE_COUNT_AT) != 0 && --patience <= 0) {
+    if (load<u32>(QUEUE_COUNT_AT) != 0 && ticksNow() >= flushAt) {
       flush();
       e = find(key);
     }

@@ -30,7 +30,7 @@ export const HEAT_COUNTERS = 65536;
 export const HEAT_NEVER = 0xffff;
 
 /** Requests that fit. */
-export const QUEUE_SLOTS = 32;
+export const QUEUE_SLOTS = 64;
 /** key u32, hart u32, va u64, satp u64, prv u32, key of the region's entry that led here u32. */
 export const REQUEST = { key: 0, hart: 4, va: 8, satp: 16, prv: 24, from: 28 } as const;
 export const REQUEST_SIZE = 32;

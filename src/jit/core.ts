@@ -88,7 +88,7 @@ export function createJitCore(memory: WebAssembly.Memory, host: CoreHost, option
   }, cache, { unexecuted: options.threshold === 0, limits: options.limits });
   cache.clear();
   translator.clear();
-  view.setUint32(THRESHOLD_AT, options.threshold ?? 400, true);
+  view.setUint32(THRESHOLD_AT, options.threshold ?? 10000, true);
   const count = (offset: number): number => Number(view.getBigUint64(COUNTS_AT + offset, true));
   const left = (why: number): number => count(COUNT.left + why * 8);
   const core = coreOver(exports, memory, 'jit');

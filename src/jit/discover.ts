@@ -20,7 +20,7 @@ export interface RegionLimits {
   readonly callDepth: number;
 }
 
-export const DEFAULT_LIMITS: RegionLimits = { instructions: 600, pages: 6, callDepth: 3 };
+export const DEFAULT_LIMITS: RegionLimits = { instructions: 250, pages: 4, callDepth: 0 };
 
 class Discovery {
   private readonly source: CodeSource;
