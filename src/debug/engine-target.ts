@@ -25,6 +25,8 @@ export interface TimeBase {
   events(): readonly EventNote[];
   /** Forgets the future and lets the machine live on from here. @throws DebugError */
   branch(): Promise<void>;
+  /** The machine is about to be moved, and was written to since the last time. */
+  written?(): void;
   /** Lets the host do other things. */
   pause(): Promise<void>;
 }
@@ -57,6 +59,7 @@ class Interrupted extends Error {}
 export class EngineTarget extends EngineView implements DebugTarget {
   private readonly base: TimeBase;
   private points: readonly DebugPoint[] = [];
+  private dirty = false;
 
   constructor(base: TimeBase) {
     super(base.engine);
@@ -118,6 +121,7 @@ export class EngineTarget extends EngineView implements DebugTarget {
   }
 
   async continue(options: MoveOptions = {}): Promise<Stop> {
+    this.leave();
     try {
       const hit = await this.search(this.points, Infinity, true, options, () => true);
       if (!hit) return await this.stopAtEnd();
@@ -131,6 +135,7 @@ export class EngineTarget extends EngineView implements DebugTarget {
   }
 
   async reverseContinue(options: MoveOptions = {}): Promise<Stop> {
+    this.leave();
     const from = this.now();
     try {
       const hit = await this.searchBack(this.points, from, options);
@@ -146,6 +151,7 @@ export class EngineTarget extends EngineView implements DebugTarget {
   }
 
   async step(hart: number, count: number, options: MoveOptions = {}): Promise<Stop> {
+    this.leave();
     try {
       let last = hart;
       for (let left = count; left > 0;) {
@@ -172,6 +178,7 @@ export class EngineTarget extends EngineView implements DebugTarget {
   }
 
   async reverseStep(hart: number, count: number, options: MoveOptions = {}): Promise<Stop> {
+    this.leave();
     const from = this.now();
     if (from <= this.begin) return { reason: 'begin', hart };
     try {
@@ -207,6 +214,7 @@ export class EngineTarget extends EngineView implements DebugTarget {
   }
 
   async seek(instant: Instant): Promise<void> {
+    this.leave();
     await this.goTo(Math.min(Math.max(instant, this.begin), this.end()));
   }
 
@@ -219,6 +227,7 @@ export class EngineTarget extends EngineView implements DebugTarget {
   }
 
   async lastWrite(hart: number, address: bigint, length: number, options: MoveOptions = {}): Promise<WriteNote | undefined> {
+    this.leave();
     const from = this.now();
     const physical = resolver(this, hart)(address);
     const point: DebugPoint = {
@@ -246,8 +255,15 @@ export class EngineTarget extends EngineView implements DebugTarget {
 
   // --- moving
 
+  /** Tells the base of writes before anything moves. */
+  private leave(): void {
+    if (this.dirty) this.base.written?.();
+    this.dirty = false;
+  }
+
   private refuseWrites(): void {
     if (this.base.readOnly) throw new DebugError('the past cannot be changed: `monitor branch` goes on from here as a machine that can be written to');
+    this.dirty = true;
   }
 
   private async stopAtEnd(): Promise<Stop> {
