@@ -26,4 +26,7 @@ export { LoadError } from './machine/load-error.ts';
 export type { MachineEvents, MachineOptions, RunOptions, RunResult, RunUntil } from './machine/machine.ts';
 export { type DiskOption, type HardwareOptions, type ImageFiles, type NamedBytes, planHardware, rebuildHardware } from './machine/options.ts';
 export { StateError } from './machine/state.ts';
+export { branchMachine, neededImages, openTimeline, type OpenedTimeline, type OpenOptions } from './timeline/open.ts';
+export { LivePast } from './timeline/live.ts';
+export { type Destination, type Hit, type MoveOptions, type MoveResult, type SearchFor, Timeline, type TimelineOptions } from './timeline/timeline.ts';
 export { type BlockBackend, BlankBackend, ChunkedBackend, type ChunkSource, MemoryBackend } from './storage/index.ts';

@@ -77,7 +77,10 @@ export class Machine {
   readonly engine: Engine;
   /** What entered so far. */
   readonly recording: EventLog;
+  /** Called after every slice of a run, between two instructions; must not change the machine. */
+  onSlice: (() => void) | undefined;
   private readonly room: HostRoom;
+  private readonly door: LiveDoor;
   private readonly recorder: Recorder;
   private readonly inputs: InputQueues;
   private readonly pacer: Pacer | undefined;
@@ -110,6 +113,7 @@ export class Machine {
     // What the past has drawn from a fixed source was drawn before.
     for (const event of adopt?.past ?? []) if (!live && event.kind === EVENT.ANSWER && event.payload[0] === 1) answer(sources, 'entropy', event.payload.length - 1);
     const door = new LiveDoor(sources, (event) => this.entered(event));
+    this.door = door;
     const output = (port: number, bytes: Uint8Array): void => void this.collected.push({ port, bytes });
     if (adopt === undefined) {
       this.engine = new Engine({ ...hardware, door, core: coreFactory(options.core ?? 'jit'), output });
@@ -274,6 +278,20 @@ export class Machine {
     return this[Symbol.asyncDispose]();
   }
 
+  /** Notes in the recording how far the machine came. */
+  noteEnd(): void {
+    this.recorder.flush(this.engine.instant, this.engine.time);
+  }
+
+  /** The engine was moved back in time: goes on live from there. @param events how many of the recording's lie before */
+  takeBack(events: number): void {
+    this.mustStand();
+    this.engine.door = this.door;
+    this.recorder.rewind(events, this.engine.instant, this.engine.time);
+    this.collected.length = 0;
+    this.nextHash = this.hashEvery > 0 ? Math.floor(this.engine.instructions / this.hashEvery + 1) * this.hashEvery : Infinity;
+  }
+
   private async drive(until: RunUntil): Promise<RunResult> {
     const { engine, room } = this;
     const instructions = until.instructions ?? Infinity;
@@ -375,6 +393,7 @@ export class Machine {
       this.recorder.flush(engine.instant, engine.time);
       this.flushed = room.now();
     }
+    this.onSlice?.();
     if (engine.halt !== undefined) {
       this.tell('halt', engine.halt);
       for (const stream of [...this.streams]) stream.end();

@@ -25,7 +25,7 @@ export const CHUNK = {
   HEADER: 1,
   /** Events in order. */
   EVENTS: 2,
-  /** A file of the machine's, whole: hash (32 bytes), then its compressed contents. */
+  /** A file of the machine's, whole: hash (32 bytes), then its contents. */
   IMAGE: 3,
   /** A state of the machine, see src/timeline/stored.ts. */
   CHECKPOINT: 4,
@@ -42,7 +42,14 @@ const COMPRESSED = 1;
 const MAX_BODY = 2 ** 30;
 
 /** Marks among the events: not from the host, but about the machine. Numbers continue those of EVENT. */
-export const NOTE = { REACHED: 6, HASH: 7 } as const;
+export const NOTE = {
+  /** Back to this instant, which is given from zero: the events behind the first so many (varint payload) no longer happened. */
+  REWOUND: 5,
+  /** The machine came this far. */
+  REACHED: 6,
+  /** The state hash here. */
+  HASH: 7,
+} as const;
 
 /** What the machine was. */
 export interface RecordingHeader {
@@ -161,6 +168,7 @@ class EventCodec {
   private skipped = 0;
 
   pack(p: Packer, kind: number, port: number, at: Instant, time: number, payload: Uint8Array): void {
+    if (kind === NOTE.REWOUND) this.instructions = this.skipped = 0;
     p.byte(kind | ((port === 255 ? MACHINE_PORT_BITS : port) << 3));
     p.varint(at.instructions - this.instructions);
     p.varint(at.sequence);
@@ -176,6 +184,7 @@ class EventCodec {
     const head = u.byte();
     const kind = head & 7;
     const port = head >>> 3 === MACHINE_PORT_BITS ? 255 : head >>> 3;
+    if (kind === NOTE.REWOUND) this.instructions = this.skipped = 0;
     this.instructions += u.varint();
     const sequence = u.varint();
     this.skipped += u.varint();
@@ -219,6 +228,13 @@ export class RecordingWriter {
   /** The machine's state hash here. */
   hash(at: Instant, time: number, hash: string): void {
     this.codec.pack(this.pending, NOTE.HASH, 255, at, time, hexBytes(hash));
+  }
+
+  /** The machine went back to an instant with `count` events before it. */
+  rewind(count: number, at: Instant, time: number): void {
+    const p = new Packer();
+    p.varint(count);
+    this.codec.pack(this.pending, NOTE.REWOUND, 255, at, time, p.take());
   }
 
   /** Hands over what is pending. */
@@ -300,7 +316,7 @@ export interface Recording {
   readonly sizes: Readonly<Record<string, number>>;
 }
 
-const KNOWN_KINDS: ReadonlySet<number> = new Set<number>([EVENT.ANSWER, EVENT.INPUT, EVENT.CONTROL, EVENT.WARP, EVENT.COMMAND, NOTE.REACHED, NOTE.HASH]);
+const KNOWN_KINDS: ReadonlySet<number> = new Set<number>([EVENT.ANSWER, EVENT.INPUT, EVENT.CONTROL, EVENT.WARP, EVENT.COMMAND, NOTE.REWOUND, NOTE.REACHED, NOTE.HASH]);
 
 /**
  * Reads a recording. What breaks off or is damaged behind a good beginning is left out, and {@link Recording.damage} says where.
@@ -341,7 +357,10 @@ export function readRecording(file: Uint8Array): Recording {
             end = event.at;
             endTime = event.time;
             if (event.kind === NOTE.HASH) hashes.push({ at: event.at, hash: hexText(event.payload) });
-            else if (event.kind !== NOTE.REACHED) events.push({ ...event, kind: event.kind as EventKind });
+            else if (event.kind === NOTE.REWOUND) {
+              events.length = Math.min(events.length, new Unpacker(event.payload).varint());
+              while (hashes.length > 0 && hashes[hashes.length - 1].at.instructions > end.instructions) hashes.pop();
+            } else if (event.kind !== NOTE.REACHED) events.push({ ...event, kind: event.kind as EventKind });
           }
           break;
         }

@@ -52,6 +52,16 @@ export class Recorder implements EventLog {
     this.writer.flush();
   }
 
+  /** The machine went back to an instant, before which `count` events lie: the rest no longer happened. */
+  rewind(count: number, at: Instant, time: number): void {
+    this.events.length = count;
+    while (this.hashes.length > 0 && this.hashes[this.hashes.length - 1].at.instructions > at.instructions) this.hashes.pop();
+    this.end = at;
+    this.endTime = time;
+    this.flushedAt = -1;
+    this.writer?.rewind(count, at, time);
+  }
+
   /** Notes the machine's state hash, for replays to compare with. */
   mark(at: Instant, time: number, hash: string): void {
     this.hashes.push({ at, hash });

@@ -1,0 +1,86 @@
+import { type CoreKind, coreFactory } from '../machine/cores.ts';
+import { Engine } from '../machine/engine.ts';
+import type { HostRoom } from '../machine/host-room.ts';
+import { Machine, type RunOptions } from '../machine/machine.ts';
+import { type Hardware, type ImageFiles, type NamedBytes, rebuildHardware } from '../machine/options.ts';
+import { restoreMachine, saveMachine } from '../machine/save.ts';
+import type { ImageName, MachineConfig } from '../machine/config.ts';
+import { type Recording, readRecording } from '../record/format.ts';
+import { ReplayDoor } from '../record/replay-door.ts';
+import { Timeline, type TimelineOptions } from './timeline.ts';
+
+/** What opening a recording may be told. */
+export interface OpenOptions extends TimelineOptions {
+  /** Default `jit`. */
+  readonly core?: CoreKind;
+  /** Output of the replayed machine: the port's name and the bytes. Moves back and forth repeat what is replayed. */
+  readonly output?: (port: string, bytes: Uint8Array) => void;
+}
+
+/** A timeline of a recording, and what it was made from. */
+export interface OpenedTimeline {
+  readonly timeline: Timeline;
+  readonly recording: Recording;
+  readonly hardware: Hardware;
+}
+
+/** The files a configuration needs, each under the name the user knew it by. */
+export function neededImages(config: MachineConfig): readonly (ImageName & { readonly role: 'kernel' | 'initrd' | 'firmware' | 'disk' })[] {
+  const needed: (ImageName & { role: 'kernel' | 'initrd' | 'firmware' | 'disk' })[] = [];
+  for (const role of ['kernel', 'initrd', 'firmware'] as const) {
+    const image = config[role];
+    if (image !== undefined) needed.push({ ...image, role });
+  }
+  for (const slot of config.slots) if (slot.kind === 'blk') needed.push({ ...slot.base, role: 'disk' });
+  return needed;
+}
+
+/** Adds the files a recording holds itself. */
+export function withEmbedded(recording: Recording, files: ImageFiles): ImageFiles {
+  const { config } = recording.header;
+  const inside = (image: ImageName | undefined): NamedBytes | undefined => {
+    const bytes = image && recording.images.get(image.hash);
+    return image === undefined || bytes === undefined ? undefined : { file: image.file, bytes };
+  };
+  const choose = (role: 'kernel' | 'initrd' | 'firmware'): { [key: string]: NamedBytes } => {
+    const bytes = files[role] ?? inside(config[role]);
+    return bytes === undefined ? {} : { [role]: bytes };
+  };
+  return { ...files, ...choose('kernel'), ...choose('initrd'), ...choose('firmware') };
+}
+
+/**
+ * Opens a recording, standing at its beginning.
+ * @param file its bytes; a damaged tail is left out (see {@link Recording.damage})
+ * @param files the files of the machine, found by the hashes that {@link neededImages} tells
+ * @throws RecordingError, ConfigError, LoadError
+ */
+export async function openTimeline(file: Uint8Array, files: ImageFiles, room: HostRoom, options: OpenOptions = {}): Promise<OpenedTimeline> {
+  const recording = readRecording(file);
+  const hardware = await rebuildHardware(recording.header.config, withEmbedded(recording, files), room);
+  const { ports } = recording.header;
+  const engine = new Engine({
+    ...hardware,
+    door: new ReplayDoor(recording.events),
+    core: coreFactory(options.core ?? 'jit'),
+    output: (port, bytes) => options.output?.(ports[port], bytes),
+  });
+  return { timeline: new Timeline(engine, recording, room, options), recording, hardware };
+}
+
+/**
+ * A machine of its own that goes on live from where the timeline stands. The timeline stays as it is; the machine's recording begins with the same
+ * past and names its parent.
+ */
+export function branchMachine(timeline: Timeline, hardware: Hardware, options: RunOptions, room: HostRoom): Machine {
+  const past = timeline.events.slice(0, timeline.nextEvent);
+  const engine = new Engine({
+    ...hardware,
+    door: new ReplayDoor([]),
+    core: coreFactory(options.core ?? timeline.engine.core.kind),
+    output: () => undefined,
+  });
+  restoreMachine(engine, saveMachine(timeline.engine));
+  const parent = { id: timeline.log.header.id, at: timeline.at };
+  return new Machine(hardware, { ...options, parent }, room, { engine, past });
+}

@@ -1,0 +1,21 @@
+/**
+ * Which checkpoint to drop when there is no room for all. The farther from where the machine stands, the wider checkpoints may be apart: each
+ * is worth the replay time that going to the stretch behind it would cost more without it, seen from the distance.
+ *
+ * @param instants of the checkpoints, in order; the first is never dropped, nor the last
+ * @param present where the machine stands
+ * @returns the index of the one to drop; −1 when none may be
+ */
+export function thin(instants: readonly number[], present: number): number {
+  let victim = -1;
+  let least = Infinity;
+  for (let i = 1; i < instants.length - 1; i++) {
+    const gap = instants[i + 1] - instants[i - 1];
+    const worth = gap / (Math.abs(present - instants[i]) + gap);
+    if (worth < least) {
+      least = worth;
+      victim = i;
+    }
+  }
+  return victim;
+}
