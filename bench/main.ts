@@ -10,10 +10,13 @@ import { runHindsight } from './hindsight.ts';
 import type { Marks } from './marks.ts';
 import { micro } from './micro.ts';
 import { PROGRAMS } from './programs.ts';
+import { recordingCost, time } from './time.ts';
 import { qemuVersion, runQemu } from './qemu.ts';
 
-const USAGE = `usage: npm run bench -- [--core jit,wasm,ts] [--programs NAMES] [--rounds N] [--no-qemu] [--micro] [--json FILE]
+const USAGE = `usage: npm run bench -- [--core jit,wasm,ts] [--programs NAMES] [--rounds N] [--no-qemu] [--json FILE]
+       npm run bench -- --micro | --time [--core jit]
 Runs the guest programs under Linux on each core, and under qemu-system-riscv64 when it is installed, in turn; prints a table of medians.
+--micro: the cost of a TLB refill. --time: recording, replay, seeks and reverse-steps over a boot.
 `;
 
 const median = (values: readonly number[]): number => {
@@ -44,7 +47,7 @@ async function main(): Promise<void> {
   const { values } = parseArgs({
     options: {
       core: { type: 'string', default: 'jit,wasm' }, programs: { type: 'string' }, rounds: { type: 'string', default: '3' },
-      'no-qemu': { type: 'boolean', default: false }, micro: { type: 'boolean', default: false }, json: { type: 'string' }, help: { type: 'boolean', default: false },
+      'no-qemu': { type: 'boolean', default: false }, micro: { type: 'boolean', default: false }, time: { type: 'boolean', default: false }, json: { type: 'string' }, help: { type: 'boolean', default: false },
     },
   });
   if (values.help) {
@@ -68,6 +71,11 @@ async function main(): Promise<void> {
     writeFileSync(initrd, Buffer.concat([readFileSync(guest.initrd), benchArchive(process.cwd())]));
     const files = { kernel: guest.kernel, initrd };
     const append = benchCommandLine(programs);
+    if (values.time) {
+      await time(guest, cores[0] as CoreKind);
+      await recordingCost(files, append, cores[0] as CoreKind, Number(values.rounds));
+      return;
+    }
     const columns: Column[] = [...(qemu ? ['qemu'] : []), ...cores].map((engine) => ({ engine, rounds: [] }));
     for (let round = 0; round < Number(values.rounds); round++) {
       for (const column of columns) {
