@@ -1,0 +1,96 @@
+import { expect, it } from 'vitest';
+import { commandLine } from '../../src/guest/cmdline.ts';
+import { createHostRoom } from '../../src/host/room.ts';
+import { type CoreKind, coreFactory } from '../../src/machine/cores.ts';
+import { type Engine, STOP } from '../../src/machine/engine.ts';
+import { Machine } from '../../src/machine/machine.ts';
+import type { Hardware } from '../../src/machine/options.ts';
+import { restoreMachine, saveMachine } from '../../src/machine/save.ts';
+import { stateHash } from '../../src/machine/state-hash.ts';
+import { bareMachine, describeGuest, hardware, theImages } from './guest.ts';
+import { seeded } from './seeded.ts';
+
+const BOOT = { exec: 'echo ready', stdin: 'none' } as const;
+const STEP = 1_000_000;
+const TS_STEP = 5 * STEP;
+const TS_END = 60 * STEP;
+/** Longest stretch of a slow core among the changes of core. */
+const LONGEST_TS = 400_000;
+
+/** Hashes of one boot: at every {@link STEP} instructions, then at its end. */
+interface Boot {
+  readonly hashes: readonly string[];
+  readonly end: { readonly instructions: number; readonly hash: string };
+}
+
+let parts: Hardware;
+let known: Boot;
+
+function differ(at: number, a: Engine, b: Engine): Error {
+  const pc = (engine: Engine): string => `${engine.core.kind} at pc 0x${engine.harts[engine.currentHart].get('pc').toString(16)}`;
+  return new Error(`the machines differ after ${at} instructions: ${pc(a)}, ${pc(b)}; test/machine/lockstep-boot.ts finds the first instruction`);
+}
+
+describeGuest('a boot of Debian to its power-off', () => {
+  it('has the same hash on the interpreter and the translator at every million instructions', async () => {
+    parts = await hardware(BOOT);
+    const wasm = bareMachine(parts, 'wasm');
+    const jit = bareMachine(parts, 'jit');
+    const hashes: string[] = [];
+    for (let at = STEP; ; at += STEP) {
+      const stop = wasm.engine.run({ instructions: at });
+      expect(jit.engine.run({ instructions: at })).toBe(stop);
+      const hash = stateHash(wasm.engine);
+      if (stateHash(jit.engine) !== hash) throw differ(at, wasm.engine, jit.engine);
+      if (stop === STOP.HALT) {
+        known = { hashes, end: { instructions: wasm.engine.instructions, hash } };
+        break;
+      }
+      expect(stop).toBe(STOP.LIMIT);
+      hashes.push(hash);
+    }
+    expect(wasm.text()).toContain('end 0');
+    expect(jit.text()).toBe(wasm.text());
+    expect(jit.engine.instant).toEqual(wasm.engine.instant);
+    expect(new Set(known.hashes).size).toBe(known.hashes.length);
+  });
+
+  it('has it on the TypeScript core, as far as it is followed', () => {
+    const { engine } = bareMachine(parts, 'ts');
+    for (let at = TS_STEP; at <= TS_END; at += TS_STEP) {
+      engine.run({ instructions: at });
+      expect(stateHash(engine), `after ${at} instructions`).toBe(known.hashes[at / STEP - 1]);
+    }
+  });
+
+  it('has it a second time, with changes of core, saves and restores at random instants', () => {
+    const random = seeded(20_26);
+    let machine = bareMachine(parts, 'jit').engine;
+    const kinds: readonly CoreKind[] = ['ts', 'wasm', 'jit'];
+    const { end, hashes } = known;
+    const instants = Array.from({ length: 12 }, () => Math.floor(random() * end.instructions)).sort((a, b) => a - b);
+    instants.forEach((at, i) => {
+      machine.run({ instructions: at });
+      const saved = saveMachine(machine);
+      // Every third goes on in a new machine, every third back in this one from where it has run on to.
+      if (i % 3 === 0) machine = bareMachine(parts, 'wasm').engine;
+      else if (i % 3 === 1) machine.run({ instructions: at + Math.floor(random() * STEP) });
+      if (i % 3 < 2) restoreMachine(machine, saved);
+      machine.changeCore(coreFactory(kinds[i % kinds.length]));
+      machine.run({ instructions: at + Math.floor(random() * LONGEST_TS) });
+      machine.changeCore(coreFactory(i % 2 === 0 ? 'jit' : 'wasm'));
+      const next = Math.ceil(machine.instructions / STEP);
+      machine.run({ instructions: next * STEP });
+      expect(stateHash(machine), `change ${i} after ${at} instructions`).toBe(hashes[next - 1] ?? end.hash);
+    });
+    expect(machine.run({ instructions: Infinity })).toBe(STOP.HALT);
+    expect({ instructions: machine.instructions, hash: stateHash(machine) }).toEqual(end);
+  });
+
+  it("has it a third time through the library, whatever the lengths of the host's slices", async () => {
+    await using machine = await Machine.create({ ...theImages(), append: commandLine(BOOT), core: 'wasm', clock: 'virtual' }, createHostRoom());
+    const { reason } = await machine.run();
+    expect(reason).toBe('halt');
+    expect({ instructions: machine.instant.instructions, hash: machine.hash() }).toEqual(known.end);
+  });
+});
