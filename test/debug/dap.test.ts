@@ -40,7 +40,7 @@ describe.runIf(have(GCC))('a scripted client', () => {
 
   beforeAll(() => {
     program = buildProgram(LIST_PROGRAM, ['-O0']);
-    scenes = scene(program);
+    scenes = scene(program, { core: 'wasm' });
   }, 60_000);
 
   async function start(at = 'begin'): Promise<DapClient> {

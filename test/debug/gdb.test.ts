@@ -1,7 +1,9 @@
+import { readFileSync } from 'node:fs';
+import { join } from 'node:path';
 import { beforeAll, describe, expect, it } from 'vitest';
 import { CSR, F, PC, X } from '../../src/debug/target.ts';
 import { RawClient, runGdb } from './gdb-client.ts';
-import { buildProgram, GCC, GDB, have, LIST_PROGRAM, type Built } from './programs.ts';
+import { buildProgram, EXAMPLE, GCC, GDB, have, LIST_PROGRAM, type Built } from './programs.ts';
 import { scene, served, type Scene } from './scene.ts';
 
 const LONG_PROGRAM = `
@@ -20,19 +22,14 @@ describe.runIf(have(GCC) && have(GDB))('the real gdb', () => {
 
   beforeAll(() => {
     list = buildProgram(LIST_PROGRAM);
-    scenes = scene(list, { spacing: 5000 });
+    scenes = scene(list, { core: 'wasm', spacing: 5000 });
   }, 60_000);
 
   it('finds a corrupted list\'s guilty store backwards', async () => {
     await scenes.target.seek(0);
-    const out = await served(scenes, ({ port }) => runGdb(list.elf, port, [
-      'continue',
-      'watch crashed', 'reverse-continue', 'delete',
-      // The crash was a bad link: whose?
-      'python i = [k for k in range(64) if int(gdb.parse_and_eval("(long)nodes[%d].next" % k)) == 0x1234][0]',
-      'python gdb.execute("watch nodes[%d].next" % i)',
-      'reverse-continue', 'x/i $pc', 'bt', 'info line *$pc',
-    ]));
+    // The script of docs/debugging.md, but for where it connects to.
+    const script = readFileSync(join(EXAMPLE, 'session.gdb'), 'utf8').split('\n').filter((l) => l !== '' && !/^#|^set |^target /.test(l));
+    const out = await served(scenes, ({ port }) => runGdb(list.elf, port, script));
     expect(out).toContain('No more reverse-execution history');
     expect(out).toMatch(/Old value = \(struct node \*\) 0x1234\s+New value = \(struct node \*\) 0x8[0-9a-f]+ <nodes/);
     expect(out).toMatch(/=> 0x[0-9a-f]+ <tidy\+\d+>:\s+sd\s/);

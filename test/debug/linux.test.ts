@@ -1,0 +1,155 @@
+import { readFileSync } from 'node:fs';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { Knowledge } from '../../src/debug/knowledge.ts';
+import { dmesg } from '../../src/debug/linux/dmesg.ts';
+import { memoryAreas } from '../../src/debug/linux/maps.ts';
+import { modules } from '../../src/debug/linux/modules.ts';
+import { currentOn, findTask, tasks } from '../../src/debug/linux/tasks.ts';
+import { Monitor } from '../../src/debug/monitor/monitor.ts';
+import { timelineTarget } from '../../src/debug/timeline-target.ts';
+import type { EngineTarget } from '../../src/debug/engine-target.ts';
+import { findGuest } from '../../src/host/node/guest/index.ts';
+import { startGdbServer } from '../../src/host/node/debug/index.ts';
+import { createHostRoom } from '../../src/host/room.ts';
+import { Machine } from '../../src/machine/machine.ts';
+import { LivePast } from '../../src/timeline/live.ts';
+import { runGdb } from './gdb-client.ts';
+import { GDB, have } from './programs.ts';
+
+const guest = await findGuest();
+const HARTS = 2;
+/** What the guest itself says of what we are to find in its memory. */
+const COMMAND = `cd /; sleep 1000 & s=$!; sleep 0.05; echo "== maps $s"; cat /proc/$s/maps; echo "== modules"; cat /proc/modules
+echo "== processes"; for p in /proc/[0-9]*; do read -r l < $p/stat && echo "$l"; done 2>/dev/null
+echo "== symbols"; grep -E ' (schedule|init_task|do_exit|jiffies_64|virtblk_done)' /proc/kallsyms; echo "== log"; dmesg | tail -4; echo "== end"; sleep 0.02; kill $s`;
+
+describe.runIf(guest !== undefined)('Linux, seen from outside', () => {
+  const room = createHostRoom();
+  let machine: Machine;
+  let target: EngineTarget;
+  let knowledge: Knowledge;
+  let monitor: Monitor;
+  const said = new Map<string, string[]>();
+  let sleeper = 0;
+  const ask = (line: string): Promise<string> => monitor.run(line, { hart: target.activeHart() });
+
+  beforeAll(async () => {
+    const append = `${guest!.commandLine} hindsight.stdin=none hindsight.modules=virtio_blk hindsight.exec=${Buffer.from(COMMAND).toString('base64')}`;
+    machine = await Machine.create({
+      kernel: { file: 'kernel', bytes: readFileSync(guest!.kernel) }, initrd: { file: 'initrd', bytes: readFileSync(guest!.initrd) }, append, harts: HARTS, core: 'wasm',
+    }, room);
+    let printed = '';
+    machine.on('output', ({ bytes }) => (printed += Buffer.from(bytes).toString('latin1')));
+    const past = new LivePast(machine, room);
+    await machine.run();
+    target = timelineTarget(past.timeline(), room, 'a boot');
+    knowledge = new Knowledge(target);
+    monitor = new Monitor(target, knowledge);
+    let title = '';
+    for (const line of printed.replaceAll('\r', '').split('\n')) {
+      const m = /^== (\w+) ?(\d*)/.exec(line);
+      if (m) {
+        title = m[1];
+        said.set(title, []);
+        if (m[2]) sleeper = Number(m[2]);
+      } else said.get(title)?.push(line);
+    }
+    // Back to where the guest had just said all that: the shell's last sleep.
+    await target.seek(target.end());
+    const exit = knowledge.address('__riscv_sys_kill') ?? knowledge.address('__se_sys_kill') ?? knowledge.address('do_exit')!;
+    target.setPoints([{ kind: 'execute', start: exit, end: exit + 1n, when: () => findTask(knowledge.kernel()!, sleeper)?.state === 'S' }]);
+    expect((await target.reverseContinue()).reason).toBe('point');
+    target.setPoints([]);
+  }, 120_000);
+
+  afterAll(async () => {
+    await machine?.close();
+  });
+
+  it('finds the kernel\'s symbols where the kernel says they are', () => {
+    expect(said.get('symbols')!.length).toBeGreaterThan(4);
+    for (const line of said.get('symbols')!) {
+      const m = /^([0-9a-f]{16}) \w (\w+)(?:\s+\[\w+\])?$/.exec(line);
+      if (m) expect(knowledge.address(m[2]), m[2]).toBe(BigInt(`0x${m[1]}`));
+    }
+    expect(knowledge.name(knowledge.address('virtblk_done')! + 4n)).toBe('virtblk_done+0x4 [virtio_blk]');
+  });
+
+  it('lists processes, states and parents', () => {
+    const began = performance.now();
+    const all = tasks(knowledge.kernel()!);
+    expect(performance.now() - began).toBeLessThan(200);
+    const known = new Map(all.map((t) => [t.pid, t]));
+    let compared = 0;
+    for (const line of said.get('processes')!) {
+      const m = /^(\d+) \((.*)\) (\S) (\d+)/.exec(line);
+      if (!m || /^kworker|^sh$/.test(m[2])) continue;
+      compared++;
+      expect(known.get(Number(m[1])), line).toMatchObject({ name: m[2].slice(0, 15), parent: Number(m[4]) });
+    }
+    expect(compared).toBeGreaterThan(15);
+    expect(known.get(sleeper)).toMatchObject({ name: 'sleep', state: 'S' });
+    expect(known.get(1)!.mm).not.toBe(0n);
+  });
+
+  it('maps a process that is not current, and reads its memory', () => {
+    const kernel = knowledge.kernel()!;
+    const task = findTask(kernel, sleeper)!;
+    const areas = memoryAreas(kernel, task.mm);
+    const theirs = said.get('maps')!.map((l) => /^([0-9a-f]+)-([0-9a-f]+) (\S+) ([0-9a-f]+) \S+ \d+\s*(.*)$/.exec(l)).filter((m) => m !== null);
+    expect(areas.length).toBe(theirs.length);
+    theirs.forEach((m, i) => {
+      expect(areas[i]).toMatchObject({ start: BigInt(`0x${m[1]}`), end: BigInt(`0x${m[2]}`), permissions: m[3], offset: BigInt(`0x${m[4]}`) });
+      if (m[5].startsWith('/') || /heap|stack|vdso/.test(m[5])) expect(areas[i].name).toBe(m[5]);
+    });
+    expect(knowledge.readProcess(sleeper, areas[0].start, 4)).toEqual(Uint8Array.of(0x7f, 0x45, 0x4c, 0x46));
+    expect(knowledge.addSymbolAdvice(sleeper)[0]).toMatch(/^add-symbol-file bin\/busybox -o 0x/);
+  });
+
+  it('lists modules and the log', () => {
+    const kernel = knowledge.kernel()!;
+    expect(modules(kernel).map((m) => m.name)).toEqual(said.get('modules')!.filter((l) => l !== '').map((l) => l.split(' ')[0]));
+    const log = dmesg(kernel).map((l) => l.text);
+    for (const line of said.get('log')!.filter((l) => l !== '')) expect(log).toContain(line.replace(/^\[ *[\d.]+\] /, ''));
+    expect(log[0]).toContain('Linux version');
+  });
+
+  it('knows what each hart runs, and its call stack', async () => {
+    const kernel = knowledge.kernel()!;
+    for (let hart = 0; hart < HARTS; hart++) expect(currentOn(kernel, hart)?.name).toMatch(/^(swapper\/\d|sh|sleep|init|kworker.*)$/);
+    const outer = knowledge.backtrace(target.activeHart()).map((f) => knowledge.name(f.pc) ?? 'user');
+    expect(outer.some((n) => /^(handle_exception|ret_from_exception)/.test(n)), outer.join(' ')).toBe(true);
+    expect(await ask('info harts')).toMatch(/hart 0 .*\n.*hart 1/);
+    expect(await ask('info mem')).toMatch(/^Sv57, root 0x8/);
+  });
+
+  it('tells who last wrote, and goes there', async () => {
+    const here = target.now();
+    const told = await ask('last-write jiffies_64');
+    expect(told).toMatch(/hart \d at 0x[0-9a-f]+ <tick_do_update_jiffies64\+0x/);
+    expect(target.now()).toBe(here);
+  }, 30_000);
+
+  it.runIf(have(GDB))('is debugged by the real gdb in both directions', async () => {
+    const server = await startGdbServer(target, knowledge, { port: 0 });
+    try {
+      const exit = knowledge.address('do_exit')!.toString(16);
+      const out = await runGdb(undefined, server.port, [
+        'info threads', `break *0x${exit}`, 'continue', 'p/x $pc', 'stepi', 'stepi', 'reverse-stepi', 'reverse-stepi', 'p/x $pc',
+        'reverse-continue', 'p/x $pc', 'monitor when', 'monitor ps', 'monitor branch', 'set $t0 = 1', 'p $t0',
+      ]);
+      expect(out).toMatch(/Thread 1 "hart 0"[^]*Thread 2 "hart 1"/);
+      expect(out).toContain(`$1 = 0x${exit}`);
+      expect(out).toContain(`$2 = 0x${exit}`);
+      expect(out).toContain(`$3 = 0x${exit}`);
+      expect(out).toMatch(/init\b/);
+      expect(out).toContain('$4 = 1');
+    } finally {
+      await server.close();
+    }
+  }, 90_000);
+});
+
+describe.runIf(guest === undefined)('Linux, seen from outside', () => {
+  it.skip('needs the guest: hindsight guest build', () => undefined);
+});
