@@ -72,7 +72,7 @@ const PC: Partial<Record<Leaf, { lo: string; hi: string }>> = {
   pc: { lo: 'pc', hi: 'pageHi' },
 };
 
-const FS_OFF = '(m32[h + MSTATUS] & 0x6000) === 0';
+const FS_ON = '(m32[h + MSTATUS] & 0x6000) !== 0';
 const FS_DIRTY = 'm32[h + MSTATUS] |= 0x6000;';
 
 /** Declarations of the operand fields that an expression uses. */
@@ -90,80 +90,90 @@ function fields(row: Instruction, expressions: readonly Expr[], writes: boolean)
 }
 
 const NEXT = ['s = (s + (w >>> 29)) | 0;', 'continue;'];
-const SYNC = ['io[4] = left;', 'io[5] = s;'];
 
-/** Writes of a destination, and what a loaded value becomes. */
+/** Writes of a destination. */
 const toInteger = (lo: string, hi: string): string[] => [`xl[a] = ${lo};`, `xh[a] = ${hi};`];
 const toFloat = (lo: string, hi: string): string[] => [`m32[f + 2 * a] = ${lo};`, `m32[f + 2 * a + 1] = ${hi};`, FS_DIRTY];
 
-function hotLoad(row: Instruction, s: Extract<Statement, { kind: 'load' }>, imports: Set<string>): string[] {
+type Load = Extract<Statement, { kind: 'load' }>;
+type Store = Extract<Statement, { kind: 'store' }>;
+
+/** Writes of what was loaded; `value` and `high` are its halves, zero-extended when from a narrow view. */
+function deliver(s: Load, value: string, high: string): string[] {
+  const put = s.to === 'rd' ? toInteger : toFloat;
+  if (s.width === 64) return put(value, high);
+  const extended = s.signed && s.width < 32 ? `(${value} << ${32 - s.width}) >> ${32 - s.width}` : value;
+  // a word in a floating-point register is boxed (unprivileged ISA, "NaN Boxing of Narrower Values")
+  return [`const v = ${extended};`, ...put('v', s.to === 'fd' ? '-1' : s.signed ? 'v >> 31' : '0')];
+}
+
+/** The condition under which the TLB has a plain translation for an aligned access; t is the entry's place. */
+const hit = (row: Instruction, width: number, lo: string, hi: string): string => {
+  const tag = `tlb[t] === (${lo} & ${-4096 | (width / 8 - 1)}) && tlb[t + 1] === ${hi}`;
+  return row.fp ? `${tag} && ${FS_ON}` : tag;
+};
+
+const place = (width: number, lo: string): string => {
+  const at = `(${lo} + tlb[t + 2])`;
+  return width === 16 ? `m16[${at} >>> 1]` : width === 8 ? `m8[${at} >>> 0]` : `m32[${at} >>> 2]`;
+};
+
+function hotLoad(row: Instruction, s: Load, imports: Set<string>): string[] {
   const l = new Lowering(row, imports);
   const lo = l.lo(s.address);
   const hi = l.hi(s.address);
-  const put = s.to === 'rd' ? toInteger : toFloat;
-  const extend = (v: string, raw: boolean): string => {
-    if (!s.signed || s.width === 32) return v;
-    return raw ? `(${v} << ${32 - s.width}) >> ${32 - s.width}` : v;
-  };
-  // a word in a floating-point register is boxed (unprivileged ISA, "NaN Boxing of Narrower Values")
-  const upper = s.to === 'fd' ? '-1' : s.signed ? 'v >> 31' : '0';
-  const place = `(${lo} + tlb[t + 2])`;
-  const fast: string[] = [];
-  let slow: string[];
-  if (s.width === 64) {
-    fast.push(`const p = ${place} >>> 2;`, ...put('m32[p]', 'm32[p + 1]'));
-    slow = put('io[0]', 'io[1]');
-  } else {
-    const read = s.width === 32 ? `m32[${place} >>> 2]` : s.width === 16 ? `m16[${place} >>> 1]` : `m8[${place} >>> 0]`;
-    fast.push(`const v = ${extend(read, true)};`, ...put('v', upper));
-    slow = [`const v = ${extend('io[0]', true)};`, ...put('v', upper)];
-  }
+  const fast = s.width === 64
+    ? [`const p = (${lo} + tlb[t + 2]) >>> 2;`, ...deliver(s, 'm32[p]', 'm32[p + 1]')]
+    : deliver(s, place(s.width, lo), '0');
   return [
-    ...(row.fp ? [`if (${FS_OFF}) {`, ...SYNC.map((x) => INDENT + x), '  ev = -2;', '  break;', '}'] : []),
     ...fields(row, [s.address], true),
     ...l.lines,
     `const t = (readBank + ((${lo} >>> 10) & 0x3fc)) & 0x7ffff;`,
-    `if (tlb[t] === (${lo} & ${-4096 | (s.width / 8 - 1)}) && tlb[t + 1] === ${hi}) {`,
-    ...fast.map((x) => INDENT + x),
-    ...NEXT.map((x) => INDENT + x),
-    '}',
-    ...SYNC,
-    `ev = memory.load(${lo}, ${hi}, ${s.width / 8});`,
-    'if (ev >= 0) {',
-    ...slow.map((x) => INDENT + x),
+    `if (${hit(row, s.width, lo, hi)}) {`,
+    ...[...fast, ...NEXT].map((x) => INDENT + x),
     '}',
     'break;',
   ];
 }
 
-function hotStore(row: Instruction, s: Extract<Statement, { kind: 'store' }>, imports: Set<string>): string[] {
+function hotStore(row: Instruction, s: Store, imports: Set<string>): string[] {
   const l = new Lowering(row, imports);
   const lo = l.lo(s.address);
   const hi = l.hi(s.address);
   const valueLo = l.lo(s.value);
-  const valueHi = s.width === 64 ? l.hi(s.value) : '0';
-  const place = `(${lo} + tlb[t + 2])`;
-  const write =
-    s.width === 64 ? [`const p = ${place} >>> 2;`, `m32[p] = ${valueLo};`, `m32[p + 1] = ${valueHi};`]
-    : s.width === 32 ? [`m32[${place} >>> 2] = ${valueLo};`]
-    : s.width === 16 ? [`m16[${place} >>> 1] = ${valueLo};`]
-    : [`m8[${place} >>> 0] = ${valueLo};`];
+  const write = s.width === 64
+    ? [`const p = (${lo} + tlb[t + 2]) >>> 2;`, `m32[p] = ${valueLo};`, `m32[p + 1] = ${l.hi(s.value)};`]
+    : [`${place(s.width, lo)} = ${valueLo};`];
   return [
-    ...(row.fp ? [`if (${FS_OFF}) {`, ...SYNC.map((x) => INDENT + x), '  ev = -2;', '  break;', '}'] : []),
     ...fields(row, [s.address, s.value], false),
     ...l.lines,
     `const t = (writeBank + ((${lo} >>> 10) & 0x3fc)) & 0x7ffff;`,
-    `if (tlb[t] === (${lo} & ${-4096 | (s.width / 8 - 1)}) && tlb[t + 1] === ${hi}) {`,
-    ...write.map((x) => INDENT + x),
-    ...NEXT.map((x) => INDENT + x),
+    `if (${hit(row, s.width, lo, hi)}) {`,
+    ...[...write, ...NEXT].map((x) => INDENT + x),
     '}',
-    ...SYNC,
-    `ev = memory.store(${lo}, ${hi}, ${s.width / 8}, ${valueLo}, ${valueHi});`,
     'break;',
   ];
 }
 
+/** A load or store that the run loop gave up: the table's function. */
+function coldAccess(row: Instruction, s: Load | Store, imports: Set<string>): string[] {
+  const l = new Lowering(row, imports);
+  const lo = l.lo(s.address);
+  const hi = l.hi(s.address);
+  const width = s.width / 8;
+  const guard = row.fp ? ['const h = state.h;', `if (!(${FS_ON})) return -2;`, 'const f = h + F;'] : [];
+  if (s.kind === 'store') {
+    const valueLo = l.lo(s.value);
+    const valueHi = s.width === 64 ? l.hi(s.value) : '0';
+    return [...guard, ...l.lines, `return memory.store(${lo}, ${hi}, ${width}, ${valueLo}, ${valueHi});`];
+  }
+  return [...guard, ...l.lines, `const ev = memory.load(${lo}, ${hi}, ${width});`, 'if (ev >= 0) {', ...deliver(s, 'io[0]', 'io[1]').map((x) => INDENT + x), '}', 'return ev;'];
+}
+
 const CARRY = (lo: string): string => `(${lo} >>> 0 < pc >>> 0 ? 1 : 0)`;
+
+/** Goes on inside the page, or to the code for far targets. */
+const LEAP = ['const to = (s + imm) | 0;', 'if (((to - start) & pageMask) === 0) {', '  s = to;', '  continue;', '}', 'break far;'];
 
 function hotBranch(row: Instruction, s: Extract<Statement, { kind: 'branch' }>, imports: Set<string>): string[] {
   const l = new Lowering(row, imports);
@@ -173,15 +183,7 @@ function hotBranch(row: Instruction, s: Extract<Statement, { kind: 'branch' }>, 
     ...l.lines,
     `if (${condition}) {`,
     '  const imm = code[s + 1];',
-    '  const to = (s + imm) | 0;',
-    '  if (((to - start) & pageMask) === 0) {',
-    '    s = to;',
-    '    continue;',
-    '  }',
-    '  const pc = (delta + s) | 0;',
-    '  targetLo = (pc + imm) | 0;',
-    `  targetHi = (pageHi + (imm >> 31) + ${CARRY('targetLo')}) | 0;`,
-    '  break jump;',
+    ...LEAP.map((x) => INDENT + x),
     '}',
     ...NEXT,
   ];
@@ -189,31 +191,19 @@ function hotBranch(row: Instruction, s: Extract<Statement, { kind: 'branch' }>, 
 
 function hotJump(row: Instruction, s: Extract<Statement, { kind: 'jump' }>, imports: Set<string>): string[] {
   const l = new Lowering(row, imports, PC);
-  const lo = l.lo(s.target);
-  const hi = l.hi(s.target);
-  const near = leavesOf(s.target).has('rs1') ? [] : [
-    'const to = (s + imm) | 0;',
-    'if (((to - start) & pageMask) === 0) {',
-    '  xl[a] = linkLo;',
-    '  xh[a] = linkHi;',
-    '  s = to;',
-    '  continue;',
-    '}',
-  ];
+  const relative = !leavesOf(s.target).has('rs1');
+  const lo = relative ? 'imm' : l.lo(s.target);
+  const hi = relative ? '' : l.hi(s.target);
   return [
     ...fields(row, [s.target, { op: 'leaf', name: 'pc' }], true),
-    'const linkLo = (pc + (w >>> 29)) | 0;',
-    `const linkHi = (pageHi + ${CARRY('linkLo')}) | 0;`,
-    ...near,
-    ...l.lines,
-    `targetLo = ${lo};`,
-    `targetHi = ${hi};`,
-    '// a target that traps leaves rd as it is',
-    `if ((targetLo & alignMask) === 0) {`,
+    ...(relative ? [] : [...l.lines, `targetLo = ${lo};`, `targetHi = ${hi};`]),
+    // a target that traps leaves rd as it is; relative to an aligned pc the offset tells
+    `if ((${relative ? 'imm' : 'targetLo'} & alignMask) === 0) {`,
+    '  const linkLo = (pc + (w >>> 29)) | 0;',
     '  xl[a] = linkLo;',
-    '  xh[a] = linkHi;',
+    `  xh[a] = (pageHi + ${CARRY('linkLo')}) | 0;`,
     '}',
-    'break jump;',
+    ...(relative ? LEAP : ['break jump;']),
   ];
 }
 
@@ -246,7 +236,7 @@ function coldValue(row: Instruction, s: Extract<Statement, { kind: 'rd' | 'fd' }
   const hi = l.hi(s.value);
   const raises = callsFloating(s.value);
   return [
-    ...(row.fp ? ['const h = state.h;', `if (${FS_OFF}) return -2;`, 'const f = h + F;'] : []),
+    ...(row.fp ? ['const h = state.h;', `if (!(${FS_ON})) return -2;`, 'const f = h + F;'] : []),
     ...(row.rm ? ['let rm = (imm >>> 16) & 7;', 'if (rm === 7) rm = m32[h + FRM];', 'if (rm > 4) return -2;'] : []),
     ...l.lines,
     ...(s.kind === 'rd' ? toInteger(lo, hi) : toFloat(lo, hi)),
@@ -279,6 +269,7 @@ function coldEntry(row: Instruction, imports: Set<string>): string {
   let body: string[];
   if (s.kind === 'rd' || s.kind === 'fd') body = coldValue(row, s, imports);
   else if (s.kind === 'amo') body = coldAmo(row, s, imports);
+  else if (s.kind === 'load' || s.kind === 'store') body = coldAccess(row, s, imports);
   else throw new Error(`${row.name}: not a row for the table`);
   const text = body.join('\n');
   const name = (n: string): string => (new RegExp(`\\b${n}\\b`).test(text) ? n : `_${n}`);
@@ -294,7 +285,7 @@ const settle = (event: string, length: string): string[] => [`exit = boundary.se
 export function generateTsCore(): string {
   const imports = new Set<string>();
   const hot = INSTRUCTIONS.filter(isHot);
-  const cold = INSTRUCTIONS.filter((row) => !isHot(row));
+  const cold = INSTRUCTIONS.filter((row) => !isHot(row) || row.statement.kind === 'load' || row.statement.kind === 'store');
   const cases = hot.map((row) => `case ${row.index}: { // ${row.name}\n${indent(prune(hotBody(row, imports)), 1)}\n}`);
   const table = cold.map((row) => coldEntry(row, imports));
   const text = `// Generated by build/generate-ts.ts from src/isa. Do not edit.
@@ -316,6 +307,7 @@ export function createLoop(parts: LoopParts): Loop {
   const FFLAGS = H.fflags;
   const FRM = H.frm;
   const ops: Operation[] = new Array<Operation>(${FIRST_ROW + INSTRUCTIONS.length}).fill(() => -2);
+  ops[${PSEUDO_OPS.CROSSING}] = (_a, _b, imm) => boundary.cross(imm);
 ${indent(table, 1)}
 
   return function loop(): Exit {
@@ -337,45 +329,34 @@ ${indent(settle('8', '0'), 4)}
       left = (left - 1) | 0;
       const w = code[s];
       jump: {
-        switch (w & 0x3ff) {
-${indent(cases, 5)}
-          case ${PSEUDO_OPS.DECODE}: {
-            decoded.fill(s);
-            left = (left + 1) | 0;
+        far: {
+          switch (w & 0x3ff) {
+${indent(cases, 6)}
+            case ${PSEUDO_OPS.DECODE}: {
+              decoded.fill(s);
+              left = (left + 1) | 0;
+              continue;
+            }
+            case ${PSEUDO_OPS.PAGE_END}: {
+              left = (left + 1) | 0;
+              targetLo = (delta + s) | 0;
+              targetHi = (pageHi + (targetLo >>> 0 < io[8] >>> 0 ? 1 : 0)) | 0;
+              break jump;
+            }
+          }
+          io[4] = left;
+          io[5] = s;
+          ev = ops[w & 0x3ff]((w >>> 10) & 255, (w >>> 18) & 255, code[s + 1]);
+          if (ev === 0) {
+            s = (s + (w >>> 29)) | 0;
             continue;
           }
-          case ${PSEUDO_OPS.PAGE_END}: {
-            left = (left + 1) | 0;
-            targetLo = (delta + s) | 0;
-            targetHi = (pageHi + (targetLo >>> 0 < io[8] >>> 0 ? 1 : 0)) | 0;
-            break jump;
-          }
-          case ${PSEUDO_OPS.CROSSING}: {
-            io[4] = left;
-            io[5] = s;
-            ev = boundary.cross(code[s + 1]);
-            if (ev !== 0) break;
-${indent(RELOAD, 6)}
-            left = (left + 1) | 0;
-            continue;
-          }
-          case ${PSEUDO_OPS.ILLEGAL}: {
-            io[4] = left;
-            io[5] = s;
-            ev = -2;
-            break;
-          }
-          default: {
-            io[4] = left;
-            io[5] = s;
-            ev = ops[w & 0x3ff]((w >>> 10) & 255, (w >>> 18) & 255, code[s + 1]);
-          }
+${indent(settle('ev', 'w >>> 29'), 5)}
         }
-        if (ev === 0) {
-          s = (s + (w >>> 29)) | 0;
-          continue;
-        }
-${indent(settle('ev', 'w >>> 29'), 4)}
+        const imm = code[s + 1];
+        const pc = (delta + s) | 0;
+        targetLo = (pc + imm) | 0;
+        targetHi = (pageHi + (imm >> 31) + (targetLo >>> 0 < pc >>> 0 ? 1 : 0)) | 0;
       }
       const t = (executeBank + ((targetLo >>> 10) & 0x3fc)) & 0x7ffff;
       if (tlb[t] === (targetLo & -4096) && tlb[t + 1] === targetHi && (targetLo & alignMask) === 0) {

@@ -175,7 +175,8 @@ export class Lowering {
       case 'mul': {
         this.imports.add('umulh32');
         const [aLo, aHi, bLo, bHi] = [this.lo(e.a), this.hi(e.a), this.lo(e.b), this.hi(e.b)];
-        return `(umulh32(${aLo}, ${bLo}) + Math.imul(${aLo}, ${bHi}) + Math.imul(${aHi}, ${bLo})) | 0`;
+        // a sum of three would not stay in 32 bits on its way
+        return `(((umulh32(${aLo}, ${bLo}) + Math.imul(${aLo}, ${bHi})) | 0) + Math.imul(${aHi}, ${bLo})) | 0`;
       }
       case 'and':
       case 'or':

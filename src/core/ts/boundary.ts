@@ -75,6 +75,11 @@ export class Boundary {
    * @param length of the instruction @returns an exit, or GO_ON with everything set for the next instruction
    */
   settle(event: number, length: number): Exit | typeof GO_ON {
+    if (event === EVENT.CROSSED) {
+      // nothing was executed yet
+      io[LEFT]++;
+      return GO_ON;
+    }
     if (event === EVENT.GO) return this.proceed(false, false);
     if (event === EVENT.RETURNED) return this.proceed(true, true);
     settlePc();
@@ -193,6 +198,6 @@ export class Boundary {
     io[SLOT] = this.pages.decoded.scratch;
     io[START] = FAR_START;
     io[DELTA] = lo - io[SLOT];
-    return EVENT.NONE;
+    return EVENT.CROSSED;
   }
 }

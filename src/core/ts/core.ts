@@ -8,6 +8,7 @@ import type { Loop } from './loop.ts';
 import { Memory } from './memory.ts';
 import { namedOperations } from './operations.ts';
 import { Pages } from './pages.ts';
+import { rehearse } from './rehearsal.ts';
 import { HI, LO, io } from './registers.ts';
 import { SoftFloat } from './softfloat/index.ts';
 import { State } from './state.ts';
@@ -116,10 +117,16 @@ class TsCore implements Core {
   }
 }
 
+let rehearsed = false;
+
 /**
  * Creates the core over the shared memory laid out by src/isa/layout.ts. MACHINE.ramSize must be set before the first call.
  * @param host what accesses outside RAM go to
  */
 export function createTsCore(memory: ArrayBuffer | WebAssembly.Memory, host: CoreHost): Core {
+  if (!rehearsed) {
+    rehearsed = true;
+    rehearse((rehearsalMemory, rehearsalHost) => new TsCore(rehearsalMemory, rehearsalHost));
+  }
   return new TsCore(memory, host);
 }

@@ -60,6 +60,8 @@ export const EVENT = {
   GO: 7,
   /** No ticks left before the instruction. */
   STOP: 8,
+  /** An instruction that crosses pages is ready in the scratch slots. */
+  CROSSED: 9,
 } as const;
 
 /** Asks for a trap. @returns the event to hand on */

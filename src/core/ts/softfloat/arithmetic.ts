@@ -75,6 +75,13 @@ export class Arithmetic extends Results {
     if (isSafeDouble(product)) {
       if (this.inexactAlready && rm === RNE) return this.putDouble(product)
       if (isShort(a) && isShort(b)) return this.putDouble(product)
+      if (isCalm(a) && isCalm(b) && isCalm(product)) {
+        if (productError(a, b, product) === 0) return this.putDouble(product)
+        if (rm === RNE) {
+          this.inexact()
+          return this.putDouble(product)
+        }
+      }
     } else if (product === 0 && (a === 0 || b === 0)) {
       return this.putDouble(product)
     }
@@ -89,6 +96,14 @@ export class Arithmetic extends Results {
     if (isSafeDouble(quotient)) {
       if (this.inexactAlready && rm === RNE) return this.putDouble(quotient)
       if (isShort(quotient) && isShort(b) && quotient * b === a) return this.putDouble(quotient)
+      if (isCalm(a) && isCalm(b) && isCalm(quotient)) {
+        const back = quotient * b
+        if (back === a && productError(quotient, b, back) === 0) return this.putDouble(quotient)
+        if (rm === RNE) {
+          this.inexact()
+          return this.putDouble(quotient)
+        }
+      }
     } else if (quotient === 0 && a === 0) {
       return this.putDouble(quotient)
     }
@@ -102,6 +117,14 @@ export class Arithmetic extends Results {
       const root = Math.sqrt(a)
       if (this.inexactAlready && rm === RNE) return this.putDouble(root)
       if (isShort(root) && root * root === a) return this.putDouble(root)
+      if (isCalm(a)) {
+        const square = root * root
+        if (square === a && productError(root, root, square) === 0) return this.putDouble(root)
+        if (rm === RNE) {
+          this.inexact()
+          return this.putDouble(root)
+        }
+      }
     }
     this.putExact(this.exact.sqrt(BINARY64, join(aLo, aHi), rm))
   }
