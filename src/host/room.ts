@@ -7,19 +7,15 @@ const LONGEST_DELAY = 2 ** 31 - 1;
 
 /** A queue of macrotasks: unlike `setTimeout(0)` it is not held back by 4 ms in browsers. */
 function macrotasks(): () => Promise<void> {
+  const { setImmediate: immediate } = globalThis as { setImmediate?: (task: () => void) => void };
+  // Node drains a message port up to a thousand times before it looks at timers again.
+  if (immediate !== undefined) return () => new Promise((resolve) => immediate(resolve));
   const { port1, port2 } = new MessageChannel();
   const waiting: (() => void)[] = [];
-  const reference = port1 as unknown as { ref?(): void; unref?(): void };
-  port1.onmessage = () => {
-    waiting.shift()?.();
-    // Node's process must not be kept alive by a channel nobody waits on.
-    if (waiting.length === 0) reference.unref?.();
-  };
-  reference.unref?.();
+  port1.onmessage = () => waiting.shift()?.();
   return () =>
     new Promise((resolve) => {
       waiting.push(resolve);
-      reference.ref?.();
       port2.postMessage(0);
     });
 }

@@ -284,10 +284,10 @@ export class Engine {
   /** Moves guest time on by `ticks` without an instruction. */
   warp(ticks: number): void {
     if (!(Number.isInteger(ticks) && ticks > 0)) throw new RangeError(`warp of ${ticks} ticks: expected a positive integer`);
-    this.skip(ticks);
     const payload = new Uint8Array(8);
     new DataView(payload.buffer).setBigUint64(0, BigInt(ticks), true);
     this.passed(EVENT.WARP, MACHINE_PORT, payload);
+    this.skip(ticks);
   }
 
   /** The user's switches. */

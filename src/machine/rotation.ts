@@ -12,8 +12,10 @@ export interface RotationOptions {
 
 /** Longest turn: what `run` takes. */
 const LONGEST = 2 ** 30;
-/** With chaos, turns last from 2^CHAOS_LOW to twice the quantum. */
+/** With chaos, turns last from 2^CHAOS_LOW to about twice the quantum… */
 const CHAOS_LOW = 2;
+/** …and keep one scale for so many quanta, so that stretches of very short turns are long enough to meet something. */
+const CHAOS_PHASE = 4;
 
 /**
  * The seeded, instruction-counted rotation of the harts (contract 9): whose turn it is, how many ticks are left of it, and the
@@ -25,6 +27,9 @@ export class Rotation {
   /** Ticks left of its turn. */
   left = 0;
   private state: number;
+  /** With chaos: the present scale of turns, and ticks until another is drawn. */
+  private scale = 1;
+  private phase = 0;
   private readonly options: RotationOptions;
 
   constructor(options: RotationOptions) {
@@ -47,20 +52,29 @@ export class Rotation {
     w.u8(this.current);
     w.u32(this.left);
     w.u32(this.state);
+    w.u32(this.scale);
+    w.u32(this.phase);
   }
 
   restore(r: StateReader): void {
     this.current = r.u8();
     this.left = r.u32();
     this.state = r.u32();
+    this.scale = r.u32();
+    this.phase = r.u32();
   }
 
   private draw(): number {
     const { quantum, chaos } = this.options;
     if (!chaos) return Math.min(LONGEST, (quantum >>> 1) + 1 + (this.next() % quantum));
-    const octaves = Math.max(1, Math.ceil(Math.log2(quantum)) + 1 - CHAOS_LOW);
-    const scale = 2 ** (CHAOS_LOW + (this.next() % octaves));
-    return Math.min(LONGEST, scale + (this.next() % scale));
+    if (this.phase === 0) {
+      const octaves = Math.max(1, Math.ceil(Math.log2(quantum)) + 1 - CHAOS_LOW);
+      this.scale = 2 ** (CHAOS_LOW + (this.next() % octaves));
+      this.phase = quantum * CHAOS_PHASE;
+    }
+    const turn = Math.min(LONGEST, this.scale + (this.next() % this.scale));
+    this.phase = Math.max(0, this.phase - turn);
+    return turn;
   }
 
   /** A Weyl sequence through a multiply-xor mixer: 32 bits of state, full period. */

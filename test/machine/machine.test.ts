@@ -1,0 +1,174 @@
+import { describe, expect, it } from 'vitest';
+import { ConfigError, parseIsa, parseMemory } from '../../src/machine/config.ts';
+import { CORES } from '../../src/machine/cores.ts';
+import { stateHash } from '../../src/machine/state-hash.ts';
+import { Machine } from '../../src/machine/machine.ts';
+import { room, tinyEngine, tinyMachine, tinyOptions } from './fixtures.ts';
+import { TINY } from './tiny-guest.ts';
+
+describe('the machine', () => {
+  it.each([1, 3])('is equal on every core, at every stop, with %i harts', async (harts) => {
+    const engines = await Promise.all(CORES.map((core) => tinyEngine({ harts }, undefined, core)));
+    const ends = [1, 2, 3, 77, 1000, 5001, 20_000, 20_001, 100_000, 300_000];
+    for (const instructions of ends) {
+      const hashes = engines.map((engine) => {
+        engine.run({ instructions });
+        return stateHash(engine);
+      });
+      expect(new Set(hashes).size, `at ${instructions}`).toBe(1);
+    }
+  });
+
+  it('does not depend on where it was stopped', async () => {
+    const [one, other] = [await tinyEngine({ harts: 2 }), await tinyEngine({ harts: 2 })];
+    one.run({ instructions: 200_000 });
+    for (let at = 0; at < 200_000; at += 1 + ((at * 7919) % 997)) other.run({ instructions: at });
+    other.run({ instructions: 200_000 });
+    expect(stateHash(other)).toBe(stateHash(one));
+  });
+
+  it('changes its core between any two instructions', async () => {
+    const { coreFactory } = await import('../../src/machine/cores.ts');
+    const [one, other] = [await tinyEngine({ harts: 2 }), await tinyEngine({ harts: 2 })];
+    one.run({ instructions: 60_000 });
+    for (let i = 1; i <= 60; i++) {
+      other.changeCore(coreFactory(CORES[i % 3]));
+      other.run({ instructions: i * 1000 });
+    }
+    expect(stateHash(other)).toBe(stateHash(one));
+  });
+
+  it('makes each boundary step an instant of its own', async () => {
+    const engine = await tinyEngine({ harts: 2 });
+    const again = await tinyEngine({ harts: 2 });
+    let stepped = 0;
+    for (let at = 0; at < 40_000; at += 13) {
+      engine.run({ instructions: at });
+      for (let sequence = 1; sequence < 4; sequence++) {
+        engine.run({ instructions: at, sequence });
+        if (engine.instant.sequence !== sequence) break;
+        stepped++;
+      }
+    }
+    engine.run({ instructions: 50_000 });
+    again.run({ instructions: 50_000 });
+    expect(stepped).toBeGreaterThan(100);
+    expect(stateHash(engine)).toBe(stateHash(again));
+  });
+
+  it('skips idle time and counts it as guest time only', async () => {
+    const engine = await tinyEngine();
+    engine.run({ instructions: 100_000 });
+    expect(engine.instructions).toBe(100_000);
+    expect(engine.time).toBeGreaterThan(200_000);
+    expect(engine.ram.readU64(TINY.ticks)).toBeGreaterThan(10n);
+  });
+
+  it('stops by guest time before skipping beyond it', async () => {
+    const engine = await tinyEngine();
+    for (let time = 0; time < 300_000; time += 1111) {
+      engine.run({ instructions: Infinity, time });
+      expect(engine.time).toBeLessThanOrEqual(time);
+    }
+  });
+
+  it('meets debug points without a trace', async () => {
+    const [plain, watched] = [await tinyEngine({ harts: 2 }), await tinyEngine({ harts: 2 })];
+    plain.run({ instructions: 50_000 });
+    watched.setDebugPoints([{ kind: 4, start: BigInt(TINY.racy), end: BigInt(TINY.racy) + 8n }]);
+    let hits = 0;
+    while (watched.instructions < 50_000) {
+      if (watched.run({ instructions: 50_000 }) !== 'debug') continue;
+      expect(watched.debugHit.address).toBe(BigInt(TINY.racy));
+      hits++;
+      watched.skipDebugPoint(true);
+    }
+    watched.setDebugPoints([]);
+    watched.skipDebugPoint(false);
+    expect(hits).toBeGreaterThan(100);
+    expect(stateHash(watched)).toBe(stateHash(plain));
+  });
+});
+
+describe('the library', () => {
+  it('talks to the console and ends with the guest', async () => {
+    await using vm = await tinyMachine();
+    vm.write('hello q');
+    let text = '';
+    for await (const chunk of vm.console) text += new TextDecoder().decode(chunk);
+    expect(text).toBe('hello q');
+    expect(vm.halt).toEqual({ kind: 'poweroff', status: 0 });
+  });
+
+  it('takes a long paste through a small FIFO', async () => {
+    await using vm = await tinyMachine();
+    const paste = 'abcefghijklmnop'.repeat(200);
+    vm.write(paste);
+    vm.write('q');
+    let text = '';
+    vm.on('console', (bytes) => (text += new TextDecoder().decode(bytes)));
+    const result = await vm.run({ instructions: 50e6 });
+    expect(result.reason).toBe('halt');
+    expect(text).toBe(`${paste}q`);
+  });
+
+  it('pauses, by itself or by a signal, and goes on', async () => {
+    await using vm = await tinyMachine();
+    const run = vm.run();
+    await new Promise((resolve) => setTimeout(resolve, 30));
+    await vm.pause();
+    expect((await run).reason).toBe('paused');
+    const stop = new AbortController();
+    setTimeout(() => stop.abort(), 30);
+    expect((await vm.run({ signal: stop.signal })).reason).toBe('paused');
+    const { instructions } = vm.instant;
+    expect((await vm.run({ instructions: instructions + 1000 })).instant.instructions).toBe(instructions + 1000);
+    expect((await vm.run({ guestTime: vm.guestTime + 0.01 })).reason).toBe('limit');
+  });
+
+  it('reboots from inside and outside', async () => {
+    await using vm = await tinyMachine();
+    await vm.run({ instructions: 10_000 });
+    vm.write('r');
+    await vm.run({ instructions: 200_000 });
+    const count = vm.engine.ram.readU64(TINY.atomic);
+    expect(count).toBeLessThan(12_000n);
+    vm.reset();
+    await vm.run({ instructions: 200_100 });
+    expect(vm.engine.ram.readU64(TINY.atomic)).toBeLessThan(10n);
+    vm.powerOff();
+    expect((await vm.run()).reason).toBe('halt');
+  });
+
+  it('keeps guest time with the wall clock when asked to', async () => {
+    await using vm = await tinyMachine({ clock: 'host' });
+    const started = performance.now();
+    await vm.run({ guestTime: 0.2 });
+    const took = performance.now() - started;
+    expect(took).toBeGreaterThan(150);
+    expect(vm.guestTime).toBeGreaterThan(0.19);
+  });
+
+  it('gives equal machines equal hashes, run after run', async () => {
+    const hash = async (seed: number): Promise<string> => {
+      await using vm = await tinyMachine({ seed, harts: 2 });
+      await vm.run({ instructions: 150_000 });
+      return vm.hash();
+    };
+    expect(await hash(1)).toBe(await hash(1));
+    expect(await hash(1)).not.toBe(await hash(2));
+  });
+});
+
+describe('what cannot be', () => {
+  it('names the option', async () => {
+    expect(() => parseMemory('12')).toThrow(/impossible/);
+    expect(() => parseMemory('lots')).toThrow(/256M/);
+    expect(parseMemory('1.5G')).toBe(1.5 * 2 ** 30);
+    expect(() => parseIsa('rv64gc,zfoo')).toThrow(/zfoo/);
+    expect(() => parseIsa('rv64gc,-f')).toThrow(/"d", which needs "f"/);
+    expect(parseIsa('rv64gc')).not.toContain('sstc');
+    await expect(Machine.create(tinyOptions({ harts: 9 }), room)).rejects.toThrow(/1 to 8/);
+    await expect(Machine.create({}, room)).rejects.toThrow(ConfigError);
+  });
+});

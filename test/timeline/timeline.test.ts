@@ -1,0 +1,183 @@
+import { describe, expect, it } from 'vitest';
+import { Machine, type MachineOptions } from '../../src/machine/machine.ts';
+import { stateHash } from '../../src/machine/state-hash.ts';
+import { compareInstants } from '../../src/timeline/checkpoints.ts';
+import { LivePast } from '../../src/timeline/live.ts';
+import { branchMachine, openTimeline } from '../../src/timeline/open.ts';
+import type { OpenedTimeline, OpenOptions } from '../../src/timeline/open.ts';
+import { readRecording } from '../../src/record/format.ts';
+import { room, tinyEngine, tinyHardware, tinyOptions } from '../machine/fixtures.ts';
+import { TINY, tinyGuest } from '../machine/tiny-guest.ts';
+import { fuzzTimeline } from './fuzz.ts';
+
+const files = { kernel: { file: 'tiny', bytes: tinyGuest() } };
+
+async function session(more: Partial<MachineOptions> = {}, open: OpenOptions = {}): Promise<OpenedTimeline> {
+  const pieces: Uint8Array[] = [];
+  const vm = await Machine.create({ ...tinyOptions(more), record: { write: (bytes) => void pieces.push(bytes.slice()) } }, room);
+  for (const text of ['hello', 'd', 'r', 'more of it']) {
+    vm.write(text);
+    await vm.run({ instructions: vm.instant.instructions + 77_777 });
+  }
+  await vm.close();
+  return openTimeline(Buffer.concat(pieces), files, room, { core: 'wasm', spacing: 25_000, ...open });
+}
+
+describe('the timeline', () => {
+  it('goes to instants, percentages, guest times and events', async () => {
+    const { timeline } = await session();
+    await timeline.seek(100_000);
+    expect(timeline.at).toEqual({ instructions: 100_000, sequence: 0 });
+    await timeline.seek('50%');
+    expect(timeline.at.instructions).toBe(Math.round(timeline.end.instructions / 2));
+    await timeline.seek({ guestTime: 0.0001 });
+    expect(timeline.guestTime).toBeLessThanOrEqual(0.0001 + 1e-9);
+    expect(timeline.guestTime).toBeGreaterThan(0.00005);
+    await timeline.seek({ event: 2 });
+    expect(timeline.at).toEqual(timeline.events[2].at);
+    expect(timeline.nextEvent).toBe(2);
+    expect((await timeline.seek(1e12)).at).toEqual(timeline.end);
+    expect((await timeline.seek(-5)).at).toEqual(timeline.begin);
+    expect((await timeline.reverseStep()).reason).toBe('begin');
+    await expect(timeline.seek('x%' as `${number}%`)).rejects.toThrow(/percentage/);
+  });
+
+  it('steps both ways', async () => {
+    const { timeline } = await session({ harts: 2 });
+    await timeline.seek(123_456);
+    const here = timeline.hash();
+    await timeline.step();
+    const there = timeline.hash();
+    expect(there).not.toBe(here);
+    await timeline.reverseStep();
+    expect(timeline.hash()).toBe(here);
+    await timeline.reverseStep(50_000);
+    await timeline.step(50_001);
+    expect(timeline.hash()).toBe(there);
+  });
+
+  it('finds every store again, backwards', async () => {
+    const { timeline } = await session({ harts: 2 });
+    const write = BigInt(TINY.racy);
+    const forward: string[] = [];
+    await timeline.seek(60_000);
+    const from = timeline.at;
+    for (;;) {
+      const { hit } = await timeline.continue({ write });
+      if (hit === undefined || hit.at.instructions > 62_000) break;
+      forward.push(`${hit.at.instructions} ${hit.hart} ${hit.pc}`);
+    }
+    expect(forward.length).toBeGreaterThan(20);
+    await timeline.seek(62_001);
+    const backward: string[] = [];
+    for (;;) {
+      const { hit } = await timeline.reverseContinue({ write });
+      if (hit === undefined || compareInstants(hit.at, from) < 0) break;
+      backward.push(`${hit.at.instructions} ${hit.hart} ${hit.pc}`);
+    }
+    expect(backward.reverse()).toEqual(forward);
+  });
+
+  it('tells who wrote last, without moving', async () => {
+    const { timeline } = await session();
+    await timeline.seek('90%');
+    const { at } = timeline;
+    const hash = timeline.hash();
+    const hit = await timeline.lastWrite(BigInt(TINY.clock), 8);
+    expect(hit?.at.instructions).toBeGreaterThan(77_000);
+    expect(timeline.at).toEqual(at);
+    expect(timeline.hash()).toBe(hash);
+    await timeline.seek(hit!.at);
+    expect(timeline.engine.ram.readU64(TINY.clock)).toBe(0n);
+    await timeline.step();
+    expect(timeline.engine.ram.readU64(TINY.clock)).toBeGreaterThanOrEqual(1_767_225_600_000_000_000n);
+  });
+
+  it('searches by predicate, and can be interrupted', async () => {
+    const { timeline } = await session();
+    const full = (n: bigint) => ({ write: BigInt(TINY.racy), when: (e: typeof timeline.engine) => e.ram.readU64(TINY.racy) === n });
+    const { hit } = await timeline.continue(full(1000n));
+    expect(hit).toBeDefined();
+    expect(timeline.engine.ram.readU64(TINY.racy)).toBe(1000n);
+    await timeline.seek(200_000);
+    const { at } = timeline;
+    const stop = new AbortController();
+    const result = timeline.reverseContinue({ when: () => (stop.abort(), false) }, { signal: stop.signal });
+    expect((await result).reason).toBe('interrupted');
+    expect(timeline.at).toEqual(at);
+  });
+
+  it('stays within its budget for checkpoints', async () => {
+    const budget = 3_000_000;
+    const { timeline } = await session({}, { spacing: 3000, budget });
+    await timeline.seek('100%');
+    expect(timeline.checkpoints.all.length).toBeGreaterThan(3);
+    expect(timeline.checkpoints.size).toBeLessThan(budget * 1.2);
+    await timeline.seek('30%');
+    const hash = timeline.hash();
+    await timeline.seek('100%');
+    await timeline.seek('30%');
+    expect(timeline.hash()).toBe(hash);
+  });
+
+  it.each([['wasm', 1, 1], ['wasm', 3, 2], ['ts', 2, 3], ['jit', 2, 4]] as const)('never lands wrong: random moves on %s with %i harts', async (core, harts, seed) => {
+    const { timeline } = await session({ harts, chaos: seed % 2 === 0 }, { core });
+    await fuzzTimeline(timeline, await tinyHardware({ harts, chaos: seed % 2 === 0 }), { moves: 60, seed, core });
+  });
+});
+
+describe('a branch', () => {
+  it('lives on from the past; the original stays', async () => {
+    const { timeline, hardware } = await session();
+    await timeline.seek('100%');
+    const end = timeline.hash();
+    await timeline.seek('40%');
+    const pieces: Uint8Array[] = [];
+    const vm = branchMachine(timeline, hardware, { record: { write: (bytes) => void pieces.push(bytes.slice()) } }, room);
+    const { at } = timeline;
+    expect(vm.hash()).toBe(timeline.hash());
+    vm.write('another life q');
+    await vm.run();
+    const hash = vm.hash();
+    await vm.close();
+    await timeline.seek('100%');
+    expect(timeline.hash()).toBe(end);
+
+    const branch = await openTimeline(Buffer.concat(pieces), files, room, { core: 'ts' });
+    expect(branch.recording.header.parent).toEqual({ id: timeline.log.header.id, at });
+    await branch.timeline.seek('100%');
+    expect(branch.timeline.hash()).toBe(hash);
+  });
+});
+
+describe('a live machine', () => {
+  it('goes back and forth and on from there, its recording too', async () => {
+    const pieces: Uint8Array[] = [];
+    const vm = await Machine.create({ ...tinyOptions({ harts: 2 }), record: { write: (bytes) => void pieces.push(bytes.slice()) } }, room);
+    const past = new LivePast(vm, room, { spacing: 20_000 });
+    vm.write('first');
+    await vm.run({ instructions: 100_000 });
+    vm.write('second');
+    await vm.run({ instructions: 200_000 });
+    const straight = await tinyEngine({ harts: 2 });
+    const timeline = past.timeline();
+    const end = timeline.hash();
+    await timeline.seek(50_000);
+    await timeline.seek('100%');
+    expect(timeline.hash()).toBe(end);
+    await timeline.seek(150_000);
+    const middle = timeline.hash();
+    past.resume(timeline);
+    expect(vm.hash()).toBe(middle);
+    vm.write('third q');
+    expect((await vm.run()).reason).toBe('halt');
+    const hash = vm.hash();
+    await vm.close();
+    expect(stateHash(straight)).not.toBe(hash);
+    const recording = readRecording(Buffer.concat(pieces));
+    expect(recording.complete).toBe(true);
+    const replay = await openTimeline(Buffer.concat(pieces), files, room, { core: 'wasm' });
+    await replay.timeline.seek('100%');
+    expect(replay.timeline.hash()).toBe(hash);
+  });
+});
