@@ -20,8 +20,8 @@ export interface RunFlags extends MachineFlags {
   readonly json?: boolean;
 }
 
-/** A shell that reads a script from standard input. */
-const SCRIPT_SHELL = 'exec /bin/sh';
+/** A shell that reads a script from standard input; through a pipe, so that it does not take the terminal for someone's. */
+const SCRIPT_SHELL = 'cat | /bin/sh';
 const CLOCKS = ['host', 'virtual'] as const;
 
 /** What is to happen in the guest, and how its console meets standard input and output. */
@@ -49,7 +49,7 @@ export async function run(flags: RunFlags): Promise<number> {
   const checked = checkMachineFlags(flags);
   const clock = flags.clock === undefined ? undefined : parseChoice('--clock', flags.clock, CLOCKS);
   const timeout = flags.timeout === undefined ? undefined : parseDuration('--timeout', flags.timeout);
-  const { boot, exec, input } = plan(flags, inputKind());
+  const { boot, exec, input } = plan(flags, await inputKind());
 
   const hardware = await openHardware(flags, checked, boot);
   const sink = flags.record === undefined ? undefined : openRecordFile(flags.record);

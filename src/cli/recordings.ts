@@ -1,0 +1,47 @@
+import { createHostRoom } from '../host/room.ts';
+import { findImages } from '../host/node/images.ts';
+import { type Recording, readRecording } from '../record/format.ts';
+import { type OpenedTimeline, type OpenOptions, openTimeline } from '../timeline/open.ts';
+import type { Destination } from '../timeline/timeline.ts';
+import { CliError, UsageError } from './exit.ts';
+import { parseCore, readNamed } from './machine-flags.ts';
+
+/** Flags of every command that opens a recording. */
+export interface RecordingFlags {
+  readonly image?: readonly string[];
+  readonly core?: string;
+}
+
+/** Reads a recording. A tail that is damaged is told of on standard error and left out. */
+export async function loadRecording(file: string): Promise<{ bytes: Uint8Array; recording: Recording }> {
+  const { bytes } = await readNamed(file);
+  try {
+    const recording = readRecording(bytes);
+    if (recording.damage !== undefined) process.stderr.write(`hindsight: ${file}: ${recording.damage}; what comes before is good\n`);
+    return { bytes, recording };
+  } catch (error) {
+    if (error instanceof Error && error.name === 'RecordingError') throw new CliError(`${file}: ${error.message}`);
+    throw error;
+  }
+}
+
+/** Opens a recording with the files its machine was made from. */
+export async function openRecording(file: string, flags: RecordingFlags, options: Pick<OpenOptions, 'output'> = {}): Promise<OpenedTimeline> {
+  const core = parseCore(flags.core);
+  const { bytes, recording } = await loadRecording(file);
+  const images = await findImages(recording.header.config, flags.image ?? [], new Set(recording.images.keys()));
+  return openTimeline(bytes, images, createHostRoom(), { ...options, ...core });
+}
+
+/** Reads a place in a recording: `1234567` or `1234567:3` (instructions and sequence), `50%`, `2.5s` of guest time, `event:7`. */
+export function parseDestination(flag: string, text: string): Destination {
+  const instant = /^(\d+)(?::(\d+))?$/.exec(text);
+  if (instant) return { instructions: Number(instant[1]), sequence: Number(instant[2] ?? 0) };
+  const percent = /^(\d+(?:\.\d+)?)%$/.exec(text);
+  if (percent && Number(percent[1]) <= 100) return `${Number(percent[1])}%`;
+  const seconds = /^(\d+(?:\.\d+)?)s$/.exec(text);
+  if (seconds) return { guestTime: Number(seconds[1]) };
+  const event = /^event:(\d+)$/.exec(text);
+  if (event) return { event: Number(event[1]) };
+  throw new UsageError(`${flag} ${text}: expected instructions such as 1234567, 50%, guest time such as 2.5s, or event:7`);
+}

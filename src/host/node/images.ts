@@ -1,0 +1,55 @@
+import { createHash } from 'node:crypto';
+import { createReadStream, readdirSync, statSync } from 'node:fs';
+import { readFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import type { ImageName, MachineConfig } from '../../machine/config.ts';
+import type { DiskOption, ImageFiles, NamedBytes } from '../../machine/options.ts';
+import { neededImages } from '../../timeline/open.ts';
+import { FileBackend } from './disk.ts';
+import { cacheDirectory } from './guest/index.ts';
+
+/** A recording's machine needs a file that is nowhere to be found. */
+export class ImageMissingError extends Error {
+  override name = 'ImageMissingError';
+}
+
+/** Files below a folder, three levels deep: the cache's shape and what a user would lay out. */
+function filesBelow(folder: string, depth = 3): string[] {
+  try {
+    if (statSync(folder).isFile()) return [folder];
+    return readdirSync(folder, { withFileTypes: true }).flatMap((e) => {
+      const path = join(folder, e.name);
+      if (e.isFile()) return [path];
+      return e.isDirectory() && depth > 0 ? filesBelow(path, depth - 1) : [];
+    });
+  } catch {
+    return [];
+  }
+}
+
+async function sha256(path: string): Promise<string> {
+  const hash = createHash('sha256');
+  for await (const chunk of createReadStream(path)) hash.update(chunk as Uint8Array);
+  return hash.digest('hex');
+}
+
+/**
+ * Finds the files a machine was made from by their hashes: where they were, in the folders named, among the built guests.
+ * @param inside hashes of files that the recording holds itself @throws ImageMissingError naming the first that is missing or was changed
+ */
+export async function findImages(config: MachineConfig, folders: readonly string[], inside: ReadonlySet<string>): Promise<ImageFiles> {
+  const candidates = [...folders, join(cacheDirectory())].flatMap((folder) => filesBelow(folder));
+  const find = async (image: ImageName): Promise<string> => {
+    const sized = [image.file, ...candidates].filter((path) => statSync(path, { throwIfNoEntry: false })?.size === image.size);
+    for (const path of new Set(sized)) if ((await sha256(path)) === image.hash) return path;
+    const changed = sized.includes(image.file) ? `${image.file} is no longer what was recorded` : `${image.file} (${image.size} bytes) is not here`;
+    throw new ImageMissingError(`${changed}: needed is the file with SHA-256 ${image.hash}; name its folder with --image DIR`);
+  };
+  const named = async (image: ImageName): Promise<NamedBytes> => ({ file: image.file, bytes: await readFile(await find(image)) });
+  const files: { kernel?: NamedBytes; initrd?: NamedBytes; firmware?: NamedBytes; disks: DiskOption[] } = { disks: [] };
+  for (const image of neededImages(config)) {
+    if (image.role === 'disk') files.disks.push({ file: image.file, backend: new FileBackend(await find(image), image.hash) });
+    else if (!inside.has(image.hash)) files[image.role] = await named(image);
+  }
+  return files;
+}
