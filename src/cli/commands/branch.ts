@@ -22,7 +22,7 @@ export async function branch(file: string, flags: BranchFlags): Promise<number> 
   const { timeline, hardware } = await openRecording(file, flags);
   await timeline.seek(at);
   const sink = flags.record === undefined ? undefined : openRecordFile(flags.record);
-  const kind = inputKind();
+  const kind = await inputKind();
   await using machine = branchMachine(timeline, hardware, { clock: kind === 'terminal' ? 'host' : 'virtual', ...(sink && { record: sink }) }, createHostRoom());
   const quiet = flags.quiet ?? false;
   if (!quiet) process.stderr.write(`hindsight: live again from ${formatInstant(timeline.at)}, ${timeline.guestTime.toFixed(2)} s of guest time\n`);
