@@ -24,7 +24,9 @@ export interface RunOptions {
   readonly clock?: 'virtual' | 'host';
   /** Keep what enters in a file; it is kept in memory in any case. */
   readonly record?: RecordSink;
-  /** Put a state hash into the recording every so many instructions, for `replay --verify`; 0 for none. Default 2^30. */
+  /** Put kernel, initrd and firmware into the recording, so that it replays without them. */
+  readonly embed?: boolean;
+  /** Put a state hash into the recording every so many instructions, for `replay --verify`; 0 for none; and one at the end. Default 2^28. */
   readonly hashEvery?: number;
 }
 
@@ -63,7 +65,7 @@ export interface MachineEvents {
 }
 
 const NANOSECONDS = 1e9;
-const DEFAULT_HASH_EVERY = 2 ** 30;
+const DEFAULT_HASH_EVERY = 2 ** 28;
 /** Milliseconds between hand-overs of the recording to its file. */
 const FLUSH_EVERY = 250;
 /** Milliseconds a slice may take before other tasks run. */
@@ -126,6 +128,7 @@ export class Machine {
     const id = Array.from(room.entropy(8), (b) => b.toString(16).padStart(2, '0')).join('');
     this.recorder = new Recorder(recordingHeader(hardware.config, ports, id, options.parent), options.record, adopt?.past);
     this.recording = this.recorder;
+    if (options.embed === true) for (const { hash, bytes } of hardware.images) this.recorder.embed(hash, bytes);
     this.inputs = new InputQueues(this.engine);
     this.pacer = live ? new Pacer(this.engine, room) : undefined;
     this.hashEvery = options.hashEvery ?? DEFAULT_HASH_EVERY;
@@ -269,6 +272,8 @@ export class Machine {
     if (this.closed) return;
     await this.pause();
     this.closed = true;
+    // so that every recording can be verified, however short
+    if (this.hashEvery > 0 && this.recorder.recordsToFile) this.recorder.mark(this.engine.instant, this.engine.time, stateHash(this.engine));
     this.recorder.close(this.engine.instant, this.engine.time);
     for (const stream of [...this.streams]) stream.end();
   }
@@ -281,6 +286,12 @@ export class Machine {
   /** Notes in the recording how far the machine came. */
   noteEnd(): void {
     this.recorder.flush(this.engine.instant, this.engine.time);
+  }
+
+  /** Puts a stored checkpoint into the recording. */
+  storeCheckpoint(body: Uint8Array): void {
+    this.noteEnd();
+    this.recorder.store(body);
   }
 
   /** The engine was moved back in time: goes on live from there. @param events how many of the recording's lie before */

@@ -68,9 +68,19 @@ export class Recorder implements EventLog {
     this.writer?.hash(at, time, hash);
   }
 
+  /** Whether there is a file, not only memory. */
+  get recordsToFile(): boolean {
+    return this.writer !== undefined;
+  }
+
   /** Puts a file of the machine's into the recording. */
   embed(hash: string, contents: Uint8Array): void {
     this.writer?.image(hash, contents);
+  }
+
+  /** Puts a stored state of the machine into the recording. */
+  store(checkpoint: Uint8Array): void {
+    this.writer?.checkpoint(checkpoint);
   }
 
   /** Bytes in the file so far. */
