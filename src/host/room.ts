@@ -5,11 +5,13 @@ const ENTROPY_CHUNK = 65_536;
 /** Longest delay of `setTimeout` in milliseconds. */
 const LONGEST_DELAY = 2 ** 31 - 1;
 
-/** A queue of macrotasks: unlike `setTimeout(0)` it is not held back by 4 ms in browsers. */
+/**
+ * Lets other tasks run: by `setImmediate` outside of browsers, by a message in them, where `setTimeout(0)` is held back by 4 ms. (A
+ * message port would keep Deno's process alive for good.)
+ */
 function macrotasks(): () => Promise<void> {
-  const { setImmediate: immediate } = globalThis as { setImmediate?: (task: () => void) => void };
-  // Node drains a message port up to a thousand times before it looks at timers again.
-  if (immediate !== undefined) return () => new Promise((resolve) => immediate(resolve));
+  const { setImmediate } = globalThis as { setImmediate?: (task: () => void) => unknown };
+  if (setImmediate !== undefined) return () => new Promise((resolve) => void setImmediate(resolve));
   const { port1, port2 } = new MessageChannel();
   const waiting: (() => void)[] = [];
   port1.onmessage = () => waiting.shift()?.();
