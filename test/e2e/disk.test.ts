@@ -3,7 +3,7 @@ import { expect, it } from 'vitest';
 import { FileBackend } from '../../src/host/node/disk.ts';
 import { describeGuest, exec, theDisk } from './guest.ts';
 
-/** The end of the disk's superblock, its first groups and a stretch of data: what a mount and the writes below would change. */
+/** Superblock, first groups and a stretch of data: what a mount and the writes below would change. Offset and length in bytes. */
 const LOOKED_AT = [[0, 1 << 20], [128 << 20, 1 << 20]] as const;
 
 function glimpse(disk: FileBackend): Buffer {
