@@ -51,6 +51,8 @@ export interface Hardware {
   readonly config: MachineConfig;
   readonly plan: BootPlan;
   readonly backends: readonly BlockBackend[];
+  /** Kernel, initrd and firmware by their hashes. */
+  readonly images: readonly { readonly hash: string; readonly bytes: Uint8Array }[];
 }
 
 /** Files of a machine by role. */
@@ -156,5 +158,10 @@ async function assemble(config: MachineConfig, files: ImageFiles): Promise<Hardw
       virtioSlots: config.slots.map((_, slot) => slot),
     },
   });
-  return { config, plan, backends: (files.disks ?? []).map(({ backend }) => backend) };
+  const images = (['kernel', 'initrd', 'firmware'] as const).flatMap((role) => {
+    const hash = config[role]?.hash;
+    const bytes = files[role]?.bytes;
+    return hash === undefined || bytes === undefined ? [] : [{ hash, bytes }];
+  });
+  return { config, plan, backends: (files.disks ?? []).map(({ backend }) => backend), images };
 }

@@ -254,7 +254,7 @@ export class RecordingWriter {
   /** Puts a state of the machine into the recording. */
   checkpoint(body: Uint8Array): void {
     this.flush();
-    this.chunk(CHUNK.CHECKPOINT, body);
+    this.chunk(CHUNK.CHECKPOINT, body, false);
   }
 
   /** Ends the recording in order. */
@@ -264,8 +264,8 @@ export class RecordingWriter {
     this.sink.close?.();
   }
 
-  private chunk(kind: ChunkKind, raw: Uint8Array): void {
-    const packed = raw.length > 64 ? compress(raw) : raw;
+  private chunk(kind: ChunkKind, raw: Uint8Array, squeeze = true): void {
+    const packed = squeeze && raw.length > 64 ? compress(raw) : raw;
     const p = new Packer();
     if (packed.length + 4 < raw.length) {
       p.byte(COMPRESSED);
@@ -302,8 +302,10 @@ export interface Recording {
   readonly hashes: readonly HashMark[];
   /** Files inside, by hash. */
   readonly images: ReadonlyMap<string, Uint8Array>;
-  /** States inside, in order of time. */
+  /** States inside, in the order they were stored: each is the difference from the one before. */
   readonly checkpoints: readonly Uint8Array[];
+  /** Which of them are still part of the past: not those of a future that was left by going back. */
+  readonly checkpointsValid: readonly boolean[];
   /** How far the machine is known to have come. */
   readonly end: Instant;
   readonly endTime: number;
@@ -332,6 +334,7 @@ export function readRecording(file: Uint8Array): Recording {
   const hashes: HashMark[] = [];
   const images = new Map<string, Uint8Array>();
   const checkpoints: Uint8Array[] = [];
+  const checkpointsValid: boolean[] = [];
   const sizes: Record<string, number> = {};
   let end: Instant = { instructions: 0, sequence: 0 };
   let endTime = 0;
@@ -359,6 +362,7 @@ export function readRecording(file: Uint8Array): Recording {
             if (event.kind === NOTE.HASH) hashes.push({ at: event.at, hash: hexText(event.payload) });
             else if (event.kind === NOTE.REWOUND) {
               events.length = Math.min(events.length, new Unpacker(event.payload).varint());
+              checkpoints.forEach((stored, i) => (checkpointsValid[i] &&= checkpointInstructions(stored) <= end.instructions));
               while (hashes.length > 0 && hashes[hashes.length - 1].at.instructions > end.instructions) hashes.pop();
             } else if (event.kind !== NOTE.REACHED) events.push({ ...event, kind: event.kind as EventKind });
           }
@@ -369,6 +373,7 @@ export function readRecording(file: Uint8Array): Recording {
           break;
         case CHUNK.CHECKPOINT:
           checkpoints.push(body);
+          checkpointsValid.push(true);
           break;
         case CHUNK.END:
           complete = true;
@@ -388,7 +393,7 @@ export function readRecording(file: Uint8Array): Recording {
   if (header === undefined) throw new RecordingError('the recording breaks off before it says what machine it is of');
   if (!complete && damage === undefined) damage = `the recording breaks off at offset ${good}`;
   if (complete && good < file.length) damage = `${file.length - good} bytes follow the end at offset ${good}`;
-  return { header, events, hashes, images, checkpoints, end, endTime, complete, good, sizes, ...(damage !== undefined && { damage }) };
+  return { header, events, hashes, images, checkpoints, checkpointsValid, end, endTime, complete, good, sizes, ...(damage !== undefined && { damage }) };
 }
 
 function readChunk(file: Uint8Array, view: DataView, at: number, check: number): { kind: number; body: Uint8Array; next: number; nextCheck: number } {
@@ -410,6 +415,9 @@ function readChunk(file: Uint8Array, view: DataView, at: number, check: number):
   decompress(stored.subarray(u.at), body);
   return { kind, body, next, nextCheck };
 }
+
+/** A stored checkpoint begins with its instant. */
+const checkpointInstructions = (body: Uint8Array): number => new DataView(body.buffer, body.byteOffset, body.byteLength).getFloat64(0, true);
 
 function readHeader(body: Uint8Array): RecordingHeader {
   const header = JSON.parse(new TextDecoder().decode(body)) as RecordingHeader;

@@ -3,9 +3,10 @@ import type { Engine } from '../machine/engine.ts';
 import { StateReader, StateWriter } from '../machine/state.ts';
 import type { Instant } from '../record/door.ts';
 import type { OverlayChunk } from '../storage/index.ts';
-import { PageStore } from './page-store.ts';
+import { PageStore, ZERO_PAGE } from './page-store.ts';
 import { PageTable } from './page-table.ts';
 import { thin } from './spacing.ts';
+import { packCheckpoint, unpackCheckpoint } from './stored.ts';
 
 /** A state of the machine that can be returned to. */
 export interface Checkpoint {
@@ -35,6 +36,8 @@ export class Checkpoints {
   private list: Checkpoint[] = [];
   /** What RAM was at the last capture or restore; what changed since is in the tracker. */
   private base: PageTable;
+  /** What the last stored checkpoint was. */
+  private stored: { readonly ram: PageTable; readonly disks: Checkpoint['disks'] } | undefined;
   private diskLists: { generation: number; chunks: readonly OverlayChunk[] }[] = [];
 
   /**
@@ -82,13 +85,56 @@ export class Checkpoints {
     if (compareInstants(near.at, engine.instant) === 0) return near;
     this.rebase();
     const made = this.make(events);
-    this.list.splice(this.list.indexOf(near) + 1, 0, made);
+    this.insert(made);
+    return made;
+  }
+
+  /**
+   * Takes in the checkpoints that a recording holds. The machine must be at its first instant.
+   * @param bodies in the order they were stored @param valid whether each is still part of the past
+   * @throws StateError when one is damaged
+   */
+  load(bodies: readonly Uint8Array[], valid: (body: Uint8Array) => boolean): void {
+    let ram = this.list[0].ram.changed([], () => ZERO_PAGE);
+    let disks = this.list[0].disks;
+    for (const body of bodies) {
+      const stored = unpackCheckpoint(body, this.engine.memory.pages);
+      const contents = new Map(stored.pages.map((entry) => [entry.page, entry]));
+      const next = ram.changed([...contents.keys()], (page) => {
+        const { packed, bytes } = contents.get(page)!;
+        return this.store.adopt(packed, bytes);
+      });
+      ram.release();
+      ram = next;
+      disks = stored.disks.map(({ removed, written }, i) => {
+        const chunks = new Map((disks[i] ?? []).map((chunk) => [chunk.id, chunk]));
+        for (const id of removed) chunks.delete(id);
+        for (const chunk of written) chunks.set(chunk.id, chunk);
+        return [...chunks.values()].sort((a, b) => a.id - b.id);
+      });
+      const { at, time, events, state } = stored;
+      if (valid(body) && compareInstants(this.before(at).at, at) !== 0) {
+        this.insert({ at, time, events, state, ram: ram.changed([], () => ZERO_PAGE), disks });
+      }
+    }
+    ram.release();
+  }
+
+  /** A checkpoint as it is to be stored in a recording, as the difference from the last one that was; each once. */
+  pack(checkpoint: Checkpoint): Uint8Array {
+    const body = packCheckpoint(checkpoint, this.stored ?? this.list[0], this.store);
+    this.stored?.ram.release();
+    this.stored = { ram: checkpoint.ram.changed([], () => ZERO_PAGE), disks: checkpoint.disks };
+    return body;
+  }
+
+  private insert(made: Checkpoint): void {
+    this.list.splice(this.list.indexOf(this.before(made.at)) + 1, 0, made);
     while (this.size > this.budget && this.list.length > 2) {
-      const victim = thin(this.list.map(({ at }) => at.instructions), engine.instructions);
+      const victim = thin(this.list.map(({ at }) => at.instructions), this.engine.instructions);
       if (victim < 0) break;
       for (const dropped of this.list.splice(victim, 1)) dropped.ram.release();
     }
-    return made;
   }
 
   /** Puts the machine into a checkpoint's state. */
@@ -104,7 +150,7 @@ export class Checkpoints {
     }
     tracker.takeChanged();
     const old = this.base;
-    this.base = checkpoint.ram.changed([], () => 0);
+    this.base = checkpoint.ram.changed([], () => ZERO_PAGE);
     old.release();
     checkpoint.disks.forEach((chunks, i) => engine.board.disks[i].restoreChunks(chunks));
     this.diskLists = [];
@@ -147,6 +193,6 @@ export class Checkpoints {
       this.diskLists[i] = { generation: disk.seal(), chunks };
       return chunks;
     });
-    return { at: engine.instant, time: engine.time, events, state: w.finish(), ram: this.base.changed([], () => 0), disks };
+    return { at: engine.instant, time: engine.time, events, state: w.finish(), ram: this.base.changed([], () => ZERO_PAGE), disks };
   }
 }

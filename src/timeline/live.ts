@@ -1,6 +1,6 @@
 import type { HostRoom } from '../machine/host-room.ts';
 import type { Machine } from '../machine/machine.ts';
-import { Checkpoints } from './checkpoints.ts';
+import { type Checkpoint, Checkpoints } from './checkpoints.ts';
 import { Timeline, type TimelineOptions } from './timeline.ts';
 
 /** Instructions between checkpoints of a machine that runs; twice that where guest time mostly skips. */
@@ -14,11 +14,14 @@ const REST = 64;
  * every spacing, and a budget of memory.
  */
 export class LivePast {
+  /** Put every checkpoint into the recording as well, so that it opens anywhere at once. */
+  store = false;
   private readonly machine: Machine;
   private readonly room: HostRoom;
   private readonly options: TimelineOptions;
   private readonly checkpoints: Checkpoints;
   private nextAt: number;
+  private lastStored: Checkpoint | undefined;
   private readonly output: Machine['engine']['output'];
 
   constructor(machine: Machine, room: HostRoom, options: TimelineOptions = {}) {
@@ -57,13 +60,18 @@ export class LivePast {
     this.nextAt = this.machine.engine.instructions + this.options.spacing!;
   }
 
-  private afterSlice(): void {
+  /** Takes a checkpoint where the machine stands, and puts it into the recording if that is wanted: before closing, for a quick way to the end. */
+  capture(): void {
     const { engine, recording } = this.machine;
-    if (engine.instructions >= this.nextAt) {
-      this.checkpoints.capture(recording.events.length);
-      this.nextAt = engine.instructions + this.options.spacing!;
-    } else {
-      this.checkpoints.rest(REST);
-    }
+    const checkpoint = this.checkpoints.capture(recording.events.length);
+    if (this.store && checkpoint !== this.lastStored) this.machine.storeCheckpoint(this.checkpoints.pack(checkpoint));
+    this.lastStored = checkpoint;
+    this.nextAt = engine.instructions + this.options.spacing!;
+  }
+
+  private afterSlice(): void {
+    const { engine } = this.machine;
+    if (engine.instructions >= this.nextAt || (this.store && engine.halt !== undefined)) this.capture();
+    else this.checkpoints.rest(REST);
   }
 }

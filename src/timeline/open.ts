@@ -65,7 +65,10 @@ export async function openTimeline(file: Uint8Array, files: ImageFiles, room: Ho
     core: coreFactory(options.core ?? 'jit'),
     output: (port, bytes) => options.output?.(ports[port], bytes),
   });
-  return { timeline: new Timeline(engine, recording, room, options), recording, hardware };
+  const timeline = new Timeline(engine, recording, room, options);
+  const invalid = new Set(recording.checkpoints.filter((_, i) => !recording.checkpointsValid[i]));
+  timeline.checkpoints.load(recording.checkpoints, (body) => !invalid.has(body));
+  return { timeline, recording, hardware };
 }
 
 /**

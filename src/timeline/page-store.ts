@@ -1,6 +1,7 @@
 import { compress, decompress } from '../machine/compress.ts';
 import { hashWords } from '../machine/hash.ts';
 import { PAGE_SIZE } from '../isa/layout.ts';
+import { StateError } from '../machine/state.ts';
 
 /** Contents of a page, shared by all checkpoints that have it. */
 interface Page {
@@ -16,6 +17,7 @@ export const ZERO_PAGE = 0;
 /** What a page costs besides its bytes. */
 const OVERHEAD = 160;
 
+const NO_BYTES = new Uint8Array(0);
 const words = new Uint32Array(PAGE_SIZE / 4);
 const copy = new Uint8Array(words.buffer);
 
@@ -28,8 +30,8 @@ export class PageStore {
   /** Bytes kept. */
   size = 0;
 
-  /** Keeps the page's contents and counts one use. @returns its id */
-  keep(page: Uint8Array): number {
+  /** Keeps the page's contents and counts one use. @param packed the same compressed, if it is there @returns its id */
+  keep(page: Uint8Array, packed?: Uint8Array): number {
     copy.set(page);
     let at = 0;
     while (at < words.length && words[at] === 0) at++;
@@ -44,11 +46,28 @@ export class PageStore {
       return id;
     }
     const id = this.free.pop() ?? this.pages.length;
-    this.pages[id] = { key, bytes: page.slice(), packed: false, uses: 1 };
+    const bytes = packed ?? page.slice();
+    this.pages[id] = { key, bytes, packed: packed !== undefined, uses: 1 };
     this.byKey.set(key, [...candidates, id]);
-    this.young.push(id);
-    this.size += PAGE_SIZE + OVERHEAD;
+    if (packed === undefined) this.young.push(id);
+    this.size += bytes.length + OVERHEAD;
     return id;
+  }
+
+  /** A page's contents as they are to be stored. */
+  packed(id: number): { readonly packed: boolean; readonly bytes: Uint8Array } {
+    if (id === ZERO_PAGE) return { packed: false, bytes: NO_BYTES };
+    this.pack(id);
+    return this.pages[id]!;
+  }
+
+  /** Keeps a page that {@link packed} gave, and counts one use. @returns its id */
+  adopt(packed: boolean, bytes: Uint8Array): number {
+    if (bytes.length === 0) return ZERO_PAGE;
+    if (packed) decompress(bytes, copy);
+    else if (bytes.length === PAGE_SIZE) copy.set(bytes);
+    else throw new StateError(`a stored page has ${bytes.length} bytes`);
+    return this.keep(copy.slice(), packed ? bytes : undefined);
   }
 
   /** One more user of a page. */
@@ -85,15 +104,19 @@ export class PageStore {
     for (let i = 0; i < count; i++) {
       const id = this.young.pop();
       if (id === undefined) return false;
-      const page = this.pages[id];
-      if (page === undefined || page.packed) continue;
-      const packed = compress(page.bytes);
-      if (packed.length >= page.bytes.length) continue;
-      this.size -= page.bytes.length - packed.length;
-      page.bytes = packed;
-      page.packed = true;
+      if (this.pages[id] !== undefined) this.pack(id);
     }
     return this.young.length > 0;
+  }
+
+  private pack(id: number): void {
+    const page = this.pages[id]!;
+    if (page.packed) return;
+    const packed = compress(page.bytes);
+    if (packed.length >= page.bytes.length) return;
+    this.size -= page.bytes.length - packed.length;
+    page.bytes = packed;
+    page.packed = true;
   }
 
   private holds(id: number, contents: Uint8Array): boolean {

@@ -181,3 +181,41 @@ describe('a live machine', () => {
     expect(replay.timeline.hash()).toBe(hash);
   });
 });
+
+describe('checkpoints in the file', () => {
+  it('open a recording at its end at once, also after going back', async () => {
+    const pieces: Uint8Array[] = [];
+    const vm = await Machine.create({ ...tinyOptions({ harts: 2 }), embed: true, record: { write: (bytes) => void pieces.push(bytes.slice()) } }, room);
+    const past = new LivePast(vm, room, { spacing: 20_000 });
+    past.store = true;
+    vm.write('first');
+    for (let at = 30_000; at <= 300_000; at += 30_000) await vm.run({ instructions: at });
+    const timeline = past.timeline();
+    await timeline.seek(155_555);
+    past.resume(timeline);
+    vm.write('second');
+    for (let at = 180_000; at <= 400_000; at += 20_000) await vm.run({ instructions: at });
+    past.capture();
+    const hash = vm.hash();
+    await vm.close();
+    const file = Buffer.concat(pieces);
+    const recording = readRecording(file);
+    expect(recording.checkpoints.length).toBeGreaterThan(15);
+    expect(recording.checkpointsValid).toContain(false);
+
+    const opened = await openTimeline(file, {}, room, { core: 'wasm' });
+    expect(opened.timeline.checkpoints.all.length).toBeGreaterThan(10);
+    const before = opened.timeline.engine.harts[0].get('ticksEnd');
+    expect(before).toBe(0n);
+    await opened.timeline.seek('100%');
+    expect(opened.timeline.hash()).toBe(hash);
+
+    const plain = await openTimeline(file, files, room, { core: 'wasm' });
+    plain.timeline.checkpoints.forget({ instructions: 0, sequence: 0 });
+    for (const { at } of opened.timeline.checkpoints.all) {
+      await opened.timeline.seek(at);
+      await plain.timeline.seek(at);
+      expect(opened.timeline.hash()).toBe(plain.timeline.hash());
+    }
+  });
+});
