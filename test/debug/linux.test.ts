@@ -130,6 +130,20 @@ describe.runIf(guest !== undefined)('Linux, seen from outside', () => {
     expect(target.now()).toBe(here);
   }, 30_000);
 
+  it('breaks only in a given process', async () => {
+    const here = target.now();
+    const entry = knowledge.address('do_trap_ecall_u')!;
+    const points = [{ kind: 'execute', start: entry, end: entry + 1n }] as const;
+    expect(await ask(`only ${sleeper}`)).toContain(`process ${sleeper} only`);
+    target.setPoints(monitor.restricted(points));
+    expect((await target.reverseContinue()).reason).toBe('point');
+    expect(knowledge.current(target.activeHart())?.pid).toBe(sleeper);
+    await ask('only off');
+    expect(monitor.restricted(points)).toBe(points);
+    target.setPoints([]);
+    await target.seek(here);
+  }, 60_000);
+
   it.runIf(have(GDB))('is debugged by the real gdb in both directions', async () => {
     const server = await startGdbServer(target, knowledge, { port: 0 });
     try {

@@ -49,6 +49,8 @@ export class DapSession {
   private readonly breakpoints: Breakpoints;
   private readonly stepper: Stepper;
   private readonly gotoTargets: GotoTarget[] = [];
+  /** Points as they were set, to those of the breakpoints. */
+  private placed = new Map<DebugPoint, DebugPoint>();
   private seq = 0;
   private work: Promise<void> = Promise.resolve();
   private running: AbortController | undefined;
@@ -63,7 +65,7 @@ export class DapSession {
     const { knowledge } = options.monitor;
     this.inspector = new Inspector(target, options.monitor);
     this.breakpoints = new Breakpoints(knowledge, (output) => this.event('output', { category: 'console', output }));
-    this.stepper = new Stepper(target, knowledge, () => this.breakpoints.points());
+    this.stepper = new Stepper(target, knowledge, () => this.points());
   }
 
   /** Takes bytes from the client. */
@@ -195,8 +197,16 @@ export class DapSession {
     }
   }
 
+  /** The client's breakpoints as they are set now. */
+  private points(): readonly DebugPoint[] {
+    const own = this.breakpoints.points();
+    const set = this.options.monitor.restricted(own);
+    this.placed = new Map(set.map((point, i) => [point, own[i]]));
+    return set;
+  }
+
   private go(o: MoveOptions, back: boolean): Promise<Stop> {
-    this.target.setPoints(this.breakpoints.points());
+    this.target.setPoints(this.points());
     return back ? this.target.reverseContinue(o) : this.target.continue(o);
   }
 
@@ -225,7 +235,7 @@ export class DapSession {
 
   private tellStop(stop: Stop): void {
     const data = stop.point !== undefined && stop.point.kind !== 'execute';
-    const id = stop.point && this.breakpoints.idOf(stop.point);
+    const id = stop.point && this.breakpoints.idOf(this.placed.get(stop.point) ?? stop.point);
     this.stopped(data ? 'data breakpoint' : REASONS[stop.reason], stop.hart, {
       ...(TEXTS[stop.reason] === undefined ? {} : { description: `Paused at ${TEXTS[stop.reason]}`, text: TEXTS[stop.reason] }),
       ...(id === undefined ? {} : { hitBreakpointIds: [id] }),

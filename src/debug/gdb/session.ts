@@ -377,9 +377,13 @@ export class GdbSession {
 
   private async move(go: (options: { signal: AbortSignal }) => Promise<Stop>): Promise<string> {
     this.running = new AbortController();
-    this.target.setPoints([...this.points.values()].map((p) => p.point));
+    const points = [...this.points.values()].map((p) => p.point);
+    const set = this.options.monitor.restricted(points);
+    this.target.setPoints(set);
     try {
-      this.lastStop = await go({ signal: this.running.signal });
+      const stop = await go({ signal: this.running.signal });
+      const at = stop.point ? set.indexOf(stop.point) : -1;
+      this.lastStop = at < 0 ? stop : { ...stop, point: points[at] };
     } finally {
       this.running = undefined;
     }

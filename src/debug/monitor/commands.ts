@@ -177,6 +177,18 @@ export const COMMANDS: readonly Command[] = [
     },
   },
   {
+    name: 'only', usage: '[PID|off]', help: 'break and watch only in this process',
+    run: (scene, [pid]) => {
+      if (pid === 'off') scene.monitor.only = undefined;
+      else if (pid !== undefined) {
+        const task = findTask(kernelOf(scene), Number(pid));
+        if (!task) throw new DebugError(`there is no process ${pid} now: monitor ps lists them`);
+        scene.monitor.only = task.tgid;
+      }
+      return scene.monitor.only === undefined ? 'breakpoints stop in every process\n' : `breakpoints stop in process ${scene.monitor.only} only\n`;
+    },
+  },
+  {
     name: 'modules', help: 'kernel modules that are loaded',
     run: (scene) => lines(modules(kernelOf(scene)).map((m) => `${m.name.padEnd(24)} ${hex(m.parts[0]?.base ?? 0n)}`), 'no modules'),
   },

@@ -1,5 +1,6 @@
 import { readVirtual } from '../memory.ts';
-import { DebugError, type DebugTarget } from '../target.ts';
+import { currentTask } from '../linux/tasks.ts';
+import { DebugError, type DebugPoint, type DebugTarget, type MachineView } from '../target.ts';
 import type { Knowledge } from '../knowledge.ts';
 import { COMMANDS } from './commands.ts';
 
@@ -35,6 +36,8 @@ export class Monitor {
   readonly knowledge: Knowledge;
   /** A process whose user-space addresses are shown although it may not be current. */
   process: number | undefined;
+  /** The only process whose breakpoints and watchpoints stop. */
+  only: number | undefined;
 
   constructor(target: DebugTarget, knowledge: Knowledge) {
     this.target = target;
@@ -55,6 +58,29 @@ export class Monitor {
       if (e instanceof DebugError || e instanceof RangeError) return `${e.message}\n`;
       throw e;
     }
+  }
+
+  /** Points as they are to be set: held to one process if the user asked for that. */
+  restricted(points: readonly DebugPoint[]): readonly DebugPoint[] {
+    const { only } = this;
+    const kernel = only === undefined ? undefined : this.knowledge.kernel();
+    if (!kernel) return points;
+    const tgid = kernel.field('task_struct', 'tgid');
+    // Tasks lie in the kernel's linear mapping, which never changes: looked up once each.
+    const physical = new Map<bigint, bigint>();
+    const runs = (view: MachineView, hart: number): boolean => {
+      const task = currentTask(view, hart);
+      if (task >> 63n === 0n) return false;
+      let at = physical.get(task);
+      if (at === undefined) {
+        at = kernel.resolve(task + BigInt(tgid.offset));
+        if (at === undefined) return false;
+        physical.set(task, at);
+      }
+      const bytes = view.readPhysical(at, 4);
+      return new DataView(bytes.buffer, bytes.byteOffset).getInt32(0, true) === only;
+    };
+    return points.map((point) => ({ ...point, when: (view, hart) => runs(view, hart) && (point.when === undefined || point.when(view, hart)) }));
   }
 
   /** Whether a line begins with a command's name. */

@@ -1,0 +1,77 @@
+import type { Readable, Writable } from 'node:stream';
+import { Knowledge } from '../../../debug/knowledge.ts';
+import { timelineTarget } from '../../../debug/timeline-target.ts';
+import type { HostRoom } from '../../../machine/host-room.ts';
+import type { Timeline } from '../../../timeline/timeline.ts';
+import { serveDap, startDapServer } from './dap-server.ts';
+import { startGdbServer } from './gdb-server.ts';
+import { loadSymbolFile } from './symbol-file.ts';
+
+/** A place to listen at: `:1234`, `1234` or `HOST:1234`. */
+export interface Place {
+  readonly host: string;
+  readonly port: number;
+}
+
+const LOOPBACK = '127.0.0.1';
+
+/** @throws RangeError when it is no place */
+export function parsePlace(text: string): Place {
+  const m = /^(?:(\[[0-9a-fA-F:]+\]|[^:]*):)?(\d{1,5})$/.exec(text.trim());
+  if (!m || Number(m[2]) > 65_535) throw new RangeError(`"${text}" is no place to listen at: expected :PORT or HOST:PORT`);
+  return { host: (m[1] ?? '').replace(/^\[|\]$/g, '') || LOOPBACK, port: Number(m[2]) };
+}
+
+export interface ServeOptions {
+  /** Where gdb connects. */
+  readonly gdb?: Place;
+  /** Where DAP clients connect, or `stdio` for the streams below. */
+  readonly dap?: Place | 'stdio';
+  readonly input?: Readable;
+  readonly output?: Writable;
+  /** ELF files and System.maps, as {@link loadSymbolFile} takes them. */
+  readonly symbols?: readonly string[];
+  /** Writes to the past make a branch instead of being refused. */
+  readonly autoBranch?: boolean;
+  /** Begins there: instructions or a percentage; the recording's end by default. */
+  readonly at?: number | `${number}%`;
+  /** Told what to say to the user. */
+  readonly log: (line: string) => void;
+  /** Ends the servers. */
+  readonly signal?: AbortSignal;
+}
+
+/**
+ * Opens a timeline to debuggers until the signal, or until the DAP client on standard streams is done.
+ * @param title the recording's name
+ * @throws RangeError for symbol files that cannot be read; what listening throws
+ */
+export async function serveDebuggers(timeline: Timeline, room: HostRoom, title: string, options: ServeOptions): Promise<void> {
+  const target = timelineTarget(timeline, room, title);
+  const knowledge = new Knowledge(target);
+  for (const file of options.symbols ?? []) knowledge.addFile(await loadSymbolFile(file));
+  await timeline.seek(options.at ?? timeline.end);
+  const closers: (() => Promise<void>)[] = [];
+  const until: Promise<void>[] = [];
+  if (options.gdb) {
+    const server = await startGdbServer(target, knowledge, { ...options.gdb, autoBranch: options.autoBranch, log: options.log });
+    closers.push(() => server.close());
+    options.log(`${title} waits for gdb: gdb-multiarch -ex 'set architecture riscv:rv64' -ex 'target remote ${server.host}:${server.port}'`);
+  }
+  if (options.dap === 'stdio') {
+    if (!options.input || !options.output) throw new RangeError('DAP over standard streams needs both of them');
+    until.push(serveDap(target, knowledge, options.input, options.output));
+  } else if (options.dap) {
+    const server = await startDapServer(target, knowledge, options.dap);
+    closers.push(() => server.close());
+    options.log(`${title} waits for a DAP client at ${options.dap.host}:${server.port}`);
+  }
+  if (until.length === 0) {
+    until.push(new Promise((resolve) => {
+      if (options.signal?.aborted) resolve();
+      options.signal?.addEventListener('abort', () => resolve(), { once: true });
+    }));
+  }
+  await Promise.race(until);
+  for (const close of closers) await close();
+}
