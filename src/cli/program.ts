@@ -50,20 +50,20 @@ export function createProgram(version: string, finish: (status: number) => void)
   const opens = (command: Command): Command => command
     .option('--image <dir>', 'look here too for the files the machine was made from; may be repeated', collect)
     .option('--core <core>', 'jit, wasm or ts: speed differs, results never');
-  quiet(json(opens(program.command('replay').description('Show a recorded session again, exactly').argument('<file>', 'a recording')), 'no console output; end with one line of JSON'))
+  quiet(json(opens(program.command('replay').description('Show a recorded session again, exactly').argument('<recording>', 'a file that run --record kept')), 'no console output; end with one line of JSON'))
     .option('--verify', 'compare the state with the hashes in the recording; exit status 3 where it differs')
     .option('--until <instant>', 'stop here: instructions, 50%, guest time such as 2.5s, or event:7')
     .option('--speed <speed>', 'max, or real: as fast as guest time went, idle time skipped')
     .action(async (file: string, flags: ReplayFlags) => finish(await (await import('./commands/replay.ts')).replay(file, flags)));
-  json(program.command('info').description('Tell what a recording holds').argument('<file>', 'a recording'), 'as JSON; with --events a line an event')
+  json(program.command('info').description('Tell what a recording holds').argument('<recording>', 'a file that run --record kept'), 'as JSON; with --events a line an event')
     .option('--events', 'every input with its instant')
     .action(async (file: string, flags: InfoFlags) => finish(await (await import('./commands/info.ts')).info(file, flags)));
-  quiet(opens(program.command('branch').description('Go on live from a past instant; the recording stays as it is').argument('<file>', 'a recording')))
+  quiet(opens(program.command('branch').description('Go on live from a past instant; the recording stays as it is').argument('<recording>', 'a file that run --record kept')))
     .requiredOption('--at <instant>', 'where: instructions, 50%, guest time such as 2.5s, or event:7')
     .option('--record <file>', 'keep a recording of the branch in this file')
     .option('--timeout <time>', 'switch off after this time, such as 30s; exit status 124')
     .action(async (file: string, flags: BranchFlags) => finish(await (await import('./commands/branch.ts')).branch(file, flags)));
-  quiet(opens(program.command('debug').description('Open a recording in gdb or a DAP client, forwards and backwards').argument('<file>', 'a recording')))
+  quiet(opens(program.command('debug').description('Open a recording in gdb or a DAP client, forwards and backwards').argument('<recording>', 'a file that run --record kept')))
     .option('--gdb <listen>', 'listen for gdb at [HOST:]PORT; loopback unless a host is named')
     .option('--dap [listen]', 'speak the Debug Adapter Protocol on standard input and output, or at [HOST:]PORT')
     .option('--symbols <file>', 'read symbols of this ELF file; may be repeated', collect)

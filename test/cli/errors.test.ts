@@ -26,7 +26,7 @@ beforeAll(() => {
   writeFileSync(join(dir, 'large'), imageHeader(2 ** 30));
   writeFileSync(join(dir, 'image'), imageHeader(2 ** 16));
   writeFileSync(join(dir, 'initrd'), new Uint8Array(80 * 2 ** 20));
-  writeFileSync(join(dir, 'qcow'), 'QFI\xfb and more of it');
+  writeFileSync(join(dir, 'qcow'), Buffer.from('QFI\xfb and more of it', 'latin1'));
 });
 afterAll(() => rmSync(dir, { recursive: true, force: true }));
 
@@ -64,7 +64,7 @@ const CASES: readonly (readonly [string, number, RegExp])[] = [
   ['replay @text --speed warp', 2, /--speed warp: expected max or real/],
   ['info @text', 1, /text.*no(t a)? recording/],
   ['branch @text', 2, /required option '--at <instant>'/],
-  ['debug', 2, /recording.*--live/],
+  ['debug', 2, /missing required argument 'recording'/],
   ['debug @text --gdb here', 2, /--gdb here: expected a port/],
   ['web --port 99999', 2, /--port 99999: expected a port/],
   ['guest', 2, /Usage: hindsight guest/],
