@@ -44,7 +44,7 @@ export function recogniseForeign(bytes: Uint8Array): Foreign | undefined {
   const compression = compressionOf(bytes);
   if (compression) return { what: `a file compressed with ${compression.name}`, advice: `Unpack it first with ${compression.command}` };
   if (matches(bytes, 0, 'MZ')) return { what: `an EFI or Windows program${peMachine(bytes)}` };
-  if (isText(bytes)) return { what: 'a text file', advice: 'Did a download save an error page?' };
+  if (isText(bytes)) return { what: 'a text file', advice: 'Perhaps a download saved an error page' };
   return undefined;
 }
 
