@@ -40,7 +40,9 @@ export function remu(a: u64, b: u64): u64 {
 export function divw(a: u64, b: u64): u64 {
   const x = <i32>a, y = <i32>b;
   if (y == 0) return ~0;
-  if (y == -1) return <u64><i64>(0 - x);
+  // in 32 bits: inside a cast to i64 the difference would have 64
+  const negated: i32 = 0 - x;
+  if (y == -1) return <u64><i64>negated;
   return <u64><i64>(x / y);
 }
 
