@@ -66,8 +66,9 @@ export interface MachineEvents {
 
 const NANOSECONDS = 1e9;
 const DEFAULT_HASH_EVERY = 2 ** 28;
-/** Milliseconds between hand-overs of the recording to its file. */
+/** Milliseconds between hand-overs of the recording to its file, with events and without. */
 const FLUSH_EVERY = 250;
+const FLUSH_QUIET = 2000;
 /** Milliseconds a slice may take before other tasks run. */
 const SLICE_TARGET = 8;
 const SMALLEST_SLICE = 20_000;
@@ -400,7 +401,7 @@ export class Machine {
       this.recorder.mark(engine.instant, engine.time, stateHash(engine));
     }
     if (engine.instructions >= this.nextHash) this.nextHash += this.hashEvery;
-    if (room.now() - this.flushed >= FLUSH_EVERY) {
+    if (room.now() - this.flushed >= (this.recorder.quiet ? FLUSH_QUIET : FLUSH_EVERY)) {
       this.recorder.flush(engine.instant, engine.time);
       this.flushed = room.now();
     }

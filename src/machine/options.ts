@@ -65,7 +65,7 @@ export interface ImageFiles {
 
 const DEFAULT_MEMORY = '256M';
 const DEFAULT_QUANTUM = 20_000;
-const RNG_SEED_BYTES = 64;
+const RNG_SEED_BYTES = 32;
 
 const hex = (bytes: Uint8Array): string => Array.from(bytes, (b) => b.toString(16).padStart(2, '0')).join('');
 
@@ -74,7 +74,7 @@ export async function nameImage({ file, bytes }: NamedBytes, room: HostRoom): Pr
   return { file, size: bytes.length, hash: hex(await room.sha256(bytes)) };
 }
 
-/** 64 bytes from a seed (splitmix32); the kernel's own generator is seeded with them. */
+/** 32 bytes from a seed (splitmix32); the kernel's own generator is seeded with them. */
 function seedBytes(seed: number): string {
   const bytes = new Uint8Array(RNG_SEED_BYTES);
   let state = seed >>> 0;

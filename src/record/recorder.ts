@@ -20,6 +20,7 @@ export class Recorder implements EventLog {
   endTime = 0;
   private readonly writer: RecordingWriter | undefined;
   private flushedAt = -1;
+  private waiting = false;
 
   /** @param past events before the machine's present, for one that is not at its beginning */
   constructor(header: RecordingHeader, sink?: RecordSink, past: readonly HostEvent[] = []) {
@@ -38,9 +39,15 @@ export class Recorder implements EventLog {
   readonly keep = (event: HostEvent): void => {
     this.events.push(event);
     this.writer?.event(event);
+    this.waiting = true;
     this.end = event.at;
     this.endTime = event.time;
   };
+
+  /** Nothing entered since the last flush. */
+  get quiet(): boolean {
+    return !this.waiting;
+  }
 
   /** Notes how far the machine came and hands everything over to the file. */
   flush(at: Instant, time: number): void {
@@ -48,6 +55,7 @@ export class Recorder implements EventLog {
     this.endTime = time;
     if (this.writer === undefined || at.instructions === this.flushedAt) return;
     this.flushedAt = at.instructions;
+    this.waiting = false;
     this.writer.reached(at, time);
     this.writer.flush();
   }

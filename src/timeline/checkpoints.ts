@@ -157,9 +157,9 @@ export class Checkpoints {
     engine.restoreState(new StateReader(checkpoint.state));
   }
 
-  /** Compresses some pages: to be called when there is time. @returns whether there is more to do */
-  rest(pages = 256): boolean {
-    return this.store.rest(pages);
+  /** Compresses some pages if room may get short: to be called when there is time. @returns whether there is more to do */
+  rest(pages: number): boolean {
+    return this.size > this.budget / 2 && this.store.rest(pages);
   }
 
   /** Drops all after an instant: the future is another one now. */
@@ -170,7 +170,7 @@ export class Checkpoints {
   }
 
   private keep(page: number): number {
-    return this.store.keep(this.engine.memory.ramBytes.subarray(page * PAGE_SIZE, (page + 1) * PAGE_SIZE));
+    return this.store.keep(this.engine.memory.ramWords, (page * PAGE_SIZE) / 4);
   }
 
   /** Makes what RAM is now the base. */

@@ -7,7 +7,7 @@ import { Timeline, type TimelineOptions } from './timeline.ts';
 const DEFAULT_SPACING = 50_000_000;
 const DEFAULT_BUDGET = 256 * 2 ** 20;
 /** Pages compressed after a slice. */
-const REST = 64;
+const REST = 16;
 
 /**
  * Keeps checkpoints of a machine while it runs, so that its past can be gone to at any time. Attach before the first run. It costs a capture

@@ -5,7 +5,9 @@ import { StateError } from '../machine/state.ts';
 
 /** Contents of a page, shared by all checkpoints that have it. */
 interface Page {
-  readonly key: string;
+  readonly key: number;
+  /** Another page of the same key; 0 for none. */
+  next: number;
   /** Raw or compressed. */
   bytes: Uint8Array;
   packed: boolean;
@@ -18,37 +20,45 @@ export const ZERO_PAGE = 0;
 const OVERHEAD = 160;
 
 const NO_BYTES = new Uint8Array(0);
-const words = new Uint32Array(PAGE_SIZE / 4);
+const WORDS = PAGE_SIZE / 4;
+const words = new Uint32Array(WORDS);
 const copy = new Uint8Array(words.buffer);
+const scratchWords = new Uint32Array(WORDS);
+const scratch = new Uint8Array(scratchWords.buffer);
+const hash = { low: 0, high: 0 };
 
 /** Pages by contents: equal ones are kept once, counted, and compressed once they rest. */
 export class PageStore {
   private readonly pages: (Page | undefined)[] = [undefined];
   private readonly free: number[] = [];
-  private readonly byKey = new Map<string, number[]>();
+  /** First page of each key. */
+  private readonly byKey = new Map<number, number>();
   private young: number[] = [];
   /** Bytes kept. */
   size = 0;
 
-  /** Keeps the page's contents and counts one use. @param packed the same compressed, if it is there @returns its id */
-  keep(page: Uint8Array, packed?: Uint8Array): number {
-    copy.set(page);
-    let at = 0;
-    while (at < words.length && words[at] === 0) at++;
-    if (at === words.length) return ZERO_PAGE;
-    const hash = { low: 0, high: 0 };
-    hashWords(words, 0, words.length, hash);
-    const key = `${hash.high.toString(36)}.${hash.low.toString(36)}`;
-    const candidates = this.byKey.get(key) ?? [];
-    for (const id of candidates) {
-      if (!this.holds(id, page)) continue;
+  /**
+   * Keeps a page's contents and counts one use.
+   * @param from words that hold it from index `at` on @param packed the same compressed, if it is there
+   * @returns its id
+   */
+  keep(from: Uint32Array, at: number, packed?: Uint8Array): number {
+    let zero = at;
+    while (zero < at + WORDS && from[zero] === 0) zero++;
+    if (zero === at + WORDS) return ZERO_PAGE;
+    hashWords(from, at, WORDS, hash);
+    // 53 of its 64 bits; contents decide.
+    const key = hash.low + (hash.high & 0x1f_ffff) * 2 ** 32;
+    const first = this.byKey.get(key) ?? 0;
+    for (let id = first; id !== 0; id = this.pages[id]!.next) {
+      if (!this.holds(id, from, at)) continue;
       this.pages[id]!.uses++;
       return id;
     }
     const id = this.free.pop() ?? this.pages.length;
-    const bytes = packed ?? page.slice();
-    this.pages[id] = { key, bytes, packed: packed !== undefined, uses: 1 };
-    this.byKey.set(key, [...candidates, id]);
+    const bytes = packed ?? new Uint8Array(from.buffer, from.byteOffset + at * 4, PAGE_SIZE).slice();
+    this.pages[id] = { key, next: first, bytes, packed: packed !== undefined, uses: 1 };
+    this.byKey.set(key, id);
     if (packed === undefined) this.young.push(id);
     this.size += bytes.length + OVERHEAD;
     return id;
@@ -67,7 +77,7 @@ export class PageStore {
     if (packed) decompress(bytes, copy);
     else if (bytes.length === PAGE_SIZE) copy.set(bytes);
     else throw new StateError(`a stored page has ${bytes.length} bytes`);
-    return this.keep(copy.slice(), packed ? bytes : undefined);
+    return this.keep(words, 0, packed ? bytes : undefined);
   }
 
   /** One more user of a page. */
@@ -83,9 +93,18 @@ export class PageStore {
     this.size -= page.bytes.length + OVERHEAD;
     this.pages[id] = undefined;
     this.free.push(id);
-    const rest = this.byKey.get(page.key)!.filter((other) => other !== id);
-    if (rest.length > 0) this.byKey.set(page.key, rest);
-    else this.byKey.delete(page.key);
+    this.unlink(page, id);
+  }
+
+  private unlink({ key, next }: Page, id: number): void {
+    let at = this.byKey.get(key)!;
+    if (at === id) {
+      if (next === 0) this.byKey.delete(key);
+      else this.byKey.set(key, next);
+      return;
+    }
+    while (this.pages[at]!.next !== id) at = this.pages[at]!.next;
+    this.pages[at]!.next = next;
   }
 
   /** Writes a page's contents. */
@@ -119,16 +138,11 @@ export class PageStore {
     page.packed = true;
   }
 
-  private holds(id: number, contents: Uint8Array): boolean {
+  private holds(id: number, from: Uint32Array, at: number): boolean {
     const page = this.pages[id]!;
-    let bytes = page.bytes;
-    if (page.packed) {
-      decompress(page.bytes, scratch);
-      bytes = scratch;
-    }
-    for (let i = 0; i < PAGE_SIZE; i++) if (bytes[i] !== contents[i]) return false;
+    if (page.packed) decompress(page.bytes, scratch);
+    else scratch.set(page.bytes);
+    for (let i = 0; i < WORDS; i++) if (scratchWords[i] !== from[at + i]) return false;
     return true;
   }
 }
-
-const scratch = new Uint8Array(PAGE_SIZE);
