@@ -90,8 +90,12 @@ finish() {
     umount /root-disk 2>/dev/null || mount -o remount,ro /root-disk 2>/dev/null
   fi
   stty -F "$tty" opost 2>/dev/null # waits until the terminal has sent everything
-  poweroff -f
+  "\${1:-poweroff}" -f
 }
+# what busybox's poweroff, reboot and halt ask of process 1, which must be in a wait to notice
+trap 'finish poweroff' USR2
+trap 'finish reboot' TERM
+trap 'finish halt' USR1
 
 exact_terminal() {
   dmesg -n 1
@@ -174,10 +178,11 @@ if [ -n "$exec" ]; then
   cd /root
   printf '\\036hindsight:%s begin\\n' "$token" >"$tty"
   if [ "$input" = none ]; then
-    setsid "$@" /bin/sh -c "$command" </dev/null >"$tty" 2>&1
+    setsid "$@" /bin/sh -c "$command" </dev/null >"$tty" 2>&1 &
   else
-    setsid -c "$@" /bin/sh -c "$command" <"$tty" >"$tty" 2>&1
+    setsid -c "$@" /bin/sh -c "$command" <"$tty" >"$tty" 2>&1 &
   fi
+  wait $! 2>/dev/null # says nothing of how it died
   printf '\\036hindsight:%s end %d\\n' "$token" $? >"$tty"
   finish
 fi
@@ -193,7 +198,8 @@ fi
 cd /root
 shell=/bin/sh
 [ -n "$root" ] && [ -x /root-disk/bin/bash ] && shell=/bin/bash
-setsid -c "$@" "$shell" -l <"$tty" >"$tty" 2>&1
+setsid -c "$@" "$shell" -l <"$tty" >"$tty" 2>&1 &
+wait $!
 finish
 `
 }
@@ -213,7 +219,7 @@ while :; do
   size=$(stty size)
   [ "$size" = '0 0' ] || stty -F "$1" rows "\${size% *}" cols "\${size#* }"
   sleep 2147483647 &
-  wait $!
+  wait $! 2>/dev/null # says nothing of how it died
   kill $!
 done
 `
