@@ -28,12 +28,17 @@ export class Tmux {
     return this.tmux('capture-pane', '-p');
   }
 
+  /** A format of tmux's, expanded for the window. */
+  show(format: string): string {
+    return this.tmux('display-message', '-p', format).trim();
+  }
+
   resize(columns: number, rows: number): void {
     this.tmux('resize-window', '-x', String(columns), '-y', String(rows));
   }
 
   /** Waits until the screen shows something. @throws Error with the screen when it does not in time */
-  async until(expected: RegExp, milliseconds = 60_000): Promise<string> {
+  async until(expected: RegExp, milliseconds = 120_000): Promise<string> {
     const end = Date.now() + milliseconds;
     for (;;) {
       const screen = this.screen();
