@@ -1,9 +1,10 @@
+import { hartAt } from "./banks";
 import { clearTrap } from "./fault";
 import { floatByNumber } from "./generated/jit-float";
 import {
   COUNTS_AT, COUNT_ENTERED, COUNT_LEFT, COUNT_TICKS, ENTRIES_AT, ENTRY_FUNC, ENTRY_HASH, ENTRY_KEY, ENTRY_LABEL, ENTRY_OFFSET, ENTRY_SIZE,
   ENTRY_SLOTS, HEAT_AT, HEAT_COUNTERS, LEAVE_CONTINUE, LEAVE_INTERPRET, LEAVE_RARE, LINKS_AT,
-  LINK_BITS, LINK_THRESHOLD, QUEUE_AT, QUEUE_COUNT_AT, QUEUE_SLOTS, RARE_AT,
+  LINK_BITS, LINK_THRESHOLD, PATIENCE_AT, QUEUE_AT, QUEUE_COUNT_AT, QUEUE_SLOTS, RARE_AT,
   RARE_COUNTERS, REQUEST_FROM, REQUEST_HART, REQUEST_KEY, REQUEST_PRV, REQUEST_SATP, REQUEST_SIZE, REQUEST_VA, THRESHOLD_AT,
 } from "./generated/jit-layout";
 import {
@@ -24,14 +25,13 @@ declare function translate(): void;
 
 /** The host is told that a rare case at `offset` of RAM has become common. */
 @external("jit", "common")
-declare function common(offset: u32): void;
+declare function common(hart: u32, offset: u32): void;
 
 /** In place of a LEAVE code: nothing was executed. */
 export const NO_REGION: i32 = -1;
 
 /** Requests wait until there are so many of them, or for so many ticks: a module costs more than what is in it. */
 const BATCH: u32 = QUEUE_SLOTS;
-const PATIENCE: u64 = 1500000;
 /** Guest time at which waiting requests are translated. */
 let flushAt: u64 = 0;
 
@@ -66,7 +66,7 @@ function request(h: usize, key: u32, pc: u64, from: u32): void {
     store<u32>(r, load<u32>(h, HART_PRV), REQUEST_PRV);
     store<u32>(r, from, REQUEST_FROM);
     store<u32>(QUEUE_COUNT_AT, count + 1);
-    if (count == 0) flushAt = ticksNow() + PATIENCE;
+    if (count == 0) flushAt = ticksNow() + load<u32>(PATIENCE_AT);
     else if (count + 1 == BATCH) flushAt = 0;
   }
 }
@@ -91,9 +91,9 @@ function noteRare(h: usize, decoded: usize, pc: u64): void {
   const n = load<u32>(at) + 1;
   store<u32>(at, n);
   // the count goes on, so that a place is told of again should its translation be lost
-  if ((n & 63) == 0) {
+  if ((n & 1023) == 0) {
     const e = load<u32>(h, HART_FETCH_BANK) + <u32>TLB_EXECUTE + (<u32>(pc >> 8) & 0xff0);
-    if (load<u64>(e) == (pc & ~0xfff)) common((ownerOf(load<u32>(e, 8)) << 12) | (<u32>pc & 0xfff));
+    if (load<u64>(e) == (pc & ~0xfff)) common(load<u32>(h, HART_INDEX), (ownerOf(load<u32>(e, 8)) << 12) | (<u32>pc & 0xfff));
   }
 }
 
@@ -171,8 +171,8 @@ export function unmarkTranslated(page: u32): void {
 }
 
 /** RAM offset of the page that the hart would fetch from at va with privilege `prv`, −1 when there is none. Without side effects. */
-export function codePage(hart: usize, low: u32, high: u32, prv: u32): i32 {
-  const pa = physical(hart, <u64>low | (<u64>high << 32), 2, Access.EXECUTE, prv, false);
+export function codePage(hart: u32, low: u32, high: u32, prv: u32): i32 {
+  const pa = physical(hartAt(hart), <u64>low | (<u64>high << 32), 2, Access.EXECUTE, prv, false);
   clearTrap();
   if (pa == NOWHERE) return -1;
   const page = pa & ~0xfff;

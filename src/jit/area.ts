@@ -41,6 +41,8 @@ export const QUEUE_AT = HEAT_AT + HEAT_COUNTERS * 2;
 export const QUEUE_COUNT_AT = QUEUE_AT + QUEUE_SLOTS * REQUEST_SIZE;
 /** How many jumps to a place make it hot (u32). */
 export const THRESHOLD_AT = QUEUE_COUNT_AT + 4;
+/** How many ticks requests wait for company (u32). */
+export const PATIENCE_AT = QUEUE_COUNT_AT + 8;
 /** u64 each: ticks spent in regions, entries into regions, and returns by {@link ../jit/abi.ts} LEAVE code (4). */
 export const COUNTS_AT = QUEUE_AT + QUEUE_SLOTS * REQUEST_SIZE + 64;
 export const COUNT = { ticks: 0, entered: 8, left: 16 } as const;

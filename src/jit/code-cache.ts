@@ -10,6 +10,8 @@ export interface Origin {
   readonly roots: readonly number[];
   /** How often it was made anew to take in more code. */
   readonly growth: number;
+  /** Whether jumps through registers go on inside. */
+  readonly inside: boolean;
 }
 
 /** Translated code that is live. */
@@ -97,11 +99,6 @@ export class CodeCache {
     return undefined;
   }
 
-  /** Whether the region entered at a RAM offset was asked for there. */
-  isRoot(ram: number): boolean {
-    return this.entered(ram)?.roots.has(ram) ?? false;
-  }
-
   /** Regions with code on a page. */
   onPage(page: number): Iterable<CachedRegion> {
     return this.byPage.get(page) ?? [];
@@ -117,7 +114,9 @@ export class CodeCache {
     this.host.table.set(func, region.code);
     const pages = [...new Set(region.ranges.map((r) => r.start >>> 12))];
     const cached: CachedRegion = {
-      id: this.nextId++, func, entries: region.entries.map((e) => region.ramOf(e.at)), origin: region.origin, basePage: region.basePage,
+      id: this.nextId++, func, entries: region.entries.map((e) => region.ramOf(e.at)), origin: {
+        base: region.origin.base, prv: region.origin.prv, roots: region.origin.roots, growth: region.origin.growth, inside: region.origin.inside,
+      }, basePage: region.basePage,
       roots: new Set(region.origin.roots.map(region.ramOf)), ranges: region.ranges, pages,
       name: region.name, instructions: region.instructions, bytes: region.bytes,
     };

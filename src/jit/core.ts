@@ -1,11 +1,14 @@
 import { HELPERS, LEAVE } from './abi.ts';
-import { COUNT, COUNTS_AT, THRESHOLD_AT } from './area.ts';
+import { COUNT, COUNTS_AT, PATIENCE_AT, THRESHOLD_AT } from './area.ts';
 import { CodeCache } from './code-cache.ts';
 import type { RegionLimits } from './discover.ts';
 import { Translator } from './translator.ts';
 import type { Core, CoreHost } from '../core/core.ts';
 import { coreOver, instantiateCore, type CoreExports } from '../core/wasm/core.ts';
 import { JIT_CORE_WASM_BASE64 } from '../generated/jit-core-wasm.ts';
+
+/** Ticks that requests wait for company: a module costs more than a function in it. */
+const PATIENCE = 1_500_000;
 
 /** What assembly/jit-index.ts exports besides the core's. */
 interface JitExports extends CoreExports {
@@ -73,7 +76,7 @@ export function createJitCore(memory: WebAssembly.Memory, host: CoreHost, option
   const exports = instantiateCore<JitExports>(JIT_CORE_WASM_BASE64, memory, host, (offset, length) => translator?.changed(offset >>> 0, length), {
     jit: {
       translate: (): void => timed(() => translator?.translateQueue()),
-      common: (ram: number): void => translator?.becameCommon(ram >>> 0),
+      common: (hart: number, ram: number): void => timed(() => translator?.becameCommon(hart, ram >>> 0)),
     },
   });
   const cache = new CodeCache(memory, exports, options.regions ?? 8000);
@@ -89,6 +92,7 @@ export function createJitCore(memory: WebAssembly.Memory, host: CoreHost, option
   cache.clear();
   translator.clear();
   view.setUint32(THRESHOLD_AT, options.threshold ?? 10000, true);
+  view.setUint32(PATIENCE_AT, options.threshold === 0 ? 0 : PATIENCE, true);
   const count = (offset: number): number => Number(view.getBigUint64(COUNTS_AT + offset, true));
   const left = (why: number): number => count(COUNT.left + why * 8);
   const core = coreOver(exports, memory, 'jit');

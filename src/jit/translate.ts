@@ -18,6 +18,8 @@ export interface TranslationOptions {
   readonly compressed: boolean;
   /** Whether rare cases of the instruction at this offset have turned out to be common. */
   readonly stays: (at: number) => boolean;
+  /** Whether jumps through registers are likely to stay in the region. */
+  readonly inside: boolean;
 }
 
 /** A place a translated region can be entered at. */
@@ -54,7 +56,7 @@ class Translator {
   constructor(region: Region, options: TranslationOptions) {
     this.region = region;
     this.options = options;
-    const jumpsInside = jumpsWithin(region);
+    const jumpsInside = jumpsWithin(region, options.inside);
     this.shape = structure(region, jumpsInside);
     this.flow = registerFlow(region, this.shape);
     this.checks = tickChecks(region, this.shape);
@@ -409,8 +411,8 @@ class Translator {
   }
 }
 
-/** Whether jumps through registers are likely to stay in the region: it holds calls and their return sites, or several roots. */
-function jumpsWithin(region: Region): boolean {
+/** Whether jumps through registers may stay in the region: that was seen, or it holds calls and their return sites. */
+function jumpsWithin(region: Region, seen: boolean): boolean {
   if (!region.blocks.some((b) => b.ending.kind === 'indirect')) return false;
-  return region.blocks.some((b) => b.ending.kind === 'jump' && b.ending.taken.block >= 0 && b.code[b.code.length - 1].decoded.rd !== 0) || region.roots > 1;
+  return region.blocks.some((b) => b.ending.kind === 'jump' && b.ending.taken.block >= 0 && b.code[b.code.length - 1].decoded.rd !== 0) || seen;
 }

@@ -3,8 +3,9 @@ import { EXTENSIONS } from '../isa/instruction.ts';
 import { DECODE_AT, DECODE_STRIDE, MACHINE, MACHINE_AT, PAGE_FLAG, RAM_AT, SLOT_SIZE, ramTables } from '../isa/layout.ts';
 import { HELPER_IMPORTS, REGION_SIGNATURE } from './abi.ts';
 import { HEAT_AT, HEAT_COUNTERS, QUEUE_AT, QUEUE_COUNT_AT, REQUEST, REQUEST_SIZE } from './area.ts';
-import type { CachedRegion, CodeCache, Origin } from './code-cache.ts';
+import type { CachedRegion, CodeCache } from './code-cache.ts';
 import { DEFAULT_LIMITS, discover, type CodeSource, type RegionLimits } from './discover.ts';
+import { fresh, planBatch, type GrowthWorld, type Job, type Request } from './growth.ts';
 import { codeRanges, type Region } from './region.ts';
 import { translate, type Translation } from './translate.ts';
 import { ModuleEncoder } from './wasm-module.ts';
@@ -22,33 +23,20 @@ export interface TranslatorOptions {
   readonly limits?: RegionLimits;
 }
 
-interface Request {
-  readonly ram: number;
-  readonly hart: number;
-  readonly va: bigint;
-  readonly prv: number;
-  /** RAM offset of the entry of the region that control came from, 0: it came from the interpreter. */
-  readonly from: number;
-}
-
 interface Planned {
   readonly region: Region;
   readonly translation: Translation;
   readonly ramOf: (at: number) => number;
-  readonly origin: Origin;
-  readonly basePage: number;
+  readonly job: Job;
   /** RAM offsets it can be entered at. */
   readonly entryRams: ReadonlySet<number>;
 }
 
-/** How often a region is made anew to take in code it goes to, up to how many instructions, and how far from its base that may be. */
-const MAX_GROWTH = 6;
-const MAX_GROWN = 900;
-const REACH = 1n << 28n;
-const GROWN_LIMITS: RegionLimits = { ...DEFAULT_LIMITS, instructions: 1200, pages: 8 };
+/** Limits of regions that are made anew to take in more. */
+const GROWN_LIMITS: RegionLimits = { ...DEFAULT_LIMITS, instructions: 1500, pages: 8 };
 
 /** Turns the requests in the queue into regions of the cache: one module a batch. */
-export class Translator {
+export class Translator implements GrowthWorld {
   private readonly memory: DataView;
   private readonly host: TranslatorHost;
   private readonly cache: CodeCache;
@@ -82,21 +70,29 @@ export class Translator {
   /** Translates what waits. */
   translateQueue(): void {
     const count = this.memory.getUint32(QUEUE_COUNT_AT, true);
-    const planned: Planned[] = [];
-    const grown = new Map<CachedRegion, Request[]>();
-    const seen = new Set<number>();
+    const requests: Request[] = [];
+    const seen = new Set<string>();
     for (let i = 0; i < count; i++) {
       const request = this.request(QUEUE_AT + i * REQUEST_SIZE);
       this.made.requests++;
-      if (seen.has(request.ram) || this.refused.has(request.ram)) continue;
-      const from = this.mayGrow(request);
-      if (from) grown.set(from, [...(grown.get(from) ?? []), request]);
-      else if (!this.cache.has(request.ram)) this.planNew(request, planned);
-      else continue;
-      seen.add(request.ram);
+      const key = `${request.ram} ${request.from}`;
+      if (seen.has(key) || this.refused.has(request.ram)) continue;
+      seen.add(key);
+      requests.push(request);
     }
-    for (const [region, requests] of grown) this.planGrowth(region, requests, planned);
+    const planned: Planned[] = [];
+    for (const job of planBatch(requests, this)) this.take(job, planned);
     this.install(planned);
+  }
+
+  /** See {@link GrowthWorld}. */
+  entered(ram: number): CachedRegion | undefined {
+    return this.cache.entered(ram);
+  }
+
+  /** See {@link GrowthWorld}. */
+  inPlace(region: CachedRegion, hart: number): boolean {
+    return this.codePage(hart, region.origin.base, region.origin.prv) === region.basePage;
   }
 
   private request(at: number): Request {
@@ -110,43 +106,30 @@ export class Translator {
     };
   }
 
-  private planNew(request: Request, planned: Planned[]): void {
-    const base = request.va & ~0xfffn;
-    const plan = this.plan(request.hart, (request.ram & ~0xfff) >>> 0, { base, prv: request.prv, roots: [Number(request.va & 0xfffn)], growth: 0 });
-    if (plan) planned.push(plan);
-    else this.refused.add(request.ram);
-  }
-
-  /** The region control came from, when it may take in the code it went to. */
-  private mayGrow({ from, ram, va, prv, hart }: Request): CachedRegion | undefined {
-    if (from === 0) return undefined;
-    const region = this.cache.entered(from);
-    // places that calls return to are left alone: it is the callee that moves in
-    if (this.cache.has(ram) && !this.cache.isRoot(ram)) return undefined;
-    if (!region || region.origin.prv !== prv || region.origin.growth >= MAX_GROWTH || region.instructions > MAX_GROWN) return undefined;
-    const distance = BigInt.asIntN(64, va - region.origin.base);
-    if (distance < -REACH || distance > REACH) return undefined;
-    const page = this.codePage(hart, region.origin.base, prv);
-    return page === region.basePage ? region : undefined;
-  }
-
-  private planGrowth(region: CachedRegion, requests: readonly Request[], planned: Planned[]): void {
-    const { base, prv, roots, growth } = region.origin;
-    const more = requests.map((r) => Number(BigInt.asIntN(64, r.va - base)));
-    const plan = this.plan(requests[0].hart, region.basePage, { base, prv, roots: [...roots, ...more], growth: growth + 1 });
-    // what did not fit becomes a region of its own
-    for (const r of requests) if (!plan?.entryRams.has(r.ram) && !this.cache.has(r.ram)) this.planNew(r, planned);
-    if (!plan || !requests.some((r) => plan.entryRams.has(r.ram))) return;
-    this.cache.drop(region);
-    planned.push(plan);
-  }
-
-  /** A rare case of the instruction at a RAM offset is common: its region is made anew, with the helper. */
-  becameCommon(ram: number): void {
-    this.common.add(ram);
-    for (const region of [...this.cache.onPage(ram >>> 12)]) {
-      if (region.ranges.some((r) => r.start <= ram && r.end > ram)) this.cache.drop(region);
+  /** Translates a job; what it was to serve but does not becomes a region of its own. */
+  private take(job: Job, planned: Planned[]): void {
+    const plan = this.plan(job);
+    if (!plan) {
+      if (job.replaces.length === 0) for (const r of job.serves) this.refused.add(r.ram);
+      else for (const r of job.serves) this.take(fresh(r), planned);
+      return;
     }
+    planned.push(plan);
+    if (job.replaces.length === 0) return;
+    for (const r of job.serves) if (!plan.entryRams.has(r.ram)) this.take(fresh(r), planned);
+  }
+
+  /** A rare case of the instruction at a RAM offset is common: its regions are made anew, with the helper. */
+  becameCommon(hart: number, ram: number): void {
+    if (this.common.has(ram)) return;
+    this.common.add(ram);
+    const planned: Planned[] = [];
+    for (const region of [...this.cache.onPage(ram >>> 12)]) {
+      if (!region.ranges.some((r) => r.start <= ram && r.end > ram)) continue;
+      if (this.inPlace(region, hart)) this.take({ ...region.origin, hart, basePage: region.basePage, replaces: [region], serves: [] }, planned);
+      else this.cache.drop(region);
+    }
+    this.install(planned);
   }
 
   /** Bytes of RAM that translated code was made from changed. */
@@ -176,7 +159,7 @@ export class Translator {
   }
 
   /** Guest code around a base whose physical page is known. */
-  private source(hart: number, basePage: number, { base, prv }: Origin): CodeSource {
+  private source({ hart, basePage, base, prv }: Job): CodeSource {
     return {
       page: (delta) => (delta === 0 ? basePage : this.codePage(hart, base + BigInt(delta) * 4096n, prv)),
       decode: (first, second) => this.decodeAt(first, second),
@@ -199,18 +182,19 @@ export class Translator {
     return this.memory.getUint32(decoded + ((ram & 0xffe) >>> 1) * SLOT_SIZE, true) !== 0;
   }
 
-  private plan(hart: number, basePage: number, origin: Origin): Planned | undefined {
-    const limits = this.options.limits ?? (origin.growth > 0 ? GROWN_LIMITS : DEFAULT_LIMITS);
-    const region = discover(this.source(hart, basePage, origin), origin.roots, limits);
+  private plan(job: Job): Planned | undefined {
+    const limits = this.options.limits ?? (job.growth > 0 ? GROWN_LIMITS : DEFAULT_LIMITS);
+    const region = discover(this.source(job), job.roots, limits);
     if (!region) return undefined;
     const pages = new Map(region.pages.map((p) => [p.delta, p.ram]));
     const ramOf = (at: number): number => pages.get(at >> 12)! + (at & 0xfff);
-    const address = BigInt.asUintN(64, origin.base + BigInt(origin.roots[0])).toString(16);
+    const address = BigInt.asUintN(64, job.base + BigInt(job.roots[0])).toString(16);
     const translation = translate(region, `guest ${address}`, {
       compressed: (this.extensions & (1 << EXTENSIONS.indexOf('c'))) !== 0,
       stays: (at) => this.common.has(ramOf(at)),
+      inside: job.inside,
     });
-    return { region, translation, ramOf, origin, basePage, entryRams: new Set(translation.entries.map((e) => ramOf(e.at))) };
+    return { region, translation, ramOf, job, entryRams: new Set(translation.entries.map((e) => ramOf(e.at))) };
   }
 
   private install(planned: readonly Planned[]): void {
@@ -219,12 +203,13 @@ export class Translator {
     const functions = this.host.instantiate(bytes as Uint8Array<ArrayBuffer>);
     this.made.modules++;
     this.made.bytes += bytes.length;
-    planned.forEach(({ region, translation, ramOf, origin, basePage }, i) => {
+    planned.forEach(({ region, translation, ramOf, job }, i) => {
+      for (const old of job.replaces) this.cache.drop(old);
       const instructions = region.blocks.reduce((n, b) => n + b.code.length, 0);
       this.made.regions++;
       this.made.instructions += instructions;
       this.cache.add({
-        name: translation.body.name, code: functions[i], entries: translation.entries, ramOf, origin, basePage, ranges: codeRanges(region),
+        name: translation.body.name, code: functions[i], entries: translation.entries, ramOf, origin: job, basePage: job.basePage, ranges: codeRanges(region),
         instructions, bytes: translation.body.code.length,
       });
     });
