@@ -1,5 +1,8 @@
 /** Hindsight as a library, for every JavaScript runtime. */
 import { createHostRoom } from './host/room.ts';
+import type { ImageFiles } from './machine/options.ts';
+import { openTimeline, type OpenOptions, type RecordedTimeline } from './timeline/open.ts';
+import { Timeline as BaseTimeline } from './timeline/timeline.ts';
 import { Machine as BaseMachine, type MachineOptions } from './machine/machine.ts';
 
 /** A computer. See {@link BaseMachine}. */
@@ -10,6 +13,18 @@ export class Machine extends BaseMachine {
    */
   static override async create(options: MachineOptions): Promise<BaseMachine> {
     return BaseMachine.create(options, createHostRoom());
+  }
+}
+
+/** A machine and its past. See {@link BaseTimeline}. */
+export class Timeline extends BaseTimeline {
+  /**
+   * Opens a recording, standing at its beginning.
+   * @param recording its bytes @param files the files its machine was made from, as far as it does not hold them itself
+   * @throws RecordingError, ConfigError naming the file that is missing or not the one that is needed
+   */
+  static async open(recording: Uint8Array, files: ImageFiles = {}, options: OpenOptions = {}): Promise<RecordedTimeline> {
+    return (await openTimeline(recording, files, createHostRoom(), options)).timeline;
   }
 }
 
@@ -26,7 +41,7 @@ export { LoadError } from './machine/load-error.ts';
 export type { MachineEvents, MachineOptions, RunOptions, RunResult, RunUntil } from './machine/machine.ts';
 export { type DiskOption, type HardwareOptions, type ImageFiles, type NamedBytes, planHardware, rebuildHardware } from './machine/options.ts';
 export { StateError } from './machine/state.ts';
-export { branchMachine, neededImages, openTimeline, type OpenedTimeline, type OpenOptions } from './timeline/open.ts';
-export { LivePast } from './timeline/live.ts';
-export { type Destination, type Hit, type MoveOptions, type MoveResult, type SearchFor, Timeline, type TimelineOptions } from './timeline/timeline.ts';
+export { branchMachine, neededImages, openTimeline, type OpenedTimeline, type OpenOptions, RecordedTimeline } from './timeline/open.ts';
+export { type LiveOptions, LivePast } from './timeline/live.ts';
+export { type Destination, type Hit, type MoveOptions, type MoveResult, type SearchFor, type TimelineOptions } from './timeline/timeline.ts';
 export { type BlockBackend, BlankBackend, ChunkedBackend, type ChunkSource, MemoryBackend } from './storage/index.ts';

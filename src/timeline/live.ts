@@ -3,11 +3,18 @@ import type { Machine } from '../machine/machine.ts';
 import { type Checkpoint, Checkpoints } from './checkpoints.ts';
 import { Timeline, type TimelineOptions } from './timeline.ts';
 
-/** Instructions between checkpoints of a machine that runs; twice that where guest time mostly skips. */
+/** Instructions between checkpoints of a machine that runs, at least. */
 const DEFAULT_SPACING = 50_000_000;
+/** Milliseconds between them, at least: what a capture costs is little beside that, and so is what lies between to replay. */
+const INTERVAL = 500;
 const DEFAULT_BUDGET = 256 * 2 ** 20;
 /** Pages compressed after a slice. */
 const REST = 16;
+
+export interface LiveOptions extends TimelineOptions {
+  /** Milliseconds between checkpoints at least; default 500. */
+  readonly interval?: number;
+}
 
 /**
  * Keeps checkpoints of a machine while it runs, so that its past can be gone to at any time. Attach before the first run. It costs a capture
@@ -18,13 +25,14 @@ export class LivePast {
   store = false;
   private readonly machine: Machine;
   private readonly room: HostRoom;
-  private readonly options: TimelineOptions;
+  private readonly options: LiveOptions;
   private readonly checkpoints: Checkpoints;
   private nextAt: number;
+  private notBefore = 0;
   private lastStored: Checkpoint | undefined;
   private readonly output: Machine['engine']['output'];
 
-  constructor(machine: Machine, room: HostRoom, options: TimelineOptions = {}) {
+  constructor(machine: Machine, room: HostRoom, options: LiveOptions = {}) {
     this.machine = machine;
     this.room = room;
     this.options = { ...options, spacing: options.spacing ?? DEFAULT_SPACING };
@@ -66,12 +74,13 @@ export class LivePast {
     const checkpoint = this.checkpoints.capture(recording.events.length);
     if (this.store && checkpoint !== this.lastStored) this.machine.storeCheckpoint(this.checkpoints.pack(checkpoint));
     this.lastStored = checkpoint;
+    this.notBefore = this.room.now() + (this.options.interval ?? INTERVAL);
     this.nextAt = engine.instructions + this.options.spacing!;
   }
 
   private afterSlice(): void {
     const { engine } = this.machine;
-    if (engine.instructions >= this.nextAt || (this.store && engine.halt !== undefined)) this.capture();
+    if ((engine.instructions >= this.nextAt && this.room.now() >= this.notBefore) || (this.store && engine.halt !== undefined)) this.capture();
     else this.checkpoints.rest(REST);
   }
 }

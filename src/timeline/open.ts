@@ -17,9 +17,26 @@ export interface OpenOptions extends TimelineOptions {
   readonly output?: (port: string, bytes: Uint8Array) => void;
 }
 
+/** The timeline of a recording that was opened. */
+export class RecordedTimeline extends Timeline {
+  readonly recording: Recording;
+  private readonly hardware: Hardware;
+
+  constructor(engine: Engine, recording: Recording, hardware: Hardware, room: HostRoom, options: TimelineOptions) {
+    super(engine, recording, room, options);
+    this.recording = recording;
+    this.hardware = hardware;
+  }
+
+  /** A machine that goes on live from here, see {@link branchMachine}. */
+  branch(options: RunOptions = {}): Machine {
+    return branchMachine(this, this.hardware, options, this.room);
+  }
+}
+
 /** A timeline of a recording, and what it was made from. */
 export interface OpenedTimeline {
-  readonly timeline: Timeline;
+  readonly timeline: RecordedTimeline;
   readonly recording: Recording;
   readonly hardware: Hardware;
 }
@@ -65,7 +82,7 @@ export async function openTimeline(file: Uint8Array, files: ImageFiles, room: Ho
     core: coreFactory(options.core ?? 'jit'),
     output: (port, bytes) => options.output?.(ports[port], bytes),
   });
-  const timeline = new Timeline(engine, recording, room, options);
+  const timeline = new RecordedTimeline(engine, recording, hardware, room, options);
   const invalid = new Set(recording.checkpoints.filter((_, i) => !recording.checkpointsValid[i]));
   timeline.checkpoints.load(recording.checkpoints, (body) => !invalid.has(body));
   return { timeline, recording, hardware };

@@ -89,7 +89,7 @@ export class Timeline {
   readonly engine: Engine;
   readonly log: EventLog;
   readonly checkpoints: Checkpoints;
-  private readonly room: HostRoom;
+  protected readonly room: HostRoom;
   private readonly spacing: number;
   private readonly door: ReplayDoor;
   private breathed = 0;

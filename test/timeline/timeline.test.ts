@@ -3,7 +3,7 @@ import { Machine, type MachineOptions } from '../../src/machine/machine.ts';
 import { stateHash } from '../../src/machine/state-hash.ts';
 import { compareInstants } from '../../src/timeline/checkpoints.ts';
 import { LivePast } from '../../src/timeline/live.ts';
-import { branchMachine, openTimeline } from '../../src/timeline/open.ts';
+import { openTimeline } from '../../src/timeline/open.ts';
 import type { OpenedTimeline, OpenOptions } from '../../src/timeline/open.ts';
 import { readRecording } from '../../src/record/format.ts';
 import { room, tinyEngine, tinyHardware, tinyOptions } from '../machine/fixtures.ts';
@@ -128,12 +128,12 @@ describe('the timeline', () => {
 
 describe('a branch', () => {
   it('lives on from the past; the original stays', async () => {
-    const { timeline, hardware } = await session();
+    const { timeline } = await session();
     await timeline.seek('100%');
     const end = timeline.hash();
     await timeline.seek('40%');
     const pieces: Uint8Array[] = [];
-    const vm = branchMachine(timeline, hardware, { record: { write: (bytes) => void pieces.push(bytes.slice()) } }, room);
+    const vm = timeline.branch({ record: { write: (bytes) => void pieces.push(bytes.slice()) } });
     const { at } = timeline;
     expect(vm.hash()).toBe(timeline.hash());
     vm.write('another life q');
@@ -154,7 +154,7 @@ describe('a live machine', () => {
   it('goes back and forth and on from there, its recording too', async () => {
     const pieces: Uint8Array[] = [];
     const vm = await Machine.create({ ...tinyOptions({ harts: 2 }), record: { write: (bytes) => void pieces.push(bytes.slice()) } }, room);
-    const past = new LivePast(vm, room, { spacing: 20_000 });
+    const past = new LivePast(vm, room, { spacing: 20_000, interval: 0 });
     vm.write('first');
     await vm.run({ instructions: 100_000 });
     vm.write('second');
@@ -186,7 +186,7 @@ describe('checkpoints in the file', () => {
   it('open a recording at its end at once, also after going back', async () => {
     const pieces: Uint8Array[] = [];
     const vm = await Machine.create({ ...tinyOptions({ harts: 2 }), embed: true, record: { write: (bytes) => void pieces.push(bytes.slice()) } }, room);
-    const past = new LivePast(vm, room, { spacing: 20_000 });
+    const past = new LivePast(vm, room, { spacing: 20_000, interval: 0 });
     past.store = true;
     vm.write('first');
     for (let at = 30_000; at <= 300_000; at += 30_000) await vm.run({ instructions: at });

@@ -1,10 +1,14 @@
 /** Hindsight as a library for Node: the same machine, with files and the built guest by name. */
 import { readFile } from 'node:fs/promises';
 import { DEFAULT_COMMAND_LINE, commandLine, type GuestBoot } from '../../guest/cmdline.ts';
-import { Machine as BaseMachine, type MachineOptions, type NamedBytes } from '../../index.ts';
+import {
+  Machine as BaseMachine, type MachineOptions, type NamedBytes, type OpenOptions, readRecording, type RecordedTimeline, Timeline as PortableTimeline,
+} from '../../index.ts';
+import { Timeline as BaseTimeline } from '../../timeline/timeline.ts';
 import { createHostRoom } from '../room.ts';
 import { FileBackend } from './disk.ts';
 import { buildGuest } from './guest/index.ts';
+import { findImages } from './images.ts';
 import { openRecordFile } from './record-file.ts';
 
 /** Options of {@link Machine.create} on Node. */
@@ -50,6 +54,20 @@ export class Machine extends BaseMachine {
       ...(disks && { disks: disks.map((disk) => (typeof disk === 'string' ? { file: disk, backend: new FileBackend(disk) } : disk)) }),
       ...(record !== undefined && { record: typeof record === 'string' ? openRecordFile(record) : record }),
     });
+  }
+}
+
+/** A machine and its past. */
+export class Timeline extends BaseTimeline {
+  /**
+   * Opens a recording, standing at its beginning. The files of its machine are found by their hashes: where they were, in `images` (folders),
+   * among the built guests.
+   * @param recording path, or its bytes @throws RecordingError, ImageMissingError
+   */
+  static async open(recording: string | Uint8Array, { images = [], ...options }: OpenOptions & { readonly images?: readonly string[] } = {}): Promise<RecordedTimeline> {
+    const bytes = typeof recording === 'string' ? await readFile(recording) : recording;
+    const { header, images: inside } = readRecording(bytes);
+    return PortableTimeline.open(bytes, await findImages(header.config, images, new Set(inside.keys())), options);
   }
 }
 
