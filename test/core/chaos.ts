@@ -91,6 +91,13 @@ export function poolValue(r: Random, slot: number): bigint {
   return slot < SLOT.csr ? pointer(r) : csrValue(r);
 }
 
+/** The same for a world in which most things work: pointers to data, M-mode or S-mode with floating point on. */
+function calmValue(r: Random, slot: number): bigint {
+  if (slot >= SLOT.status && slot < SLOT.pointers) return 0x6000n | (r.chance(60) ? 0x1800n : 0x800n) | (r.u64() & 0xc_00a0n);
+  if (slot >= SLOT.pointers && slot < SLOT.csr) return HERE + BigInt(r.between(48, 90) * 4096 + (r.chance(85) ? r.below(256) * 8 + 1024 : r.below(4096)));
+  return poolValue(r, slot);
+}
+
 /** Byte offset in RAM of a pool slot. */
 export const poolAt = (slot: number): number => POOL + 8 * slot;
 export const randomSlot = (r: Random): number => r.between(SLOT.status, SLOT.end - 1);
@@ -141,7 +148,38 @@ const CSR_ROWS = INSTRUCTIONS.filter((row) => row.format === 'CSR');
 const RARE_ROWS = byFormat(['mret', 'sret', 'wfi', 'ecall', 'ebreak', 'sfence.vma', 'sinval.vma', 'sfence.w.inval', 'sfence.inval.ir', 'wrs.nto', 'wrs.sto', 'fence.i', 'fence']);
 const PLAIN_ROWS = INSTRUCTIONS.filter((row) => !MEMORY_ROWS.includes(row) && !CSR_ROWS.includes(row) && !RARE_ROWS.includes(row) && row.name !== 'jalr');
 const FLOAT_ROWS = PLAIN_ROWS.filter((row) => row.fp);
+const CALM_ROWS = PLAIN_ROWS.filter((row) => row.format !== 'J' && row.format !== 'B');
+const CALM_MEMORY = MEMORY_ROWS.filter((row) => row.format !== 'AMO' && !row.name.startsWith('cbo.'));
 const CALM_CSRS = CSR_NUMBERS.filter((n) => ![0x305, 0x105, 0x3a0, 0x3a2].includes(n));
+
+const CALM_SHORT = COMPRESSED.filter((row) => !/\(rs1\)/.test(row.syntax) && !['jalr', 'ebreak'].includes(row.expands));
+const LOOP_COUNTER = 31;
+const CALM_REGISTERS: Registers = { to: REGISTERS.to.filter((x) => x !== LOOP_COUNTER), from: REGISTERS.from };
+
+/** Appends what rarely traps: straight code with memory accesses that work, and loops of it, so that code becomes hot. */
+function calmly(r: Random, out: number[], inLoop = false): void {
+  const word = (w: number): void => void out.push(w & 0xffff, w >>> 16);
+  const kind = r.below(100);
+  if (kind < 40) word(randomLong(r, r.pick(CALM_ROWS), CALM_REGISTERS));
+  else if (kind < 50) word(randomLong(r, r.pick(FLOAT_ROWS), CALM_REGISTERS));
+  else if (kind < 65) out.push(randomShort(r, r.pick(CALM_SHORT), CALM_REGISTERS));
+  else if (kind < 88) {
+    const base = r.between(4, 30);
+    word(ins('ld', { rd: base, rs1: 3, imm: 8 * r.between(SLOT.pointers, SLOT.csr - 1) }));
+    for (let n = r.between(1, 4); n > 0; n--) word(((randomLong(r, r.pick(CALM_MEMORY), { to: CALM_REGISTERS.to.filter((x) => x !== base), from: REGISTERS.from }) & ~0xf8000) | (base << 15)) >>> 0);
+  } else if (kind < 96 && !inLoop) {
+    word(ins('addi', { rd: LOOP_COUNTER, rs1: 0, imm: r.between(2, 40) }));
+    const begin = out.length;
+    for (let n = r.between(1, 12); n > 0; n--) calmly(r, out, true);
+    word(ins('addi', { rd: LOOP_COUNTER, rs1: LOOP_COUNTER, imm: -1 }));
+    const back = (begin - out.length) * 2;
+    if (r.chance(80)) word(ins(r.pick(['bne', 'blt']), r.chance(50) ? { rs1: LOOP_COUNTER, rs2: 0, imm: back } : { rs1: 0, rs2: LOOP_COUNTER, imm: back }));
+    else {
+      word(ins('beq', { rs1: LOOP_COUNTER, rs2: 0, imm: 8 }));
+      word(ins('jal', { rd: 0, imm: back - 4 }));
+    }
+  } else something(r, out);
+}
 
 /** Appends the half-words of one random instruction or idiom. */
 function something(r: Random, out: number[]): void {
@@ -211,18 +249,18 @@ function handler(r: Random, s: boolean): number[] {
 }
 
 /** RAM of a chaotic world. */
-export function chaosRam(r: Random): Uint8Array {
+export function chaosRam(r: Random, calm: boolean): Uint8Array {
   const ram = new Uint8Array(RAM_SIZE);
   const view = new DataView(ram.buffer);
   for (let at = 0; at < RAM_SIZE; at += 8) view.setBigUint64(at, r.chance(5) ? r.corner() : 0n, true);
   const half: number[] = [];
   const halves = ((CODE_END - CODE) * 4096) / 2;
-  while (half.length < halves) something(r, half);
+  while (half.length < halves) (calm ? calmly : something)(r, half);
   half.length = halves;
   half.forEach((h, i) => view.setUint16(CODE * 4096 + i * 2, h, true));
   handler(r, false).forEach((w, i) => view.setUint32(HANDLER_M + 4 * i, w, true));
   handler(r, true).forEach((w, i) => view.setUint32(HANDLER_S + 4 * i, w, true));
-  for (let slot = 0; slot < POOL_SIZE; slot++) view.setBigUint64(poolAt(slot), poolValue(r, slot), true);
+  for (let slot = 0; slot < POOL_SIZE; slot++) view.setBigUint64(poolAt(slot), calm ? calmValue(r, slot) : poolValue(r, slot), true);
   tables(r, (at, value) => view.setBigUint64(at, value, true));
   return ram;
 }
