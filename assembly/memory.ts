@@ -7,7 +7,7 @@ import {
 } from "./generated/layout";
 import { mmioRead, mmioWrite } from "./host";
 import { PMP_R, PMP_W, PMP_X, pmpAllows, pmpWholePage } from "./pmp";
-import { inRam, isSpecial, noteWriteEntry, ramWritten, writeRam } from "./ram";
+import { WATCHED, inRam, isSpecial, noteWriteEntry, ramWritten, writeRam } from "./ram";
 import { Access, NOWHERE, accessFault, leafEntry, setBare, walk } from "./walk";
 
 // Loads and stores that the inline TLB probe does not serve.
@@ -62,8 +62,8 @@ export function debugMet(va: u64, width: u32, kind: u64): bool {
 export function data(h: usize, va: u64, width: u32, access: Access): u64 {
   const e = load<u32>(h, HART_DATA_BANK) + (<u32>(va >> 8) & 0xff0) + (access == Access.WRITE ? <u32>TLB_WRITE : 0);
   const page = va & ~0xfff;
-  // a write entry of a watched page carries flag bits, so that it only serves here
-  if ((load<u64>(e) & ~0xfff) == page && (load<u64>(e) & 0xffe) == 0) {
+  // a write entry of a watched page carries a flag, so that it only serves here
+  if ((load<u64>(e) & ~0xfff) == page && (load<u64>(e) & (0xfff & ~WATCHED)) == 0) {
     // in a local of its own: inside a cast to u64, load<u32> would give 64 bits and the sum would not wrap
     const offset: u32 = load<u32>(e, 8) + <u32>va - <u32>RAM_AT;
     return <u64>offset + RAM_BASE;
@@ -79,7 +79,7 @@ export function data(h: usize, va: u64, width: u32, access: Access): u64 {
   if (access == Access.WRITE) {
     // the store that follows marks the page dirty; entries are dropped when the marks are cleared
     ramWritten(offset, 0);
-    if (isSpecial(offset >>> 12)) tag |= 1;
+    if (isSpecial(offset >>> 12)) tag |= WATCHED;
     else noteWriteEntry(offset >>> 12, e);
   }
   store<u64>(e, tag);

@@ -151,6 +151,9 @@ export function dropDecoded(): void {
 
 const MANY: u32 = 0xffffffff;
 
+/** Flag in the tag of a write entry: stores to the page are watched. Above the address bits that inline probes compare, also of misaligned accesses. */
+export const WATCHED: u64 = 0x800;
+
 // @ts-ignore: decorator
 @inline function leadsTo(e: usize, target: u32): bool {
   const tag = load<u64>(e);
@@ -176,7 +179,7 @@ export function watchStores(page: u32, flag: u32): void {
   store<u32>(writeEntriesAt + (page << 2), 0);
   if (known == 0) return;
   if (known != MANY) {
-    if (leadsTo(known, target)) store<u64>(known, load<u64>(known) | 1);
+    if (leadsTo(known, target)) store<u64>(known, load<u64>(known) | WATCHED);
     return;
   }
   const harts = load<u32>(MACHINE_HART_COUNT);
@@ -186,7 +189,7 @@ export function watchStores(page: u32, flag: u32): void {
       if (!bankUsed(h, b)) continue;
       let e = bankAt(h, b) + TLB_WRITE;
       for (const end = e + TLB_ENTRIES * TLB_ENTRY_SIZE; e < end; e += TLB_ENTRY_SIZE) {
-        if (leadsTo(e, target)) store<u64>(e, load<u64>(e) | 1);
+        if (leadsTo(e, target)) store<u64>(e, load<u64>(e) | WATCHED);
       }
     }
   }
