@@ -1,12 +1,12 @@
 /** What a user asked for by Ctrl-A and a key. */
-export type EscapeAction = 'help' | 'quit' | 'pause' | 'stats';
+export type EscapeAction = 'help' | 'quit' | 'pause' | 'stats' | 'back' | 'forward';
 
 /** One piece of typed input: bytes for the guest, or a command for us. */
 export type KeyPiece = { readonly bytes: Uint8Array } | { readonly action: EscapeAction };
 
 const CTRL_A = 0x01;
 const ACTIONS: Readonly<Record<string, EscapeAction>> = {
-  h: 'help', '?': 'help', x: 'quit', c: 'pause', s: 'stats',
+  h: 'help', '?': 'help', x: 'quit', c: 'pause', s: 'stats', '[': 'back', ']': 'forward',
 };
 
 /** The keys as shown by Ctrl-A h. */
@@ -15,6 +15,8 @@ export const ESCAPE_HELP: readonly string[] = [
   'Ctrl-A x       leave: the machine is switched off at once',
   'Ctrl-A c       pause; Enter goes on',
   'Ctrl-A s       what the machine did so far',
+  'Ctrl-A [       back by a second of guest time; Enter goes on from there',
+  'Ctrl-A ]       forward again',
   'Ctrl-A Ctrl-A  send Ctrl-A to the guest',
 ];
 

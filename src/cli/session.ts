@@ -3,6 +3,9 @@ import { performance } from 'node:perf_hooks';
 import { HostTerminal } from '../host/node/terminal.ts';
 import type { ExecOutput } from '../guest/exec-stream.ts';
 import type { Machine, RunResult } from '../machine/machine.ts';
+import type { LivePast } from '../timeline/live.ts';
+import type { Timeline } from '../timeline/timeline.ts';
+import { ConsoleLog } from './console-log.ts';
 import { ESCAPE_HELP, EscapeKeys, type EscapeAction } from './escape-keys.ts';
 import { EXIT } from './exit.ts';
 import { GuestInput } from './guest-input.ts';
@@ -19,6 +22,8 @@ export interface SessionOptions {
   readonly input: 'keys' | 'framed' | 'plain' | 'none';
   /** Milliseconds after which the machine is switched off. */
   readonly timeout?: number;
+  /** Where the machine's past is kept, for going back in it. */
+  readonly past?: LivePast;
   readonly quiet: boolean;
 }
 
@@ -44,6 +49,10 @@ type Ending = Pick<SessionEnd, 'reason' | 'status' | 'message'>;
 const PANIC_SILENCE = 300;
 const SIGNALS = ['SIGINT', 'SIGTERM', 'SIGHUP'] as const;
 const ENTER = 0x0d;
+const ESCAPE = 0x1b;
+const BACK = 0x5b;
+const FORWARD = 0x5d;
+const CLEAR_SCREEN = '\x1b[H\x1b[2J';
 const NEWLINE = 0x0a;
 
 /** One machine on standard input and output, from its first instruction to whatever ends it. */
@@ -59,7 +68,10 @@ export class Session {
   private input: GuestInput | undefined;
   private panicTimer: NodeJS.Timeout | undefined;
   private ending: Ending | undefined;
-  private onEnter: (() => void) | undefined;
+  private readonly log = new ConsoleLog();
+  /** Seconds of guest time to go once the machine stands; negative is back. */
+  private wanted = 0;
+  private onKey: (() => void) | undefined;
   private standing = false;
   private lastByte = NEWLINE;
   private start = 0;
@@ -146,7 +158,7 @@ export class Session {
 
   private end(ending: Ending): void {
     this.ending ??= ending;
-    this.onEnter?.();
+    this.onKey?.();
     void this.machine.pause();
   }
 
@@ -169,6 +181,7 @@ export class Session {
     if (exec?.begun !== begun) this.input?.start();
     if (exec === undefined || exec.begun) this.progress?.end();
     if (shown.length === 0) return;
+    if (this.options.past !== undefined) this.log.push(this.machine.instant.instructions, shown);
     this.modes.push(shown);
     this.lastByte = shown[shown.length - 1]!;
     process.stdout.write(shown);
@@ -181,10 +194,17 @@ export class Session {
   private type(chunk: Uint8Array): void {
     for (const piece of this.keys.push(chunk)) {
       if ('action' in piece) this.act(piece.action);
-      else if (this.standing) {
-        if (piece.bytes.includes(ENTER)) this.onEnter?.();
-      } else this.machine.write(piece.bytes);
+      else if (!this.standing) this.machine.write(piece.bytes);
+      // An arrow key, or the terminal's answer to a question, is no [.
+      else if (!piece.bytes.includes(ESCAPE)) for (const byte of piece.bytes) this.standingKey(byte);
     }
+  }
+
+  /** While the machine stands, plain [ and ] do as with Ctrl-A. */
+  private standingKey(byte: number): void {
+    if (byte === BACK) this.travel(-1);
+    else if (byte === FORWARD) this.travel(1);
+    else if (byte === ENTER) this.onKey?.();
   }
 
   private act(action: EscapeAction): void {
@@ -198,7 +218,19 @@ export class Session {
       case 'pause':
         if (!this.standing) void this.machine.pause();
         return;
+      case 'back':
+        return this.travel(-1);
+      case 'forward':
+        return this.travel(1);
     }
+  }
+
+  /** Asks to go by seconds of guest time; several asked for at once are one move. */
+  private travel(seconds: number): void {
+    if (this.options.past === undefined || this.ending !== undefined) return;
+    this.wanted += seconds;
+    if (this.standing) this.onKey?.();
+    else void this.machine.pause();
   }
 
   private soFar(): string {
@@ -207,15 +239,59 @@ export class Session {
     return summaryLine({ instructions, guestSeconds: machine.guestTime, wallSeconds: (performance.now() - this.start) / 1000, mips: instructions / 1000 / this.busy() });
   }
 
-  /** The machine stands until Enter. */
+  /** The machine stands until Enter; meanwhile its past can be gone to. */
   private async stand(): Promise<void> {
     this.standing = true;
-    this.say(['', `paused after ${this.soFar()}; Enter goes on, Ctrl-A x leaves`]);
+    let timeline: Timeline | undefined;
+    let place = this.machine.guestTime;
+    try {
+      do {
+        if (this.wanted === 0) this.say(['', `paused after ${this.soFar()}; Enter goes on, [ and ] go back and forth, Ctrl-A x leaves`]);
+        else {
+          timeline ??= this.options.past!.timeline();
+          place = await this.go(timeline, place);
+        }
+        if (this.ending === undefined && this.wanted === 0) await this.key();
+      } while (this.wanted !== 0 && this.ending === undefined);
+    } finally {
+      if (timeline !== undefined) await this.leavePast(timeline);
+      this.standing = false;
+    }
+  }
+
+  private async key(): Promise<void> {
     await new Promise<void>((resolve) => {
-      this.onEnter = resolve;
+      this.onKey = resolve;
     });
-    this.onEnter = undefined;
-    this.standing = false;
+    this.onKey = undefined;
+  }
+
+  /** @param from the guest time that was asked for last: where nothing is executed the timeline stands before it @returns the same for this move */
+  private async go(timeline: Timeline, from: number): Promise<number> {
+    const end = timeline.log.endTime / 1e9;
+    const to = Math.min(end, Math.max(0, from + this.wanted));
+    this.wanted = 0;
+    await timeline.seek({ guestTime: to });
+    this.redraw(timeline.at.instructions);
+    this.say(['', `at ${to.toFixed(2)} s of ${end.toFixed(2)} s; [ and ] go back and forth, Enter goes on from here, Ctrl-A x leaves`]);
+    return to;
+  }
+
+  /** Goes on live where the timeline stands; a session that ends keeps all its past. */
+  private async leavePast(timeline: Timeline): Promise<void> {
+    if (this.ending !== undefined) await timeline.seek(timeline.end);
+    this.options.past!.resume(timeline);
+    const { instructions } = this.machine.instant;
+    this.log.forgetAfter(instructions);
+    if (this.ending === undefined) this.redraw(instructions);
+  }
+
+  /** Shows the screen as it was. */
+  private redraw(instructions: number): void {
+    const shown = this.log.until(instructions);
+    process.stdout.write(`${this.modes.undo()}${CLEAR_SCREEN}`);
+    this.modes.push(shown);
+    process.stdout.write(shown);
   }
 
   /** Lines for the user on a raw terminal, where a line feed alone does not return. */

@@ -90,12 +90,8 @@ finish() {
     umount /root-disk 2>/dev/null || mount -o remount,ro /root-disk 2>/dev/null
   fi
   stty -F "$tty" opost 2>/dev/null # waits until the terminal has sent everything
-  "\${1:-poweroff}" -f
+  poweroff -f
 }
-# what busybox's poweroff, reboot and halt ask of process 1, which must be in a wait to notice
-trap 'finish poweroff' USR2
-trap 'finish reboot' TERM
-trap 'finish halt' USR1
 
 exact_terminal() {
   dmesg -n 1
@@ -175,14 +171,14 @@ fi
 
 if [ -n "$exec" ]; then
   exact_terminal
+  exec 2>/dev/null # a shell says of what a signal killed that it was
   cd /root
   printf '\\036hindsight:%s begin\\n' "$token" >"$tty"
   if [ "$input" = none ]; then
-    setsid "$@" /bin/sh -c "$command" </dev/null >"$tty" 2>&1 &
+    setsid "$@" /bin/sh -c "$command" </dev/null >"$tty" 2>&1
   else
-    setsid -c "$@" /bin/sh -c "$command" <"$tty" >"$tty" 2>&1 &
+    setsid -c "$@" /bin/sh -c "$command" <"$tty" >"$tty" 2>&1
   fi
-  wait $! 2>/dev/null # says nothing of how it died
   printf '\\036hindsight:%s end %d\\n' "$token" $? >"$tty"
   finish
 fi
@@ -198,15 +194,20 @@ fi
 cd /root
 shell=/bin/sh
 [ -n "$root" ] && [ -x /root-disk/bin/bash ] && shell=/bin/bash
-setsid -c "$@" "$shell" -l <"$tty" >"$tty" 2>&1 &
-wait $!
+setsid -c "$@" "$shell" -l <"$tty" >"$tty" 2>&1
 finish
 `
 }
 
-/** Settings of interactive shells in the initramfs. */
+/**
+ * Settings of interactive shells in the initramfs. busybox's shell takes its own poweroff, reboot and halt before those of the path, and
+ * they ask process 1, which does not listen.
+ */
 export const PROFILE = `PS1='\\u@\\h:\\w\\$ '
 alias ll='ls -l'
+poweroff() { /bin/poweroff; }
+reboot() { /bin/reboot; }
+halt() { /bin/halt; }
 `
 
 /**

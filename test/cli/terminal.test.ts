@@ -28,12 +28,8 @@ describe.skipIf(guest === undefined || !haveTmux)('a shell on the terminal', { t
     await tmux.until(/^42\n30 100\n\/dev\/ttyS0/m);
     tmux.type('sleep 1000');
     tmux.press('Enter');
-    // Until the shell has given the terminal to sleep, Ctrl-C is its own affair: press again.
-    for (let i = 0; i < 60 && !/\^C\s+root@hindsight:~#\s*$/.test(tmux.screen()); i++) {
-      tmux.press('C-c');
-      await new Promise((r) => setTimeout(r, 1000));
-    }
-    expect(tmux.screen()).toMatch(/\^C\s+root@hindsight:~#\s*$/);
+    tmux.press('C-c');
+    await tmux.until(/\^C\n+root@hindsight:~# *$/m);
     tmux.resize(90, 25);
     // The new size takes its way through the guest: ask until it is there.
     for (let i = 0; i < 20 && !/^25 90/m.test(tmux.screen()); i++) {
@@ -52,6 +48,30 @@ describe.skipIf(guest === undefined || !haveTmux)('a shell on the terminal', { t
     expect(screen).toMatch(/^hindsight: \S+ M instructions in/m);
     expect(screen).toMatch(/^status 0$/m);
     expect(screen).toMatch(/^isig icanon echo sane\?/m);
+  });
+
+  test('Ctrl-A [ and ] go back and forth, and Enter goes on from the past', async () => {
+    const tmux = await start('travel', '--quiet');
+    await tmux.until(PROMPT);
+    tmux.type('for i in 1 2 3 4 5 6 7 8 9; do sleep 1; echo tick $i; done');
+    tmux.press('Enter');
+    await tmux.until(/^tick 5$/m);
+    tmux.press('C-a', '[');
+    const [, first, end] = /^at (\S+) s of (\S+) s;/m.exec(await tmux.until(/^at \S+ s of/m))!;
+    expect(Number(end) - Number(first)).toBeCloseTo(1, 1);
+    tmux.press('[');
+    tmux.press('[');
+    const back = await tmux.until(new RegExp(`^at ${(Number(first) - 2).toFixed(2)}`, 'm'));
+    expect(back).toMatch(/^tick 1$/m);
+    expect(back).not.toMatch(/^tick 5$/m);
+    tmux.press(']');
+    await tmux.until(new RegExp(`^at ${(Number(first) - 1).toFixed(2)}`, 'm'));
+    tmux.press('Enter');
+    await tmux.until(/^tick 9$/m);
+    expect(tmux.screen().match(/^tick \d$/gm)).toEqual([1, 2, 3, 4, 5, 6, 7, 8, 9].map((i) => `tick ${i}`));
+    tmux.type('echo alive');
+    tmux.press('Enter');
+    await tmux.until(/^alive$/m);
   });
 
   test('poweroff in the guest ends it', async () => {

@@ -1,5 +1,6 @@
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
+import { ConsoleLog } from '../../src/cli/console-log.ts';
 import { describeError, UsageError } from '../../src/cli/exit.ts';
 import { EscapeKeys, type KeyPiece } from '../../src/cli/escape-keys.ts';
 import { PanicWatch } from '../../src/cli/panic-watch.ts';
@@ -38,7 +39,7 @@ describe('Ctrl-A', () => {
   });
   test('how the bytes are cut into chunks does not matter', () => {
     fc.assert(
-      fc.property(fc.array(fc.constantFrom(1, 0x68, 0x78, 0x62, 0x61, 0xc3), { maxLength: 20 }), fc.nat(20), (typed, cut) => {
+      fc.property(fc.array(fc.constantFrom(1, 0x68, 0x78, 0x5b, 0x61, 0xc3), { maxLength: 20 }), fc.nat(20), (typed, cut) => {
         const joined = (chunks: number[][]): string => {
           const keys = new EscapeKeys();
           return chunks.flatMap((chunk) => keys.push(Uint8Array.from(chunk)).map(text)).join('');
@@ -83,6 +84,19 @@ describe('terminal modes', () => {
   });
   test('an untouched terminal is left alone', () => {
     expect(new TerminalModes().undo()).toBe('');
+  });
+});
+
+describe('the log of the console', () => {
+  test('knows what was printed when, without questions to the terminal', () => {
+    const log = new ConsoleLog();
+    log.push(10, bytes('one '));
+    log.push(20, bytes('\x1b[6ntwo '));
+    log.push(30, bytes('\x1b[1mthree'));
+    const at = (instructions: number): string => String.fromCharCode(...log.until(instructions));
+    expect([at(9), at(10), at(29), at(99)]).toEqual(['', 'one ', 'one two ', 'one two \x1b[1mthree']);
+    log.forgetAfter(20);
+    expect(at(99)).toBe('one two ');
   });
 });
 

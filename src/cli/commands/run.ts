@@ -4,6 +4,7 @@ import { openRecordFile } from '../../host/node/record-file.ts';
 import { inputKind, type InputKind } from '../../host/node/standard-input.ts';
 import { createHostRoom } from '../../host/room.ts';
 import { Machine } from '../../machine/machine.ts';
+import { LivePast } from '../../timeline/live.ts';
 import { checkMachineFlags, type MachineFlags, openHardware } from '../machine-flags.ts';
 import { Session, type SessionEnd, type SessionOptions } from '../session.ts';
 import { type RunSummary, summaryLine } from '../summary.ts';
@@ -53,6 +54,7 @@ export async function run(flags: RunFlags): Promise<number> {
 
   const hardware = await openHardware(flags, checked, boot);
   const sink = flags.record === undefined ? undefined : openRecordFile(flags.record);
+  const room = createHostRoom();
   await using machine = await Machine.create(
     {
       ...hardware,
@@ -61,11 +63,13 @@ export async function run(flags: RunFlags): Promise<number> {
       clock: clock ?? (input === 'keys' ? 'host' : 'virtual'),
       ...(sink && { record: sink }),
     },
-    createHostRoom(),
+    room,
   );
   const quiet = flags.quiet ?? false;
   const output = exec ? new ExecOutput() : undefined;
-  const session = new Session(machine, { ...(output && { exec: output }), input, quiet, ...(timeout !== undefined && { timeout }) });
+  // Only who has keys can ask for the past.
+  const past = input === 'keys' ? new LivePast(machine, room) : undefined;
+  const session = new Session(machine, { ...(output && { exec: output }), ...(past && { past }), input, quiet, ...(timeout !== undefined && { timeout }) });
   const end = await session.run();
   report(machine, end, { quiet, json: flags.json ?? false, freshLine: session.atLineStart });
   return end.status;
