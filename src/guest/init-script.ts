@@ -171,13 +171,13 @@ fi
 
 if [ -n "$exec" ]; then
   exact_terminal
-  exec 2>/dev/null # a shell says of what a signal killed that it was
+  exec 2>/dev/null # a shell says of what a signal killed that it was; in a shell of its own, the command has another
   cd /root
   printf '\\036hindsight:%s begin\\n' "$token" >"$tty"
   if [ "$input" = none ]; then
-    setsid "$@" /bin/sh -c "$command" </dev/null >"$tty" 2>&1
+    (exec setsid "$@" /bin/sh -c "$command" </dev/null >"$tty" 2>&1)
   else
-    setsid -c "$@" /bin/sh -c "$command" <"$tty" >"$tty" 2>&1
+    (exec setsid -c "$@" /bin/sh -c "$command" <"$tty" >"$tty" 2>&1)
   fi
   printf '\\036hindsight:%s end %d\\n' "$token" $? >"$tty"
   finish

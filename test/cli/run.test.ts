@@ -25,6 +25,10 @@ describe.skipIf(guest === undefined)('hindsight run', { timeout: 240_000 }, () =
     expect(ended.stderr).toMatch(/^hindsight: \S+ M instructions in \S+ s \(\S+ MIPS\), guest time \S+ s\n$/);
   });
 
+  test('a command that a signal killed has status 128 and its number, and nobody says so', async () => {
+    expect(await run(['--quiet', '--exec', 'echo before; kill -9 $$'])).toMatchObject({ stdout: 'before\n', stderr: '', status: 137 });
+  });
+
   test('output is exact to the byte, whatever it is', async () => {
     const ended = await run(['--quiet', '--exec', String.raw`printf 'a\tb\r\n\036hindsight:exec end\n\033[1m\000\n'; seq 3000`]);
     const numbers = Array.from({ length: 3000 }, (_, i) => `${i + 1}\n`).join('');
