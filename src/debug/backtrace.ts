@@ -22,44 +22,63 @@ const FP = 8;
 const PROLOGUE = 256;
 const MAX_FRAMES = 128;
 
-/** What a prologue has done up to an address. */
-interface Prologue {
+/** Where a frame's parts are; addresses of saved registers are counted from the canonical frame address, sp at the function's first instruction. */
+interface Layout {
   /** Bytes the stack pointer was lowered by. */
-  readonly size: bigint;
-  /** Where ra and s0 are saved, from the lowered stack pointer. */
-  readonly ra?: bigint;
-  readonly fp?: bigint;
+  size: bigint;
+  ra?: bigint;
+  fp?: bigint;
+  /** What s0 plus this is the canonical frame address, where s0 holds a frame pointer: sp may have been lowered further by any amount. */
+  fromFp?: bigint;
 }
 
 function value(bytes: Uint8Array): bigint | undefined {
   return bytes.length < 8 ? undefined : new DataView(bytes.buffer, bytes.byteOffset).getBigUint64(0, true);
 }
 
-/** Follows the instructions from a function's beginning to `pc`: how it moved sp and where it saved ra. */
-function prologue(u: Unwinding, start: bigint, pc: bigint): Prologue {
-  const length = Number(pc - start < BigInt(PROLOGUE) ? pc - start : BigInt(PROLOGUE));
-  const bytes = u.read(start, length);
-  let size = 0n;
-  let ra: bigint | undefined;
-  let fp: bigint | undefined;
+/** The instructions in some bytes of code, as far as they are known ones. */
+function* instructions(bytes: Uint8Array): Generator<NonNullable<ReturnType<typeof decode>>> {
   for (let at = 0; at + 2 <= bytes.length;) {
     const half = bytes[at] | (bytes[at + 1] << 8);
     const long = isLong(half);
-    if (long && at + 4 > bytes.length) break;
+    if (long && at + 4 > bytes.length) return;
     const d = decode(long ? half | (bytes[at + 2] << 16) | (bytes[at + 3] << 24) : half, ALL_EXTENSIONS);
-    if (!d) break;
+    if (!d) return;
+    yield d;
+    at += d.length;
+  }
+}
+
+/** Follows the instructions from a function's beginning to `pc`: how it moved sp, where it saved ra and s0. */
+function prologue(u: Unwinding, start: bigint, pc: bigint): Layout {
+  const length = Number(pc - start < BigInt(PROLOGUE) ? pc - start : BigInt(PROLOGUE));
+  const layout: Layout = { size: 0n };
+  for (const d of instructions(u.read(start, length))) {
     const { row } = d;
     if (row.name === 'addi' && d.rd === SP && d.rs1 === SP) {
       if (d.imm > 0) break; // an epilogue of an early return: what follows is reached with the frame still there
-      size -= BigInt(d.imm);
-      if (ra !== undefined) ra -= BigInt(d.imm);
-      if (fp !== undefined) fp -= BigInt(d.imm);
-    } else if (row.name === 'sd' && d.rs1 === SP && d.rs2 === RA && ra === undefined) ra = BigInt(d.imm);
-    else if (row.name === 'sd' && d.rs1 === SP && d.rs2 === FP && fp === undefined) fp = BigInt(d.imm);
+      layout.size -= BigInt(d.imm);
+    } else if (row.name === 'addi' && d.rd === FP && d.rs1 === SP) layout.fromFp ??= layout.size - BigInt(d.imm);
+    else if (row.name === 'sd' && d.rs1 === SP && d.rs2 === RA) layout.ra ??= BigInt(d.imm) - layout.size;
+    else if (row.name === 'sd' && d.rs1 === SP && d.rs2 === FP) layout.fp ??= BigInt(d.imm) - layout.size;
     else if (row.name === 'jal' && d.rd === 0) break;
-    at += d.length;
   }
-  return { size, ra, fp };
+  return layout;
+}
+
+/** The layout where `pc` stands in an epilogue: loads from the stack, sp raised, return. */
+function epilogue(u: Unwinding, pc: bigint): Layout | undefined {
+  const layout: Layout = { size: 0n };
+  for (const d of instructions(u.read(pc, PROLOGUE))) {
+    const { row } = d;
+    if (row.name === 'ld' && d.rs1 === SP && d.rd === RA) layout.ra = BigInt(d.imm);
+    else if (row.name === 'ld' && d.rs1 === SP && d.rd === FP) layout.fp = BigInt(d.imm);
+    else if (row.name === 'addi' && d.rd === SP && d.rs1 === SP && d.imm > 0) layout.size += BigInt(d.imm);
+    else if (row.name === 'jalr' && d.rd === 0 && d.rs1 === RA) {
+      return { size: layout.size, ra: layout.ra === undefined ? undefined : layout.ra - layout.size, fp: layout.fp === undefined ? undefined : layout.fp - layout.size };
+    } else if (row.name !== 'ld' || d.rs1 !== SP) return undefined;
+  }
+  return undefined;
 }
 
 /** Whether a return address can be one: an even place behind a call. */
@@ -81,10 +100,11 @@ export function backtrace(u: Unwinding, registers: { pc: bigint; ra: bigint; sp:
     const start = u.functionStart(inside);
     let next: { pc: bigint; sp: bigint; fp: bigint } | undefined;
     if (start !== undefined) {
-      const p = prologue(u, start, pc);
-      const saved = p.ra === undefined ? ra : value(u.read(sp + p.ra, 8));
-      const outer = p.fp === undefined ? fp : (value(u.read(sp + p.fp, 8)) ?? fp);
-      if (saved !== undefined) next = { pc: saved, sp: sp + p.size, fp: outer };
+      const p = (frames.length === 1 ? epilogue(u, pc) : undefined) ?? prologue(u, start, pc);
+      const frame = p.fromFp === undefined ? sp + p.size : fp + p.fromFp;
+      const saved = p.ra === undefined ? ra : value(u.read(frame + p.ra, 8));
+      const outer = p.fp === undefined ? fp : (value(u.read(frame + p.fp, 8)) ?? fp);
+      if (saved !== undefined) next = { pc: saved, sp: frame, fp: outer };
       if (next && p.size === 0n && p.ra === undefined && frames.length > 1) next = undefined;
     }
     if (!next || !plausible(u, next.pc)) {
