@@ -66,6 +66,11 @@ export function data(h: usize, va: u64, width: u32, access: Access): u64 {
   if ((load<u64>(e) & ~0xfff) == page && (load<u64>(e) & (0xfff & ~WATCHED)) == 0) {
     // in a local of its own: inside a cast to u64, load<u32> would give 64 bits and the sum would not wrap
     const offset: u32 = load<u32>(e, 8) + <u32>va - <u32>RAM_AT;
+    if (access == Access.WRITE && (load<u64>(e) & WATCHED) != 0 && !isSpecial(offset >>> 12)) {
+      // nobody watches it any more
+      store<u64>(e, page);
+      noteWriteEntry(offset >>> 12, e);
+    }
     return <u64>offset + RAM_BASE;
   }
   const pa = physical(h, va, width, access, dataPrivilege(h), true);

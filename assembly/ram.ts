@@ -1,5 +1,5 @@
 import {
-  DECODE_AT, DECODE_OWNER_AT, DECODE_PAGES, DECODE_STRIDE, HART_RESERVATION, HART_RESERVATION_WIDTH, MACHINE_HART_COUNT,
+  DECODE_AT, DECODE_OWNER_AT, DECODE_PAGES, DECODE_STRIDE, HART_FETCH_BANK, HART_PC, HART_RESERVATION, HART_RESERVATION_WIDTH, MACHINE_HART_COUNT,
   MACHINE_NEXT_DECODE, MACHINE_TABLE_COUNT, MAX_TABLES, PAGE_FLAG_DECODED, PAGE_FLAG_DIRTY, PAGE_FLAG_TABLE_LEAF, PAGE_FLAG_TABLE_UPPER,
   PAGE_FLAG_TRANSLATED, RAM_AT, RAM_BASE, SLOTS_PER_PAGE, TABLE_LIST_AT, TLB_BANKS, TLB_ENTRIES, TLB_ENTRY_SIZE, TLB_EXECUTE, TLB_READ,
   TLB_WRITE, OP_PAGE_END,
@@ -120,6 +120,27 @@ function undecode(page: u32, at: u32, length: u32): void {
     store<u32>(decoded + (slot << 3), (w & ~0x3ff) | firstOf(w & 0x3ff));
   }
   memory.fill(decoded + (first << 3), 0, (last - first + 1) << 3);
+  // a page that is written again and again has become data: the imm of its PAGE_END slot counts
+  const count = decoded + SLOTS_PER_PAGE * 8 + 4;
+  const n = load<u32>(count) + 1;
+  store<u32>(count, n);
+  if (n % STORES_TO_CODE == 0) forgetDecoded(page, decoded);
+}
+
+/** So many stores make a page with decoded code one without. */
+const STORES_TO_CODE: u32 = 48;
+
+/** Stores to the page need no watching for its code any more, unless a hart is executing it. */
+function forgetDecoded(page: u32, decoded: usize): void {
+  const harts = load<u32>(MACHINE_HART_COUNT);
+  for (let hart: u32 = 0; hart < harts; hart++) {
+    const h = hartAt(hart);
+    const e = load<u32>(h, HART_FETCH_BANK) + <u32>TLB_EXECUTE + (<u32>(load<u64>(h, HART_PC) >> 8) & 0xff0);
+    if (load<u32>(e, 8) == <u32>decoded) return;
+  }
+  dropFetches(<u32>decoded);
+  store<u8>(flagsAt + page, <u8>(flagsOf(page) & ~PAGE_FLAG_DECODED));
+  store<i32>(DECODE_OWNER_AT + (((decoded - DECODE_AT) / DECODE_STRIDE) << 2), -1);
 }
 
 function dropFetches(decoded: u32): void {
