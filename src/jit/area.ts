@@ -53,6 +53,6 @@ export const RARE_AT = COUNTS_AT + 64;
 export const LINK_BITS = 16;
 export const LINKS_AT = RARE_AT + RARE_COUNTERS * 4;
 /** Transitions that make two regions one. */
-export const LINK_THRESHOLD = 3000;
+export const LINK_THRESHOLD = 20000;
 export const AREA_END = LINKS_AT + 2 * 2 ** LINK_BITS;
 if (AREA_END > JIT_AT + JIT_SIZE) throw new Error("the translator's area does not fit its place in the layout");

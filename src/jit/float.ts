@@ -3,6 +3,7 @@ import { HART } from '../isa/layout.ts';
 import { LEAVE, LOCAL, helperIndex } from './abi.ts';
 import { emit32, emit64, type Site } from './expression.ts';
 import type { Frame } from './frame.ts';
+import { fused32, fused64 } from './fused.ts';
 import type { WasmCode } from './wasm-code.ts';
 import { OP, SATURATING } from './wasm-opcodes.ts';
 
@@ -215,6 +216,8 @@ function operation(name: string, args: readonly Expr[], s: Site): void {
   switch (right) {
     case 'add': case 'sub': case 'mul': case 'div': case 'sqrt':
       return arithmetic(name, right, args, s, p);
+    case 'fma':
+      return multiplyAdd(name, args, s, p);
     case 'eq': case 'lt': case 'le':
       return comparison(name, right, args, s, p);
     case 'min': case 'max':
@@ -322,6 +325,30 @@ function arithmetic(name: string, op: 'add' | 'sub' | 'mul' | 'div' | 'sqrt', ar
   code.op(OP.DROP);
   frame.close();
   code.get(p.temp);
+}
+
+function multiplyAdd(name: string, args: readonly Expr[], s: Site, p: Precision): void {
+  const { frame } = s;
+  const { code } = frame;
+  for (let i = 0; i < 3; i++) {
+    operand(args[i], s, p);
+    if (p.bits === 32) code.op(OP.F64_PROMOTE_F32);
+    code.set(frame.floatLocal(i));
+  }
+  if (p.bits === 64) {
+    fused64(frame);
+    code.set(LOCAL.TEMP32);
+    code.tee(p.temp);
+    notCalm(frame, p);
+    code.get(LOCAL.TEMP32);
+    code.op(OP.I32_OR);
+  } else {
+    fused32(frame);
+    code.tee(p.temp);
+    notCalm(frame, p);
+  }
+  wrongMode(frame, s.decoded.rm);
+  unlessRare(name, args, s, p.temp);
 }
 
 /** Pushes whether an operand is a NaN. */

@@ -47,6 +47,7 @@ export class Frame {
   private readonly xCount: number;
   private readonly fCount: number;
   private readonly groupCount: number;
+  private floats = 0;
 
   /** @param groups locals for shared TLB probes */
   constructor(flow: RegisterFlow, groups: number) {
@@ -89,6 +90,12 @@ export class Frame {
   /** Local of a group of accesses: the linear-memory address of its anchor, or 0. */
   groupLocal(n: number): number {
     return LOCAL.FIRST_REGISTER + this.xCount + this.fCount + n;
+  }
+
+  /** An f64 local beyond the fixed ones; such are made when asked for. */
+  floatLocal(n: number): number {
+    this.floats = Math.max(this.floats, n + 1);
+    return LOCAL.FIRST_REGISTER + this.xCount + this.fCount + this.groupCount + n;
   }
 
   /** All groups probe anew. */
@@ -226,7 +233,7 @@ export class Frame {
     out.op(OP.UNREACHABLE);
     return {
       name,
-      locals: [...FIXED_LOCALS, [this.xCount, TYPE.I64], [this.fCount, TYPE.F64], [this.groupCount, TYPE.I32]],
+      locals: [...FIXED_LOCALS, [this.xCount, TYPE.I64], [this.fCount, TYPE.F64], [this.groupCount, TYPE.I32], [this.floats, TYPE.F64]],
       code: out.bytes.slice(),
       unlikely: this.unlikely.map((at) => prefix + at),
     };
