@@ -1,6 +1,8 @@
 // Random moves through a recorded Linux boot, each landing compared with the hash of a straight run.
-// node build/run.mjs test/timeline/fuzz-long.ts KERNEL INITRD "COMMAND LINE" [MOVES [SEED [HARTS [CORE]]]]
+// node build/run.mjs test/timeline/fuzz-long.ts [MOVES [SEED [HARTS [CORE]]]]
 import { readFileSync } from 'node:fs';
+import { DEFAULT_COMMAND_LINE } from '../../src/guest/cmdline.ts';
+import { buildGuest } from '../../src/host/node/guest/index.ts';
 import { createHostRoom } from '../../src/host/room.ts';
 import type { CoreKind } from '../../src/machine/cores.ts';
 import { Machine } from '../../src/machine/machine.ts';
@@ -8,10 +10,14 @@ import { planHardware } from '../../src/machine/options.ts';
 import { openTimeline } from '../../src/timeline/open.ts';
 import { fuzzTimeline } from './fuzz.ts';
 
-const [kernel, initrd, append, moves = '10000', seed = '1', harts = '1', core = 'jit'] = process.argv.slice(2);
+const BATCH = 250;
+const [moves = '10000', seed = '1', harts = '1', core = 'jit'] = process.argv.slice(2);
+const guest = await buildGuest();
 const file = (name: string): { file: string; bytes: Uint8Array } => ({ file: name, bytes: new Uint8Array(readFileSync(name)) });
 const room = createHostRoom();
-const options = { kernel: file(kernel), initrd: file(initrd), append, harts: Number(harts), core: core as CoreKind };
+const options = {
+  kernel: file(guest.kernel), initrd: file(guest.initrd), append: DEFAULT_COMMAND_LINE, memory: '128M', harts: Number(harts), core: core as CoreKind, chaos: Number(harts) > 1,
+};
 const pieces: Uint8Array[] = [];
 const vm = await Machine.create({ ...options, record: { write: (bytes) => void pieces.push(bytes) } }, room);
 let text = '';
@@ -27,17 +33,14 @@ const { instant } = await vm.run({ instructions: 2e9 });
 await vm.close();
 process.stderr.write(`recorded ${instant.instructions} instructions, ${vm.recording.events.length} events\n`);
 
-const { timeline, hardware } = await openTimeline(Buffer.concat(pieces), options, room, { core: core as CoreKind });
+const { timeline } = await openTimeline(Buffer.concat(pieces), options, room, { core: core as CoreKind });
 const started = performance.now();
 const times = await fuzzTimeline(timeline, await planHardware(options, room), {
-  moves: Number(moves),
-  seed: Number(seed),
-  core: core as CoreKind,
-  progress: (done, kind) => void (process.stderr.isTTY && process.stderr.write(`\r${done} ${kind}      `)),
+  moves: Number(moves), seed: Number(seed), core: core as CoreKind, room, typed: 'echo another life\n', life: 2_000_000, batch: BATCH,
+  progress: (done) => void (done % BATCH === 0 && process.stderr.write(`${done} moves, ${((performance.now() - started) / 1000).toFixed(0)} s\n`)),
   now: () => performance.now(),
 });
-void hardware;
-process.stdout.write(`${moves} moves in ${((performance.now() - started) / 1000).toFixed(1)} s, all landed right\n`);
+process.stdout.write(`${moves} moves, seed ${seed}, ${harts} harts, ${core}: all landed right, in ${((performance.now() - started) / 1000).toFixed(1)} s\n`);
 for (const [kind, list] of times) {
   list.sort((a, b) => a - b);
   const at = (part: number): string => list[Math.min(list.length - 1, Math.floor(list.length * part))].toFixed(1);

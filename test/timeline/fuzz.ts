@@ -1,62 +1,80 @@
-import { type CoreKind, coreFactory } from '../../src/machine/cores.ts';
-import { Engine } from '../../src/machine/engine.ts';
+import type { CoreKind } from '../../src/machine/cores.ts';
+import type { HostRoom } from '../../src/machine/host-room.ts';
 import type { Hardware } from '../../src/machine/options.ts';
 import { restoreMachine, saveMachine } from '../../src/machine/save.ts';
-import { stateHash } from '../../src/machine/state-hash.ts';
 import { formatInstant } from '../../src/record/divergence.ts';
-import type { Instant } from '../../src/record/door.ts';
-import { ReplayDoor } from '../../src/record/replay-door.ts';
+import { EVENT } from '../../src/record/door.ts';
+import { branchMachine } from '../../src/timeline/open.ts';
 import type { Timeline } from '../../src/timeline/timeline.ts';
+import { checkStraight, type Landing } from './straight.ts';
 
 export interface FuzzOptions {
   readonly moves: number;
   readonly seed: number;
   readonly core: CoreKind;
+  readonly room: HostRoom;
+  /** What a branch types, to live a life of its own. */
+  readonly typed: string;
+  /** Longest life of a branch, in instructions. */
+  readonly life: number;
+  /** Moves after which the landings are compared with a straight run; default all at the end. */
+  readonly batch?: number;
   readonly now?: () => number;
   readonly progress?: (done: number, kind: string) => void;
 }
 
-/** What straight runs say of an instant: a second machine that only ever goes forward from states of its own. */
-class Straight {
-  private readonly engine: Engine;
-  private readonly door: ReplayDoor;
-  private readonly kept: { at: number; events: number; state: Uint8Array }[] = [];
-  private readonly every: number;
+/** One in so many branches is typed at, and its own recording run straight. */
+const OWN_LIFE = 8;
 
-  constructor(timeline: Timeline, hardware: Hardware, core: CoreKind) {
-    this.door = new ReplayDoor(timeline.events);
-    this.engine = new Engine({ ...hardware, door: this.door, core: coreFactory(core), output: () => undefined });
-    this.every = Math.max(20_000, Math.floor(timeline.end.instructions / 24));
-    this.kept.push({ at: 0, events: 0, state: saveMachine(this.engine) });
-    for (let at = this.every; at < timeline.end.instructions; at += this.every) {
-      this.engine.run({ instructions: at });
-      this.kept.push({ at, events: this.door.position, state: saveMachine(this.engine) });
-    }
-  }
-
-  hashAt({ instructions, sequence }: Instant): string {
-    const from = this.kept.findLast(({ at }) => at <= instructions && (at < instructions || sequence >= 0)) ?? this.kept[0];
-    restoreMachine(this.engine, from.state);
-    this.door.seek(from.events);
-    this.engine.run({ instructions, sequence });
-    return stateHash(this.engine);
-  }
-}
-
-/** Makes random moves and compares each landing. @returns how long moves of each kind took @throws at the first that lands wrong */
-export async function fuzzTimeline(timeline: Timeline, hardware: Hardware, options: FuzzOptions): Promise<Map<string, number[]>> {
-  const straight = new Straight(timeline, hardware, options.core);
-  const times = new Map<string, number[]>();
-  const now = options.now ?? (() => 0);
-  let state = options.seed >>> 0 || 1;
-  const random = (below: number): number => {
+/** Random numbers below a limit (xorshift32). */
+export function fuzzRandom(seed: number): (below: number) => number {
+  let state = seed >>> 0 || 1;
+  return (below) => {
     state ^= state << 13;
     state ^= state >>> 17;
     state ^= state << 5;
     return (state >>> 0) % below;
   };
+}
+
+/**
+ * Goes on live from where the timeline stands. Left alone a branch is what was recorded, up to the next input; typed at, it is what its own
+ * recording gives in a straight run. @returns landings to compare with the timeline's own straight run
+ */
+async function branchMove(timeline: Timeline, hardware: Hardware, options: FuzzOptions, random: (below: number) => number, what: string): Promise<Landing[]> {
+  const { core, room } = options;
+  const vm = branchMachine(timeline, hardware, { core, hashEvery: 0 }, room);
+  const landings: Landing[] = [{ at: vm.instant, hash: vm.hash(), what: `${what}, before it lived` }];
+  const from = vm.instant.instructions;
+  const until = from + 1 + random(options.life);
+  if (random(OWN_LIFE) === 0) {
+    await vm.run({ instructions: from + random(options.life) });
+    vm.write(options.typed);
+    await vm.run({ instructions: until + options.life });
+    const own = { at: vm.instant, hash: vm.hash(), what: `${what}, typed at` };
+    checkStraight(vm.recording.events, hardware, core, [...landings, own]);
+  } else {
+    // Answers come from the same fixed sources; what the recording typed or warped does not.
+    const next = timeline.events.find(({ kind }, i) => i >= timeline.nextEvent && kind !== EVENT.ANSWER);
+    await vm.run({ instructions: Math.min(until, timeline.end.instructions, next?.at.instructions ?? Infinity) });
+    if (vm.instant.sequence === 0) landings.push({ at: vm.instant, hash: vm.hash(), what });
+  }
+  await vm.close();
+  return landings;
+}
+
+/**
+ * Makes random moves and compares each landing with a straight run; the recording's sources must be fixed (`clock: 'virtual'`).
+ * @returns how long moves of each kind took, in milliseconds @throws at one that landed wrong
+ */
+export async function fuzzTimeline(timeline: Timeline, hardware: Hardware, options: FuzzOptions): Promise<Map<string, number[]>> {
+  const { room, core, batch = options.moves } = options;
+  const times = new Map<string, number[]>();
+  const now = options.now ?? (() => 0);
+  const random = fuzzRandom(options.seed);
   const pcs: bigint[] = [];
   const stacks: bigint[] = [];
+  let landings: Landing[] = [];
   for (let move = 0; move < options.moves; move++) {
     const from = timeline.at;
     const hart = timeline.engine.harts[timeline.engine.currentHart];
@@ -65,9 +83,10 @@ export async function fuzzTimeline(timeline: Timeline, hardware: Hardware, optio
     const pc = pcs[random(pcs.length)];
     const stack = stacks[random(stacks.length)];
     const near = (): number => 1 + random(10 ** (1 + random(6)));
+    const what = (kind: string): string => `move ${move} (seed ${options.seed}): ${kind} from ${formatInstant(from)}`;
     let kind: string;
     const before = now();
-    switch (random(9)) {
+    switch (random(10)) {
       case 0:
         kind = 'seek';
         await timeline.seek(`${random(100_000) / 1000}%`);
@@ -97,6 +116,10 @@ export async function fuzzTimeline(timeline: Timeline, hardware: Hardware, optio
         kind = 'event';
         await (random(2) === 0 ? timeline.nextInput() : timeline.previousInput());
         break;
+      case 8:
+        kind = 'branch';
+        landings.push(...await branchMove(timeline, hardware, options, random, what(kind)));
+        break;
       default: {
         kind = 'save and restore';
         const { engine, nextEvent } = timeline;
@@ -107,13 +130,12 @@ export async function fuzzTimeline(timeline: Timeline, hardware: Hardware, optio
     const list = times.get(kind) ?? [];
     times.set(kind, list);
     list.push(now() - before);
-    options.progress?.(move, kind);
-    const found = timeline.hash();
-    const expected = straight.hashAt(timeline.at);
-    if (found !== expected) {
-      throw new Error(
-        `move ${move} (seed ${options.seed}): ${kind} from ${formatInstant(from)} landed at ${formatInstant(timeline.at)} with hash ${found}, a straight run has ${expected}`,
-      );
+    landings.push({ at: timeline.at, hash: timeline.hash(), what: what(kind) });
+    options.progress?.(move + 1, kind);
+    if ((move + 1) % batch === 0 || move + 1 === options.moves) {
+      checkStraight(timeline.events, hardware, core, landings);
+      landings = [];
+      await room.breathe();
     }
   }
   return times;

@@ -122,7 +122,7 @@ describe('the timeline', () => {
 
   it.each([['wasm', 1, 1], ['wasm', 3, 2], ['ts', 2, 3], ['jit', 2, 4]] as const)('never lands wrong: random moves on %s with %i harts', async (core, harts, seed) => {
     const { timeline } = await session({ harts, chaos: seed % 2 === 0 }, { core });
-    await fuzzTimeline(timeline, await tinyHardware({ harts, chaos: seed % 2 === 0 }), { moves: 60, seed, core });
+    await fuzzTimeline(timeline, await tinyHardware({ harts, chaos: seed % 2 === 0 }), { moves: 80, seed, core, room, typed: 'another life', life: 20_000 });
   });
 });
 
