@@ -49,6 +49,8 @@ const MSR_DCD = 0x80;
 const MSR_CONNECTED = MSR_CTS | MSR_DSR | MSR_DCD;
 
 const FIFO_SIZE = 16;
+/** So many reads of LSR with nothing else between are a guest that waits for a byte. */
+const POLLS = 8;
 const TRIGGERS = [1, 4, 8, 14];
 
 /**
@@ -56,8 +58,10 @@ const TRIGGERS = [1, 4, 8, 14];
  * {@link DevicePort.emit}; the line rate is ignored. Bytes below the receive trigger level raise the character time-out
  * interrupt at once instead of after four character times, so that a driver never waits for them.
  *
- * Flow control of {@link input}: it takes as many bytes as the receive FIFO has room for (none in loopback mode). The rest
- * must be offered again by the machine after the guest has read some; a refused offer changes nothing.
+ * Flow control of {@link input}: the other end sends while somebody listens, and as many bytes as the receive FIFO has room for. Somebody listens
+ * when RTS is up, receive interrupts are on, or the guest reads LSR again and again; so what is typed before an operating
+ * system opens the port is not lost in an initialisation's FIFO reset. The rest must be offered again by the machine after the guest touched
+ * a register; a refused offer changes nothing.
  */
 export class Uart16550 implements Device {
   readonly kind = 'uart16550';
@@ -75,6 +79,13 @@ export class Uart16550 implements Device {
   private overrun = false;
   private modemDelta = 0;
   private thrEmpty = false;
+  /** Reads of LSR in a row, up to {@link POLLS}. */
+  private polls = 0;
+  /**
+   * Since IER was written neither a status register nor data were touched: drivers write it to see which bits stick, and before they set up
+   * the FIFOs, which clears them.
+   */
+  private starting = false;
 
   constructor(context: DeviceContext) {
     this.context = context;
@@ -82,8 +93,7 @@ export class Uart16550 implements Device {
 
   /** Bytes of input the receiver could take now. */
   get room(): number {
-    if ((this.mcr & MCR_LOOP) !== 0) return 0;
-    return this.capacity - this.count;
+    return this.listening ? this.capacity - this.count : 0;
   }
 
   reset(): void {
@@ -97,6 +107,8 @@ export class Uart16550 implements Device {
     this.overrun = false;
     this.modemDelta = 0;
     this.thrEmpty = false;
+    this.polls = 0;
+    this.starting = false;
     this.update();
   }
 
@@ -127,6 +139,9 @@ export class Uart16550 implements Device {
   /** A wider access reads the one register at `offset`, zero-extended. */
   read(offset: number): number {
     const value = this.peek(offset);
+    if (offset === LSR) this.polls = Math.min(this.polls + 1, POLLS);
+    else if (offset !== DATA) this.polls = 0;
+    if (offset === LSR || offset === IIR_FCR || (offset === DATA && !this.dlab)) this.starting = false;
     switch (offset) {
       case DATA:
         if (this.dlab || this.count === 0) return value;
@@ -154,10 +169,14 @@ export class Uart16550 implements Device {
 
   write(offset: number, _width: 1 | 2 | 4, word: number): void {
     const value = word & 0xff;
+    this.polls = 0;
     switch (offset) {
       case DATA:
         if (this.dlab) this.divisor = (this.divisor & 0xff00) | value;
-        else this.transmit(value);
+        else {
+          this.starting = false;
+          this.transmit(value);
+        }
         break;
       case IER:
         if (this.dlab) this.divisor = (this.divisor & 0xff) | (value << 8);
@@ -196,6 +215,8 @@ export class Uart16550 implements Device {
     w.u16(this.divisor);
     w.bool(this.overrun);
     w.bool(this.thrEmpty);
+    w.u8(this.polls);
+    w.bool(this.starting);
   }
 
   restore(r: StateReader): void {
@@ -211,11 +232,19 @@ export class Uart16550 implements Device {
     this.divisor = r.u16();
     this.overrun = r.bool();
     this.thrEmpty = r.bool();
+    this.polls = r.u8();
+    this.starting = r.bool();
     this.update();
   }
 
   private get dlab(): boolean {
     return (this.lcr & LCR_DLAB) !== 0;
+  }
+
+  private get listening(): boolean {
+    if ((this.mcr & MCR_LOOP) !== 0) return false;
+    const interrupts = (this.ier & IER_RX) !== 0 && ((this.fcr & FCR_ENABLE) !== 0 || !this.starting);
+    return (this.mcr & MCR_RTS) !== 0 || interrupts || this.polls === POLLS;
   }
 
   private get capacity(): number {
@@ -249,6 +278,7 @@ export class Uart16550 implements Device {
     // Enabling the interrupt while THR is empty raises it (datasheet 8.6.7); drivers test for that.
     if ((ier & ~this.ier & IER_THRE) !== 0) this.thrEmpty = true;
     this.ier = ier;
+    this.starting = true;
   }
 
   private controlFifos(fcr: number): void {

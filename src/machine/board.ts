@@ -24,8 +24,8 @@ export interface BoardSocket {
   drive(hart: number, bit: number, level: boolean): void;
   /** The guest wants the power switch. */
   request(kind: SysconRequest, status: number): void;
-  /** The guest read from device `id`. */
-  afterRead(id: number): void;
+  /** The guest touched a register of device `id`. */
+  afterAccess(id: number): void;
 }
 
 /** A device on the board. Its place in the list is its id: its port of the door, its place in saved states. */
@@ -62,7 +62,7 @@ export function buildBoard(config: MachineConfig, backends: readonly BlockBacken
     const device = build(socket.context(id, irq));
     slots.push({ name, device });
     const takesInput = device.input !== undefined;
-    if (region !== undefined) windows.push({ region, device, ...(takesInput && { afterRead: () => socket.afterRead(id) }) });
+    if (region !== undefined) windows.push({ region, device, ...(takesInput && { afterAccess: () => socket.afterAccess(id) }) });
     return device;
   };
 

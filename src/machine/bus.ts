@@ -8,8 +8,8 @@ import type { Region } from './memory-map.ts';
 export interface Window {
   readonly region: Region;
   readonly device: Device;
-  /** Called after the guest read a register: the device may have room for more input. */
-  readonly afterRead?: () => void;
+  /** Called after the guest touched a register: the device may take more input now. */
+  readonly afterAccess?: () => void;
 }
 
 const LOW = (MACHINE_AT + MACHINE.mmioLow) >>> 2;
@@ -36,7 +36,7 @@ export class Bus implements CoreHost {
     const offset = address - window.region.base;
     this.mailbox[LOW] = device.read(offset, width === 8 ? 4 : (width as 1 | 2 | 4));
     this.mailbox[HIGH] = width === 8 ? device.read(offset + 4, 4) : 0;
-    window.afterRead?.();
+    window.afterAccess?.();
     return true;
   }
 
@@ -53,6 +53,7 @@ export class Bus implements CoreHost {
     } else {
       device.write(offset, width as 1 | 2 | 4, width === 4 ? low : low & (width === 2 ? 0xffff : 0xff));
     }
+    window.afterAccess?.();
     return true;
   }
 

@@ -154,7 +154,7 @@ export class Engine {
       },
       drive: (hart, bit, level) => this.drive(hart, bit, level),
       request: (kind, status) => this.request(kind, status),
-      afterRead: (id) => {
+      afterAccess: (id) => {
         if (this.hungry.has(id)) this.leave();
       },
     });
@@ -245,7 +245,7 @@ export class Engine {
     this.attention();
   }
 
-  /** Has {@link run} come back each time the guest reads a register of `port`. */
+  /** Has {@link run} come back each time the guest touches a register of `port`. */
   setHungry(port: number, hungry: boolean): void {
     if (hungry) this.hungry.add(port);
     else this.hungry.delete(port);

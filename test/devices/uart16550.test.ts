@@ -41,6 +41,35 @@ describe('transmitter', () => {
 });
 
 describe('receiver', () => {
+  beforeEach(() => set(4, 0x02));
+
+  test('takes nothing before somebody listens: RTS, receive interrupts, or reading LSR again and again', () => {
+    set(4, 0x00);
+    expect(uart.input(Uint8Array.of(1))).toBe(0);
+    set(1, 0x0f);
+    expect(get(1)).toBe(0x0f); // so far a driver may only want to know which bits there are
+    expect(uart.room).toBe(0);
+    get(5);
+    expect(uart.room).toBe(1);
+    set(2, 0x01);
+    set(1, 0x01);
+    expect(uart.room).toBe(16);
+    set(2, 0x00);
+    set(1, 0x00);
+    expect(uart.room).toBe(0);
+    for (let i = 0; i < 20; i++) {
+      get(5);
+      set(0, 0x41); // a driver that waits to send
+    }
+    expect(uart.room).toBe(0);
+    for (let i = 0; i < 8; i++) get(5);
+    expect(uart.input(Uint8Array.of(7))).toBe(1);
+    expect(get(0)).toBe(7);
+    expect(uart.room).toBe(1); // after a byte the guest may go on polling
+    set(3, 0x03);
+    expect(uart.room).toBe(0);
+  });
+
   test('takes one byte without FIFOs and sixteen with them', () => {
     expect(uart.input(new Uint8Array(20))).toBe(1);
     get(0);
