@@ -146,15 +146,16 @@ export class Checkpoints {
     for (const page of this.base.difference(checkpoint.ram)) pages.add(page);
     for (const page of pages) {
       this.store.read(checkpoint.ram.get(page), memory.ramBytes.subarray(page * PAGE_SIZE, (page + 1) * PAGE_SIZE));
-      tracker.note(page);
+      engine.core.ramChanged(page * PAGE_SIZE, PAGE_SIZE);
     }
+    tracker.collect();
     tracker.takeChanged();
     const old = this.base;
     this.base = checkpoint.ram.changed([], () => ZERO_PAGE);
     old.release();
     checkpoint.disks.forEach((chunks, i) => engine.board.disks[i].restoreChunks(chunks));
     this.diskLists = [];
-    engine.restoreState(new StateReader(checkpoint.state));
+    engine.restoreState(new StateReader(checkpoint.state), true);
   }
 
   /** Compresses some pages if room may get short: to be called when there is time. @returns whether there is more to do */

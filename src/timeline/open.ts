@@ -3,10 +3,10 @@ import { Engine } from '../machine/engine.ts';
 import type { HostRoom } from '../machine/host-room.ts';
 import { Machine, type RunOptions } from '../machine/machine.ts';
 import { type Hardware, type ImageFiles, type NamedBytes, rebuildHardware } from '../machine/options.ts';
-import { restoreMachine, saveMachine } from '../machine/save.ts';
 import type { ImageName, MachineConfig } from '../machine/config.ts';
 import { type Recording, readRecording } from '../record/format.ts';
 import { ReplayDoor } from '../record/replay-door.ts';
+import { copyState } from './copy.ts';
 import { Timeline, type TimelineOptions } from './timeline.ts';
 
 /** What opening a recording may be told. */
@@ -100,7 +100,7 @@ export function branchMachine(timeline: Timeline, hardware: Hardware, options: R
     core: coreFactory(options.core ?? timeline.engine.core.kind),
     output: () => undefined,
   });
-  restoreMachine(engine, saveMachine(timeline.engine));
+  copyState(timeline.engine, engine);
   const parent = { id: timeline.log.header.id, at: timeline.at };
   return new Machine(hardware, { ...options, parent }, room, { engine, past });
 }
