@@ -28,6 +28,8 @@ const WIDTHS = new Map<string, number>(HART_STATE_FIELDS.map(([name, width]) => 
 
 /** A bare machine: one hart, RAM, a core, and a host that answers MMIO and writes it down. */
 export class Bare {
+  readonly kind: CoreKind;
+  readonly ramSize: number;
   readonly memory: WebAssembly.Memory;
   readonly view: DataView;
   /** Guest RAM. */
@@ -39,7 +41,9 @@ export class Bare {
   /** MMIO accesses in order. */
   log: string[] = [];
 
-  constructor(readonly kind: CoreKind, readonly ramSize: number, extensions = ALL_EXTENSIONS) {
+  constructor(kind: CoreKind, ramSize: number, extensions = ALL_EXTENSIONS) {
+    this.kind = kind;
+    this.ramSize = ramSize;
     const pages = Math.ceil(ramTables(ramSize).end / 65536);
     this.memory = new WebAssembly.Memory({ initial: pages, maximum: pages });
     this.view = new DataView(this.memory.buffer);

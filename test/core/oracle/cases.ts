@@ -11,7 +11,7 @@ import type { Space } from './pages.ts';
 /** One generated case: what the hart starts with, and its instructions, each in a slot of 4 bytes. */
 export interface Case {
   readonly kind: string;
-  readonly csrs: Partial<Record<keyof typeof INPUT_CSRS, bigint>>;
+  readonly csrs: Partial<Record<keyof typeof INPUT_CSRS | `pmpaddr${number}`, bigint>>;
   readonly x: bigint[];
   readonly f: bigint[];
   readonly code: number[];

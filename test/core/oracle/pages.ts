@@ -24,8 +24,11 @@ const canonical = (levels: number, address: bigint): bigint => BigInt.asUintN(64
 /** Hands out pages of the pool and writes entries. */
 class Tables {
   private next = TABLES;
+  private readonly ram: DataView;
 
-  constructor(private readonly ram: DataView) {}
+  constructor(ram: DataView) {
+    this.ram = ram;
+  }
 
   page(): number {
     if (this.next === TABLES + TABLES_SIZE) throw new Error('the pool of page tables is used up');
