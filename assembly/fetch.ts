@@ -1,13 +1,13 @@
 import { trapped } from "./fault";
 import {
-  DECODE_AT, DEBUG_EXECUTE, HART_CROSSING, HART_FETCH_BANK, HART_PRV, MACHINE_DECODES, OP_CROSSING, OP_DECODE, OP_PAGE_END, RAM_AT, RAM_BASE,
+  DECODE_AT, HART_CROSSING, HART_FETCH_BANK, HART_PRV, MACHINE_DECODES, OP_CROSSING, OP_DECODE, OP_OBSERVED, OP_PAGE_END, RAM_AT, RAM_BASE,
   SLOTS_PER_PAGE, SLOT_SIZE, TLB_EXECUTE,
 } from "./generated/layout";
 import { fusedOp } from "./generated/fused";
 import { decode16, decode32 } from "./generated/decode";
-import { debugOnPage, physical } from "./memory";
+import { physical, stopsOnPage } from "./memory";
 import { pmpWholePage } from "./pmp";
-import { decodedPage, inRam, ownerOf } from "./ram";
+import { decodedPage, inRam, isObserved, ownerOf } from "./ram";
 import { emit } from "./slot";
 import { setTrap, Cause } from "./fault";
 import { Access, NOWHERE, leafEntry } from "./walk";
@@ -33,7 +33,7 @@ export function fetchPage(h: usize, pc: u64): usize {
     if (physical(h, pc + 2, 2, Access.EXECUTE, load<u32>(h, HART_PRV), true) == NOWHERE) return 0;
   }
   const decoded = decodedPage(<u32>((pageAt - RAM_BASE) >> 12));
-  observedPage = debugOnPage(pc, DEBUG_EXECUTE) || !whole;
+  observedPage = stopsOnPage(pc) || !whole;
   if (!observedPage) {
     const e = load<u32>(h, HART_FETCH_BANK) + <u32>TLB_EXECUTE + (<u32>(pc >> 8) & 0xff0);
     store<u64>(e, pc & ~0xfff);
@@ -47,6 +47,7 @@ export function fetchPage(h: usize, pc: u64): usize {
 export function decodeSlot(decoded: usize, slot: usize): void {
   decodeAlone(decoded, slot);
   const w = load<u32>(slot);
+  if ((w & 0x3ff) == OP_OBSERVED) return;
   const next = slot + ((w >>> 10) & 0x18);
   if (next >= decoded + SLOTS_PER_PAGE * SLOT_SIZE) return;
   if ((load<u32>(next) & 0x3ff) == OP_DECODE) decodeAlone(decoded, next);
@@ -54,10 +55,14 @@ export function decodeSlot(decoded: usize, slot: usize): void {
   if (fused) store<u32>(slot, (w & ~0x3ff) | fused);
 }
 
-/** A 4-byte instruction at the page's end becomes CROSSING. */
+/** A 4-byte instruction at the page's end becomes CROSSING, one that is looked at OBSERVED. */
 function decodeAlone(decoded: usize, slot: usize): void {
   store<u64>(MACHINE_DECODES, load<u64>(MACHINE_DECODES) + 1);
   const offset = <u32>(slot - decoded) >>> 2;
+  if (isObserved(offset)) {
+    emit(slot, OP_OBSERVED, 2, 0, 0, 0);
+    return;
+  }
   const at = RAM_AT + <usize>ownerOf(decoded) * 4096 + offset;
   const low = <u32>load<u16>(at);
   if ((low & 3) != 3) decode16(slot, low);
@@ -78,18 +83,33 @@ export function decodeCrossing(h: usize, decoded: usize, pc: u64): usize {
     return 0;
   }
   const low = <u32>load<u16>(RAM_AT + <usize>ownerOf(decoded) * 4096 + 0xffe);
+  return ownSlots(h, low | (<u32>load<u16>(RAM_AT + <usize>(pa - RAM_BASE)) << 16));
+}
+
+/** The instruction at an observed pc, decoded into the hart's own slots. @returns as {@link decodeCrossing} */
+export function decodeObserved(h: usize, decoded: usize, pc: u64): usize {
+  const at = RAM_AT + <usize>ownerOf(decoded) * 4096 + (<usize>pc & 0xfff);
+  const low = <u32>load<u16>(at);
+  if ((low & 3) != 3) return ownSlots(h, low);
+  return (pc & 0xfff) == 0xffe ? decodeCrossing(h, decoded, pc) : ownSlots(h, load<u32>(at));
+}
+
+/** Decodes one instruction into the hart's own slots; its bits are kept 12 bytes behind, for {@link bitsOf}. */
+function ownSlots(h: usize, bits: u32): usize {
   const slot = h + HART_CROSSING;
-  const bits = low | (<u32>load<u16>(RAM_AT + <usize>(pa - RAM_BASE)) << 16);
-  decode32(slot, bits);
-  store<u32>(slot, bits, 8);
-  emit(slot + 16, OP_PAGE_END, 2, 0, 0, 0);
+  if ((bits & 3) != 3) decode16(slot, bits);
+  else {
+    decode32(slot, bits);
+    emit(slot + 16, OP_PAGE_END, 2, 0, 0, 0);
+  }
+  emit(slot + 8, OP_PAGE_END, 2, 0, 0, bits);
   return slot;
 }
 
 /** Bits of the instruction in a slot, for the trap value of an illegal one. */
 export function bitsOf(pageIp: usize, ip: usize): u32 {
-  // an instruction that crosses pages was decoded into the hart's own slots, which lie below all decoded pages
-  if (ip < DECODE_AT) return load<u32>(ip, 8);
+  // the hart's own slots lie below all decoded pages
+  if (ip < DECODE_AT) return load<u32>(ip, 12);
   const at = RAM_AT + <usize>ownerOf(pageIp) * 4096 + (<u32>(ip - pageIp) >>> 2);
   const low = <u32>load<u16>(at);
   return (low & 3) != 3 ? low : load<u32>(at);

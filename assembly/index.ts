@@ -6,11 +6,11 @@ import { clearTrap } from "./fault";
 import { csrValue } from "./generated/csr";
 import { HART_INDEX, HART_PRV, MACHINE_HART_COUNT, MACHINE_MMIO_HIGH, MACHINE_MMIO_LOW, PAGE_FLAG_DIRTY } from "./generated/layout";
 import { physical } from "./memory";
-import { configureRam, dropDecoded, dropTranslations, flagsAt, ramChanged, ramSize } from "./ram";
+import { configureRam, dropDecoded, dropTranslations, flagsAt, observePlaces, ramChanged, ramSize } from "./ram";
 import { Access, NOWHERE } from "./walk";
 
 export { run } from "./generated/interpreter";
-export { ramChanged };
+export { dropTranslations, ramChanged };
 
 /** Tells the core how large RAM is and where its tables are. Call once, before anything else. */
 export function configure(size: u32, flags: u32, decodeIndex: u32, writeEntries: u32, tableBits: u32): void {
@@ -33,6 +33,12 @@ export function dropDerived(): void {
     store<u32>(h, i, HART_INDEX);
     resetBanks(h);
   }
+}
+
+/** See `Core.debugPointsChanged`. */
+export function debugPointsChanged(places: bool): void {
+  if (places) observePlaces();
+  dropTranslations();
 }
 
 /** See `Core.clearDirty`. */

@@ -1,6 +1,6 @@
 // The WebAssembly core with the translator's door: the same exports, another interpreter loop, and what translated code calls.
 
-export { clearDirty, configure, dropDerived, hartChanged, ramChanged, readCsr, translate, writeCsr } from "./index";
+export { clearDirty, configure, debugPointsChanged, dropDerived, dropTranslations, hartChanged, ramChanged, readCsr, translate, writeCsr } from "./index";
 export { run } from "./generated/interpreter-jit";
 export { codePage, float, loadAddress, markTranslated, storeAddress, unmarkTranslated } from "./jit";
 export { clmul, clmulh, clmulr } from "./integer";

@@ -130,7 +130,8 @@ export function runRegions(h: usize, pc: u64, decoded: usize, hot: bool): i32 {
         request(h, key, pc, from);
       }
     } else if (ran && links(from, key)) request(h, key, pc, from);
-    if (load<u32>(QUEUE_COUNT_AT) != 0 && ticksNow() >= flushAt) {
+    // also when time went back to a state that was kept
+    if (load<u32>(QUEUE_COUNT_AT) != 0 && flushAt - ticksNow() - 1 >= <u64>load<u32>(PATIENCE_AT)) {
       flush();
       e = find(key);
     }

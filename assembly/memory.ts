@@ -1,8 +1,8 @@
 import { dataPrivilege } from "./banks";
 import { Cause, DEBUG_MET, setTrap } from "./fault";
 import {
-  DEBUG_READ, DEBUG_WRITE, HART_DATA_BANK, HART_SATP, MACHINE_DEBUG_ADDRESS, MACHINE_DEBUG_COUNT, MACHINE_DEBUG_END, MACHINE_DEBUG_HIT,
-  MACHINE_DEBUG_KIND, MACHINE_DEBUG_SKIP, MACHINE_DEBUG_START, MACHINE_MMIO_HIGH, MACHINE_MMIO_LOW, MACHINE_REFILLS, RAM_AT, RAM_BASE,
+  DEBUG_EXECUTE, DEBUG_READ, DEBUG_WRITE, HART_DATA_BANK, HART_SATP, MACHINE_DEBUG_ADDRESS, MACHINE_DEBUG_COUNT, MACHINE_DEBUG_END, MACHINE_DEBUG_HIT,
+  MACHINE_DEBUG_KIND, MACHINE_DEBUG_SKIP, MACHINE_DEBUG_START, MACHINE_MMIO_HIGH, MACHINE_MMIO_LOW, MACHINE_PLACE_COUNT, MACHINE_REFILLS, NARROW_POINT, RAM_AT, RAM_BASE,
   TLB_WRITE,
 } from "./generated/layout";
 import { mmioRead, mmioWrite } from "./host";
@@ -29,6 +29,19 @@ export function physical(h: usize, va: u64, width: u32, access: Access, prv: u32
     return NOWHERE;
   }
   return pa;
+}
+
+/** Whether an execute point that is not observed by its places lies on the page of va. */
+export function stopsOnPage(va: u64): bool {
+  const count = load<u32>(MACHINE_DEBUG_COUNT);
+  const page = va & ~0xfff;
+  const narrow: u64 = load<u32>(MACHINE_PLACE_COUNT) != 0 ? <u64>NARROW_POINT : 0;
+  for (let i: u32 = 0; i < count; i++) {
+    const p = i << 3;
+    const start = load<u64>(MACHINE_DEBUG_START + p), end = load<u64>(MACHINE_DEBUG_END + p);
+    if ((load<u64>(MACHINE_DEBUG_KIND + p) & DEBUG_EXECUTE) != 0 && end - start > narrow && start <= (page | 0xfff) && end > page) return true;
+  }
+  return false;
 }
 
 /** Whether a debug point of `kind` lies on the page of va. */

@@ -1,6 +1,6 @@
 import {
   DECODE_AT, DECODE_OWNER_AT, DECODE_PAGES, DECODE_STRIDE, HART_FETCH_BANK, HART_PC, HART_RESERVATION, HART_RESERVATION_WIDTH, MACHINE_HART_COUNT,
-  MACHINE_NEXT_DECODE, MACHINE_TABLE_COUNT, MAX_TABLES, PAGE_FLAG_DECODED, PAGE_FLAG_DIRTY, PAGE_FLAG_TABLE_LEAF, PAGE_FLAG_TABLE_UPPER,
+  MACHINE_NEXT_DECODE, MACHINE_PLACES, MACHINE_PLACE_COUNT, MACHINE_TABLE_COUNT, MAX_TABLES, PAGE_FLAG_DECODED, PAGE_FLAG_DIRTY, PAGE_FLAG_TABLE_LEAF, PAGE_FLAG_TABLE_UPPER,
   PAGE_FLAG_TRANSLATED, RAM_AT, RAM_BASE, SLOTS_PER_PAGE, TABLE_LIST_AT, TLB_BANKS, TLB_ENTRIES, TLB_ENTRY_SIZE, TLB_EXECUTE, TLB_READ,
   TLB_WRITE, OP_PAGE_END,
 } from "./generated/layout";
@@ -113,6 +113,15 @@ export function ownerOf(decoded: usize): u32 {
 /** Forgets the slots that bytes [at, at+length) of a page may be part of: an instruction may begin 2 bytes before, and be the second of a pair that began 4 before that. */
 function undecode(page: u32, at: u32, length: u32): void {
   const decoded = DECODE_AT + <usize>load<u16>(decodeIndexAt + (page << 1)) * DECODE_STRIDE;
+  clearSlots(decoded, at, length);
+  // a page that is written again and again has become data: the imm of its PAGE_END slot counts
+  const count = decoded + SLOTS_PER_PAGE * 8 + 4;
+  const n = load<u32>(count) + 1;
+  store<u32>(count, n);
+  if (n % STORES_TO_CODE == 0) forgetDecoded(page, decoded);
+}
+
+function clearSlots(decoded: usize, at: u32, length: u32): void {
   const first: u32 = at < 2 ? 0 : (at - 2) >>> 1;
   const last = (at + length - 1) >>> 1;
   for (let slot: u32 = first < 2 ? 0 : first - 2; slot < first; slot++) {
@@ -120,11 +129,22 @@ function undecode(page: u32, at: u32, length: u32): void {
     store<u32>(decoded + (slot << 3), (w & ~0x3ff) | firstOf(w & 0x3ff));
   }
   memory.fill(decoded + (first << 3), 0, (last - first + 1) << 3);
-  // a page that is written again and again has become data: the imm of its PAGE_END slot counts
-  const count = decoded + SLOTS_PER_PAGE * 8 + 4;
-  const n = load<u32>(count) + 1;
-  store<u32>(count, n);
-  if (n % STORES_TO_CODE == 0) forgetDecoded(page, decoded);
+}
+
+/** MACHINE.places changed: the slots there are decoded anew. */
+export function observePlaces(): void {
+  const count = load<u32>(MACHINE_PLACE_COUNT);
+  for (let i: u32 = 0; i < DECODE_PAGES; i++) {
+    if (load<i32>(DECODE_OWNER_AT + (i << 2)) < 0) continue;
+    for (let n: u32 = 0; n < count; n++) clearSlots(DECODE_AT + <usize>i * DECODE_STRIDE, load<u16>(MACHINE_PLACES + (n << 1)), 2);
+  }
+}
+
+/** Whether the instruction at a place of a page is to be looked at each time. */
+export function isObserved(place: u32): bool {
+  const count = load<u32>(MACHINE_PLACE_COUNT);
+  for (let n: u32 = 0; n < count; n++) if (load<u16>(MACHINE_PLACES + (n << 1)) == place) return true;
+  return false;
 }
 
 /** So many stores make a page with decoded code one without. */

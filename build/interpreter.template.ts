@@ -2,12 +2,12 @@ import { amoAddress, cacheAllowed, cacheBlock, loadReserved, storeConditional, z
 import { hartAt, selectBanks } from "../banks";
 import { clearReplan, csrOperation, csrQuiet, csrReplan } from "../csr";
 import { DEBUG_MET, clearTrap, setTrap, trapCause, trapValue, trapped } from "../fault";
-import { bitsOf, decodeCrossing, decodeSlot, fetchPage, observedPage } from "../fetch";
+import { bitsOf, decodeCrossing, decodeObserved, decodeSlot, fetchPage, observedPage } from "../fetch";
 import { box32, clmul, clmulh, clmulr, div, divu, divuw, divw, mulh, mulhsu, mulhu, orcb, rem, remu, remuw, remw, rev8, unbox32 } from "../integer";
 import {
   DEBUG_EXECUTE, EXIT_BUDGET, EXIT_DEBUG, EXIT_REPLAN, EXIT_SBI, EXIT_WAIT, EXT_C, HART_DATA_BANK, HART_F, HART_FETCH_BANK, HART_FFLAGS, HART_FRM,
   HART_HSM, HART_MIE, HART_MSTATUS, HART_PC, HART_PRV, HART_SINK, HART_TICKS_END, HART_WAITING, HART_X, MACHINE_ATTENTION, MACHINE_DEBUG_COUNT,
-  MACHINE_DEBUG_SKIP, MACHINE_LEFT, MACHINE_TIME_END, OP_CROSSING, OP_DECODE, OP_ILLEGAL, OP_PAGE_END, RAM_AT, TLB_EXECUTE, TLB_WRITE,
+  MACHINE_DEBUG_SKIP, MACHINE_LEFT, MACHINE_TIME_END, OP_CROSSING, OP_DECODE, OP_ILLEGAL, OP_OBSERVED, OP_PAGE_END, RAM_AT, TLB_EXECUTE, TLB_WRITE,
   /*OPS*/
 } from "./layout";
 import { NO_REGION, heats, runRegions } from "../jit";
@@ -152,6 +152,20 @@ export function run(hart: u32, ticks: i32): i32 {
         left++;
         ip = at;
         pageIp = at - 0x3ff8;
+        limit = 0;
+        limitBytes = 0;
+        continue;
+      }
+      case OP_OBSERVED: {
+        pc = vpage + ((ip - pageIp) >> 2);
+        store<u64>(h, pc, HART_PC);
+        store<i32>(MACHINE_LEFT, left + rest);
+        if (debugMet(pc, 1, DEBUG_EXECUTE)) return finish(h, left + rest + 1, EXIT_DEBUG);
+        const at = decodeObserved(h, pageIp, pc);
+        if (trapped()) break;
+        left++;
+        ip = at;
+        pageIp = at - ((<usize>pc & 0xfff) << 2);
         limit = 0;
         limitBytes = 0;
         continue;

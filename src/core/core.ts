@@ -32,8 +32,12 @@ export interface Core {
   ramChanged(offset: number, length: number): void;
   /** The host changed a hart's registers or CSRs: derived per-hart state (banks, mode) is recomputed. */
   hartChanged(hart: number): void;
-  /** Drops everything derived: TLBs, decoded and translated code. After a restore, a change of core or of the debug points. */
+  /** Drops everything derived: TLBs, decoded and translated code. After a restore or a change of core. */
   dropDerived(): void;
+  /** Drops translations (TLBs) only: after a restore that told of every changed page of RAM by {@link ramChanged}. Code stays. */
+  dropTranslations(): void;
+  /** The debug points in MACHINE changed. @param places MACHINE.places did, too */
+  debugPointsChanged(places: boolean): void;
   /** Forgets which pages are dirty (clears the flag of all) and makes the next store to each page set it again. */
   clearDirty(): void;
   /**

@@ -46,6 +46,8 @@ export const PSEUDO_OPS = {
   CROSSING: 2,
   /** Illegal instruction; imm holds its bits. */
   ILLEGAL: 3,
+  /** An execute point lies at this place of some page (MACHINE.places): a look at the address decides. */
+  OBSERVED: 4,
 } as const;
 export const FIRST_ROW = 16;
 

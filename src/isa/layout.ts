@@ -114,6 +114,10 @@ export const HART = { ...state.offsets, ...derived.offsets };
 export const HART_SIZE = align(state.size + derived.size, 1024);
 
 export const MAX_DEBUG_POINTS = 64;
+/** Execute points of at most so many bytes are observed by places, longer ones by pages. */
+export const NARROW_POINT = 64;
+/** Most places observed; where more would be needed, points are observed by pages. */
+export const MAX_PLACES = 256;
 
 export const MACHINE_FIELDS = [
   /** Guest time in ticks, plus what is left of the running slice: now = timeEnd − left. */
@@ -155,6 +159,9 @@ export const MACHINE_FIELDS = [
   ['debugKind', 8, MAX_DEBUG_POINTS],
   ['debugStart', 8, MAX_DEBUG_POINTS],
   ['debugEnd', 8, MAX_DEBUG_POINTS],
+  /** Places in a page (addresses' low 12 bits) whose instructions are looked at one by one: those of narrow execute points, and more. */
+  ['placeCount', 4],
+  ['places', 2, MAX_PLACES],
 ] as const satisfies readonly Field[];
 
 /** Kinds of debug points (bits): the access that meets them. */

@@ -104,6 +104,10 @@ export function createJitCore(memory: WebAssembly.Memory, host: CoreHost, option
       translator.clear();
       core.dropDerived();
     },
+    debugPointsChanged(places: boolean): void {
+      if (places) translator.observe();
+      core.debugPointsChanged(places);
+    },
     statistics: () => ({
       ticks: count(COUNT.ticks),
       entered: count(COUNT.entered),

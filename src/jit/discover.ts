@@ -10,6 +10,8 @@ export interface CodeSource {
   decode(ram: number, ram2: number): Decoded | undefined;
   /** Whether the instruction at `ram` is worth translating: it has been executed. */
   executed(ram: number): boolean;
+  /** Whether a debugger looks at the instruction at `ram` each time: the interpreter executes it. */
+  observed(ram: number): boolean;
 }
 
 /** How large a region may grow. */
@@ -89,7 +91,7 @@ class Discovery {
       if (!decoded) return;
       const kind = classify(decoded);
       const next = at + decoded.length;
-      if (kind === 'leave') {
+      if (kind === 'leave' || this.source.observed(this.ramOf(at))) {
         this.leaves.add(at);
         this.returns.push(next);
         this.later(next, depth);

@@ -49,6 +49,8 @@ export class Translator implements GrowthWorld {
   private readonly refused = new Set<number>();
   /** RAM offsets of instructions whose rare cases are common. */
   private readonly common = new Set<number>();
+  /** Places of pages that a debugger looks at. */
+  private readonly places = new Set<number>();
   /** How often code at a RAM page had to be dropped. */
   private readonly drops = new Map<number, number>();
   /** Functions made, modules, bytes of modules, and guest instructions translated. */
@@ -143,6 +145,21 @@ export class Translator implements GrowthWorld {
     }
   }
 
+  /** MACHINE.places changed: code that goes over one of them stops there from now on. */
+  observe(): void {
+    this.places.clear();
+    const count = this.memory.getUint32(MACHINE_AT + MACHINE.placeCount, true);
+    for (let i = 0; i < count; i++) this.places.add(this.memory.getUint16(MACHINE_AT + MACHINE.places + i * 2, true));
+    this.refused.clear();
+    for (const region of [...this.cache.values()]) {
+      const over = region.ranges.some(({ start, end }) => {
+        for (let at = start; at < end; at += 2) if (this.places.has(at & 0xfff)) return true;
+        return false;
+      });
+      if (over) this.cache.drop(region);
+    }
+  }
+
   /** Forgets what was learnt of the code. */
   clear(): void {
     this.refused.clear();
@@ -164,6 +181,7 @@ export class Translator implements GrowthWorld {
       page: (delta) => (delta === 0 ? basePage : this.codePage(hart, base + BigInt(delta) * 4096n, prv)),
       decode: (first, second) => this.decodeAt(first, second),
       executed: (at) => this.options.unexecuted === true || this.wasExecuted(at),
+      observed: (at) => this.places.has(at & 0xfff),
     };
   }
 

@@ -2,7 +2,7 @@ import type { Core } from '../core/core.ts';
 import type { DeviceContext } from '../devices/device.ts';
 import type { SysconRequest } from '../devices/syscon.ts';
 import { HART_STATE, handleSbiCall, type SbiHost } from '../firmware/index.ts';
-import { DEBUG, EXIT, MACHINE, MACHINE_AT, MAX_DEBUG_POINTS, PAGE_SIZE } from '../isa/layout.ts';
+import { DEBUG, EXIT, MACHINE, MACHINE_AT, MAX_DEBUG_POINTS, MAX_PLACES, NARROW_POINT, PAGE_SIZE } from '../isa/layout.ts';
 import { DivergenceError } from '../record/divergence.ts';
 import { COMMAND, type Command, type Door, EVENT, type EventKind, type HostEvent, type Instant, MACHINE_PORT } from '../record/door.ts';
 import type { BlockBackend } from '../storage/index.ts';
@@ -83,6 +83,8 @@ export interface EngineParts {
 /** Of MACHINE.lastTrap: the trap was an interrupt. */
 const INTERRUPT_BIT = 0x8000_0000;
 const LONGEST_RUN = 2 ** 31 - 1;
+/** So many observed places and the old ones are let go. */
+const MANY_PLACES = 32;
 const NO_RESERVATION = 0xffff_ffff_ffff_ffffn;
 const NEVER = 0xffff_ffff_ffff_ffffn;
 const EVERYWHERE: DebugPoint = { kind: DEBUG.EXECUTE, start: 0n, end: 0xffff_ffff_ffff_ffffn };
@@ -122,6 +124,8 @@ export class Engine {
   private ended: Halt | undefined;
   private failure: unknown;
   private points: readonly DebugPoint[] = [];
+  /** Places of pages that the core observes. */
+  private readonly places = new Set<number>();
   /** Ports with input waiting outside, that want to be told when a device was read. */
   private readonly hungry = new Set<number>();
 
@@ -223,6 +227,7 @@ export class Engine {
     this.tracker.collect();
     this.attached.dropDerived();
     this.attached = factory(this.memory.memory, this.bus);
+    this.attached.debugPointsChanged(true);
     this.refreshCore();
   }
 
@@ -320,9 +325,10 @@ export class Engine {
 
   /**
    * Restores what {@link saveState} wrote; RAM and disks must be in place already. Machine and core follow.
+   * @param told the core was told of every page of RAM that changed: code it derived from others stays
    * @throws StateError when it is damaged or of another configuration; the machine must be restored again then
    */
-  restoreState(r: StateReader): void {
+  restoreState(r: StateReader, told = false): void {
     this.failure = new StateError('the machine is only partly restored');
     this.late.clear();
     this.deadlines.clear();
@@ -345,7 +351,9 @@ export class Engine {
       hart.state.set(bytes);
     }
     if (this.rotation.current >= this.harts.length) throw new StateError(`saved turn is of hart ${this.rotation.current}, there are ${this.harts.length}`);
-    this.refreshCore();
+    if (told) this.attached.dropTranslations();
+    else this.attached.dropDerived();
+    for (const hart of this.harts) this.attached.hartChanged(hart.index);
     this.failure = undefined;
   }
 
@@ -621,13 +629,34 @@ export class Engine {
   private installPoints(points: readonly DebugPoint[]): void {
     const { memory } = this;
     memory.setMachine32('debugCount', points.length);
+    const places = this.observe(points);
     points.forEach(({ kind, start, end }, i) => {
       memory.view.setBigUint64(MACHINE_AT + MACHINE.debugKind + i * 8, BigInt(kind), true);
       memory.view.setBigUint64(MACHINE_AT + MACHINE.debugStart + i * 8, start, true);
       memory.view.setBigUint64(MACHINE_AT + MACHINE.debugEnd + i * 8, end, true);
     });
-    this.tracker.collect();
-    this.attached.dropDerived();
+    this.attached.debugPointsChanged(places);
+  }
+
+  /**
+   * Has the places of narrow execute points observed. Those of earlier points stay so, at next to no cost, until there are many: the same point
+   * set again and again changes nothing. @returns whether the places are others now
+   */
+  private observe(points: readonly DebugPoint[]): boolean {
+    const { memory, places } = this;
+    const needed = new Set<number>();
+    for (const { kind, start, end } of points) {
+      if ((kind & DEBUG.EXECUTE) === 0 || end - start > BigInt(NARROW_POINT)) continue;
+      for (let at = start & ~1n; at < end; at += 2n) needed.add(Number(at & 0xfffn));
+    }
+    if ([...needed].every((place) => places.has(place))) return false;
+    if (places.size + needed.size > MANY_PLACES) places.clear();
+    for (const place of needed) places.add(place);
+    // MAX_DEBUG_POINTS of the widest would be too many: then pages are observed.
+    const list = places.size > MAX_PLACES ? [] : [...places];
+    memory.setMachine32('placeCount', list.length);
+    list.forEach((place, i) => memory.view.setUint16(MACHINE_AT + MACHINE.places + i * 2, place, true));
+    return true;
   }
 
   /** Power-on and reset: RAM zero but for what is loaded, devices and harts reset; time and disks go on. */

@@ -17,6 +17,7 @@ function source(program: Uint8Array): CodeSource {
     page: (delta) => (delta === 0 || delta === 1 ? delta * 4096 : -1),
     decode: (first, second) => decode(view.getUint16(first, true) | (second < 0 ? 0 : view.getUint16(second, true) << 16), ALL_EXTENSIONS),
     executed: (at) => at < program.length,
+    observed: () => false,
   };
 }
 

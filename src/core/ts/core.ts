@@ -81,6 +81,17 @@ class TsCore implements Core {
     translation.forgetProtection();
   }
 
+  dropTranslations(): void {
+    const { pages, translation } = this.engine;
+    pages.dropTranslations();
+    translation.forgetProtection();
+  }
+
+  /** This core observes execute points by pages: places are nothing to it. */
+  debugPointsChanged(): void {
+    this.engine.pages.dropTranslations();
+  }
+
   clearDirty(): void {
     this.engine.pages.dropTranslations();
     this.state.clearDirty();

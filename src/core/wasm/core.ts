@@ -9,6 +9,8 @@ export interface CoreExports {
   ramChanged(offset: number, length: number): void;
   hartChanged(hart: number): void;
   dropDerived(): void;
+  dropTranslations(): void;
+  debugPointsChanged(places: boolean): void;
   clearDirty(): void;
   translate(hart: number, access: number): number;
   readCsr(hart: number, csr: number): number;
@@ -69,6 +71,8 @@ export function coreOver(exports: CoreExports, memory: WebAssembly.Memory, kind:
     ramChanged: exports.ramChanged,
     hartChanged: exports.hartChanged,
     dropDerived: exports.dropDerived,
+    dropTranslations: exports.dropTranslations,
+    debugPointsChanged: exports.debugPointsChanged,
     clearDirty: exports.clearDirty,
     translate(hart: number, address: bigint, access: Access): bigint {
       mail(address);
