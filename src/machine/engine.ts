@@ -106,7 +106,8 @@ export class Engine {
   readonly late = new LateData();
   /** Where inputs come from; may be changed between runs. */
   door: Door;
-  private readonly plan: BootPlan;
+  /** What is loaded at power-on and at every reset. */
+  readonly plan: BootPlan;
   private readonly rotation: Rotation;
   private readonly deadlines: DeadlineQueue;
   private readonly sbi: SbiHost;

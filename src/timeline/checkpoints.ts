@@ -3,9 +3,11 @@ import type { Engine } from '../machine/engine.ts';
 import { StateReader, StateWriter } from '../machine/state.ts';
 import type { Instant } from '../record/door.ts';
 import type { OverlayChunk } from '../storage/index.ts';
-import { PageStore, ZERO_PAGE } from './page-store.ts';
+import { PageStore } from './page-store.ts';
 import { PageTable } from './page-table.ts';
-import { thin } from './spacing.ts';
+import { pristinePages } from './pristine.ts';
+import { Staging } from './staging.ts';
+import { leastWorth } from './spacing.ts';
 import { packCheckpoint, unpackCheckpoint } from './stored.ts';
 
 /** A state of the machine that can be returned to. */
@@ -21,12 +23,27 @@ export interface Checkpoint {
   readonly disks: readonly (readonly OverlayChunk[])[];
 }
 
+/** A checkpoint whose pages are copied, but not yet looked at. */
+interface Fresh {
+  readonly checkpoint: { -readonly [K in keyof Checkpoint]: Checkpoint[K] };
+  readonly pages: readonly number[];
+  /** Pages more than fit, and their ids. */
+  readonly more: readonly number[];
+  readonly moreIds: readonly number[];
+  /** Ids of the first of `pages`. */
+  readonly ids: number[];
+}
+
+/** Pages that may wait to be looked at: 128 MiB. */
+const MOST_STAGED = 32_768;
+
 /** Earlier first. */
 export const compareInstants = (a: Instant, b: Instant): number => a.instructions - b.instructions || a.sequence - b.sequence;
 
 /**
  * The checkpoints of one machine, in memory: dirty pages only, equal pages once, compressed when there is time, thinned out with distance
- * once they take more than their budget. Taking one changes nothing the guest or the hash can see.
+ * once they take more than their budget. Taking one copies what changed; finding what is equal is left to {@link rest} or to whoever needs it first.
+ * It changes nothing the guest or the hash can see.
  */
 export class Checkpoints {
   private readonly engine: Engine;
@@ -39,21 +56,27 @@ export class Checkpoints {
   /** What the last stored checkpoint was. */
   private stored: { readonly ram: PageTable; readonly disks: Checkpoint['disks'] } | undefined;
   private diskLists: { generation: number; chunks: readonly OverlayChunk[] }[] = [];
+  private readonly staging = new Staging();
+  private fresh: Fresh | undefined;
 
   /**
    * @param engine stands at the first instant; its state becomes the first checkpoint, which is never dropped
-   * @param budget bytes
+   * @param budget bytes @param events that have entered it
+   * @param pristine the machine was just powered on, and nothing but its boot plan is in RAM: what is known need not be read
    */
-  constructor(engine: Engine, budget: number, events = 0) {
+  constructor(engine: Engine, budget: number, events = 0, pristine = false) {
     this.engine = engine;
     this.budget = budget;
     engine.tracker.collect();
     engine.tracker.takeChanged();
-    const all = Array.from({ length: engine.memory.pages }, (_, page) => page);
-    const empty = PageTable.empty(this.store, engine.memory.pages);
-    this.base = empty.changed(all, (page) => this.keep(page));
+    const { pages } = engine.memory;
+    const empty = PageTable.empty(this.store, pages);
+    if (pristine) {
+      const ids = pristinePages(engine, this.store);
+      this.base = empty.changed([...ids.keys()], (page) => ids.get(page)!);
+    } else this.base = empty.changed(Array.from({ length: pages }, (_, page) => page), (page) => this.keep(page));
     empty.release();
-    this.list.push(this.make(events));
+    this.list.push({ ...this.make(events), ram: this.base.share() });
   }
 
   /** All, in order of time. */
@@ -81,12 +104,46 @@ export class Checkpoints {
   /** Takes a checkpoint of the machine as it is, if there is none. @param events index of the next event */
   capture(events: number): Checkpoint {
     const { engine } = this;
+    this.settle();
     const near = this.before(engine.instant);
     if (compareInstants(near.at, engine.instant) === 0) return near;
-    this.rebase();
-    const made = this.make(events);
-    this.insert(made);
-    return made;
+    const { tracker, memory } = engine;
+    tracker.collect();
+    const pages = tracker.takeChanged();
+    const checkpoint = this.make(events) as Checkpoint;
+    this.list.splice(this.list.indexOf(near) + 1, 0, checkpoint);
+    const more = pages.splice(MOST_STAGED);
+    this.staging.take(memory.ramWords, pages);
+    this.fresh = { checkpoint, pages, more, moreIds: more.map((page) => this.keep(page)), ids: [] };
+    return checkpoint;
+  }
+
+  /** Looks at pages of the last checkpoint that were only copied so far. @returns whether there are more */
+  private digest(count: number): boolean {
+    const { fresh } = this;
+    if (fresh === undefined) return false;
+    const first = this.list[0].ram;
+    const { ids, pages } = fresh;
+    for (const end = Math.min(pages.length, ids.length + count); ids.length < end; ) {
+      const i = ids.length;
+      ids.push(this.store.keep(this.staging.words, (i * PAGE_SIZE) / 4, undefined, first.get(pages[i])));
+    }
+    return ids.length < pages.length;
+  }
+
+  /** Makes the last checkpoint whole. */
+  private settle(): void {
+    const { fresh } = this;
+    if (fresh === undefined) return;
+    this.digest(Infinity);
+    this.fresh = undefined;
+    const ids = [...fresh.ids, ...fresh.moreIds];
+    let i = 0;
+    const next = this.base.changed([...fresh.pages, ...fresh.more], () => ids[i++]);
+    this.base.release();
+    this.base = next;
+    fresh.checkpoint.ram = next.share();
+    this.thin();
   }
 
   /**
@@ -95,7 +152,7 @@ export class Checkpoints {
    * @throws StateError when one is damaged
    */
   load(bodies: readonly Uint8Array[], valid: (body: Uint8Array) => boolean): void {
-    let ram = this.list[0].ram.changed([], () => ZERO_PAGE);
+    let ram = this.list[0].ram.share();
     let disks = this.list[0].disks;
     for (const body of bodies) {
       const stored = unpackCheckpoint(body, this.engine.memory.pages);
@@ -114,7 +171,7 @@ export class Checkpoints {
       });
       const { at, time, events, state } = stored;
       if (valid(body) && compareInstants(this.before(at).at, at) !== 0) {
-        this.insert({ at, time, events, state, ram: ram.changed([], () => ZERO_PAGE), disks });
+        this.insert({ at, time, events, state, ram: ram.share(), disks });
       }
     }
     ram.release();
@@ -122,16 +179,22 @@ export class Checkpoints {
 
   /** A checkpoint as it is to be stored in a recording, as the difference from the last one that was; each once. */
   pack(checkpoint: Checkpoint): Uint8Array {
+    this.settle();
     const body = packCheckpoint(checkpoint, this.stored ?? this.list[0], this.store);
     this.stored?.ram.release();
-    this.stored = { ram: checkpoint.ram.changed([], () => ZERO_PAGE), disks: checkpoint.disks };
+    this.stored = { ram: checkpoint.ram.share(), disks: checkpoint.disks };
     return body;
   }
 
   private insert(made: Checkpoint): void {
     this.list.splice(this.list.indexOf(this.before(made.at)) + 1, 0, made);
+    this.thin();
+  }
+
+  /** Drops what there is no room for. */
+  private thin(): void {
     while (this.size > this.budget && this.list.length > 2) {
-      const victim = thin(this.list.map(({ at }) => at.instructions), this.engine.instructions);
+      const victim = leastWorth(this.list.map(({ at }) => at.instructions), this.engine.instructions);
       if (victim < 0) break;
       for (const dropped of this.list.splice(victim, 1)) dropped.ram.release();
     }
@@ -139,6 +202,7 @@ export class Checkpoints {
 
   /** Puts the machine into a checkpoint's state. */
   restore(checkpoint: Checkpoint): void {
+    this.settle();
     const { engine } = this;
     const { memory, tracker } = engine;
     tracker.collect();
@@ -151,20 +215,25 @@ export class Checkpoints {
     tracker.collect();
     tracker.takeChanged();
     const old = this.base;
-    this.base = checkpoint.ram.changed([], () => ZERO_PAGE);
+    this.base = checkpoint.ram.share();
     old.release();
     checkpoint.disks.forEach((chunks, i) => engine.board.disks[i].restoreChunks(chunks));
     this.diskLists = [];
     engine.restoreState(new StateReader(checkpoint.state), true);
   }
 
-  /** Compresses some pages if room may get short: to be called when there is time. @returns whether there is more to do */
+  /** Looks at some pages of the last capture, or compresses some if room may get short: to be called when there is time. @returns whether there is more to do */
   rest(pages: number): boolean {
+    if (this.fresh !== undefined) {
+      if (!this.digest(pages)) this.settle();
+      return true;
+    }
     return this.size > this.budget / 2 && this.store.rest(pages);
   }
 
   /** Drops all after an instant: the future is another one now. */
   forget(after: Instant): void {
+    this.settle();
     const keep = this.list.filter(({ at }) => compareInstants(at, after) <= 0);
     for (const dropped of this.list.slice(keep.length)) dropped.ram.release();
     this.list = keep;
@@ -174,16 +243,7 @@ export class Checkpoints {
     return this.store.keep(this.engine.memory.ramWords, (page * PAGE_SIZE) / 4);
   }
 
-  /** Makes what RAM is now the base. */
-  private rebase(): void {
-    const { tracker } = this.engine;
-    tracker.collect();
-    const next = this.base.changed(tracker.takeChanged(), (page) => this.keep(page));
-    this.base.release();
-    this.base = next;
-  }
-
-  private make(events: number): Checkpoint {
+  private make(events: number): Omit<Checkpoint, 'ram'> {
     const { engine } = this;
     const w = new StateWriter();
     engine.saveState(w);
@@ -194,6 +254,6 @@ export class Checkpoints {
       this.diskLists[i] = { generation: disk.seal(), chunks };
       return chunks;
     });
-    return { at: engine.instant, time: engine.time, events, state: w.finish(), ram: this.base.changed([], () => ZERO_PAGE), disks };
+    return { at: engine.instant, time: engine.time, events, state: w.finish(), disks };
   }
 }

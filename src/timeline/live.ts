@@ -3,48 +3,64 @@ import type { Machine } from '../machine/machine.ts';
 import { type Checkpoint, Checkpoints } from './checkpoints.ts';
 import { Timeline, type TimelineOptions } from './timeline.ts';
 
-/** Instructions between checkpoints of a machine that runs, at least. */
-const DEFAULT_SPACING = 50_000_000;
-/** Milliseconds between them, at least: what a capture costs is little beside that, and so is what lies between to replay. */
-const INTERVAL = 500;
+/** Instructions between checkpoints of a machine that runs, at least: less is replayed in no time. */
+const DEFAULT_SPACING = 20_000_000;
+/** Milliseconds between them, at least, and as long as a capture's cost is below its share of them. */
+const INTERVAL = 250;
+/** What part of the time captures may take; more where they are put into the file, which was asked for. */
+const SHARE = 0.01;
+const STORED_SHARE = 0.2;
+/** Milliseconds that the first capture is taken to cost: short runs do without. */
+const FIRST_COST = 15;
 const DEFAULT_BUDGET = 256 * 2 ** 20;
-/** Pages compressed after a slice. */
-const REST = 16;
+/** Pages looked at or compressed after a slice. */
+const REST = 64;
 
 export interface LiveOptions extends TimelineOptions {
-  /** Milliseconds between checkpoints at least; default 500. */
+  /** Milliseconds between checkpoints at least; default 250. */
   readonly interval?: number;
+  /** Put every checkpoint into the recording as well, so that it opens anywhere at once. */
+  readonly store?: boolean;
 }
 
 /**
- * Keeps checkpoints of a machine while it runs, so that its past can be gone to at any time. Attach before the first run. It costs a capture
- * every spacing, and a budget of memory.
+ * Keeps checkpoints of a machine while it runs, so that its past can be gone to at any time. Attach before the first run. They are as far apart as it
+ * takes for their cost to be a hundredth of the time, and are thinned out within a budget of memory.
  */
 export class LivePast {
-  /** Put every checkpoint into the recording as well, so that it opens anywhere at once. */
-  store = false;
   private readonly machine: Machine;
   private readonly room: HostRoom;
   private readonly options: LiveOptions;
   private readonly checkpoints: Checkpoints;
+  private readonly store: boolean;
   private nextAt: number;
-  private notBefore = 0;
+  private capturedAt: number;
+  /** Milliseconds that the last capture took so far. */
+  private cost = FIRST_COST;
   private lastStored: Checkpoint | undefined;
   private readonly output: Machine['engine']['output'];
 
   constructor(machine: Machine, room: HostRoom, options: LiveOptions = {}) {
+    const { engine, recording } = machine;
     this.machine = machine;
     this.room = room;
     this.options = { ...options, spacing: options.spacing ?? DEFAULT_SPACING };
-    this.checkpoints = new Checkpoints(machine.engine, options.budget ?? DEFAULT_BUDGET, machine.recording.events.length);
-    this.nextAt = machine.engine.instructions + this.options.spacing!;
-    this.output = machine.engine.output;
+    this.store = options.store ?? false;
+    this.checkpoints = new Checkpoints(engine, options.budget ?? DEFAULT_BUDGET, recording.events.length, engine.instructions === 0);
+    this.nextAt = engine.instructions + this.options.spacing!;
+    this.capturedAt = room.now();
+    this.output = engine.output;
     machine.onSlice = () => this.afterSlice();
   }
 
   /** Bytes that checkpoints take. */
   get size(): number {
     return this.checkpoints.size;
+  }
+
+  /** How many there are. */
+  get count(): number {
+    return this.checkpoints.all.length;
   }
 
   /**
@@ -71,16 +87,28 @@ export class LivePast {
   /** Takes a checkpoint where the machine stands, and puts it into the recording if that is wanted: before closing, for a quick way to the end. */
   capture(): void {
     const { engine, recording } = this.machine;
+    this.capturedAt = this.room.now();
     const checkpoint = this.checkpoints.capture(recording.events.length);
     if (this.store && checkpoint !== this.lastStored) this.machine.storeCheckpoint(this.checkpoints.pack(checkpoint));
     this.lastStored = checkpoint;
-    this.notBefore = this.room.now() + (this.options.interval ?? INTERVAL);
     this.nextAt = engine.instructions + this.options.spacing!;
+    this.cost = this.room.now() - this.capturedAt;
   }
 
   private afterSlice(): void {
     const { engine } = this.machine;
-    if ((engine.instructions >= this.nextAt && this.room.now() >= this.notBefore) || (this.store && engine.halt !== undefined)) this.capture();
-    else this.checkpoints.rest(REST);
+    if (this.isDue() || (this.store && engine.halt !== undefined)) {
+      this.capture();
+      return;
+    }
+    const before = this.room.now();
+    this.checkpoints.rest(REST);
+    this.cost += this.room.now() - before;
+  }
+
+  private isDue(): boolean {
+    if (this.machine.engine.instructions < this.nextAt) return false;
+    const wait = Math.max(this.options.interval ?? INTERVAL, this.cost / (this.store ? STORED_SHARE : SHARE));
+    return this.room.now() >= this.capturedAt + (this.options.interval === 0 ? 0 : wait);
   }
 }

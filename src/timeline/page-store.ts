@@ -5,6 +5,7 @@ import { StateError } from '../machine/state.ts';
 
 /** Contents of a page, shared by all checkpoints that have it. */
 interface Page {
+  /** Of its contents; {@link BORROWED} for those of a file, which are kept by others. */
   readonly key: number;
   /** Another page of the same key; 0 for none. */
   next: number;
@@ -16,6 +17,7 @@ interface Page {
 
 /** Id of a page of zeros, which takes no room. */
 export const ZERO_PAGE = 0;
+const BORROWED = -1;
 /** What a page costs besides its bytes. */
 const OVERHEAD = 160;
 
@@ -40,12 +42,16 @@ export class PageStore {
   /**
    * Keeps a page's contents and counts one use.
    * @param from words that hold it from index `at` on @param packed the same compressed, if it is there
-   * @returns its id
+   * @param likely id of a page it may be equal to @returns its id
    */
-  keep(from: Uint32Array, at: number, packed?: Uint8Array): number {
+  keep(from: Uint32Array, at: number, packed?: Uint8Array, likely = ZERO_PAGE): number {
     let zero = at;
     while (zero < at + WORDS && from[zero] === 0) zero++;
     if (zero === at + WORDS) return ZERO_PAGE;
+    if (likely !== ZERO_PAGE && this.holds(likely, from, at)) {
+      this.pages[likely]!.uses++;
+      return likely;
+    }
     hashWords(from, at, WORDS, hash);
     // 53 of its 64 bits; contents decide.
     const key = hash.low + (hash.high & 0x1f_ffff) * 2 ** 32;
@@ -61,6 +67,13 @@ export class PageStore {
     this.byKey.set(key, id);
     if (packed === undefined) this.young.push(id);
     this.size += bytes.length + OVERHEAD;
+    return id;
+  }
+
+  /** Keeps a page whose bytes never change and are kept by others anyway: it takes no room. @returns its id, used once */
+  borrow(bytes: Uint8Array): number {
+    const id = this.free.pop() ?? this.pages.length;
+    this.pages[id] = { key: BORROWED, next: 0, bytes, packed: false, uses: 1 };
     return id;
   }
 
@@ -90,9 +103,10 @@ export class PageStore {
     if (id === ZERO_PAGE) return;
     const page = this.pages[id]!;
     if (--page.uses > 0) return;
-    this.size -= page.bytes.length + OVERHEAD;
     this.pages[id] = undefined;
     this.free.push(id);
+    if (page.key === BORROWED) return;
+    this.size -= page.bytes.length + OVERHEAD;
     this.unlink(page, id);
   }
 
@@ -130,7 +144,7 @@ export class PageStore {
 
   private pack(id: number): void {
     const page = this.pages[id]!;
-    if (page.packed) return;
+    if (page.packed || page.key === BORROWED) return;
     const packed = compress(page.bytes);
     if (packed.length >= page.bytes.length) return;
     this.size -= page.bytes.length - packed.length;
@@ -139,9 +153,10 @@ export class PageStore {
   }
 
   private holds(id: number, from: Uint32Array, at: number): boolean {
-    const page = this.pages[id]!;
-    if (page.packed) decompress(page.bytes, scratch);
-    else scratch.set(page.bytes);
+    const { bytes, packed } = this.pages[id]!;
+    if (!packed && (bytes[0] !== (from[at] & 0xff) || bytes[PAGE_SIZE - 1] !== from[at + WORDS - 1] >>> 24)) return false;
+    if (packed) decompress(bytes, scratch);
+    else scratch.set(bytes);
     for (let i = 0; i < WORDS; i++) if (scratchWords[i] !== from[at + i]) return false;
     return true;
   }

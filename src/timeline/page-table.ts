@@ -47,6 +47,12 @@ export class PageTable {
     return new PageTable(this.store, blocks);
   }
 
+  /** The same table for another user. */
+  share(): PageTable {
+    for (const block of this.blocks) block.uses++;
+    return new PageTable(this.store, this.blocks.slice());
+  }
+
   /** Id of a page. */
   get(page: number): number {
     return this.blocks[Math.floor(page / BLOCK)].ids[page % BLOCK];

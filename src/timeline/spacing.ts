@@ -6,7 +6,7 @@
  * @param present where the machine stands
  * @returns the index of the one to drop; −1 when none may be
  */
-export function thin(instants: readonly number[], present: number): number {
+export function leastWorth(instants: readonly number[], present: number): number {
   let victim = -1;
   let least = Infinity;
   for (let i = 1; i < instants.length - 1; i++) {

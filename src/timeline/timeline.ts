@@ -105,7 +105,7 @@ export class Timeline {
     this.spacing = options.spacing ?? DEFAULT_SPACING;
     this.door = new ReplayDoor(log.events, checkpoints === undefined ? 0 : log.events.length);
     engine.door = this.door;
-    this.checkpoints = checkpoints ?? new Checkpoints(engine, options.budget ?? DEFAULT_BUDGET);
+    this.checkpoints = checkpoints ?? new Checkpoints(engine, options.budget ?? DEFAULT_BUDGET, 0, true);
   }
 
   /** Where the timeline stands. */

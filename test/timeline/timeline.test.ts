@@ -186,8 +186,7 @@ describe('checkpoints in the file', () => {
   it('open a recording at its end at once, also after going back', async () => {
     const pieces: Uint8Array[] = [];
     const vm = await Machine.create({ ...tinyOptions({ harts: 2 }), embed: true, record: { write: (bytes) => void pieces.push(bytes.slice()) } }, room);
-    const past = new LivePast(vm, room, { spacing: 20_000, interval: 0 });
-    past.store = true;
+    const past = new LivePast(vm, room, { spacing: 20_000, interval: 0, store: true });
     vm.write('first');
     for (let at = 30_000; at <= 300_000; at += 30_000) await vm.run({ instructions: at });
     const timeline = past.timeline();
