@@ -23,9 +23,22 @@ const NO_MODE: u64 = ~0;
   return load<u64>(h + (bank << 3), HART_BANK_MODE) != NO_MODE;
 }
 
+/** Where a bank was found last, by a hash of what it caches: only a place to look first. */
+const HINTS: usize = memory.data(512);
+
+// @ts-ignore: decorator
+@inline function caches(h: usize, bank: u32, satp: u64, mode: u64): bool {
+  return load<u64>(h + (bank << 3), HART_BANK_MODE) == mode && load<u64>(h + (bank << 3), HART_BANK_SATP) == satp;
+}
+
 function choose(h: usize, satp: u64, mode: u64): usize {
+  const hint = HINTS + <usize>((<u32>mode ^ (<u32>satp << 5)) & 511);
+  const last = <u32>load<u8>(hint);
+  if (caches(h, last, satp, mode)) return bankAt(h, last);
   for (let i: u32 = 0; i < TLB_BANKS; i++) {
-    if (load<u64>(h + (i << 3), HART_BANK_MODE) == mode && load<u64>(h + (i << 3), HART_BANK_SATP) == satp) return bankAt(h, i);
+    if (!caches(h, i, satp, mode)) continue;
+    store<u8>(hint, <u8>i);
+    return bankAt(h, i);
   }
   const i = load<u32>(h, HART_NEXT_BANK);
   store<u32>(h, (i + 1) % TLB_BANKS, HART_NEXT_BANK);
@@ -53,10 +66,11 @@ export function selectBanks(h: usize): void {
   const satp = load<u64>(h, HART_SATP);
   const data = modeOf(h, dataPrivilege(h), ((mstatus >> 18) & 3) << 3);
   const fetch = modeOf(h, load<u32>(h, HART_PRV), 0);
+  const victim = load<u32>(h, HART_NEXT_BANK);
   let dataBank = choose(h, data & 0x100 ? 0 : satp, data);
-  const fetchBank = choose(h, fetch & 0x100 ? 0 : satp, fetch);
+  const fetchBank = data == fetch ? dataBank : choose(h, fetch & 0x100 ? 0 : satp, fetch);
   // choosing the second may have evicted the first; the next victim is another
-  dataBank = choose(h, data & 0x100 ? 0 : satp, data);
+  if (load<u32>(h, HART_NEXT_BANK) != victim) dataBank = choose(h, data & 0x100 ? 0 : satp, data);
   store<u32>(h, <u32>dataBank, HART_DATA_BANK);
   store<u32>(h, <u32>fetchBank, HART_FETCH_BANK);
 }

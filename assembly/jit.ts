@@ -1,20 +1,21 @@
 import { hartAt } from "./banks";
-import { clearTrap } from "./fault";
+import { csrOperation, csrQuiet } from "./csr";
+import { clearTrap, trapped } from "./fault";
 import { floatByNumber } from "./generated/jit-float";
 import {
-  COUNTS_AT, COUNT_ENTERED, COUNT_LEFT, COUNT_TICKS, ENTRIES_AT, ENTRY_FUNC, ENTRY_HASH, ENTRY_KEY, ENTRY_LABEL, ENTRY_OFFSET, ENTRY_SIZE,
-  ENTRY_SLOTS, HEAT_AT, HEAT_COUNTERS, LEAVE_CONTINUE, LEAVE_INTERPRET, LEAVE_RARE, LINKS_AT,
+  COUNTS_AT, CSR_DONE_ILLEGAL, CSR_DONE_LEAVE, CSR_DONE_YES, CSR_STATUS_AT, COUNT_ENTERED, COUNT_LEFT, COUNT_TICKS, ENTRIES_AT, ENTRY_FUNC, ENTRY_HASH, ENTRY_KEY, ENTRY_LABEL, ENTRY_OFFSET, ENTRY_SIZE,
+  ENTRY_SLOTS, HEAT_AT, HEAT_COUNTERS, LEAVE_CHECK, LEAVE_CONTINUE, LEAVE_INTERPRET, LEAVE_RARE, LINKS_AT,
   LINK_BITS, LINK_THRESHOLD, PATIENCE_AT, QUEUE_AT, QUEUE_COUNT_AT, QUEUE_SLOTS, RARE_AT,
   RARE_COUNTERS, REQUEST_FROM, REQUEST_HART, REQUEST_KEY, REQUEST_PRV, REQUEST_SATP, REQUEST_SIZE, REQUEST_VA, THRESHOLD_AT,
 } from "./generated/jit-layout";
 import {
   DEBUG_READ, DEBUG_WRITE, HART_FETCH_BANK, HART_FFLAGS, HART_FRM, HART_INDEX, HART_PC, HART_PRV, HART_SATP, MACHINE_DEBUG_COUNT,
-  MACHINE_LEFT, PAGE_FLAG_TRANSLATED, RAM_AT, RAM_BASE, TLB_EXECUTE,
+  MACHINE_LEFT, OP_ECALL, OP_SRET, PAGE_FLAG_TRANSLATED, RAM_AT, RAM_BASE, TLB_EXECUTE,
 } from "./generated/layout";
 import { data, debugOnPage, physical } from "./memory";
 import { flagsAt, flagsOf, inRam, isSpecial, ownerOf, watchStores } from "./ram";
 import { fflags, setFlags } from "./softfloat";
-import { ticksNow } from "./trap";
+import { ecall, enabledInterrupts, sret, takeException, takeInterrupt, ticksNow } from "./trap";
 import { Access, NOWHERE } from "./walk";
 
 // The translator's part of the core: finding and calling translated code, counting where control goes, and what that code may call.
@@ -112,6 +113,30 @@ function find(key: u32): usize {
 }
 
 /**
+ * Executes the instruction of a slot when it is one of those between a system call's code and its caller's: ECALL and SRET. Expects
+ * MACHINE.left and HART.pc stored. @returns false: it is the interpreter's
+ */
+function transfer(h: usize, slot: usize): bool {
+  const op = load<u32>(slot) & 0x3ff;
+  const left = load<i32>(MACHINE_LEFT);
+  if (left == 0 || (op != OP_ECALL && op != OP_SRET)) return false;
+  store<i32>(MACHINE_LEFT, left - 1);
+  if (op == OP_SRET ? sret(h) : !ecall(h)) {
+    if (op == OP_ECALL) takeException(h);
+    return true;
+  }
+  store<i32>(MACHINE_LEFT, left);
+  return false;
+}
+
+/** Decoded page that the hart fetches from at pc, 0 when the TLB does not hold it. */
+// @ts-ignore: decorator
+@inline function fetched(h: usize, pc: u64): usize {
+  const e = load<u32>(h, HART_FETCH_BANK) + <u32>TLB_EXECUTE + (<u32>(pc >> 8) & 0xff0);
+  return load<u64>(e) == (pc & ~0xfff) ? load<u32>(e, 8) : 0;
+}
+
+/**
  * Runs regions from pc on, one after the other, until there is none. `decoded` is the decoded page of pc; MACHINE.left and HART.pc are stored.
  * @param hot whether pc was reached by a jump that made it hot @returns NO_REGION or a LEAVE code, never CONTINUE when pc has no region
  */
@@ -129,7 +154,7 @@ export function runRegions(h: usize, pc: u64, decoded: usize, hot: bool): i32 {
         store<u16>(heatAt(slot), 0);
         request(h, key, pc, from);
       }
-    } else if (ran && links(from, key)) request(h, key, pc, from);
+    } else if (from != 0 && links(from, key)) request(h, key, pc, from);
     // also when time went back to a state that was kept
     if (load<u32>(QUEUE_COUNT_AT) != 0 && flushAt - ticksNow() - 1 >= <u64>load<u32>(PATIENCE_AT)) {
       flush();
@@ -148,12 +173,22 @@ export function runRegions(h: usize, pc: u64, decoded: usize, hot: bool): i32 {
     store<u64>(count, load<u64>(count, COUNT_LEFT) + 1, COUNT_LEFT);
     pc = load<u64>(h, HART_PC);
     if (leave != LEAVE_CONTINUE) {
-      if (leave == LEAVE_RARE) noteRare(h, decoded, pc);
-      break;
+      if (leave == LEAVE_INTERPRET) {
+        decoded = fetched(h, pc);
+        if (decoded == 0 || !transfer(h, decoded + ((<usize>pc & 0xffe) << 2))) break;
+      } else if (leave != LEAVE_CHECK) {
+        if (leave == LEAVE_RARE) noteRare(h, decoded, pc);
+        break;
+      }
+      // on at another privilege, perhaps in an interrupt's handler; without ticks, the next run looks for interrupts
+      leave = LEAVE_CONTINUE;
+      from = 0;
+      if (load<i32>(MACHINE_LEFT) == 0) break;
+      takeInterrupt(h);
+      pc = load<u64>(h, HART_PC);
     }
-    const t = load<u32>(h, HART_FETCH_BANK) + <u32>TLB_EXECUTE + (<u32>(pc >> 8) & 0xff0);
-    if (load<u64>(t) != (pc & ~0xfff)) break;
-    decoded = load<u32>(t, 8);
+    decoded = fetched(h, pc);
+    if (decoded == 0) break;
   }
   store<u64>(COUNTS_AT, load<u64>(COUNTS_AT, COUNT_TICKS) + (before - load<i32>(MACHINE_LEFT)), COUNT_TICKS);
   return leave;
@@ -219,3 +254,17 @@ export function float(h: usize, n: u32, a: u64, b: u64, c: u64, rm: u32): u64 {
   }
   return result;
 }
+
+/** See src/jit/abi.ts, `csr`. */
+export function csr(h: usize, what: u32, operand: u64): u64 {
+  const old = csrOperation(h, what & 0xfff, (what >>> 12) & 3, operand, what >>> 14 != 0);
+  let status: u32 = CSR_DONE_YES;
+  if (trapped()) {
+    clearTrap();
+    status = CSR_DONE_ILLEGAL;
+  } else if (!csrQuiet && ((what & 0xfff) == SATP || enabledInterrupts(h) != 0)) status = CSR_DONE_LEAVE;
+  store<u32>(CSR_STATUS_AT, status);
+  return old;
+}
+
+const SATP: u32 = 0x180;

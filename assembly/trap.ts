@@ -25,15 +25,20 @@ export function pendingBits(h: usize): u64 {
   return (bits & ~0x20) | (ticksNow() >> 6 >= load<u64>(h, HART_STIMECMP) ? 0x20 : 0);
 }
 
-/** Takes the highest enabled interrupt, if any. Expects MACHINE.left and HART.pc stored. @returns whether one was taken. */
-export function takeInterrupt(h: usize): bool {
+/** Interrupts that are pending and enabled, of the mode they go to. Expects MACHINE.left stored. */
+export function enabledInterrupts(h: usize): u64 {
   const pending = pendingBits(h) & load<u64>(h, HART_MIE);
-  if (pending == 0) return false;
+  if (pending == 0) return 0;
   const prv = load<u32>(h, HART_PRV);
   const mstatus = load<u64>(h, HART_MSTATUS);
   const mideleg = load<u64>(h, HART_MIDELEG);
-  let enabled: u64 = prv < 3 || (mstatus & MIE) != 0 ? pending & ~mideleg : 0;
-  if (enabled == 0) enabled = prv < 1 || (prv == 1 && (mstatus & SIE) != 0) ? pending & mideleg : 0;
+  const enabled: u64 = prv < 3 || (mstatus & MIE) != 0 ? pending & ~mideleg : 0;
+  return enabled == 0 && (prv < 1 || (prv == 1 && (mstatus & SIE) != 0)) ? pending & mideleg : enabled;
+}
+
+/** Takes the highest enabled interrupt, if any. Expects MACHINE.left and HART.pc stored. @returns whether one was taken. */
+export function takeInterrupt(h: usize): bool {
+  const enabled = enabledInterrupts(h);
   if (enabled == 0) return false;
   // MEI MSI MTI SEI SSI STI
   let cause: u32;

@@ -1,5 +1,5 @@
 import * as area from '../src/jit/area.ts';
-import { LEAVE } from '../src/jit/abi.ts';
+import { CSR_DONE, LEAVE } from '../src/jit/abi.ts';
 import { FLOAT_FUNCTIONS } from '../src/jit/float.ts';
 import { FUNCTIONS } from '../src/isa/semantics.ts';
 
@@ -14,6 +14,7 @@ export function jitLayoutSource(): string {
   };
   for (const [name, value] of Object.entries(area)) if (typeof value === 'number') constant(name, 'u32', value);
   for (const [name, value] of Object.entries(LEAVE)) constant(`LEAVE_${name}`, 'i32', value);
+  for (const [name, value] of Object.entries(CSR_DONE)) constant(`CSR_DONE_${name}`, 'u32', value);
   for (const [group, fields] of Object.entries({ ENTRY: area.ENTRY, REQUEST: area.REQUEST, COUNT: area.COUNT })) {
     for (const [field, offset] of Object.entries(fields)) constant(`${group}_${constantName(field)}`, 'usize', offset);
   }

@@ -60,6 +60,8 @@ export const LEAVE = {
   BUDGET: 2,
   /** As INTERPRET: an access or floating-point result that is not the common case. */
   RARE: 3,
+  /** As CONTINUE, but an interrupt may be due. */
+  CHECK: 4,
 } as const;
 export type Leave = (typeof LEAVE)[keyof typeof LEAVE];
 
@@ -71,10 +73,23 @@ export const HELPERS = {
   storeAddress: { params: [TYPE.I32, TYPE.I64, TYPE.I32], results: [TYPE.I32] },
   /** (hart, function, a, b, c, rm) → result bits; flags are merged into fcsr. */
   float: { params: [TYPE.I32, TYPE.I32, TYPE.I64, TYPE.I64, TYPE.I64, TYPE.I32], results: [TYPE.I64] },
+  /**
+   * (hart, number | kind << 12 | whether it writes << 14, operand) → the old value: a CSR instruction (kind 0: csrrw, 1: csrrs, 2: csrrc). Expects
+   * MACHINE.left stored as behind the instruction; {@link CSR_DONE} tells how it went in {@link ./area.ts} CSR_STATUS_AT.
+   */
+  csr: { params: [TYPE.I32, TYPE.I32, TYPE.I64], results: [TYPE.I64] },
   clmul: { params: [TYPE.I64, TYPE.I64], results: [TYPE.I64] },
   clmulh: { params: [TYPE.I64, TYPE.I64], results: [TYPE.I64] },
   clmulr: { params: [TYPE.I64, TYPE.I64], results: [TYPE.I64] },
 } as const satisfies Record<string, Signature>;
+/** How a CSR instruction went. */
+export const CSR_DONE = {
+  YES: 0,
+  /** Nothing was done: the interpreter takes the exception. */
+  ILLEGAL: 1,
+  /** An interrupt may be due now, or fetches are translated anew. */
+  LEAVE: 2,
+} as const;
 export type HelperName = keyof typeof HELPERS;
 
 const names = Object.keys(HELPERS) as HelperName[];

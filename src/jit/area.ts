@@ -43,9 +43,11 @@ export const QUEUE_COUNT_AT = QUEUE_AT + QUEUE_SLOTS * REQUEST_SIZE;
 export const THRESHOLD_AT = QUEUE_COUNT_AT + 4;
 /** How many ticks requests wait for company (u32). */
 export const PATIENCE_AT = QUEUE_COUNT_AT + 8;
-/** u64 each: ticks spent in regions, entries into regions, and returns by {@link ../jit/abi.ts} LEAVE code (4). */
+/** u64 each: ticks spent in regions, entries into regions, and returns by {@link ../jit/abi.ts} LEAVE code (5). */
 export const COUNTS_AT = QUEUE_AT + QUEUE_SLOTS * REQUEST_SIZE + 64;
 export const COUNT = { ticks: 0, entered: 8, left: 16 } as const;
+/** How the last CSR instruction of translated code went (u32, {@link ../jit/abi.ts} CSR_DONE). */
+export const CSR_STATUS_AT = COUNTS_AT + 56;
 /** Per-pc count of rare leaves, hashed as HEAT: u8 each. */
 export const RARE_COUNTERS = 16384;
 export const RARE_AT = COUNTS_AT + 64;

@@ -55,8 +55,11 @@ function useOf(row: Instruction): RowUse {
       writesX = true;
       break;
     case 'call':
-      // lr and sc are the calls that translated code makes itself
-      if (row.format === 'AMO') {
+      // lr, sc and CSR instructions are the calls that translated code makes itself
+      if (row.format === 'CSR') {
+        if (!s.name.endsWith('i')) leaves.add('rs1');
+        writesX = true;
+      } else if (row.format === 'AMO') {
         leaves.add('rs1');
         if (s.name.startsWith('sc')) leaves.add('rs2');
         writesX = true;

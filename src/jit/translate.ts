@@ -10,6 +10,7 @@ import { emitAmo, emitLoad, emitLoadReserved, emitStore, emitStoreConditional } 
 import { findHash, type Hash } from './target-hash.ts';
 import type { Block, Edge, Placed, Region } from './region.ts';
 import { structure, type Structure } from './structure.ts';
+import { emitCsr, emitFence, isTouchedCsr, leaveBehindCsr } from './system.ts';
 import type { FunctionBody } from './wasm-module.ts';
 import { OP } from './wasm-opcodes.ts';
 
@@ -210,6 +211,7 @@ class Translator {
         frame.leaveIf(LEAVE.RARE, placed.at);
       }
       this.instruction(block, placed);
+      if (isTouchedCsr(placed.decoded)) floatChecked = false;
     });
     frame.unused = 0;
     const e = block.ending;
@@ -247,7 +249,10 @@ class Translator {
             return emitLoadReserved(site, statement.name === 'lr_w' ? 4 : 8);
           case 'sc_w': case 'sc_d':
             return emitStoreConditional(site, statement.name === 'sc_w' ? 4 : 8);
+          case 'sfence_vma':
+            return emitFence(site);
         }
+        if (isTouchedCsr(d)) this.csr(site);
         return;
       case 'branch':
         return this.branch(block, site);
@@ -260,6 +265,14 @@ class Translator {
         }
         return this.indirect(site);
     }
+  }
+
+  private csr(site: Site): void {
+    const { frame } = this;
+    if (!emitCsr(site)) return;
+    if (this.usesFloat) loadFloatState(frame);
+    frame.unused--;
+    leaveBehindCsr(site, site.at + site.decoded.length);
   }
 
   /** Without C, jumps to half-word addresses trap: the interpreter does it. */

@@ -45,6 +45,20 @@ function floating(row: Instruction, r: Random): number {
   return assemble(row, { rd: r.below(8), rs1: r.below(8), rs2: r.below(8), rs3: r.below(8), rm: row.rm ? r.pick([0, 0, 7, 7, 7, 7, 1, 2, 3, 4]) : 0 });
 }
 
+/** Scratch, status bits (SUM, MXR, FS; interrupts on and off), interrupts enabled and pending. */
+function system(r: Random, { supervisor }: FuzzLayout, a: Assembler): void {
+  const name = r.pick(['csrrw', 'csrrs', 'csrrc'] as const);
+  const kind = r.below(5);
+  if (kind === 0) return a.op(name, { rd: r.pick(WORK), rs1: r.pick(WORK), imm: r.pick(supervisor ? [0x140, 0x143] : [0x340, 0x343, 0x140, 0x141]) });
+  if (kind === 1) {
+    a.li(5, r.pick([0x40000, 0x80000, 0xc0000, 0x2000, 0x6000]));
+    return a.op(r.pick(['csrrs', 'csrrs', 'csrrc']), { rd: r.pick(WORK), rs1: 5, imm: supervisor ? 0x100 : r.pick([0x100, 0x300]) });
+  }
+  if (kind === 2) return a.op(`${name === 'csrrw' ? 'csrrs' : name}i`, { rd: r.pick(WORK), rs1: supervisor ? 2 : r.pick([2, 8]), imm: supervisor ? 0x100 : 0x300 });
+  if (kind === 3) return a.op(`${name}i`, { rd: r.pick(WORK), rs1: r.pick([0, 2]), imm: r.pick(supervisor ? [0x104, 0x144] : [0x304, 0x344, 0x104, 0x144]) });
+  a.op(r.pick(['sfence.vma', 'sret', 'csrrs']), { rd: 0, rs1: 0, imm: 0x140 });
+}
+
 /** One instruction that goes on at the next. */
 function instruction(r: Random, l: FuzzLayout, a: Assembler): void {
   const kind = r.below(100);
@@ -63,7 +77,8 @@ function instruction(r: Random, l: FuzzLayout, a: Assembler): void {
   else if (kind < 95) {
     const csr = r.pick(l.supervisor ? [0xc00, 0xc02, 0xc01, 0x140, 0x003, 0x001, 0x002] : COUNTERS);
     if (csr === 0x001 || csr === 0x003) a.op('csrrwi', { rd: r.pick(WORK), rs1: r.pick(FLAGS), imm: csr });
-    else a.op('csrrs', { rd: r.pick(WORK), rs1: 0, imm: csr });
+    else if (r.chance(50)) a.op('csrrs', { rd: r.pick(WORK), rs1: 0, imm: csr });
+    else system(r, l, a);
   } else if (kind < 96) a.op(r.pick(['fence', 'fence.i', 'ecall', 'ebreak', 'wrs.sto']));
   else if (kind < 97) a.word(r.chance(50) ? 0 : r.u32() & ~0x60 | 0x6b);
   else if (kind < 98) {

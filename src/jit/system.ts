@@ -1,0 +1,135 @@
+import type { Decoded } from '../isa/decode.ts';
+import { CSRS } from '../isa/csrs.ts';
+import { HART } from '../isa/layout.ts';
+import { CSR_DONE, LEAVE, LEFT_AT, LOCAL, helperIndex } from './abi.ts';
+import { CSR_STATUS_AT } from './area.ts';
+import type { Site } from './expression.ts';
+import { OP } from './wasm-opcodes.ts';
+
+// CSR instructions and fences of address translation. What lies in a field of the hart is read and swapped in place, the others go through the
+// core's own function; deadlines, protection and the floating-point environment are left to the interpreter.
+
+const KINDS: Readonly<Record<string, number>> = { csrrw: 0, csrrs: 1, csrrc: 2, csrrwi: 0, csrrsi: 1, csrrci: 2 };
+
+/** Names of the CSRs that translated code touches. */
+const TOUCHED: ReadonlySet<string> = new Set([
+  'cycle', 'time', 'instret', 'sstatus', 'sie', 'stvec', 'scounteren', 'sscratch', 'sepc', 'scause', 'stval', 'sip', 'satp',
+  'mstatus', 'mie', 'mip', 'mtvec', 'mscratch', 'mepc', 'mcause', 'mtval', 'mhartid', 'mcycle', 'minstret',
+]);
+const TOUCHED_NUMBERS: ReadonlySet<number> = new Set(CSRS.filter((c) => TOUCHED.has(c.name)).map((c) => c.number));
+/** Those that are a field of 64 bits, all writable. */
+const FIELDS: ReadonlyMap<number, keyof typeof HART> = new Map(CSRS.flatMap((c) => (
+  TOUCHED.has(c.name) && c.field !== undefined && c.width === 8 && c.write === 0xffff_ffff_ffff_ffffn ? [[c.number, c.field] as const] : []
+)));
+
+/** Whether the instruction is one that {@link emitCsr} makes. */
+export function isTouchedCsr({ row, imm }: Decoded): boolean {
+  return row.format === 'CSR' && TOUCHED_NUMBERS.has(imm & 0xfff);
+}
+
+interface CsrUse {
+  readonly number: number;
+  readonly kind: number;
+  /** Operand is rs1, not an immediate. */
+  readonly register: boolean;
+  readonly writes: boolean;
+}
+
+/** What a CSR instruction does. */
+export function csrUse({ row, rs1, imm }: Decoded): CsrUse {
+  if (row.statement.kind !== 'call') throw new Error(`${row.name} is no CSR instruction`);
+  const kind = KINDS[row.statement.name];
+  return { number: imm & 0xfff, kind, register: !row.statement.name.endsWith('i'), writes: kind === 0 || rs1 !== 0 };
+}
+
+function operand(s: Site, register: boolean): void {
+  if (register) s.frame.getX(s.decoded.rs1);
+  else s.frame.code.i64(s.decoded.rs1);
+}
+
+/** Leaves unless the hart's privilege reaches what the CSR's number asks for. */
+function privileged(s: Site, number: number): void {
+  const { code } = s.frame;
+  const needed = (number >>> 8) & 3;
+  if (needed === 0) return;
+  code.get(LOCAL.HART);
+  code.memory(OP.I32_LOAD, 2, HART.prv);
+  code.i32(needed);
+  code.op(OP.I32_LT_U);
+  s.frame.leaveIf(LEAVE.INTERPRET, s.at);
+}
+
+/** A CSR instruction of {@link isTouchedCsr}. @returns whether banks and the floating-point state may have changed, and control may have to leave */
+export function emitCsr(s: Site): boolean {
+  const { frame, decoded: d } = s;
+  const { code } = frame;
+  const { number, kind, register, writes } = csrUse(d);
+  const field = FIELDS.get(number);
+  if (field !== undefined && (kind === 0 || !writes)) {
+    privileged(s, number);
+    if (writes) {
+      operand(s, register);
+      code.set(LOCAL.TEMP_B);
+    }
+    if (d.rd !== 0) {
+      code.get(LOCAL.HART);
+      code.memory(OP.I64_LOAD, 3, HART[field]);
+      frame.setX(d.rd);
+    }
+    if (writes) {
+      code.get(LOCAL.HART);
+      code.get(LOCAL.TEMP_B);
+      code.memory(OP.I64_STORE, 3, HART[field]);
+    }
+    return false;
+  }
+  // the counters and interrupts compare with MACHINE.left as behind the instruction
+  code.i32(0);
+  code.get(LOCAL.LEFT);
+  if (frame.unused > 1) {
+    code.i32(frame.unused - 1);
+    code.op(OP.I32_ADD);
+  }
+  code.memory(OP.I32_STORE, 2, LEFT_AT);
+  code.get(LOCAL.HART);
+  code.i32(number | (kind << 12) | (Number(writes) << 14));
+  operand(s, register);
+  code.call(helperIndex('csr'));
+  code.set(LOCAL.TEMP_A);
+  code.i32(0);
+  code.memory(OP.I32_LOAD, 2, CSR_STATUS_AT);
+  code.tee(LOCAL.TEMP32);
+  code.i32(CSR_DONE.ILLEGAL);
+  code.op(OP.I32_EQ);
+  frame.leaveIf(LEAVE.INTERPRET, s.at);
+  code.get(LOCAL.TEMP_A);
+  frame.setX(d.rd);
+  if (!writes) return false;
+  code.get(LOCAL.HART);
+  code.memory(OP.I32_LOAD, 2, HART.dataBank);
+  code.set(LOCAL.BANK);
+  frame.forgetGroups();
+  return true;
+}
+
+/** Leaves behind a CSR instruction that said so; see {@link emitCsr}. @param next offset of the instruction behind it */
+export function leaveBehindCsr({ frame }: Site, next: number): void {
+  frame.code.get(LOCAL.TEMP32);
+  frame.leaveIf(LEAVE.CHECK, next);
+}
+
+/** SFENCE.VMA: translations are always what a walk would find, so only its privilege is looked at. */
+export function emitFence(s: Site): void {
+  const { frame } = s;
+  const { code } = frame;
+  code.get(LOCAL.HART);
+  code.memory(OP.I32_LOAD, 2, HART.prv);
+  code.op(OP.I32_EQZ);
+  code.get(LOCAL.HART);
+  code.memory(OP.I32_LOAD, 2, HART.mstatus);
+  // TVM
+  code.i32(0x100000);
+  code.op(OP.I32_AND);
+  code.op(OP.I32_OR);
+  frame.leaveIf(LEAVE.INTERPRET, s.at);
+}
