@@ -4,7 +4,7 @@ import { createProgram, usageError } from './program.ts';
 import { VERSION } from './version.ts';
 
 /** Errors of ours that a user can cause; anything else is a bug and says so. */
-const EXPECTED = new Set(['LoadError', 'ConfigError', 'DiskFileError', 'StateError', 'DivergenceError', 'RecordingError', 'RecordFileError', 'GuestBuildError', 'RangeError']);
+const EXPECTED = new Set(['LoadError', 'ConfigError', 'DiskFileError', 'StateError', 'DivergenceError', 'RecordingError', 'RecordFileError', 'ImageMissingError', 'GuestBuildError', 'RangeError']);
 
 const expected = (error: unknown): boolean =>
   error instanceof CliError || (error instanceof Error && (EXPECTED.has(error.name) || ('code' in error && 'syscall' in error)));

@@ -27,6 +27,15 @@ function machineFlags(command: Command): Command {
     .option('--chaos <seed>', 'vary the rotation of harts, to make races show');
 }
 
+/** Flags that say what is kept of a machine that runs. */
+function recorderFlags(command: Command, what: string): Command {
+  return command
+    .option('--record <file>', what)
+    .option('--embed', 'put kernel, initrd, firmware and disks into the recording: it replays anywhere')
+    .option('--checkpoints', 'put checkpoints into the recording: it opens anywhere at once')
+    .option('--past <size>', 'memory for going back while the machine runs (Ctrl-A [); 0 for none', '256M');
+}
+
 /** The whole command line. Commands are loaded when they are used. @param finish takes the exit status of the command that ran */
 export function createProgram(version: string, finish: (status: number) => void): Command {
   const program = new Command('hindsight')
@@ -39,10 +48,9 @@ export function createProgram(version: string, finish: (status: number) => void)
   const quiet = (command: Command): Command => command.option('-q, --quiet', 'nothing on standard error but errors');
   const json = (command: Command, what: string): Command => command.option('--json', what);
 
-  const run = quiet(json(machineFlags(program.command('run').description('Boot the machine to a shell, or to run one command')), 'end with one line of JSON: instructions, times, MIPS, hash'))
+  const run = recorderFlags(quiet(json(machineFlags(program.command('run').description('Boot the machine to a shell, or to run one command')), 'end with one line of JSON: instructions, times, MIPS, hash')), 'keep a recording in this file')
     .option('--exec <command>', "run this in the guest's shell, print its output only, and exit with its status")
     .option('--no-stdin', "give the guest's command no input")
-    .option('--record <file>', 'keep a recording in this file')
     .option('--clock <clock>', "host: idle time passes as on the wall; virtual: it is skipped. Shells run by host's, commands by virtual time")
     .option('--timeout <time>', 'switch off after this time, such as 30s; exit status 124');
   run.action(async (flags: RunFlags) => finish(await (await import('./commands/run.ts')).run(flags)));
@@ -53,14 +61,13 @@ export function createProgram(version: string, finish: (status: number) => void)
   quiet(json(opens(program.command('replay').description('Show a recorded session again, exactly').argument('<recording>', 'a file that run --record kept')), 'no console output; end with one line of JSON'))
     .option('--verify', 'compare the state with the hashes in the recording; exit status 3 where it differs')
     .option('--until <instant>', 'stop here: instructions, 50%, guest time such as 2.5s, or event:7')
-    .option('--speed <speed>', 'max, or real: as fast as guest time went, idle time skipped')
+    .option('--speed <speed>', 'max, real (as fast as guest time went, idle time skipped), or a factor of it such as 4')
     .action(async (file: string, flags: ReplayFlags) => finish(await (await import('./commands/replay.ts')).replay(file, flags)));
   json(program.command('info').description('Tell what a recording holds').argument('<recording>', 'a file that run --record kept'), 'as JSON; with --events a line an event')
     .option('--events', 'every input with its instant')
     .action(async (file: string, flags: InfoFlags) => finish(await (await import('./commands/info.ts')).info(file, flags)));
-  quiet(opens(program.command('branch').description('Go on live from a past instant; the recording stays as it is').argument('<recording>', 'a file that run --record kept')))
+  recorderFlags(quiet(opens(program.command('branch').description('Go on live from a past instant; the recording stays as it is').argument('<recording>', 'a file that run --record kept'))), 'keep a recording of the branch in this file')
     .requiredOption('--at <instant>', 'where: instructions, 50%, guest time such as 2.5s, or event:7')
-    .option('--record <file>', 'keep a recording of the branch in this file')
     .option('--timeout <time>', 'switch off after this time, such as 30s; exit status 124')
     .action(async (file: string, flags: BranchFlags) => finish(await (await import('./commands/branch.ts')).branch(file, flags)));
   quiet(opens(program.command('debug').description('Open a recording in gdb or a DAP client, forwards and backwards').argument('<recording>', 'a file that run --record kept')))

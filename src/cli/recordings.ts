@@ -1,8 +1,12 @@
+import { statSync } from 'node:fs';
 import { createHostRoom } from '../host/room.ts';
 import { findImages } from '../host/node/images.ts';
+import { EngineView } from '../debug/engine-view.ts';
+import { Knowledge } from '../debug/knowledge.ts';
+import { DivergenceError } from '../record/divergence.ts';
 import { type Recording, readRecording } from '../record/format.ts';
 import { type OpenedTimeline, type OpenOptions, openTimeline } from '../timeline/open.ts';
-import type { Destination } from '../timeline/timeline.ts';
+import type { Destination, Timeline } from '../timeline/timeline.ts';
 import { CliError, UsageError } from './exit.ts';
 import { parseCore, readNamed } from './machine-flags.ts';
 
@@ -31,6 +35,28 @@ export async function openRecording(file: string, flags: RecordingFlags, options
   const { bytes, recording } = await loadRecording(file);
   const images = await findImages(recording.header.config, flags.image ?? [], new Set(recording.images.keys()));
   return openTimeline(bytes, images, createHostRoom(), { ...options, ...core });
+}
+
+/** Waits for a move; a divergence is told with the symbol of its place, if the guest's kernel knows one. */
+export async function explained<T>({ engine }: Timeline, move: Promise<T>): Promise<T> {
+  try {
+    return await move;
+  } catch (error) {
+    if (!(error instanceof DivergenceError)) throw error;
+    let symbol: string | undefined;
+    try {
+      symbol = new Knowledge(new EngineView(engine)).name(error.place.pc);
+    } catch {
+      // The machine stands where nothing can be told of it; the report has the rest.
+    }
+    throw symbol === undefined ? error : error.withSymbol(symbol);
+  }
+}
+
+/** @throws UsageError when a recording would be written over the one it is made from */
+export function refuseOverwriting(target: string, source: string): void {
+  const [a, b] = [target, source].map((path) => statSync(path, { throwIfNoEntry: false }));
+  if (a !== undefined && b !== undefined && a.dev === b.dev && a.ino === b.ino) throw new UsageError(`--record ${target}: is the recording itself, which stays as it is; name another file`);
 }
 
 /** Reads a place in a recording: `1234567` or `1234567:3` (instructions and sequence), `50%`, `2.5s` of guest time, `event:7`. */

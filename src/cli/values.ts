@@ -23,6 +23,14 @@ export function parseDuration(flag: string, text: string): number {
   return value;
 }
 
+/** Reads a size such as `256M`, `1G` or a number of bytes. */
+export function parseSize(flag: string, text: string, least: number, most: number): number {
+  const found = /^(\d+(?:\.\d+)?)([kmg]?)(?:i?b)?$/i.exec(text.trim());
+  const value = found ? Math.round(Number(found[1]) * { '': 1, k: 2 ** 10, m: 2 ** 20, g: 2 ** 30 }[found[2].toLowerCase()]!) : Number.NaN;
+  if (!(value >= least && value <= most)) throw new UsageError(`${flag} ${text}: expected a size from ${formatBytes(least)} to ${formatBytes(most)}, such as 256M`);
+  return value;
+}
+
 /** Reads `:1234`, `1234` or `HOST:1234`; the host is loopback unless named. */
 export function parseListen(flag: string, text: string): { host: string; port: number } {
   const found = /^(?:(\[[0-9a-f:]+\]|[\w.-]*):)?(\d{1,5})$/i.exec(text);

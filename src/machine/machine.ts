@@ -7,6 +7,7 @@ import type { MachineConfig } from './config.ts';
 import { type CoreKind, coreFactory } from './cores.ts';
 import { Engine, type Halt, type Limit, STOP, type Stop } from './engine.ts';
 import type { HostRoom } from './host-room.ts';
+import { imagesOf } from './images.ts';
 import { InputQueues } from './input-queues.ts';
 import { type Hardware, type HardwareOptions, planHardware } from './options.ts';
 import { Pacer } from './pacer.ts';
@@ -24,7 +25,7 @@ export interface RunOptions {
   readonly clock?: 'virtual' | 'host';
   /** Keep what enters in a file; it is kept in memory in any case. */
   readonly record?: RecordSink;
-  /** Put kernel, initrd and firmware into the recording, so that it replays without them. */
+  /** Put kernel, initrd, firmware and disks (each up to 512 MiB) into the recording, so that it replays without them. */
   readonly embed?: boolean;
   /** Put a state hash into the recording every so many instructions, for `replay --verify`; 0 for none; and one at the end. Default 2^28. */
   readonly hashEvery?: number;
@@ -104,7 +105,8 @@ export class Machine {
    * @throws ConfigError, LoadError saying what is wrong and what to do
    */
   static async create(options: MachineOptions, room: HostRoom): Promise<Machine> {
-    return new Machine(await planHardware(options, room), options, room);
+    const hardware = await planHardware(options, room);
+    return new Machine(options.embed === true ? { ...hardware, images: await imagesOf(hardware) } : hardware, options, room);
   }
 
   /** @param past events that have been delivered to the engine that `adopt` makes, for a machine that goes on from a recording's middle */

@@ -7,6 +7,8 @@ export interface DivergencePlace {
   readonly hart: number;
   /** Its program counter. */
   readonly pc: bigint;
+  /** The symbol that lies in, if it is known: `name+0x10`. */
+  readonly symbol?: string;
 }
 
 /** `123456` or `123456.2`. */
@@ -25,12 +27,17 @@ export class DivergenceError extends Error {
 
   constructor(place: DivergencePlace, field: string, expected: string, found: string) {
     super(
-      `replay diverged at instant ${formatInstant(place.at)}, hart ${place.hart}, pc 0x${place.pc.toString(16)}: ` +
+      `replay diverged at instant ${formatInstant(place.at)}, hart ${place.hart}, pc 0x${place.pc.toString(16)}${place.symbol === undefined ? '' : ` <${place.symbol}>`}: ` +
         `${field}: expected ${expected}, found ${found}`,
     );
     this.place = place;
     this.field = field;
     this.expected = expected;
     this.found = found;
+  }
+
+  /** The same error, with the symbol that its pc lies in. */
+  withSymbol(symbol: string): DivergenceError {
+    return new DivergenceError({ ...this.place, symbol }, this.field, this.expected, this.found);
   }
 }

@@ -2,8 +2,8 @@ import { type CoreKind, coreFactory } from '../machine/cores.ts';
 import { Engine } from '../machine/engine.ts';
 import type { HostRoom } from '../machine/host-room.ts';
 import { Machine, type RunOptions } from '../machine/machine.ts';
-import { type Hardware, type ImageFiles, type NamedBytes, rebuildHardware } from '../machine/options.ts';
-import type { ImageName, MachineConfig } from '../machine/config.ts';
+import { withEmbedded } from '../machine/images.ts';
+import { type Hardware, type ImageFiles, rebuildHardware } from '../machine/options.ts';
 import { type Recording, readRecording } from '../record/format.ts';
 import { ReplayDoor } from '../record/replay-door.ts';
 import { copyState } from './copy.ts';
@@ -39,31 +39,6 @@ export interface OpenedTimeline {
   readonly timeline: RecordedTimeline;
   readonly recording: Recording;
   readonly hardware: Hardware;
-}
-
-/** The files a configuration needs, each under the name the user knew it by. */
-export function neededImages(config: MachineConfig): readonly (ImageName & { readonly role: 'kernel' | 'initrd' | 'firmware' | 'disk' })[] {
-  const needed: (ImageName & { role: 'kernel' | 'initrd' | 'firmware' | 'disk' })[] = [];
-  for (const role of ['kernel', 'initrd', 'firmware'] as const) {
-    const image = config[role];
-    if (image !== undefined) needed.push({ ...image, role });
-  }
-  for (const slot of config.slots) if (slot.kind === 'blk') needed.push({ ...slot.base, role: 'disk' });
-  return needed;
-}
-
-/** Adds the files a recording holds itself. */
-export function withEmbedded(recording: Recording, files: ImageFiles): ImageFiles {
-  const { config } = recording.header;
-  const inside = (image: ImageName | undefined): NamedBytes | undefined => {
-    const bytes = image && recording.images.get(image.hash);
-    return image === undefined || bytes === undefined ? undefined : { file: image.file, bytes };
-  };
-  const choose = (role: 'kernel' | 'initrd' | 'firmware'): { [key: string]: NamedBytes } => {
-    const bytes = files[role] ?? inside(config[role]);
-    return bytes === undefined ? {} : { [role]: bytes };
-  };
-  return { ...files, ...choose('kernel'), ...choose('initrd'), ...choose('firmware') };
 }
 
 /**

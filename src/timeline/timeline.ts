@@ -147,9 +147,14 @@ export class Timeline {
   async seek(to: Destination, options: MoveOptions = {}): Promise<MoveResult> {
     return this.move(async () => {
       if (typeof to === 'object' && 'guestTime' in to) await this.goToTime(to.guestTime * TICKS_PER_SECOND, options);
-      else await this.goTo(this.clamp(this.instantOf(to)), options);
+      else await this.goTo(this.locate(to), options);
       return { reason: 'there', at: this.at };
     });
+  }
+
+  /** The instant that a destination means, within the recording. */
+  locate(to: Exclude<Destination, { readonly guestTime: number }>): Instant {
+    return this.clamp(this.instantOf(to));
   }
 
   /** Forward by instructions, over all harts. */

@@ -1,17 +1,16 @@
 import { createHostRoom } from '../../host/room.ts';
-import { openRecordFile } from '../../host/node/record-file.ts';
 import { inputKind } from '../../host/node/standard-input.ts';
+import { imagesOf } from '../../machine/images.ts';
 import { formatInstant } from '../../record/divergence.ts';
-import { LivePast } from '../../timeline/live.ts';
 import { branchMachine } from '../../timeline/open.ts';
-import { openRecording, parseDestination, type RecordingFlags } from '../recordings.ts';
+import { checkRecorderFlags, keepPast, type RecorderFlags, recorderOptions } from '../recorder-flags.ts';
+import { explained, openRecording, parseDestination, refuseOverwriting, type RecordingFlags } from '../recordings.ts';
 import { Session } from '../session.ts';
 import { parseDuration } from '../values.ts';
 
 /** Flags of `hindsight branch`. */
-export interface BranchFlags extends RecordingFlags {
+export interface BranchFlags extends RecordingFlags, RecorderFlags {
   readonly at: string;
-  readonly record?: string;
   readonly timeout?: string;
   readonly quiet?: boolean;
 }
@@ -19,19 +18,22 @@ export interface BranchFlags extends RecordingFlags {
 /** `hindsight branch`: goes on live from a past instant; the recording stays as it is. */
 export async function branch(file: string, flags: BranchFlags): Promise<number> {
   const at = parseDestination('--at', flags.at);
+  const recorder = checkRecorderFlags(flags);
+  if (recorder.file !== undefined) refuseOverwriting(recorder.file, file);
   const timeout = flags.timeout === undefined ? undefined : parseDuration('--timeout', flags.timeout);
   const { timeline, hardware } = await openRecording(file, flags);
-  await timeline.seek(at);
-  const sink = flags.record === undefined ? undefined : openRecordFile(flags.record);
+  await explained(timeline, timeline.seek(at));
+  const images = recorder.embed ? { images: await imagesOf(hardware) } : {};
   const kind = await inputKind();
   const room = createHostRoom();
-  await using machine = branchMachine(timeline, hardware, { clock: kind === 'terminal' ? 'host' : 'virtual', ...(sink && { record: sink }) }, room);
+  await using machine = branchMachine(timeline, { ...hardware, ...images }, { clock: kind === 'terminal' ? 'host' : 'virtual', ...recorderOptions(recorder) }, room);
   const quiet = flags.quiet ?? false;
   if (!quiet) process.stderr.write(`hindsight: live again from ${formatInstant(timeline.at)}, ${timeline.guestTime.toFixed(2)} s of guest time\n`);
   const input = kind === 'terminal' ? 'keys' : kind === 'nothing' ? 'none' : 'plain';
-  const past = input === 'keys' ? new LivePast(machine, room) : undefined;
+  const past = keepPast(machine, room, recorder);
   const session = new Session(machine, { input, quiet, ...(past && { past }), ...(timeout !== undefined && { timeout }) });
   const end = await session.run();
+  if (recorder.checkpoints) past?.capture();
   if (end.message !== undefined) process.stderr.write(`hindsight: ${end.message}\n`);
   return end.status;
 }

@@ -1,6 +1,6 @@
 import { describeEvent } from '../../record/describe.ts';
 import { formatInstant } from '../../record/divergence.ts';
-import { neededImages } from '../../timeline/open.ts';
+import { neededImages } from '../../machine/images.ts';
 import { EXIT } from '../exit.ts';
 import { loadRecording } from '../recordings.ts';
 import { formatBytes, formatCount } from '../values.ts';

@@ -1,21 +1,19 @@
 import { EXEC_STDIN, type GuestBoot } from '../../guest/cmdline.ts';
 import { ExecOutput } from '../../guest/exec-stream.ts';
-import { openRecordFile } from '../../host/node/record-file.ts';
 import { inputKind, type InputKind } from '../../host/node/standard-input.ts';
 import { createHostRoom } from '../../host/room.ts';
 import { Machine } from '../../machine/machine.ts';
-import { LivePast } from '../../timeline/live.ts';
 import { checkMachineFlags, type MachineFlags, openHardware } from '../machine-flags.ts';
+import { checkRecorderFlags, keepPast, type RecorderFlags, recorderOptions } from '../recorder-flags.ts';
 import { Session, type SessionEnd, type SessionOptions } from '../session.ts';
 import { type RunSummary, summaryLine } from '../summary.ts';
 import { parseChoice, parseDuration } from '../values.ts';
 
 /** Flags of `hindsight run`. */
-export interface RunFlags extends MachineFlags {
+export interface RunFlags extends MachineFlags, RecorderFlags {
   readonly exec?: string;
   /** False by `--no-stdin`. */
   readonly stdin: boolean;
-  readonly record?: string;
   readonly clock?: string;
   readonly timeout?: string;
   readonly json?: boolean;
@@ -48,12 +46,12 @@ function plan(flags: RunFlags, kind: InputKind): Plan {
 /** `hindsight run`. */
 export async function run(flags: RunFlags): Promise<number> {
   const checked = checkMachineFlags(flags);
+  const recorder = checkRecorderFlags(flags);
   const clock = flags.clock === undefined ? undefined : parseChoice('--clock', flags.clock, CLOCKS);
   const timeout = flags.timeout === undefined ? undefined : parseDuration('--timeout', flags.timeout);
   const { boot, exec, input } = plan(flags, await inputKind());
 
   const hardware = await openHardware(flags, checked, boot);
-  const sink = flags.record === undefined ? undefined : openRecordFile(flags.record);
   const room = createHostRoom();
   await using machine = await Machine.create(
     {
@@ -61,16 +59,16 @@ export async function run(flags: RunFlags): Promise<number> {
       virtioConsole: boot.size !== undefined && { columns: boot.columns ?? 80, rows: boot.rows ?? 24 },
       ...(checked.core && { core: checked.core }),
       clock: clock ?? (input === 'keys' ? 'host' : 'virtual'),
-      ...(sink && { record: sink }),
+      ...recorderOptions(recorder),
     },
     room,
   );
   const quiet = flags.quiet ?? false;
   const output = exec ? new ExecOutput() : undefined;
-  // Only who has keys can ask for the past.
-  const past = input === 'keys' ? new LivePast(machine, room) : undefined;
+  const past = keepPast(machine, room, recorder);
   const session = new Session(machine, { ...(output && { exec: output }), ...(past && { past }), input, quiet, ...(timeout !== undefined && { timeout }) });
   const end = await session.run();
+  if (recorder.checkpoints) past?.capture();
   report(machine, end, { quiet, json: flags.json ?? false, freshLine: session.atLineStart });
   return end.status;
 }

@@ -1,10 +1,10 @@
 import { createHash } from 'node:crypto';
-import { createReadStream, readdirSync, statSync } from 'node:fs';
+import { createReadStream, existsSync, readdirSync, statSync } from 'node:fs';
 import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { ImageName, MachineConfig } from '../../machine/config.ts';
 import type { DiskOption, ImageFiles, NamedBytes } from '../../machine/options.ts';
-import { neededImages } from '../../timeline/open.ts';
+import { neededImages } from '../../index.ts';
 import { FileBackend } from './disk.ts';
 import { cacheDirectory } from './guest/index.ts';
 
@@ -42,14 +42,15 @@ export async function findImages(config: MachineConfig, folders: readonly string
   const find = async (image: ImageName): Promise<string> => {
     const sized = [image.file, ...candidates].filter((path) => statSync(path, { throwIfNoEntry: false })?.size === image.size);
     for (const path of new Set(sized)) if ((await sha256(path)) === image.hash) return path;
-    const changed = sized.includes(image.file) ? `${image.file} is no longer what was recorded` : `${image.file} (${image.size} bytes) is not here`;
+    const changed = existsSync(image.file) ? `${image.file} is no longer what was recorded` : `${image.file} (${image.size} bytes) is not here`;
     throw new ImageMissingError(`${changed}: needed is the file with SHA-256 ${image.hash}; name its folder with --image DIR`);
   };
   const named = async (image: ImageName): Promise<NamedBytes> => ({ file: image.file, bytes: await readFile(await find(image)) });
   const files: { kernel?: NamedBytes; initrd?: NamedBytes; firmware?: NamedBytes; disks: DiskOption[] } = { disks: [] };
   for (const image of neededImages(config)) {
+    if (inside.has(image.hash)) continue;
     if (image.role === 'disk') files.disks.push({ file: image.file, backend: new FileBackend(await find(image), image.hash) });
-    else if (!inside.has(image.hash)) files[image.role] = await named(image);
+    else files[image.role] = await named(image);
   }
   return files;
 }
