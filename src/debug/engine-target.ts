@@ -342,13 +342,17 @@ export class EngineTarget extends EngineView implements DebugTarget {
     const install = (): void => engine.setDebugPoints(points.map((p) => ({ kind: BITS[p.kind], start: p.start, end: p.end })));
     install();
     engine.skipDebugPoint(pass);
+    const watches = points.some((p) => p.kind !== 'execute');
     let stops = 0;
     while (this.now() < limit) {
-      const stop = await this.base.run({ instructions: Math.min(limit, this.now() + SLICE) });
+      const run = this.base.run({ instructions: Math.min(limit, this.now() + SLICE) });
+      // A condition that does not hold is a stop like any other: nothing is awaited for it.
+      const stop = typeof run === 'string' ? run : await run;
       if (stop === 'debug') {
-        const hit = this.met(points);
+        const first = points[engine.memory.machine32('debugHit')];
+        const hit = first.kind === 'execute' ? this.executeHit(points, first) : this.watchMet(points, first);
         if (hit && found(hit)) return hit;
-        if (hit?.point.kind === 'execute') {
+        if (watches && first.kind === 'execute') {
           const watch = this.passing(points);
           if (watch && found(watch)) return watch;
         }
@@ -363,19 +367,22 @@ export class EngineTarget extends EngineView implements DebugTarget {
     return undefined;
   }
 
-  /** The point the engine stopped at, or another one there whose condition holds. */
-  private met(points: readonly DebugPoint[]): Hit | undefined {
-    const { index, address } = this.engine.debugHit;
+  /** The execute point the engine stopped at, or another one there whose condition holds. */
+  private executeHit(points: readonly DebugPoint[], first: DebugPoint): Hit | undefined {
     const hart = this.activeHart();
-    const instant = this.now();
-    const first = points[index];
-    if (first.kind === 'execute') {
-      const pc = this.readRegister(hart, PC)!;
-      const point = points.find((p) => p.kind === 'execute' && pc >= p.start && pc < p.end && this.holds(p, hart));
-      return point && { instant, hart, point };
-    }
-    if (this.holds(first, hart)) return { instant, hart, point: first, address: address > first.start ? address : first.start };
-    return this.passing(points);
+    if (this.holds(first, hart)) return { instant: this.now(), hart, point: first };
+    if (points.length === 1) return undefined;
+    const pc = this.readRegister(hart, PC)!;
+    const point = points.find((p) => p.kind === 'execute' && p !== first && pc >= p.start && pc < p.end && this.holds(p, hart));
+    return point && { instant: this.now(), hart, point };
+  }
+
+  /** The watchpoint the engine stopped at, or another one of the same access whose condition holds. */
+  private watchMet(points: readonly DebugPoint[], first: DebugPoint): Hit | undefined {
+    const hart = this.activeHart();
+    const { address } = this.engine.debugHit;
+    if (this.holds(first, hart)) return { instant: this.now(), hart, point: first, address: address > first.start ? address : first.start };
+    return points.length === 1 ? undefined : this.passing(points.filter((p) => p !== first));
   }
 
   /** The watchpoint at the instruction that is to be passed over. */

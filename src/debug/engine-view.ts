@@ -1,4 +1,4 @@
-import { RAM_BASE } from '../isa/layout.ts';
+import { RAM_AT, RAM_BASE } from '../isa/layout.ts';
 import type { Access } from '../core/core.ts';
 import type { Engine } from '../machine/engine.ts';
 import type { Instant, MachineView, RegisterId } from './target.ts';
@@ -36,6 +36,15 @@ export class EngineView implements MachineView {
 
   translate(hart: number, address: bigint, access: Access): bigint {
     return this.engine.core.translate(hart, address, access);
+  }
+
+  readNumber(physical: bigint, length: number): bigint | undefined {
+    const offset = Number(physical - this.ram.base);
+    if (offset < 0 || offset + length > this.ram.size) return undefined;
+    const { view } = this.engine.memory;
+    const at = RAM_AT + offset;
+    if (length === 8) return view.getBigUint64(at, true);
+    return BigInt(length === 4 ? view.getUint32(at, true) : length === 2 ? view.getUint16(at, true) : view.getUint8(at));
   }
 
   readPhysical(address: bigint, length: number): Uint8Array {

@@ -1,6 +1,6 @@
 import { CSR_NAMES, FLOAT_REGISTERS, INTEGER_REGISTERS } from '../isa/names.ts';
 import type { Knowledge } from './knowledge.ts';
-import { readVirtual } from './memory.ts';
+import { readNumber } from './memory.ts';
 import { CSR, DebugError, F, PC, PRV, X, type MachineView, type RegisterId } from './target.ts';
 
 /**
@@ -43,10 +43,8 @@ const LEVELS: readonly (Readonly<Record<string, Operator>>)[] = [
 const TOKEN = /\s*(0x[0-9a-fA-F]+|[0-9]+|\$?[A-Za-z_.][A-Za-z_0-9.$]*|\|\||&&|==|!=|<=|>=|<<|>>|[-+*/%&|^~!<>()[\]])/y;
 
 function load(view: MachineView, hart: number, address: bigint, bits: number, signed: boolean): bigint {
-  const bytes = readVirtual(view, hart, address, bits / 8);
-  if (bytes.length < bits / 8) throw new DebugError(`memory at 0x${address.toString(16)} cannot be read`);
-  let v = 0n;
-  for (let i = bytes.length - 1; i >= 0; i--) v = (v << 8n) | BigInt(bytes[i]);
+  const v = readNumber(view, hart, address, bits / 8);
+  if (v === undefined) throw new DebugError(`memory at 0x${address.toString(16)} cannot be read`);
   return signed ? u(BigInt.asIntN(bits, v)) : v;
 }
 

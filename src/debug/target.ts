@@ -35,6 +35,8 @@ export interface MachineView {
   readRegister(hart: number, id: RegisterId): bigint | undefined;
   /** Where a virtual address leads for a hart, −1 when nowhere. */
   translate(hart: number, address: bigint, access: Access): bigint;
+  /** A little-endian number of 1, 2, 4 or 8 bytes of RAM, unsigned; undefined elsewhere. */
+  readNumber(physical: bigint, length: number): bigint | undefined;
   /** Reads what is there, without effect on devices; shorter than asked for where nothing more is. */
   readPhysical(address: bigint, length: number): Uint8Array;
 }

@@ -14,12 +14,12 @@ const BRANCH_BUDGET = 128 << 20;
 /** Instructions between checkpoints that searches leave behind. */
 const SPACING = 20_000_000;
 
-/** Makes the engine go on, waiting for data that is late. */
-async function go(engine: Engine, limit: Limit): Promise<Stop> {
+/** Makes the engine go on. A promise only when data is late: stops at debug points are many. */
+function go(engine: Engine, limit: Limit): Stop | Promise<Stop> {
   for (;;) {
     const stop = engine.run(limit);
-    if (stop === STOP.LATE) await engine.late.settle();
-    else if (stop !== STOP.LEFT) return stop;
+    if (stop === STOP.LATE) return engine.late.settle().then(() => go(engine, limit));
+    if (stop !== STOP.LEFT) return stop;
   }
 }
 
@@ -115,11 +115,17 @@ export class TimelineBase implements TimeBase {
     else await this.timeline.seek({ instructions: instant, sequence: 0 });
   }
 
-  async run(limit: Limit): Promise<Stop> {
+  run(limit: Limit): Stop | Promise<Stop> {
     if (this.branched) return this.branched.run(limit);
-    const stop = await go(this.engine, limit);
+    const stop = go(this.engine, limit);
+    return typeof stop === 'string' ? this.mark(stop) : stop.then((s) => this.mark(s));
+  }
+
+  /** Leaves a checkpoint behind where one is worth it. */
+  private mark(stop: Stop): Stop {
+    if (stop !== STOP.LIMIT) return stop;
     const { instant } = this.engine;
-    if (stop === STOP.LIMIT && instant.sequence === 0) {
+    if (instant.sequence === 0) {
       const last = this.timeline.checkpoints.before(instant).at.instructions;
       if (instant.instructions - last >= SPACING) this.timeline.mark();
     }

@@ -1,9 +1,10 @@
+import { readNumber } from '../memory.ts';
 import type { MachineView } from '../target.ts';
-import { readVirtual } from '../memory.ts';
 
 /**
  * Conditions of breakpoints as gdb sends them: bytecode of its stack machine ("Debugging with GDB", appendix "The GDB Agent Expression
- * Mechanism"). Only what conditions can hold; trace operations are refused.
+ * Mechanism"). Only what conditions can hold; trace operations are refused. A condition is read once, into one function per operation: it may
+ * be asked a million times.
  */
 
 /** How the evaluator reaches a register by gdb's number. */
@@ -12,8 +13,25 @@ export type RegisterReader = (view: MachineView, hart: number, number: number) =
 /** A condition cannot be evaluated: gdb then gets a true one, so nothing is missed. */
 class AgentError extends Error {}
 
+/** What an operation works on. One for all conditions: they are asked one after the other. */
+interface Machine {
+  view: MachineView;
+  hart: number;
+  readonly stack: bigint[];
+  depth: number;
+}
+
+/** An operation. @returns where to go on in the code, or END */
+type Operation = (m: Machine) => number;
+
 const MAX_STEPS = 100_000;
 const MAX_STACK = 1024;
+const END = -1;
+const OP = {
+  LOGICAL_NOT: 0x0e, NOT: 0x12, SIGN_EXTEND: 0x16, REF8: 0x17, REF64: 0x1a, IF_GOTO: 0x20, GOTO: 0x21, CONST8: 0x22, CONST64: 0x25, REGISTER: 0x26,
+  END: 0x27, DUP: 0x28, POP: 0x29, ZERO_EXTEND: 0x2a, SWAP: 0x2b, PICK: 0x32, ROTATE: 0x33,
+} as const;
+
 const u64 = (v: bigint): bigint => BigInt.asUintN(64, v);
 const s64 = (v: bigint): bigint => BigInt.asIntN(64, v);
 const bool = (v: boolean): bigint => (v ? 1n : 0n);
@@ -48,14 +66,34 @@ function remainder(a: bigint, b: bigint): bigint {
   return a % b;
 }
 
+function pop(m: Machine): bigint {
+  if (m.depth === 0) throw new AgentError('stack is empty');
+  return m.stack[--m.depth];
+}
+
+function push(m: Machine, value: bigint): void {
+  if (m.depth === MAX_STACK) throw new AgentError('stack is full');
+  m.stack[m.depth++] = u64(value);
+}
+
 /**
  * Makes a predicate of bytecode.
  * @returns a function that is also true when the expression fails (bad memory, malformed code): a condition that cannot be told must stop
  */
 export function agentCondition(code: Uint8Array, register: RegisterReader): (view: MachineView, hart: number) => boolean {
+  const operations: (Operation | undefined)[] = [];
+  const machine: Machine = { view: undefined as unknown as MachineView, hart: 0, stack: [], depth: 0 };
   return (view, hart) => {
+    machine.view = view;
+    machine.hart = hart;
+    machine.depth = 0;
+    let at = 0;
     try {
-      return evaluate(code, view, hart, register) !== 0n;
+      for (let steps = 0; steps < MAX_STEPS; steps++) {
+        at = (operations[at] ??= read(code, at, register))(machine);
+        if (at === END) return pop(machine) !== 0n;
+      }
+      return true;
     } catch (e) {
       if (e instanceof AgentError) return true;
       throw e;
@@ -63,97 +101,120 @@ export function agentCondition(code: Uint8Array, register: RegisterReader): (vie
   };
 }
 
-function evaluate(code: Uint8Array, view: MachineView, hart: number, register: RegisterReader): bigint {
-  const stack: bigint[] = [];
-  let pc = 0;
-  const pop = (): bigint => {
-    const v = stack.pop();
-    if (v === undefined) throw new AgentError('stack is empty');
-    return v;
-  };
-  const push = (v: bigint): void => {
-    if (stack.length >= MAX_STACK) throw new AgentError('stack is full');
-    stack.push(u64(v));
-  };
+/** Reads the operation at an offset of the code. @throws AgentError when it is none that conditions may hold */
+function read(code: Uint8Array, at: number, register: RegisterReader): Operation {
+  if (at >= code.length) throw new AgentError('code has no end');
+  const op = code[at];
+  const next = at + 1;
   const immediate = (bytes: number): bigint => {
-    if (pc + bytes > code.length) throw new AgentError('code ends in an operand');
+    if (next + bytes > code.length) throw new AgentError('code ends in an operand');
     let v = 0n;
-    for (let i = 0; i < bytes; i++) v = (v << 8n) | BigInt(code[pc++]);
+    for (let i = 0; i < bytes; i++) v = (v << 8n) | BigInt(code[next + i]);
     return v;
   };
-  const load = (bytes: number): void => {
-    const data = readVirtual(view, hart, pop(), bytes);
-    if (data.length < bytes) throw new AgentError('memory cannot be read');
-    let v = 0n;
-    for (let i = bytes - 1; i >= 0; i--) v = (v << 8n) | BigInt(data[i]);
-    push(v);
+  const unary = (f: (v: bigint) => bigint, length = 0): Operation => (m) => {
+    push(m, f(pop(m)));
+    return next + length;
   };
-  for (let steps = 0; steps < MAX_STEPS; steps++) {
-    if (pc >= code.length) throw new AgentError('code has no end');
-    const op = code[pc++];
-    const binary = BINARY[op];
-    if (binary) {
-      const b = pop();
-      push(binary(pop(), b));
-      continue;
-    }
-    switch (op) {
-      case 0x0e: push(bool(pop() === 0n)); break;
-      case 0x12: push(~pop()); break;
-      case 0x16: push(BigInt.asIntN(Number(immediate(1)), pop())); break;
-      case 0x2a: push(BigInt.asUintN(Number(immediate(1)), pop())); break;
-      case 0x17: load(1); break;
-      case 0x18: load(2); break;
-      case 0x19: load(4); break;
-      case 0x1a: load(8); break;
-      case 0x20: {
-        const to = Number(immediate(2));
-        if (pop() !== 0n) pc = to;
-        break;
-      }
-      case 0x21: pc = Number(immediate(2)); break;
-      case 0x22: push(immediate(1)); break;
-      case 0x23: push(immediate(2)); break;
-      case 0x24: push(immediate(4)); break;
-      case 0x25: push(immediate(8)); break;
-      case 0x26: {
-        const value = register(view, hart, Number(immediate(2)));
-        if (value === undefined) throw new AgentError('no such register');
-        push(value);
-        break;
-      }
-      case 0x27: return pop();
-      case 0x28: {
-        const v = pop();
-        push(v);
-        push(v);
-        break;
-      }
-      case 0x29: pop(); break;
-      case 0x2b: {
-        const b = pop();
-        const a = pop();
-        push(b);
-        push(a);
-        break;
-      }
-      case 0x32: {
-        const depth = Number(immediate(1));
-        if (depth >= stack.length) throw new AgentError('stack is too low');
-        push(stack[stack.length - 1 - depth]);
-        break;
-      }
-      case 0x33: {
-        const c = pop();
-        const b = pop();
-        const a = pop();
-        push(c);
-        push(a);
-        push(b);
-        break;
-      }
-      default: throw new AgentError(`operation ${op} is not for conditions`);
-    }
+  const binary = BINARY[op];
+  if (binary) {
+    return (m) => {
+      const b = pop(m);
+      push(m, binary(pop(m), b));
+      return next;
+    };
   }
-  throw new AgentError('runs too long');
+  if (op >= OP.REF8 && op <= OP.REF64) {
+    const bytes = 1 << (op - OP.REF8);
+    return (m) => {
+      const value = readNumber(m.view, m.hart, pop(m), bytes);
+      if (value === undefined) throw new AgentError('memory cannot be read');
+      push(m, value);
+      return next;
+    };
+  }
+  if (op >= OP.CONST8 && op <= OP.CONST64) {
+    const bytes = 1 << (op - OP.CONST8);
+    const value = immediate(bytes);
+    return (m) => {
+      push(m, value);
+      return next + bytes;
+    };
+  }
+  switch (op) {
+    case OP.LOGICAL_NOT: return unary((v) => bool(v === 0n));
+    case OP.NOT: return unary((v) => ~v);
+    case OP.SIGN_EXTEND: {
+      const bits = Number(immediate(1));
+      return unary((v) => BigInt.asIntN(bits, v), 1);
+    }
+    case OP.ZERO_EXTEND: {
+      const bits = Number(immediate(1));
+      return unary((v) => BigInt.asUintN(bits, v), 1);
+    }
+    case OP.IF_GOTO: {
+      const to = Number(immediate(2));
+      return (m) => (pop(m) !== 0n ? to : next + 2);
+    }
+    case OP.GOTO: {
+      const to = Number(immediate(2));
+      return () => to;
+    }
+    case OP.REGISTER: {
+      const number = Number(immediate(2));
+      return (m) => {
+        const value = register(m.view, m.hart, number);
+        if (value === undefined) throw new AgentError('no such register');
+        push(m, value);
+        return next + 2;
+      };
+    }
+    case OP.END: return () => END;
+    default: return shuffle(op, immediate, next);
+  }
+}
+
+/** Operations that only move values on the stack. */
+function shuffle(op: number, immediate: (bytes: number) => bigint, next: number): Operation {
+  switch (op) {
+    case OP.DUP:
+      return (m) => {
+        const v = pop(m);
+        push(m, v);
+        push(m, v);
+        return next;
+      };
+    case OP.POP:
+      return (m) => {
+        pop(m);
+        return next;
+      };
+    case OP.SWAP:
+      return (m) => {
+        const b = pop(m);
+        const a = pop(m);
+        push(m, b);
+        push(m, a);
+        return next;
+      };
+    case OP.PICK: {
+      const depth = Number(immediate(1));
+      return (m) => {
+        if (depth >= m.depth) throw new AgentError('stack is too low');
+        push(m, m.stack[m.depth - 1 - depth]);
+        return next + 1;
+      };
+    }
+    case OP.ROTATE:
+      return (m) => {
+        const c = pop(m);
+        const b = pop(m);
+        const a = pop(m);
+        push(m, c);
+        push(m, a);
+        push(m, b);
+        return next;
+      };
+    default: throw new AgentError(`operation ${op} is not for conditions`);
+  }
 }

@@ -1,0 +1,112 @@
+/**
+ * `node build/run.mjs bench/debugger.ts [--core jit|wasm] [--exec COMMAND]`: what debugging a Linux boot costs. Prints JSON.
+ */
+import { readFileSync } from 'node:fs';
+import { parseArgs } from 'node:util';
+import { agentCondition } from '../src/debug/gdb/agent.ts';
+import { registerByNumber } from '../src/debug/gdb/registers.ts';
+import { Knowledge } from '../src/debug/knowledge.ts';
+import { tasks } from '../src/debug/linux/tasks.ts';
+import type { DebugPoint } from '../src/debug/target.ts';
+import { timelineTarget } from '../src/debug/timeline-target.ts';
+import { findGuest } from '../src/host/node/guest/index.ts';
+import { createHostRoom } from '../src/host/room.ts';
+import type { CoreKind } from '../src/machine/cores.ts';
+import { Machine } from '../src/machine/machine.ts';
+import { LivePast } from '../src/timeline/live.ts';
+
+const { values } = parseArgs({ options: { core: { type: 'string', default: 'jit' }, exec: { type: 'string', default: 'ls -lR /etc /usr /sys/kernel >/dev/null' } } });
+const guest = await findGuest();
+if (guest === undefined) throw new Error('there is no guest: hindsight guest build makes one');
+
+/** Seconds of CPU time: other work on the computer disturbs them little. */
+const now = (): number => {
+  const { user, system } = process.cpuUsage();
+  return (user + system) / 1000;
+};
+const seconds = (since: number): number => Math.round(now() - since) / 1000;
+const room = createHostRoom();
+const machine = await Machine.create({
+  kernel: { file: 'kernel', bytes: readFileSync(guest.kernel) }, initrd: { file: 'initrd', bytes: readFileSync(guest.initrd) },
+  append: `${guest.commandLine} hindsight.stdin=none hindsight.exec=${Buffer.from(values.exec).toString('base64')}`, core: values.core as CoreKind,
+}, room);
+const past = new LivePast(machine, room);
+let since = now();
+await machine.run();
+const figures: Record<string, unknown> = { core: values.core, liveRun: seconds(since) };
+const target = timelineTarget(past.timeline(), room, 'a boot');
+const knowledge = new Knowledge(target);
+const end = target.end();
+figures.instructions = end;
+figures.guestSeconds = machine.engine.time / 1e9;
+
+const address = (name: string): bigint => {
+  const found = knowledge.address(name);
+  if (found === undefined) throw new Error(`the guest has no ${name}`);
+  return found;
+};
+await target.seek(end);
+await target.seek(Math.floor(end * 0.9));
+since = now();
+figures.processes = tasks(knowledge.kernel()!).length;
+figures.processList = seconds(since);
+
+const straight = async (): Promise<number> => {
+  await target.seek(0);
+  const from = now();
+  target.setPoints([]);
+  await target.continue();
+  return seconds(from);
+};
+/** Runs it all past an execute point whose condition never holds. */
+const conditions = async (name: string, test: DebugPoint['when']): Promise<{ seconds: number; asked: number }> => {
+  const start = address(name);
+  await target.seek(0);
+  let asked = 0;
+  target.setPoints([{ kind: 'execute', start, end: start + 1n, when: (view, hart) => {
+    asked++;
+    return test!(view, hart);
+  } }]);
+  const from = now();
+  await target.continue();
+  target.setPoints([]);
+  return { seconds: seconds(from), asked };
+};
+// a0 == 12345, as gdb sends it
+const bytecode = agentCondition(Uint8Array.from([0x26, 0, 10, 0x23, 0x30, 0x39, 0x13, 0x27]), (view, hart, n) => view.readRegister(hart, registerByNumber(n)!));
+// *(long *)($sp + 8) == 12345
+const memory = agentCondition(Uint8Array.from([0x26, 0, 2, 0x22, 8, 0x02, 0x1a, 0x23, 0x30, 0x39, 0x13, 0x27]), (view, hart, n) => view.readRegister(hart, registerByNumber(n)!));
+
+figures.cold = await straight();
+figures.straight = await straight();
+for (const name of ['_raw_spin_lock', '_raw_spin_lock_irqsave', 'rcu_read_unlock_strict', '__rcu_read_lock', '__rcu_read_unlock', 'do_trap_ecall_u']) {
+  if (knowledge.address(name) === undefined) continue;
+  figures[`condition on a register, ${name}`] = await conditions(name, bytecode);
+  figures[`condition on memory, ${name}`] = await conditions(name, memory);
+}
+figures.straightAgain = await straight();
+
+await target.seek(end);
+for (const [what, name, length] of [['jiffies_64', 'jiffies_64', 8], ['saved_command_line', 'saved_command_line', 8], ['linux_banner, never', 'linux_banner', 8]] as const) {
+  since = now();
+  const note = await target.lastWrite(0, address(name), length);
+  figures[`last-write ${what}`] = { seconds: seconds(since), at: note?.instant ?? null };
+}
+for (const name of ['saved_command_line']) {
+  target.setPoints([{ kind: 'write', start: address(name), end: address(name) + 8n }]);
+  since = now();
+  await target.reverseContinue();
+  figures[`reverse-continue to a write of ${name}`] = { seconds: seconds(since), at: target.now() };
+  target.setPoints([]);
+}
+await target.seek(Math.floor(end * 0.7));
+const steps: number[] = [];
+for (let i = 0; i < 200; i++) {
+  since = now();
+  await target.reverseStep(0, 1);
+  steps.push(now() - since);
+}
+steps.sort((a, b) => a - b);
+figures.reverseStep = { p50: steps[100], p99: steps[198] };
+process.stdout.write(`${JSON.stringify(figures, null, 2)}\n`);
+await machine.close();
