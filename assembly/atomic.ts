@@ -1,6 +1,6 @@
 import { Cause, DEBUG_MET, clearTrap, setTrap, trapCause, trapped } from "./fault";
 import {
-  DEBUG_READ, DEBUG_WRITE, HART_MENVCFG, HART_PRV, HART_RESERVATION, HART_RESERVATION_WIDTH, HART_SENVCFG, RAM_AT, RAM_BASE,
+  CACHE_BLOCK_SIZE, DEBUG_READ, DEBUG_WRITE, HART_MENVCFG, HART_PRV, HART_RESERVATION, HART_RESERVATION_WIDTH, HART_SENVCFG, RAM_AT, RAM_BASE,
 } from "./generated/layout";
 import { blockForStore, blockReachable, debugMet, ramForLoad, ramForStore } from "./memory";
 import { writeRam } from "./ram";
@@ -60,10 +60,10 @@ export function cacheBlock(h: usize, va: u64): void {
   setTrap(trapCause == Cause.LOAD_PAGE ? Cause.STORE_PAGE : trapCause == Cause.LOAD_ACCESS ? Cause.STORE_ACCESS : trapCause, va);
 }
 
-/** cbo.zero: 64 bytes. */
+/** cbo.zero. */
 export function zeroBlock(h: usize, va: u64): void {
-  const block = va & ~63;
-  if (debugMet(block, 64, DEBUG_WRITE)) {
+  const block = va & ~<u64>(CACHE_BLOCK_SIZE - 1);
+  if (debugMet(block, CACHE_BLOCK_SIZE, DEBUG_WRITE)) {
     setTrap(DEBUG_MET, block);
     return;
   }
@@ -72,5 +72,5 @@ export function zeroBlock(h: usize, va: u64): void {
     setTrap(trapCause, va);
     return;
   }
-  for (let i: u32 = 0; i < 64; i += 8) writeRam(<u32>(at - RAM_AT) + i, 8, 0);
+  for (let i: u32 = 0; i < CACHE_BLOCK_SIZE; i += 8) writeRam(<u32>(at - RAM_AT) + i, 8, 0);
 }

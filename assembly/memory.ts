@@ -1,7 +1,7 @@
 import { dataPrivilege } from "./banks";
 import { Cause, DEBUG_MET, setTrap } from "./fault";
 import {
-  DEBUG_EXECUTE, DEBUG_READ, DEBUG_WRITE, HART_DATA_BANK, HART_SATP, MACHINE_DEBUG_ADDRESS, MACHINE_DEBUG_COUNT, MACHINE_DEBUG_END, MACHINE_DEBUG_HIT,
+  CACHE_BLOCK_SIZE, DEBUG_EXECUTE, DEBUG_READ, DEBUG_WRITE, HART_DATA_BANK, HART_SATP, MACHINE_DEBUG_ADDRESS, MACHINE_DEBUG_COUNT, MACHINE_DEBUG_END, MACHINE_DEBUG_HIT,
   MACHINE_DEBUG_KIND, MACHINE_DEBUG_SKIP, MACHINE_DEBUG_START, MACHINE_MMIO_HIGH, MACHINE_MMIO_LOW, MACHINE_PLACE_COUNT, MACHINE_REFILLS, NARROW_POINT, RAM_AT, RAM_BASE,
   TLB_WRITE,
 } from "./generated/layout";
@@ -212,11 +212,11 @@ export function ramForLoad(h: usize, va: u64, width: u32): usize {
   return RAM_AT + <usize>(pa - RAM_BASE);
 }
 
-/** RAM address of a 64-byte block that will be zeroed; the trap is set when there is none. @param block its address */
+/** RAM address of a cache block that will be zeroed; the trap is set when there is none. @param block its address */
 export function blockForStore(h: usize, block: u64): usize {
-  const pa = data(h, block, 64, Access.WRITE);
+  const pa = data(h, block, CACHE_BLOCK_SIZE, Access.WRITE);
   if (pa == NOWHERE) return 0;
-  if (!inRam(pa, 64)) {
+  if (!inRam(pa, CACHE_BLOCK_SIZE)) {
     setTrap(Cause.STORE_ACCESS, block);
     return 0;
   }

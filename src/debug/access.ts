@@ -1,4 +1,5 @@
 import { ALL_EXTENSIONS, decode, isLong } from '../isa/decode.ts';
+import { CACHE_BLOCK_SIZE } from '../isa/layout.ts';
 import { readVirtual } from './memory.ts';
 import { PC, X, type MachineView, type PointKind } from './target.ts';
 
@@ -9,8 +10,6 @@ export interface DataAccess {
   readonly reads: boolean;
   readonly writes: boolean;
 }
-
-const CACHE_BLOCK = 64;
 
 /** The data access of the instruction a hart is about to execute, as its row tells it; undefined when it makes none. */
 export function nextAccess(view: MachineView, hart: number): DataAccess | undefined {
@@ -28,7 +27,7 @@ export function nextAccess(view: MachineView, hart: number): DataAccess | undefi
   if (s.kind === 'amo') return { address: base, length: s.width / 8, reads: true, writes: true };
   const reserved = /^(lr|sc)\.([wd])$/.exec(name);
   if (reserved) return { address: base, length: reserved[2] === 'w' ? 4 : 8, reads: reserved[1] === 'lr', writes: reserved[1] === 'sc' };
-  if (name === 'cbo.zero') return { address: base & ~BigInt(CACHE_BLOCK - 1), length: CACHE_BLOCK, reads: false, writes: true };
+  if (name === 'cbo.zero') return { address: base & ~BigInt(CACHE_BLOCK_SIZE - 1), length: CACHE_BLOCK_SIZE, reads: false, writes: true };
   return undefined;
 }
 

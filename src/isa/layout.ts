@@ -32,6 +32,8 @@ function place<const F extends readonly Field[]>(fields: F, start = 0): { offset
 export const MAX_HARTS = 8;
 export const PAGE_SHIFT = 12;
 export const PAGE_SIZE = 1 << PAGE_SHIFT;
+/** Bytes that cbo.* instructions work on. */
+export const CACHE_BLOCK_SIZE = 64;
 /** Physical address of the first byte of guest RAM. */
 export const RAM_BASE = 0x8000_0000;
 

@@ -1,15 +1,11 @@
 import { TIMEBASE_FREQUENCY } from '../devices/aclint.ts';
 import { PLIC_SOURCES } from '../devices/plic.ts';
 import { SYSCON_POWEROFF, SYSCON_REBOOT } from '../devices/syscon.ts';
+import { UART_CLOCK_FREQUENCY } from '../devices/uart16550.ts';
+import { CACHE_BLOCK_SIZE } from '../isa/layout.ts';
 import { cells, EMPTY, type Fdt, type FdtNode, type FdtProperty, strings, words64, writeFdt } from './fdt.ts';
 import { isaString } from './device-tree-isa.ts';
 import { IRQ_MAP, MEMORY_MAP, plicContext, RAM_BASE, type Region, virtioIrq, virtioRegion } from './memory-map.ts';
-
-/** Bytes that cbo.* instructions work on. */
-export const CACHE_BLOCK_SIZE = 64;
-
-/** Input clock of the 16550A in Hz: divisor 2 gives 115,200 baud. */
-const UART_CLOCK = 3_686_400;
 
 /** What the guest's software expects of `riscv,cpu-intc`: local interrupt numbers (Privileged Architecture, 3.1.9). */
 const LOCAL_IRQ = { machineSoftware: 3, machineTimer: 7, supervisorExternal: 9, machineExternal: 11 } as const;
@@ -174,7 +170,7 @@ function uart(name: string): FdtNode {
   return node(name, [
     text('compatible', 'ns16550a'),
     reg(MEMORY_MAP.uart),
-    number('clock-frequency', UART_CLOCK),
+    number('clock-frequency', UART_CLOCK_FREQUENCY),
     ...interrupt(IRQ_MAP.uart),
   ]);
 }

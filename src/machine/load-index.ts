@@ -1,5 +1,5 @@
 /** From files to a machine ready to run. */
-export { buildDeviceTree, CACHE_BLOCK_SIZE, describeMachine, type DeviceTreeOptions } from './device-tree.ts';
+export { buildDeviceTree, describeMachine, type DeviceTreeOptions } from './device-tree.ts';
 export { isaString } from './device-tree-isa.ts';
 export { LoadError } from './load-error.ts';
 export { type BootImage, type ImageSegment, loadKernel, readFirmware, readKernel } from './load-image.ts';

@@ -1,5 +1,5 @@
 import { ACCESS, type CoreHost } from '../core.ts';
-import { DEBUG, RAM_AT } from '../../isa/layout.ts';
+import { CACHE_BLOCK_SIZE, DEBUG, RAM_AT } from '../../isa/layout.ts';
 import type { DebugPoints } from './debug.ts';
 import type { Pages } from './pages.ts';
 import { CAUSE, EVENT, HI, LO, io, settlePc, trap } from './registers.ts';
@@ -177,14 +177,14 @@ export class Memory {
 
   /** cbo.zero on the block of an address. @returns an event */
   zeroBlock(lo: number, hi: number): number {
-    const block = lo & -64;
-    if (this.debug.watched(block, hi, 64, DEBUG.WRITE)) return EVENT.WATCH;
-    const address = this.translation.forData(block, hi, 64, ACCESS.WRITE);
+    const block = lo & -CACHE_BLOCK_SIZE;
+    if (this.debug.watched(block, hi, CACHE_BLOCK_SIZE, DEBUG.WRITE)) return EVENT.WATCH;
+    const address = this.translation.forData(block, hi, CACHE_BLOCK_SIZE, ACCESS.WRITE);
     if (address < 0) return trap(io[CAUSE], lo, hi);
-    const offset = this.state.ramOffset(address, 64);
+    const offset = this.state.ramOffset(address, CACHE_BLOCK_SIZE);
     if (offset < 0) return trap(STORE_FAULT, lo, hi);
-    this.state.m8.fill(0, RAM_AT + offset, RAM_AT + offset + 64);
-    this.pages.stored(offset, 64);
+    this.state.m8.fill(0, RAM_AT + offset, RAM_AT + offset + CACHE_BLOCK_SIZE);
+    this.pages.stored(offset, CACHE_BLOCK_SIZE);
     return this.done();
   }
 
