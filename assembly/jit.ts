@@ -4,9 +4,9 @@ import { clearTrap, trapped } from "./fault";
 import { floatByNumber } from "./generated/jit-float";
 import {
   COUNTS_AT, CSR_DONE_ILLEGAL, CSR_DONE_LEAVE, CSR_DONE_YES, CSR_STATUS_AT, COUNT_ENTERED, COUNT_LEFT, COUNT_TICKS, ENTRIES_AT, ENTRY_FUNC, ENTRY_HASH, ENTRY_KEY, ENTRY_LABEL, ENTRY_OFFSET, ENTRY_SIZE,
-  ENTRY_SLOTS, HEAT_AT, HEAT_COUNTERS, LEAVE_CHECK, LEAVE_CONTINUE, LEAVE_INTERPRET, LEAVE_RARE, LINKS_AT,
-  LINK_BITS, LINK_THRESHOLD, PATIENCE_AT, QUEUE_AT, QUEUE_COUNT_AT, QUEUE_SLOTS, RARE_AT,
-  RARE_COUNTERS, REQUEST_FROM, REQUEST_HART, REQUEST_KEY, REQUEST_PRV, REQUEST_SATP, REQUEST_SIZE, REQUEST_VA, THRESHOLD_AT,
+  ENTRY_SLOTS, HEAT_AT, HEAT_BITS, HEAT_COUNTERS, HEAT_MASK, KERNEL_ROUNDS, LEAVE_CHECK, LEAVE_CONTINUE, LEAVE_INTERPRET, LEAVE_RARE, LINKS_AT,
+  LINK_BITS, LINK_MASK_AT, LINK_NEVER, PATIENCE_AT, QUEUE_AT, QUEUE_COUNT_AT, QUEUE_SLOTS, RARE_AT,
+  RARE_COUNTERS, REQUEST_FROM, REQUEST_HART, REQUEST_KEY, REQUEST_PRV, REQUEST_SATP, REQUEST_SIZE, REQUEST_VA, SLOT_ENTRY, THRESHOLD_AT,
 } from "./generated/jit-layout";
 import {
   DEBUG_READ, DEBUG_WRITE, HART_FETCH_BANK, HART_FFLAGS, HART_FRM, HART_INDEX, HART_PC, HART_PRV, HART_SATP, MACHINE_DEBUG_COUNT,
@@ -43,16 +43,33 @@ let flushAt: u64 = 0;
   return HEAT_AT + ((slot >>> 2) & ((HEAT_COUNTERS - 1) << 1));
 }
 
-/** Counts a jump to a decoded slot. @returns whether the place is hot */
+/** Counts a jump to a decoded slot. @returns whether the place is hot, or a region begins there */
 // @ts-ignore: decorator
 @inline export function heats(slot: usize): bool {
+  return (load<u32>(slot) & SLOT_ENTRY) != 0 || warms(slot);
+}
+
+// @ts-ignore: decorator
+@inline function warms(slot: usize): bool {
   const at = heatAt(slot);
   const n = <u32>load<u16>(at);
-  if (n < load<u32>(THRESHOLD_AT)) {
+  if ((n & HEAT_MASK) < load<u32>(THRESHOLD_AT)) {
     store<u16>(at, <u16>(n + 1));
     return false;
   }
-  return n == load<u32>(THRESHOLD_AT);
+  return true;
+}
+
+/**
+ * Begins counting from 0. @returns whether the place is hot: in user mode after one round, else after {@link KERNEL_ROUNDS}, because a kernel spreads
+ * its time over many paths, and what it does in a loop is over soon
+ */
+function hotEnough(h: usize, slot: usize): bool {
+  const at = heatAt(slot);
+  const round = (<u32>load<u16>(at) >>> HEAT_BITS) + 1;
+  const enough = load<u32>(h, HART_PRV) == 0 || round >= KERNEL_ROUNDS || load<u32>(THRESHOLD_AT) == 0;
+  store<u16>(at, enough ? 0 : <u16>(round << HEAT_BITS));
+  return enough;
 }
 
 /** Asks for translation of the code at pc, together with the region that was entered at `from`. */
@@ -72,13 +89,15 @@ function request(h: usize, key: u32, pc: u64, from: u32): void {
   }
 }
 
-/** Counts control going from one region to another. @returns whether that has become common enough to make them one */
+/** Counts control going from one region to another. @returns whether the translator is to be told */
 // @ts-ignore: decorator
 @inline function links(from: u32, key: u32): bool {
   const at = LINKS_AT + ((((from * ENTRY_HASH) ^ key) * ENTRY_HASH) >>> (32 - LINK_BITS)) * 2;
-  const n = <u32>load<u16>(at) + 1;
-  store<u16>(at, <u16>n);
-  return n == LINK_THRESHOLD;
+  const n = <u32>load<u16>(at);
+  if (n == LINK_NEVER) return false;
+  const next = (n + 1) & load<u32>(LINK_MASK_AT);
+  store<u16>(at, <u16>next);
+  return next == 0;
 }
 
 /** Has the host translate what waits. */
@@ -150,10 +169,10 @@ export function runRegions(h: usize, pc: u64, decoded: usize, hot: bool): i32 {
     let e = find(key);
     if (e == 0) {
       const slot = decoded + ((<usize>pc & 0xffe) << 2);
-      if (hot || (ran && heats(slot))) {
-        store<u16>(heatAt(slot), 0);
-        request(h, key, pc, from);
-      }
+      const w = load<u32>(slot);
+      // the region that began here is gone
+      if (w & SLOT_ENTRY) store<u32>(slot, w & ~SLOT_ENTRY);
+      if ((hot || ran) && warms(slot) && hotEnough(h, slot)) request(h, key, pc, from);
     } else if (from != 0 && links(from, key)) request(h, key, pc, from);
     // also when time went back to a state that was kept
     if (load<u32>(QUEUE_COUNT_AT) != 0 && flushAt - ticksNow() - 1 >= <u64>load<u32>(PATIENCE_AT)) {

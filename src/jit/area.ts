@@ -26,8 +26,13 @@ export const ENTRY_HASH = 0x9e3779b1;
 
 /** Counters; a power of two. */
 export const HEAT_COUNTERS = 65536;
-/** A counter's value that says: never ask for translation. */
-export const HEAT_NEVER = 0xffff;
+/** Low bits of a counter, which count jumps; above them rounds. */
+export const HEAT_BITS = 14;
+export const HEAT_MASK = 2 ** HEAT_BITS - 1;
+/** Rounds that code of the kernel has to be counted for. */
+export const KERNEL_ROUNDS = 4;
+/** Bit of a decoded slot's word that says: a region may be entered here. */
+export const SLOT_ENTRY = 0x400;
 
 /** Requests that fit. */
 export const QUEUE_SLOTS = 64;
@@ -43,6 +48,8 @@ export const QUEUE_COUNT_AT = QUEUE_AT + QUEUE_SLOTS * REQUEST_SIZE;
 export const THRESHOLD_AT = QUEUE_COUNT_AT + 4;
 /** How many ticks requests wait for company (u32). */
 export const PATIENCE_AT = QUEUE_COUNT_AT + 8;
+/** Every so many transitions between two regions are told of: a power of two, less 1 (u32). */
+export const LINK_MASK_AT = QUEUE_COUNT_AT + 12;
 /** u64 each: ticks spent in regions, entries into regions, and returns by {@link ../jit/abi.ts} LEAVE code (5). */
 export const COUNTS_AT = QUEUE_AT + QUEUE_SLOTS * REQUEST_SIZE + 64;
 export const COUNT = { ticks: 0, entered: 8, left: 16 } as const;
@@ -54,7 +61,9 @@ export const RARE_AT = COUNTS_AT + 64;
 /** Transitions between regions, counted in u16 by a hash of both ends. */
 export const LINK_BITS = 16;
 export const LINKS_AT = RARE_AT + RARE_COUNTERS * 4;
-/** Transitions that make two regions one. */
-export const LINK_THRESHOLD = 20000;
+/** A count of transitions that stays as it is: nothing can come of them. */
+export const LINK_NEVER = 0xffff;
+/** Index of the counter of transitions from one key to another. */
+export const linkIndex = (from: number, key: number): number => Math.imul(Math.imul(from, ENTRY_HASH) ^ key, ENTRY_HASH) >>> (32 - LINK_BITS);
 export const AREA_END = LINKS_AT + 2 * 2 ** LINK_BITS;
 if (AREA_END > JIT_AT + JIT_SIZE) throw new Error("the translator's area does not fit its place in the layout");

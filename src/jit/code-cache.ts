@@ -99,6 +99,11 @@ export class CodeCache {
     return undefined;
   }
 
+  /** Whether a region is still here. */
+  holds(region: CachedRegion): boolean {
+    return this.regions.has(region.id);
+  }
+
   /** Regions with code on a page. */
   onPage(page: number): Iterable<CachedRegion> {
     return this.byPage.get(page) ?? [];

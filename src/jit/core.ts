@@ -1,5 +1,5 @@
 import { HELPERS, LEAVE } from './abi.ts';
-import { COUNT, COUNTS_AT, PATIENCE_AT, THRESHOLD_AT } from './area.ts';
+import { COUNT, COUNTS_AT, LINK_MASK_AT, PATIENCE_AT, THRESHOLD_AT } from './area.ts';
 import { CodeCache } from './code-cache.ts';
 import type { RegionLimits } from './discover.ts';
 import { Translator } from './translator.ts';
@@ -9,6 +9,13 @@ import { JIT_CORE_WASM_BASE64 } from '../generated/jit-core-wasm.ts';
 
 /** Ticks that requests wait for company: a module costs more than a function in it. */
 const PATIENCE = 1_500_000;
+
+/** Jumps to a place in a round of counting: a user program's is translated after one. */
+const THRESHOLD = 8000;
+/** Every so many transitions between two regions are told of. */
+const LINK = 4096;
+/** Transitions that cost what translating an instruction does: about 60 ns against 60 µs. */
+const INSTRUCTION = 500;
 
 /** What assembly/jit-index.ts exports besides the core's. */
 interface JitExports extends CoreExports {
@@ -20,8 +27,10 @@ interface JitExports extends CoreExports {
 
 /** How eagerly the translator works. None of it can change what the guest sees. */
 export interface JitOptions {
-  /** Jumps to a place before it is translated. 0: at first execution. */
+  /** Jumps to a place before it is translated, below 2^14. 0: at first execution. */
   readonly threshold?: number;
+  /** Transitions between regions that making an instruction anew may cost. */
+  readonly instruction?: number;
   /** Regions kept at most. */
   readonly regions?: number;
   readonly limits?: RegionLimits;
@@ -66,6 +75,7 @@ export function jitAllowed(): boolean {
  */
 export function createJitCore(memory: WebAssembly.Memory, host: CoreHost, options: JitOptions = {}): JitCore {
   const view = new DataView(memory.buffer);
+  const threshold = options.threshold ?? THRESHOLD;
   let milliseconds = 0;
   const timed = (work: () => void): void => {
     const start = options.now?.() ?? 0;
@@ -88,10 +98,15 @@ export function createJitCore(memory: WebAssembly.Memory, host: CoreHost, option
       const functions = new WebAssembly.Instance(new WebAssembly.Module(bytes), imports).exports;
       return Object.keys(functions).map((_, i) => functions[i] as Function);
     },
-  }, cache, { unexecuted: options.threshold === 0, limits: options.limits });
+  }, cache, {
+    unexecuted: options.threshold === 0, limits: options.limits,
+    // a jump to code without a region costs several transitions
+    prices: options.threshold === 0 ? { link: 1, miss: 1, instruction: 0 } : { link: LINK, miss: threshold * 3, instruction: options.instruction ?? INSTRUCTION },
+  });
   cache.clear();
   translator.clear();
-  view.setUint32(THRESHOLD_AT, options.threshold ?? 10000, true);
+  view.setUint32(THRESHOLD_AT, threshold, true);
+  view.setUint32(LINK_MASK_AT, threshold === 0 ? 3 : LINK - 1, true);
   view.setUint32(PATIENCE_AT, options.threshold === 0 ? 0 : PATIENCE, true);
   const count = (offset: number): number => Number(view.getBigUint64(COUNTS_AT + offset, true));
   const left = (why: number): number => count(COUNT.left + why * 8);

@@ -33,8 +33,20 @@ export interface Job {
 export interface GrowthWorld {
   /** The region that is entered at a RAM offset. */
   entered(ram: number): CachedRegion | undefined;
+  /** Whether a region is still in use. */
+  has(region: CachedRegion): boolean;
   /** Whether a region's base is mapped for this hart now as it was. */
   inPlace(region: CachedRegion, hart: number): boolean;
+}
+
+/** How the planner weighs what transitions cost against what translating costs. */
+export interface Prices {
+  /** Transitions that a request to link two regions stands for. */
+  readonly link: number;
+  /** Transitions that a request for code without a region stands for. */
+  readonly miss: number;
+  /** Transitions that cost as much time as translating one instruction, V8's optimising compiler included. */
+  readonly instruction: number;
 }
 
 /** How often a region is made anew to take in code it goes to, up to how many instructions, and how far from its base that may be. */
@@ -44,53 +56,160 @@ const REACH = 1n << 28n;
 /** A region larger than this is not copied into others. */
 const MAX_COPY = 300;
 
+/** Transitions to one place that a region can take in. */
+interface Link {
+  readonly request: Request;
+  transitions: number;
+}
+
 interface Node {
   readonly region: CachedRegion;
   readonly hart: number;
   /** Regions it goes to often, at one of their roots. */
-  readonly goesTo: { readonly node: Node; readonly request: Request }[];
-  /** Hot code without a region that it goes to. */
-  readonly misses: Request[];
-  loops: boolean;
+  readonly goesTo: { readonly node: Node; readonly link: Link }[];
+  loops: number;
   // strongly connected components (R. Tarjan, 1972)
   index: number;
   low: number;
   onStack: boolean;
 }
 
-/** Decides which regions a batch of requests becomes: new ones, ones that take in what they go to, and ones that are several made one. */
-export function planBatch(requests: readonly Request[], world: GrowthWorld): Job[] {
-  const jobs: Job[] = [];
-  const nodes = new Map<CachedRegion, Node>();
-  const nodeOf = (region: CachedRegion, hart: number): Node => {
-    let node = nodes.get(region);
-    if (!node) nodes.set(region, (node = { region, hart, goesTo: [], misses: [], loops: false, index: -1, low: 0, onStack: false }));
-    return node;
-  };
-  const growable = (region: CachedRegion | undefined, { hart, prv }: Request): region is CachedRegion =>
-    region !== undefined && region.origin.prv === prv && region.origin.growth < MAX_GROWTH && world.inPlace(region, hart);
-  for (const request of requests) {
-    const from = request.from === 0 ? undefined : world.entered(request.from);
-    const to = world.entered(request.ram);
-    const grows = growable(from, request) && near(from, request.va);
-    if (!to) {
-      if (grows && from.instructions < MAX_GROWN) nodeOf(from, request.hart).misses.push(request);
-      else jobs.push(fresh(request));
-    } else if (grows && to.roots.has(request.ram) && growable(to, request)) {
-      // places that calls return to are left alone: it is the callee that moves in
-      if (to === from) nodeOf(from, request.hart).loops = true;
-      else nodeOf(from, request.hart).goesTo.push({ node: nodeOf(to, request.hart), request });
-    }
+/**
+ * Decides which regions requests become: new ones, ones that take in what they go to, and ones that are several made one. Making code anew is paid
+ * for by the transitions seen so far: a group waits until they have cost as much time as it will (so at most twice the time is spent
+ * that knowing the future would have needed).
+ */
+export class Planner {
+  private readonly links = new Map<CachedRegion, Map<number, Link>>();
+  private readonly world: GrowthWorld;
+  private readonly prices: Prices;
+
+  constructor(world: GrowthWorld, prices: Prices) {
+    this.world = world;
+    this.prices = prices;
   }
-  for (const component of components([...nodes.values()])) {
-    const size = component.reduce((n, { region }) => n + region.instructions, 0);
-    // too large together: each for itself
-    for (const group of size <= MAX_GROWN ? [component] : component.map((n) => [n])) {
-      const job = merge(group);
+
+  /** Forgets what was seen. */
+  clear(): void {
+    this.links.clear();
+  }
+
+  /** @param useless told of requests that nothing can come of */
+  plan(requests: readonly Request[], useless: (request: Request) => void): Job[] {
+    const jobs: Job[] = [];
+    for (const request of requests) {
+      const from = request.from === 0 ? undefined : this.world.entered(request.from);
+      const to = this.world.entered(request.ram);
+      const grows = this.growable(from, request) && near(from, request.va);
+      if (!to) {
+        if (grows && from.instructions < MAX_GROWN && from.instructions * this.prices.instruction <= this.prices.miss) jobs.push(taking(from, request));
+        else jobs.push(fresh(request));
+      } else if (grows && to.roots.has(request.ram) && this.growable(to, request)) this.note(from, request);
+      // places that calls return to are left alone: it is the callee that moves in
+      else useless(request);
+    }
+    const taken = new Set(jobs.flatMap((j) => j.replaces));
+    for (const group of this.groups(taken)) {
+      const job = this.merge(group);
       if (job) jobs.push(job);
     }
+    return once(jobs);
   }
-  return jobs;
+
+  private growable(region: CachedRegion | undefined, { hart, prv }: Request): region is CachedRegion {
+    return region !== undefined && region.origin.prv === prv && region.origin.growth < MAX_GROWTH && this.world.inPlace(region, hart);
+  }
+
+  private note(from: CachedRegion, request: Request): void {
+    let links = this.links.get(from);
+    if (!links) this.links.set(from, (links = new Map()));
+    const link = links.get(request.ram);
+    if (link) link.transitions += this.prices.link;
+    else links.set(request.ram, { request, transitions: this.prices.link });
+  }
+
+  /** Regions that go back and forth between each other, and single ones. */
+  private groups(taken: ReadonlySet<CachedRegion>): Node[][] {
+    const nodes = new Map<CachedRegion, Node>();
+    const nodeOf = (region: CachedRegion, hart: number): Node => {
+      let node = nodes.get(region);
+      if (!node) nodes.set(region, (node = { region, hart, goesTo: [], loops: 0, index: -1, low: 0, onStack: false }));
+      return node;
+    };
+    for (const [from, links] of [...this.links]) {
+      if (!this.world.has(from)) {
+        this.links.delete(from);
+        continue;
+      }
+      if (taken.has(from)) continue;
+      for (const [ram, link] of links) {
+        const to = this.world.entered(ram);
+        if (!to || taken.has(to) || !to.roots.has(ram)) continue;
+        const node = nodeOf(from, link.request.hart);
+        if (to === from) node.loops += link.transitions;
+        else node.goesTo.push({ node: nodeOf(to, link.request.hart), link });
+      }
+    }
+    return components([...nodes.values()]).flatMap((component) => {
+      const size = component.reduce((n, { region }) => n + region.instructions, 0);
+      // too large together: each for itself
+      return size <= MAX_GROWN ? [component] : component.map((n) => [n]);
+    });
+  }
+
+  private merge(group: readonly Node[]): Job | undefined {
+    const [{ region: first, hart }] = group;
+    if (!group.every(({ region, hart: h }) => this.world.inPlace(region, h))) return undefined;
+    const { base, prv } = first.origin;
+    const members = new Set(group);
+    const roots = new Set(first.origin.roots);
+    const before = roots.size;
+    const add = (va: bigint): void => {
+      const distance = BigInt.asIntN(64, va - base);
+      if (distance >= -REACH && distance <= REACH) roots.add(Number(distance));
+    };
+    let size = 0;
+    let growth = 0;
+    let spent = 0;
+    let loops = false;
+    for (const { region } of group) {
+      size += region.instructions;
+      growth = Math.max(growth, region.origin.growth);
+      for (const r of region.origin.roots) add(region.origin.base + BigInt(r));
+    }
+    for (const node of group) {
+      loops ||= node.loops > 0;
+      spent += node.loops;
+      // the commonest first
+      for (const { node: to, link } of node.goesTo.sort((a, b) => b.link.transitions - a.link.transitions)) {
+        if (members.has(to)) spent += link.transitions;
+        else if (to.region.instructions <= MAX_COPY && size + to.region.instructions <= MAX_GROWN && link.transitions >= to.region.instructions * this.prices.instruction) {
+          size += to.region.instructions;
+          spent += link.transitions;
+          add(link.request.va);
+        }
+      }
+    }
+    if (spent < size * this.prices.instruction || (roots.size === before && (!loops || first.origin.inside))) return undefined;
+    return { hart, base, basePage: first.basePage, prv, roots: [...roots], growth: growth + 1, inside: true, replaces: group.map((n) => n.region), serves: [] };
+  }
+}
+
+/** Jobs that take the same region's place become one. */
+function once(jobs: readonly Job[]): Job[] {
+  const first = new Map<CachedRegion, number>();
+  const result: Job[] = [];
+  for (const job of jobs) {
+    const same = job.replaces.length === 1 ? first.get(job.replaces[0]) : undefined;
+    if (same === undefined) {
+      for (const r of job.replaces) first.set(r, result.length);
+      result.push(job);
+    } else {
+      const other = result[same];
+      result[same] = { ...other, roots: [...new Set([...other.roots, ...job.roots])], serves: [...other.serves, ...job.serves] };
+    }
+  }
+  return result;
 }
 
 function near(region: CachedRegion, va: bigint): boolean {
@@ -106,39 +225,13 @@ export function fresh(request: Request): Job {
   };
 }
 
-function merge(group: readonly Node[]): Job | undefined {
-  const [{ region: first, hart }] = group;
-  const { base, prv } = first.origin;
-  const members = new Set(group);
-  const roots = new Set(first.origin.roots);
-  const before = roots.size;
-  const add = (va: bigint): void => {
-    const distance = BigInt.asIntN(64, va - base);
-    if (distance >= -REACH && distance <= REACH) roots.add(Number(distance));
+/** A region made anew, with what it goes to. */
+function taking(region: CachedRegion, request: Request): Job {
+  const { origin: { base, prv, roots, growth }, basePage } = region;
+  return {
+    hart: request.hart, base, basePage, prv, roots: [...roots, Number(BigInt.asIntN(64, request.va - base))], growth: growth + 1, inside: true,
+    replaces: [region], serves: [request],
   };
-  let size = 0;
-  let growth = 0;
-  let loops = false;
-  const serves: Request[] = [];
-  for (const { region } of group) {
-    size += region.instructions;
-    growth = Math.max(growth, region.origin.growth);
-    for (const r of region.origin.roots) add(region.origin.base + BigInt(r));
-  }
-  for (const node of group) {
-    loops ||= node.loops;
-    for (const miss of node.misses) {
-      add(miss.va);
-      serves.push(miss);
-    }
-    for (const { node: to, request } of node.goesTo) {
-      if (members.has(to) || to.region.instructions > MAX_COPY || size + to.region.instructions > MAX_GROWN) continue;
-      size += to.region.instructions;
-      add(request.va);
-    }
-  }
-  if (roots.size === before && (!loops || first.origin.inside)) return undefined;
-  return { hart, base, basePage: first.basePage, prv, roots: [...roots], growth: growth + 1, inside: true, replaces: group.map((n) => n.region), serves };
 }
 
 function components(nodes: readonly Node[]): Node[][] {

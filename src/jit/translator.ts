@@ -2,10 +2,11 @@ import { decode, isLong, type Decoded } from '../isa/decode.ts';
 import { EXTENSIONS } from '../isa/instruction.ts';
 import { DECODE_AT, DECODE_STRIDE, MACHINE, MACHINE_AT, PAGE_FLAG, RAM_AT, SLOT_SIZE, ramTables } from '../isa/layout.ts';
 import { HELPER_IMPORTS, REGION_SIGNATURE } from './abi.ts';
-import { HEAT_AT, HEAT_COUNTERS, QUEUE_AT, QUEUE_COUNT_AT, REQUEST, REQUEST_SIZE } from './area.ts';
+import { HEAT_AT, HEAT_COUNTERS, LINKS_AT, LINK_BITS, LINK_NEVER, linkIndex, QUEUE_AT, QUEUE_COUNT_AT, REQUEST, REQUEST_SIZE, SLOT_ENTRY } from './area.ts';
+import { keyOf } from './entry-table.ts';
 import type { CachedRegion, CodeCache } from './code-cache.ts';
 import { DEFAULT_LIMITS, discover, type CodeSource, type RegionLimits } from './discover.ts';
-import { fresh, planBatch, type GrowthWorld, type Job, type Request } from './growth.ts';
+import { fresh, Planner, type GrowthWorld, type Job, type Prices, type Request } from './growth.ts';
 import { codeRanges, type Region } from './region.ts';
 import { translate, type Translation } from './translate.ts';
 import { ModuleEncoder } from './wasm-module.ts';
@@ -21,6 +22,7 @@ export interface TranslatorOptions {
   /** Translate code that has not been executed yet, too. */
   readonly unexecuted?: boolean;
   readonly limits?: RegionLimits;
+  readonly prices: Prices;
 }
 
 interface Planned {
@@ -42,6 +44,7 @@ export class Translator implements GrowthWorld {
   private readonly cache: CodeCache;
   private readonly options: TranslatorOptions;
   private readonly encoder: ModuleEncoder;
+  private readonly planner: Planner;
   private readonly flagsAt: number;
   private readonly decodeIndexAt: number;
   private readonly extensions: number;
@@ -61,6 +64,7 @@ export class Translator implements GrowthWorld {
     this.host = host;
     this.cache = cache;
     this.options = options;
+    this.planner = new Planner(this, options.prices);
     const ramSize = Number(this.memory.getBigUint64(MACHINE_AT + MACHINE.ramSize, true));
     this.extensions = Number(this.memory.getBigUint64(MACHINE_AT + MACHINE.extensions, true));
     const tables = ramTables(ramSize);
@@ -83,8 +87,18 @@ export class Translator implements GrowthWorld {
       requests.push(request);
     }
     const planned: Planned[] = [];
-    for (const job of planBatch(requests, this)) this.take(job, planned);
+    for (const job of this.planner.plan(requests, (r) => this.unlink(r))) this.take(job, planned);
     this.install(planned);
+  }
+
+  /** The two regions of a request stay two: it is not made again. */
+  private unlink({ from, ram }: Request): void {
+    this.memory.setUint16(LINKS_AT + linkIndex(keyOf(from), keyOf(ram)) * 2, LINK_NEVER, true);
+  }
+
+  /** See {@link GrowthWorld}. */
+  has(region: CachedRegion): boolean {
+    return this.cache.holds(region);
   }
 
   /** See {@link GrowthWorld}. */
@@ -165,7 +179,9 @@ export class Translator implements GrowthWorld {
     this.refused.clear();
     this.common.clear();
     this.drops.clear();
+    this.planner.clear();
     new Uint8Array(this.memory.buffer, HEAT_AT, HEAT_COUNTERS * 2).fill(0);
+    new Uint8Array(this.memory.buffer, LINKS_AT, 2 * 2 ** LINK_BITS).fill(0);
     this.memory.setUint32(QUEUE_COUNT_AT, 0, true);
   }
 
@@ -194,10 +210,23 @@ export class Translator implements GrowthWorld {
 
   /** Whether the interpreter has decoded the instruction there: it does so when it comes by. */
   private wasExecuted(ram: number): boolean {
+    const slot = this.slotOf(ram);
+    return slot !== 0 && this.memory.getUint32(slot, true) !== 0;
+  }
+
+  /** The decoded slot of a RAM offset, 0 when its page has none. */
+  private slotOf(ram: number): number {
     const page = ram >>> 12;
-    if ((this.memory.getUint8(this.flagsAt + page) & PAGE_FLAG.DECODED) === 0) return false;
+    if ((this.memory.getUint8(this.flagsAt + page) & PAGE_FLAG.DECODED) === 0) return 0;
     const decoded = DECODE_AT + this.memory.getUint16(this.decodeIndexAt + page * 2, true) * DECODE_STRIDE;
-    return this.memory.getUint32(decoded + ((ram & 0xffe) >>> 1) * SLOT_SIZE, true) !== 0;
+    return decoded + ((ram & 0xffe) >>> 1) * SLOT_SIZE;
+  }
+
+  /** Has the interpreter look for a region whenever it jumps there. */
+  private markEntry(ram: number): void {
+    const slot = this.slotOf(ram);
+    const word = slot === 0 ? 0 : this.memory.getUint32(slot, true);
+    if (word !== 0) this.memory.setUint32(slot, word | SLOT_ENTRY, true);
   }
 
   private plan(job: Job): Planned | undefined {
@@ -226,10 +255,11 @@ export class Translator implements GrowthWorld {
       const instructions = region.blocks.reduce((n, b) => n + b.code.length, 0);
       this.made.regions++;
       this.made.instructions += instructions;
-      this.cache.add({
+      const added = this.cache.add({
         name: translation.body.name, code: functions[i], entries: translation.entries, ramOf, origin: job, basePage: job.basePage, ranges: codeRanges(region),
         instructions, bytes: translation.body.code.length,
       });
+      for (const ram of added.entries) this.markEntry(ram);
     });
   }
 }
