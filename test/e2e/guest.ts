@@ -13,10 +13,9 @@ import { fixedSources, LiveDoor } from '../../src/record/door.ts';
 /** Something a test needs, or why this machine does not have it. */
 type Found<T> = { readonly found: T; readonly reason?: undefined } | { readonly found?: undefined; readonly reason: string };
 
-async function look<T extends { readonly stale: boolean }>(find: () => Promise<T | undefined>, build: (() => Promise<T>) | undefined, hint: string): Promise<Found<T>> {
+async function look<T extends { readonly stale: boolean }>(find: () => Promise<T | undefined>, build: () => Promise<T>): Promise<Found<T>> {
   const cached = await find();
   if (cached !== undefined && !cached.stale) return { found: cached };
-  if (build === undefined) return cached === undefined ? { reason: hint } : { found: cached };
   try {
     return { found: await build() };
   } catch (error) {
@@ -29,14 +28,13 @@ let disk: Promise<Found<GuestDisk>> | undefined;
 
 /** Debian's kernel and our initramfs: of the user's cache, or made now. */
 export function theGuest(): Promise<Found<GuestImages>> {
-  guest ??= look(findGuest, () => buildGuest(), '');
+  guest ??= look(findGuest, () => buildGuest());
   return guest;
 }
 
-/** The root disk of the user's cache; it is made here only when that is wanted, since it takes a minute. */
+/** The root disk: of the user's cache, or made now, which takes a minute. */
 export function theDisk(): Promise<Found<GuestDisk>> {
-  const wanted = process.env.HINDSIGHT_DISK === '1' || process.env.CI !== undefined;
-  disk ??= look(findDisk, wanted ? () => buildDisk() : undefined, 'no root disk in the cache: `hindsight guest build --disk` or HINDSIGHT_DISK=1 makes one');
+  disk ??= look(findDisk, () => buildDisk());
   return disk;
 }
 
