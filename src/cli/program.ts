@@ -70,12 +70,17 @@ export function createProgram(version: string, finish: (status: number) => void)
     .requiredOption('--at <instant>', 'where: instructions, 50%, guest time such as 2.5s, or event:7')
     .option('--timeout <time>', 'switch off after this time, such as 30s; exit status 124')
     .action(async (file: string, flags: BranchFlags) => finish(await (await import('./commands/branch.ts')).branch(file, flags)));
-  quiet(opens(program.command('debug').description('Open a recording in gdb or a DAP client, forwards and backwards').argument('<recording>', 'a file that run --record kept')))
+  recorderFlags(quiet(machineFlags(program.command('debug').description('Open a recording, or a live machine, in gdb or a DAP client, forwards and backwards').argument('[recording]', 'a file that run --record kept'))),
+    'keep a recording in this file: of the branch made while debugging, or of the live machine')
+    .option('--image <dir>', 'look here too for the files the machine was made from; may be repeated', collect)
+    .option('--live', 'no recording: boot a machine, which runs while no debugger holds it')
+    .option('--wait', 'with --live: do not start before a debugger says so')
+    .option('--exec <command>', "with --live: run this in the guest's shell")
     .option('--gdb <listen>', 'listen for gdb at [HOST:]PORT; loopback unless a host is named')
     .option('--dap [listen]', 'speak the Debug Adapter Protocol on standard input and output, or at [HOST:]PORT')
     .option('--symbols <file>', 'read symbols of this ELF file; may be repeated', collect)
     .option('--auto-branch', "a debugger's writes to the past start a branch; otherwise they are refused")
-    .action(async (file: string, flags: DebugFlags) => finish(await (await import('./commands/debug.ts')).debug(file, flags)));
+    .action(async (file: string | undefined, flags: DebugFlags) => finish(await (await import('./commands/debug.ts')).debug(file, flags)));
 
   const guest = program.command('guest').description('Build and list guest images');
   quiet(guest.command('build').description('Make the Debian guest: kernel, busybox, modules'))

@@ -1,6 +1,7 @@
 import { DEBUG } from '../isa/layout.ts';
 import type { Engine, Limit, Stop as EngineStop } from '../machine/engine.ts';
 import { meets, nextAccess } from './access.ts';
+import { ramWrite, registerWrite } from '../machine/debug-write.ts';
 import { EngineView } from './engine-view.ts';
 import { resolver } from './memory.ts';
 import {
@@ -16,17 +17,29 @@ export interface TimeBase {
   end(): Instant;
   /** The machine's past is given: nothing may be written. */
   readonly readOnly: boolean;
+  /** What happens from here on is not given yet: inputs may come in. */
+  readonly living: boolean;
+  /** The last instant that was lived, {@link end} when that is finite. */
+  reached(): Instant;
   /** Puts the engine at an instant, boundary steps not made yet. */
   seek(instant: Instant): Promise<void>;
   /** {@link Engine.run} towards the future, waiting for data that is late. */
-  run(limit: Limit): EngineStop | Promise<EngineStop>;
+  run(limit: Limit, signal?: AbortSignal): EngineStop | Promise<EngineStop>;
+  /** Instructions to run at once: Infinity where {@link run} heeds its signal. */
+  readonly slice?: number;
   /** Instants that are quick to go to, in order. */
   checkpoints(): readonly { readonly instant: Instant; readonly bytes: number }[];
   events(): readonly EventNote[];
   /** Forgets the future and lets the machine live on from here. @throws DebugError */
   branch(): Promise<void>;
-  /** The machine is about to be moved, and was written to since the last time. */
-  written?(): void;
+  /** The machine is about to be written to: what came after this instant is no more. */
+  beforeWrite?(): void;
+  /** A debugger takes the machine, that ran by itself. */
+  hold?(): Promise<void>;
+  /** The debugger is gone. */
+  release?(): void;
+  /** The branch as a recording. @throws DebugError when there is none */
+  save?(): Uint8Array;
   /** Lets the host do other things. */
   pause(): Promise<void>;
 }
@@ -59,8 +72,6 @@ class Interrupted extends Error {}
 export class EngineTarget extends EngineView implements DebugTarget {
   private readonly base: TimeBase;
   private points: readonly DebugPoint[] = [];
-  private dirty = false;
-
   constructor(base: TimeBase) {
     super(base.engine);
     this.base = base;
@@ -83,26 +94,10 @@ export class EngineTarget extends EngineView implements DebugTarget {
   }
 
   writeRegister(hart: number, id: RegisterId, value: bigint): void {
+    if (id.kind === 'prv' && value !== 0n && value !== 1n && value !== 3n) throw new DebugError(`privilege ${value}: expected 0 (U), 1 (S) or 3 (M)`);
     this.refuseWrites();
-    const state = this.engine.harts[hart];
-    switch (id.kind) {
-      case 'x':
-        if (id.number !== 0) state.set('x', value, id.number);
-        break;
-      case 'f':
-        state.set('f', value, id.number);
-        break;
-      case 'pc':
-        state.set('pc', value & ~1n);
-        break;
-      case 'prv':
-        if (value !== 0n && value !== 1n && value !== 3n) throw new DebugError(`privilege ${value}: expected 0 (U), 1 (S) or 3 (M)`);
-        state.set32('prv', Number(value));
-        break;
-      case 'csr':
-        if (!this.engine.core.writeCsr(hart, id.number, value)) throw new DebugError('this CSR cannot be written');
-    }
-    this.engine.core.hartChanged(hart);
+    const number = 'number' in id ? id.number : 0;
+    if (!this.engine.debugWrite(registerWrite(hart, id.kind, number, value))) throw new DebugError('this register cannot be written');
   }
 
   writePhysical(address: bigint, bytes: Uint8Array): number {
@@ -111,8 +106,7 @@ export class EngineTarget extends EngineView implements DebugTarget {
     if (address < base || address >= base + BigInt(size)) return 0;
     const at = Number(address - base);
     const part = bytes.subarray(0, Math.min(bytes.length, size - at));
-    this.engine.memory.ramBytes.set(part, at);
-    this.engine.core.ramChanged(at, part.length);
+    if (part.length > 0) this.engine.debugWrite(ramWrite(at, part));
     return part.length;
   }
 
@@ -121,7 +115,6 @@ export class EngineTarget extends EngineView implements DebugTarget {
   }
 
   async continue(options: MoveOptions = {}): Promise<Stop> {
-    this.leave();
     try {
       const hit = await this.search(this.points, Infinity, true, options, () => true);
       if (!hit) return await this.stopAtEnd();
@@ -135,7 +128,6 @@ export class EngineTarget extends EngineView implements DebugTarget {
   }
 
   async reverseContinue(options: MoveOptions = {}): Promise<Stop> {
-    this.leave();
     const from = this.now();
     try {
       const hit = await this.searchBack(this.points, from, options);
@@ -151,7 +143,6 @@ export class EngineTarget extends EngineView implements DebugTarget {
   }
 
   async step(hart: number, count: number, options: MoveOptions = {}): Promise<Stop> {
-    this.leave();
     try {
       let last = hart;
       for (let left = count; left > 0;) {
@@ -178,7 +169,6 @@ export class EngineTarget extends EngineView implements DebugTarget {
   }
 
   async reverseStep(hart: number, count: number, options: MoveOptions = {}): Promise<Stop> {
-    this.leave();
     const from = this.now();
     if (from <= this.begin) return { reason: 'begin', hart };
     try {
@@ -214,8 +204,7 @@ export class EngineTarget extends EngineView implements DebugTarget {
   }
 
   async seek(instant: Instant): Promise<void> {
-    this.leave();
-    await this.goTo(Math.min(Math.max(instant, this.begin), this.end()));
+    await this.goTo(Math.min(Math.max(instant, this.begin), this.reached()));
   }
 
   events(): readonly EventNote[] {
@@ -227,7 +216,6 @@ export class EngineTarget extends EngineView implements DebugTarget {
   }
 
   async lastWrite(hart: number, address: bigint, length: number, options: MoveOptions = {}): Promise<WriteNote | undefined> {
-    this.leave();
     const from = this.now();
     const physical = resolver(this, hart)(address);
     const point: DebugPoint = {
@@ -251,19 +239,34 @@ export class EngineTarget extends EngineView implements DebugTarget {
   async branch(): Promise<void> {
     if (!this.base.readOnly) return;
     await this.base.branch();
+    await this.settled();
+  }
+
+  reached(): Instant {
+    return this.base.reached();
+  }
+
+  async hold(): Promise<void> {
+    await this.base.hold?.();
+    await this.settled();
+  }
+
+  release(): void {
+    this.points = [];
+    this.engine.setDebugPoints([]);
+    this.base.release?.();
+  }
+
+  save(): Uint8Array {
+    if (!this.base.save) throw new DebugError('this machine keeps its own recording');
+    return this.base.save();
   }
 
   // --- moving
 
-  /** Tells the base of writes before anything moves. */
-  private leave(): void {
-    if (this.dirty) this.base.written?.();
-    this.dirty = false;
-  }
-
   private refuseWrites(): void {
     if (this.base.readOnly) throw new DebugError('the past cannot be changed: `monitor branch` goes on from here as a machine that can be written to');
-    this.dirty = true;
+    this.base.beforeWrite?.();
   }
 
   private async stopAtEnd(): Promise<Stop> {
@@ -304,7 +307,7 @@ export class EngineTarget extends EngineView implements DebugTarget {
     await this.base.run({ instructions: this.now() + 1 });
     this.engine.setDebugPoints([]);
     // What comes in from here on comes behind the interrupt that may have been taken.
-    if (!this.base.readOnly) this.engine.settle();
+    if (this.base.living) this.engine.settle();
   }
 
   private async look({ signal }: MoveOptions): Promise<void> {
@@ -345,7 +348,7 @@ export class EngineTarget extends EngineView implements DebugTarget {
     const watches = points.some((p) => p.kind !== 'execute');
     let stops = 0;
     while (this.now() < limit) {
-      const run = this.base.run({ instructions: Math.min(limit, this.now() + SLICE) });
+      const run = this.base.run({ instructions: Math.min(limit, this.now() + (this.base.slice ?? SLICE)) }, options.signal);
       // A condition that does not hold is a stop like any other: nothing is awaited for it.
       const stop = typeof run === 'string' ? run : await run;
       if (stop === 'debug') {

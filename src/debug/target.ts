@@ -139,4 +139,12 @@ export interface DebugTarget extends MachineView {
   lastWrite(hart: number, address: bigint, length: number, options?: MoveOptions): Promise<WriteNote | undefined>;
   /** From here on a live machine of its own: writable, with no future. @throws DebugError when it cannot be done */
   branch(): Promise<void>;
+  /** The last instant that was lived. */
+  reached(): Instant;
+  /** A debugger takes over a machine that ran by itself; resolves when it stands. */
+  hold(): Promise<void>;
+  /** The debugger is gone: no points, and a machine that lived goes on. */
+  release(): void;
+  /** The branch as a recording, for `hindsight replay` and `debug`. @throws DebugError when there is none */
+  save(): Uint8Array;
 }

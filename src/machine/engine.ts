@@ -10,6 +10,7 @@ import { type Board, buildBoard } from './board.ts';
 import { Bus } from './bus.ts';
 import { checkConfig, ConfigError, type MachineConfig } from './config.ts';
 import { DeadlineQueue, NONE_DUE } from './deadlines.ts';
+import { applyWrite } from './debug-write.ts';
 import { extensionBits, HartState, INTERRUPT, PRIVILEGE } from './hart-state.ts';
 import { LateData } from './late-data.ts';
 import { type BootPlan, placeInRam } from './load-plan.ts';
@@ -300,6 +301,13 @@ export class Engine {
   command(command: Command): void {
     this.obey(command);
     this.passed(EVENT.COMMAND, MACHINE_PORT, Uint8Array.of(command));
+  }
+
+  /** A debugger writes to RAM or a register. @param payload as debug-write.ts makes it @returns false when there is no such place or value */
+  debugWrite(payload: Uint8Array): boolean {
+    if (!applyWrite({ harts: this.harts, ram: this.ram, core: this.attached }, payload)) return false;
+    this.passed(EVENT.COMMAND, MACHINE_PORT, payload);
+    return true;
   }
 
   /**
@@ -607,7 +615,8 @@ export class Engine {
       case EVENT.WARP:
         return this.warp(Number(new DataView(payload.buffer, payload.byteOffset).getBigUint64(0, true)));
       case EVENT.COMMAND:
-        return this.command(payload[0] as Command);
+        if (payload[0] === COMMAND.RESET || payload[0] === COMMAND.POWER_OFF) return this.command(payload[0]);
+        if (!this.debugWrite(payload)) throw this.diverged("a debugger's write", 'a place and a value that are there', 'none such');
     }
   }
 

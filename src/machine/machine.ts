@@ -45,8 +45,8 @@ export interface RunUntil {
 
 /** Why a run ended. */
 export interface RunResult {
-  /** `halt` powered off or failed · `limit` as asked · `paused` by {@link Machine.pause} or the signal */
-  readonly reason: 'halt' | 'limit' | 'paused';
+  /** `halt` powered off or failed · `limit` as asked · `paused` by {@link Machine.pause} or the signal · `debug` a debug point of the engine was met */
+  readonly reason: 'halt' | 'limit' | 'paused' | 'debug';
   readonly halt?: Halt;
   readonly instant: Instant;
   /** Seconds. */
@@ -322,6 +322,7 @@ export class Machine {
       this.afterSlice();
       if (stop === STOP.HALT) return this.result('halt');
       if (this.pausing) return this.result('paused');
+      if (stop === STOP.DEBUG) return this.result('debug');
       if (engine.instructions >= instructions || (time !== undefined && (engine.time >= time || this.idleBeyond(stop, time)))) return this.result('limit');
       if (stop === STOP.LATE) await engine.late.settle();
       else if (stop === STOP.IDLE) {

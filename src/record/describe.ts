@@ -1,4 +1,4 @@
-import { COMMAND, EVENT, type HostEvent, QUESTION } from './door.ts';
+import { EVENT, type HostEvent, QUESTION } from './door.ts';
 import { formatInstant } from './divergence.ts';
 import type { RecordingHeader } from './format.ts';
 
@@ -42,7 +42,7 @@ function textOf({ kind, payload }: HostEvent): string {
     case EVENT.WARP:
       return `${u64(0)} ticks`;
     case EVENT.COMMAND:
-      return payload[0] === COMMAND.RESET ? 'reset' : 'power-off';
+      return (['reset', 'power-off', 'a debugger wrote to RAM', 'a debugger wrote to a register'] as const)[payload[0]] ?? `command ${payload[0]}`;
     default:
       return shown(payload, kind === EVENT.INPUT);
   }

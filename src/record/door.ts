@@ -21,14 +21,14 @@ export const EVENT = {
   CONTROL: 2,
   /** Guest time moves on without an instruction. Payload: ticks, u64. */
   WARP: 3,
-  /** The user's reset or power-off. Payload: one byte of {@link COMMAND}. */
+  /** The user's doing. Payload: one byte of {@link COMMAND}, and what a debugger writes (../machine/debug-write.ts). */
   COMMAND: 4,
 } as const;
 export type EventKind = (typeof EVENT)[keyof typeof EVENT];
 
-/** The user's switches. */
-export const COMMAND = { RESET: 0, POWER_OFF: 1 } as const;
-export type Command = (typeof COMMAND)[keyof typeof COMMAND];
+/** The user's switches, and writes by a debugger. */
+export const COMMAND = { RESET: 0, POWER_OFF: 1, WRITE_RAM: 2, WRITE_REGISTER: 3 } as const;
+export type Command = typeof COMMAND.RESET | typeof COMMAND.POWER_OFF;
 
 /** Questions devices ask. The numbers are those of the recording format. */
 export const QUESTION = { clock: 0, entropy: 1 } as const;

@@ -63,6 +63,11 @@ export class LivePast {
     return this.checkpoints.all.length;
   }
 
+  /** They themselves, in order of time. */
+  get all(): readonly Checkpoint[] {
+    return this.checkpoints.all;
+  }
+
   /**
    * The machine's timeline, which takes the machine over: it must stand, and run no more until {@link resume}.
    */

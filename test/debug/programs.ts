@@ -19,16 +19,16 @@ export const ADDRESS = 0x8000_0000;
 /** The files that docs/debugging.md works with. */
 export const EXAMPLE = join(import.meta.dirname, '../../docs/debugging');
 
-/** Compiles C for the bare machine. */
-export function buildProgram(c: string, flags: readonly string[] = ['-O1']): Built {
+/** Compiles C for the bare machine. @param address where it is linked: above RAM's first page for one that is loaded as an ELF file */
+export function buildProgram(c: string, flags: readonly string[] = ['-O1'], address = ADDRESS): Built {
   const room = mkdtempSync(join(tmpdir(), 'hindsight-debug-'));
   const path = (name: string): string => join(room, name);
   writeFileSync(path('program.c'), c);
   execFileSync(GCC, ['-g', ...flags, '-march=rv64gc', '-mabi=lp64d', '-mcmodel=medany', '-fno-pie', '-no-pie', '-ffreestanding', '-nostdlib', '-static',
-    '-fno-omit-frame-pointer', `-Wl,-Ttext=0x${ADDRESS.toString(16)}`, '-Wl,--build-id=none', '-Wl,-z,norelro',
+    '-fno-omit-frame-pointer', `-Wl,-Ttext=0x${address.toString(16)}`, '-Wl,--build-id=none', '-Wl,-z,norelro',
     '-o', path('program'), join(EXAMPLE, 'start.S'), path('program.c')], { cwd: room });
   execFileSync('riscv64-linux-gnu-objcopy', ['-O', 'binary', path('program'), path('program.bin')]);
-  return { code: readFileSync(path('program.bin')), address: ADDRESS, elf: path('program'), elfBytes: readFileSync(path('program')) };
+  return { code: readFileSync(path('program.bin')), address, elf: path('program'), elfBytes: readFileSync(path('program')) };
 }
 
 /** The program of docs/debugging.md: a list that is rarely corrupted. */

@@ -47,6 +47,7 @@ export class SnapshotBase implements TimeBase {
   readonly engine: Engine;
   readonly begin = 0;
   readOnly = true;
+  private top = 0;
   private readonly kept: { instant: Instant; bytes: number; state: Uint8Array }[] = [];
   private last: Instant;
 
@@ -59,11 +60,21 @@ export class SnapshotBase implements TimeBase {
       engine.run({ instructions: Math.min(limit, engine.instructions + spacing) });
     }
     this.last = engine.instructions;
+    this.top = this.last;
     restoreMachine(engine, this.kept[0].state);
+  }
+
+  get living(): boolean {
+    return !this.readOnly;
   }
 
   end(): Instant {
     return this.last;
+  }
+
+  reached(): Instant {
+    this.top = Math.max(this.top, this.engine.instructions);
+    return this.top;
   }
 
   async seek(instant: Instant): Promise<void> {

@@ -93,7 +93,7 @@ export class Inspector {
         const prv = Number(this.target.readRegister(hart, PRV)) as keyof typeof PRIVILEGES;
         return {
           variables: [
-            variable('instant', String(this.target.now())), variable('begin', String(this.target.begin)), variable('end', String(this.target.end())),
+            variable('instant', String(this.target.now())), variable('begin', String(this.target.begin)), variable('end', String(this.target.reached())),
             variable('privilege', PRIVILEGES[prv] ?? '?'), variable('process', this.monitor.hartNote(hart) || 'unknown'),
           ],
         };

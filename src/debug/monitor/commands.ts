@@ -33,7 +33,7 @@ export function parseInstant({ target }: Pick<CommandScene, 'target'>, args: rea
   const [text] = args;
   const { begin } = target;
   if (text === 'begin') return begin;
-  if (text === 'end') return target.end();
+  if (text === 'end') return target.reached();
   if (text === 'event') {
     const event = target.events()[Number(args[1])];
     if (!event) throw new DebugError(`there is no event ${args[1]}: there are ${target.events().length}`);
@@ -42,13 +42,13 @@ export function parseInstant({ target }: Pick<CommandScene, 'target'>, args: rea
   const m = /^([+-]?)([0-9_]+(?:\.[0-9]+)?)(%?)$/.exec(text ?? '');
   if (!m) throw new DebugError('give an instant: a number of instructions, 50%, begin, end, event N, or +N / -N from here');
   const value = Number(m[2].replaceAll('_', ''));
-  const wanted = m[3] ? begin + Math.round((target.end() - begin) * value / 100) : m[1] === '' ? value : target.now() + (m[1] === '-' ? -value : value);
-  return Math.min(Math.max(wanted, begin), target.end());
+  const wanted = m[3] ? begin + Math.round((target.reached() - begin) * value / 100) : m[1] === '' ? value : target.now() + (m[1] === '-' ? -value : value);
+  return Math.min(Math.max(wanted, begin), target.reached());
 }
 
 function where({ target, knowledge }: CommandScene): string {
   const hart = target.activeHart();
-  return `instant ${target.now()} of ${target.begin}…${target.end()}, hart ${hart} at ${knowledge.describe(target.readRegister(hart, PC) ?? 0n)}\n`;
+  return `instant ${target.now()} of ${target.begin}…${target.reached()}${target.end() === Infinity ? ' (and on: it lives)' : ''}, hart ${hart} at ${knowledge.describe(target.readRegister(hart, PC) ?? 0n)}\n`;
 }
 
 const flagText = (flags: bigint): string =>
@@ -128,6 +128,13 @@ export const COMMANDS: readonly Command[] = [
     run: async (scene) => {
       await scene.target.branch();
       return `a branch begins here: memory and registers may be written\n${where(scene)}`;
+    },
+  },
+  {
+    name: 'save', help: 'write the branch as a recording to the file that --record names',
+    run: async ({ target, monitor }) => {
+      if (!monitor.store) throw new DebugError('no file was named: start hindsight debug with --record FILE');
+      return `${await monitor.store(target.save())}\n`;
     },
   },
   { name: 'info mem', usage: '[ADDRESS]', help: 'the page table of this hart', run: infoMem },

@@ -36,6 +36,8 @@ export class Monitor {
   readonly knowledge: Knowledge;
   /** A process whose user-space addresses are shown although it may not be current. */
   process: number | undefined;
+  /** Puts a branch where the user who started the server wants it: clients do not choose files. @returns what to tell */
+  store: ((recording: Uint8Array) => Promise<string>) | undefined;
   /** The only process whose breakpoints and watchpoints stop. */
   only: number | undefined;
 

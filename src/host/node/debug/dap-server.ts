@@ -6,10 +6,11 @@ import { Monitor } from '../../../debug/monitor/monitor.ts';
 import type { DebugTarget } from '../../../debug/target.ts';
 
 /** Serves one DAP client on a pair of streams. Resolves when it is done. */
-export async function serveDap(target: DebugTarget, knowledge: Knowledge, input: Readable, output: Writable): Promise<void> {
+export async function serveDap(target: DebugTarget, knowledge: Knowledge, input: Readable, output: Writable, monitor = new Monitor(target, knowledge)): Promise<void> {
+  await target.hold();
   await new Promise<void>((resolve) => {
     const session = new DapSession(target, {
-      monitor: new Monitor(target, knowledge),
+      monitor,
       send: (bytes) => {
         if (output.writable) output.write(bytes);
       },
@@ -25,10 +26,11 @@ export async function serveDap(target: DebugTarget, knowledge: Knowledge, input:
     input.on('error', over);
     output.on('error', over);
   });
+  target.release();
 }
 
 /** Serves DAP clients on a TCP port, one at a time; `port` 0 takes a free one. Loopback by default. */
-export async function startDapServer(target: DebugTarget, knowledge: Knowledge, options: { readonly port: number; readonly host?: string }): Promise<{ readonly port: number; close(): Promise<void> }> {
+export async function startDapServer(target: DebugTarget, knowledge: Knowledge, options: { readonly port: number; readonly host?: string; readonly monitor?: Monitor }): Promise<{ readonly port: number; close(): Promise<void> }> {
   let busy: Promise<void> = Promise.resolve();
   const open = new Set<{ destroy(): void }>();
   const server = createServer((socket) => {
@@ -38,7 +40,7 @@ export async function startDapServer(target: DebugTarget, knowledge: Knowledge, 
     socket.on('close', () => open.delete(socket));
     busy = busy.then(async () => {
       if (socket.destroyed) return;
-      const done = serveDap(target, knowledge, socket, socket);
+      const done = serveDap(target, knowledge, socket, socket, options.monitor);
       socket.resume();
       await done;
     });

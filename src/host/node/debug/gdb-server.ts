@@ -11,6 +11,8 @@ export interface GdbServerOptions {
   readonly host?: string;
   /** Writes to the past branch by themselves. */
   readonly autoBranch?: boolean;
+  /** Answers `monitor`; its own unless given. */
+  readonly monitor?: Monitor;
   /** Told of connections, for a status line. */
   readonly log?: (line: string) => void;
 }
@@ -31,7 +33,7 @@ export interface GdbServer {
 export async function startGdbServer(target: DebugTarget, knowledge: Knowledge, options: GdbServerOptions): Promise<GdbServer> {
   const host = options.host ?? '127.0.0.1';
   const log = options.log ?? ((): void => undefined);
-  const monitor = new Monitor(target, knowledge);
+  const monitor = options.monitor ?? new Monitor(target, knowledge);
   const sockets = new Set<Socket>();
   const waiting: (() => void)[] = [];
   let busy: Promise<void> = Promise.resolve();
@@ -61,14 +63,17 @@ export async function startGdbServer(target: DebugTarget, knowledge: Knowledge, 
       sockets.delete(socket);
       void (session?.end() ?? Promise.resolve()).finally(() => {
         if (session) {
+          target.release();
           over();
           log('gdb disconnected');
           for (const tell of waiting.splice(0)) tell();
         }
       });
     });
-    void before.then(() => {
+    void before.then(async () => {
+      if (!gone) await target.hold();
       if (gone) {
+        target.release();
         over();
         return;
       }

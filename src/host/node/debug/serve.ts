@@ -1,8 +1,7 @@
 import type { Readable, Writable } from 'node:stream';
 import { Knowledge } from '../../../debug/knowledge.ts';
-import { timelineTarget } from '../../../debug/timeline-target.ts';
-import type { HostRoom } from '../../../machine/host-room.ts';
-import type { Timeline } from '../../../timeline/timeline.ts';
+import { Monitor } from '../../../debug/monitor/monitor.ts';
+import { DebugError, type DebugTarget } from '../../../debug/target.ts';
 import { serveDap, startDapServer } from './dap-server.ts';
 import { startGdbServer } from './gdb-server.ts';
 import { loadSymbolFile } from './symbol-file.ts';
@@ -33,8 +32,8 @@ export interface ServeOptions {
   readonly symbols?: readonly string[];
   /** Writes to the past make a branch instead of being refused. */
   readonly autoBranch?: boolean;
-  /** Begins there: instructions or a percentage; the recording's end by default. */
-  readonly at?: number | `${number}%`;
+  /** Puts a branch into a file: on `monitor save`, and at the end. @returns what to tell */
+  readonly store?: (recording: Uint8Array) => Promise<string>;
   /** Told what to say to the user. */
   readonly log: (line: string) => void;
   /** Ends the servers. */
@@ -42,27 +41,27 @@ export interface ServeOptions {
 }
 
 /**
- * Opens a timeline to debuggers until the signal, or until the DAP client on standard streams is done.
- * @param title the recording's name
+ * Opens a machine to debuggers until the signal, or until the DAP client on standard streams is done.
  * @throws RangeError for symbol files that cannot be read; what listening throws
  */
-export async function serveDebuggers(timeline: Timeline, room: HostRoom, title: string, options: ServeOptions): Promise<void> {
-  const target = timelineTarget(timeline, room, title);
+export async function serveDebuggers(target: DebugTarget, options: ServeOptions): Promise<void> {
+  const { title } = target;
   const knowledge = new Knowledge(target);
   for (const file of options.symbols ?? []) knowledge.addFile(await loadSymbolFile(file));
-  await timeline.seek(options.at ?? timeline.end);
+  const monitor = new Monitor(target, knowledge);
+  monitor.store = options.store;
   const closers: (() => Promise<void>)[] = [];
   const until: Promise<void>[] = [];
   if (options.gdb) {
-    const server = await startGdbServer(target, knowledge, { ...options.gdb, autoBranch: options.autoBranch, log: options.log });
+    const server = await startGdbServer(target, knowledge, { ...options.gdb, autoBranch: options.autoBranch, monitor, log: options.log });
     closers.push(() => server.close());
     options.log(`${title} waits for gdb: gdb-multiarch -ex 'set architecture riscv:rv64' -ex 'target remote ${server.host}:${server.port}'`);
   }
   if (options.dap === 'stdio') {
     if (!options.input || !options.output) throw new RangeError('DAP over standard streams needs both of them');
-    until.push(serveDap(target, knowledge, options.input, options.output));
+    until.push(serveDap(target, knowledge, options.input, options.output, monitor));
   } else if (options.dap) {
-    const server = await startDapServer(target, knowledge, options.dap);
+    const server = await startDapServer(target, knowledge, { ...options.dap, monitor });
     closers.push(() => server.close());
     options.log(`${title} waits for a DAP client at ${options.dap.host}:${server.port}`);
   }
@@ -74,4 +73,14 @@ export async function serveDebuggers(timeline: Timeline, room: HostRoom, title: 
   }
   await Promise.race(until);
   for (const close of closers) await close();
+  if (options.store && !target.readOnly) await saveBranch(target, options.store, options.log);
+}
+
+async function saveBranch(target: DebugTarget, store: NonNullable<ServeOptions['store']>, log: (line: string) => void): Promise<void> {
+  try {
+    log(await store(target.save()));
+  } catch (e) {
+    if (!(e instanceof DebugError)) throw e;
+    log(e.message);
+  }
 }

@@ -1,0 +1,140 @@
+import type { Engine, Limit, Stop } from '../machine/engine.ts';
+import { STOP } from '../machine/engine.ts';
+import type { HostRoom } from '../machine/host-room.ts';
+import type { Machine } from '../machine/machine.ts';
+import type { LivePast } from '../timeline/live.ts';
+import type { Timeline } from '../timeline/timeline.ts';
+import { go } from './branch.ts';
+import { EngineTarget, type TimeBase } from './engine-target.ts';
+import { eventNote } from './event-note.ts';
+import type { EventNote, Instant } from './target.ts';
+
+/** Instructions that are run without the machine's own care for time and inputs: steps. */
+const SHORT = 1000;
+
+/** A machine that lives, and its past, as debuggers move it. Without a debugger it runs by itself. */
+export class LiveBase implements TimeBase {
+  readonly title: string;
+  readonly engine: Engine;
+  readonly slice = Infinity;
+  readonly begin: Instant;
+  /** Told when the guest ended while no debugger held it. */
+  onHalt: (() => void) | undefined;
+  private readonly machine: Machine;
+  private readonly past: LivePast;
+  private readonly room: HostRoom;
+  /** There while it stands in the past. */
+  private timeline: Timeline | undefined;
+  private writable = false;
+  /** The guest ended: the present is the last instant. */
+  private ended = false;
+  private free: Promise<void> | undefined;
+
+  /** @param machine stands, and is moved only by this from now on @param past of it, attached before its first run */
+  constructor(machine: Machine, past: LivePast, room: HostRoom, title: string) {
+    this.machine = machine;
+    this.engine = machine.engine;
+    this.past = past;
+    this.room = room;
+    this.title = title;
+    this.begin = machine.instant.instructions;
+  }
+
+  get living(): boolean {
+    return this.timeline === undefined;
+  }
+
+  get readOnly(): boolean {
+    return !this.writable || this.timeline !== undefined;
+  }
+
+  end(): Instant {
+    return this.ended ? this.reached() : Infinity;
+  }
+
+  reached(): Instant {
+    return this.timeline?.end.instructions ?? this.engine.instructions;
+  }
+
+  async seek(instant: Instant): Promise<void> {
+    if (this.timeline === undefined && instant >= this.engine.instructions) return;
+    const timeline = (this.timeline ??= this.past.timeline());
+    if (instant < timeline.end.instructions) {
+      await timeline.seek({ instructions: instant, sequence: 0 });
+      return;
+    }
+    await timeline.seek(timeline.end);
+    this.live();
+  }
+
+  async run(limit: Limit, signal?: AbortSignal): Promise<Stop> {
+    const { engine, timeline } = this;
+    if (timeline !== undefined) {
+      const { instructions, sequence } = timeline.end;
+      if (limit.instructions < instructions) return go(engine, limit);
+      const stop = await go(engine, { instructions, sequence });
+      if (stop !== STOP.LIMIT) return stop;
+      this.live();
+    }
+    if (limit.instructions - engine.instructions < SHORT) return this.noted(await go(engine, limit));
+    const { reason } = await this.machine.run({ ...(limit.instructions !== Infinity && { instructions: limit.instructions }), ...(signal && { signal }) });
+    return this.noted(reason === 'halt' ? STOP.HALT : reason === 'debug' ? STOP.DEBUG : STOP.LIMIT);
+  }
+
+  checkpoints(): readonly { readonly instant: Instant; readonly bytes: number }[] {
+    // Those of the present are known once it is left.
+    const all = this.timeline?.checkpoints.all ?? this.past.all;
+    return all.map(({ at, state }) => ({ instant: at.instructions, bytes: state.length }));
+  }
+
+  events(): readonly EventNote[] {
+    return this.machine.recording.events.map((event, i) => eventNote(event, i, (port) => this.engine.portName(port)));
+  }
+
+  /** From the past: what came after is forgotten. */
+  async branch(): Promise<void> {
+    if (this.timeline !== undefined) {
+      this.live();
+      this.ended = this.engine.halt !== undefined;
+    }
+    this.writable = true;
+  }
+
+  async hold(): Promise<void> {
+    await this.machine.pause();
+    await this.free;
+  }
+
+  release(): void {
+    this.free ??= this.runFree().finally(() => {
+      this.free = undefined;
+    });
+  }
+
+  pause(): Promise<void> {
+    return this.room.breathe();
+  }
+
+  private async runFree(): Promise<void> {
+    if (this.timeline !== undefined) await this.seek(Infinity);
+    if (this.engine.halt !== undefined) return;
+    const { reason } = await this.machine.run();
+    if (reason !== 'halt') return;
+    this.ended = true;
+    this.onHalt?.();
+  }
+
+  private noted(stop: Stop): Stop {
+    if (stop === STOP.HALT) this.ended = true;
+    return stop;
+  }
+
+  /** Lives on where the timeline stands. */
+  private live(): void {
+    this.past.resume(this.timeline!);
+    this.timeline = undefined;
+  }
+}
+
+/** A live machine for gdb and DAP. @param title what is debugged, for people */
+export const liveTarget = (base: LiveBase): EngineTarget => new EngineTarget(base);

@@ -1,0 +1,213 @@
+import { spawn, type ChildProcess } from 'node:child_process';
+import { mkdtempSync, readFileSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterEach, beforeAll, describe, expect, it } from 'vitest';
+import { ramWrite } from '../../src/machine/debug-write.ts';
+import { Knowledge, symbolFile } from '../../src/debug/knowledge.ts';
+import { LiveBase, liveTarget } from '../../src/debug/live-target.ts';
+import { readElf } from '../../src/debug/symbols/elf.ts';
+import { X } from '../../src/debug/target.ts';
+import { timelineTarget } from '../../src/debug/timeline-target.ts';
+import { createHostRoom } from '../../src/host/room.ts';
+import { Machine } from '../../src/machine/machine.ts';
+import { readRecording } from '../../src/record/format.ts';
+import { LivePast } from '../../src/timeline/live.ts';
+import { openTimeline } from '../../src/timeline/open.ts';
+import { RawClient, runGdb } from './gdb-client.ts';
+import { buildProgram, GCC, GDB, have, type Built } from './programs.ts';
+
+/** Counts for ever; `limit` ends it. */
+const PROGRAM = `
+volatile long count, limit = 4000000000, mark;
+__attribute__((noinline)) void tick(void) { count++; }
+int main(void) { while (count < limit) tick(); mark = 1; return 0; }
+`;
+const CLI = join(import.meta.dirname, '../../build/hindsight.mjs');
+
+describe.runIf(have(GCC))('a live machine', () => {
+  let program: Built;
+  let machine: Machine;
+  let base: LiveBase;
+  const room = createHostRoom();
+  beforeAll(() => {
+    program = buildProgram(PROGRAM, ['-O1'], 0x8020_0000);
+  }, 60_000);
+  afterEach(() => machine?.close());
+
+  async function start(record?: Uint8Array[]): Promise<{ target: ReturnType<typeof liveTarget>; address: (name: string) => bigint }> {
+    machine = await Machine.create({ kernel: { file: 'program', bytes: program.elfBytes }, memory: '16M', core: 'wasm', ...(record && { record: { write: (b: Uint8Array) => void record.push(b.slice()) } }) }, room);
+    base = new LiveBase(machine, new LivePast(machine, room, { interval: 0, spacing: 1_000_000 }), room, 'live');
+    const target = liveTarget(base);
+    const knowledge = new Knowledge(target);
+    knowledge.addFile(symbolFile(readElf(program.elfBytes, 'program'), 'program'));
+    return { target, address: (name) => knowledge.address(name)! };
+  }
+
+  it('runs by itself, stands when held, goes back, and lives on', async () => {
+    const { target, address } = await start();
+    target.release();
+    await new Promise((resolve) => setTimeout(resolve, 60));
+    await target.hold();
+    const front = target.now();
+    expect(front).toBeGreaterThan(1000);
+    const count = (): bigint => target.readNumber(address('count'), 8)!;
+    const counted = count();
+    await target.hold();
+    expect(target.now()).toBe(front);
+
+    target.setPoints([{ kind: 'execute', start: address('tick'), end: address('tick') + 1n }]);
+    expect((await target.reverseContinue()).reason).toBe('point');
+    expect(target.now()).toBeLessThan(front);
+    expect(count()).toBeLessThanOrEqual(counted);
+    expect(() => target.writePhysical(address('limit'), new Uint8Array(8))).toThrow('the past cannot be changed');
+    await target.seek(1000);
+    expect((await target.reverseStep(0, 1)).reason).toBe('step');
+    expect(target.now()).toBe(999);
+
+    // Beyond the end of the past it lives.
+    const counts: bigint[] = [];
+    target.setPoints([{ kind: 'execute', start: address('tick'), end: address('tick') + 1n, when: (view) => view.now() > front + 100_000 }]);
+    for (let i = 0; i < 3; i++) {
+      expect((await target.continue()).reason).toBe('point');
+      counts.push(count());
+    }
+    expect(target.now()).toBeGreaterThan(front + 100_000);
+    expect(counts).toEqual([counts[0], counts[0] + 1n, counts[0] + 2n]);
+    target.setPoints([]);
+
+    const interrupt = new AbortController();
+    setTimeout(() => interrupt.abort(), 30);
+    expect((await target.continue({ signal: interrupt.signal })).reason).toBe('interrupted');
+    expect(target.now()).toBeGreaterThan(front + 100_000);
+  }, 60_000);
+
+  it('may be written to on a branch, which its recording then holds', async () => {
+    const parts: Uint8Array[] = [];
+    const { target, address } = await start(parts);
+    await target.hold();
+    target.setPoints([{ kind: 'execute', start: address('tick'), end: address('tick') + 1n, when: (view) => view.now() > 50_000 }]);
+    await target.continue();
+    await target.seek(30_000);
+    await target.branch();
+    expect(target.reached()).toBe(30_000);
+    target.writePhysical(address('limit'), Uint8Array.of(0, 0, 4, 0, 0, 0, 0, 0)); // 262144
+    target.writeRegister(0, X(5), 77n);
+    expect(() => target.writeRegister(0, { kind: 'csr', number: 0xc00 }, 1n)).toThrow('cannot be written');
+    target.setPoints([]);
+    expect((await target.continue()).reason).toBe('end');
+    const end = target.now();
+    expect(target.readNumber(address('count'), 8)).toBe(262_144n);
+    // Back over the write, and forward again.
+    await target.seek(29_999);
+    expect(target.readNumber(address('limit'), 8)).toBe(4_000_000_000n);
+    expect((await target.continue()).reason).toBe('end');
+    expect(target.now()).toBe(end);
+    const hash = machine.hash();
+    await machine.close();
+    const recording = Uint8Array.from(parts.flatMap((p) => [...p]));
+    const { timeline } = await openTimeline(recording, { kernel: { file: 'program', bytes: program.elfBytes } }, room, { core: 'wasm' });
+    await timeline.seek(timeline.end);
+    expect(timeline.hash()).toBe(hash);
+    await timeline.verify();
+  }, 60_000);
+
+  it('a branch of a recording goes back past its writes, and is saved', async () => {
+    const parts: Uint8Array[] = [];
+    const { address } = await start(parts);
+    await machine.run({ instructions: 100_000 });
+    await machine.close();
+    const kernel = { file: 'program', bytes: program.elfBytes };
+    const { timeline } = await openTimeline(Uint8Array.from(parts.flatMap((p) => [...p])), { kernel }, room, { core: 'wasm' });
+    const target = timelineTarget(timeline, room, 'recording');
+    await target.seek(40_000);
+    expect(() => target.save()).toThrow('no branch');
+    await target.branch();
+    target.writePhysical(address('limit'), Uint8Array.of(0, 64, 0, 0, 0, 0, 0, 0)); // 16384
+    target.setPoints([{ kind: 'execute', start: address('tick'), end: address('tick') + 1n, when: (view) => view.now() > 60_000 }]);
+    await target.continue();
+    const there = target.now();
+    // Another write, in the branch's own past: what came after is forgotten.
+    await target.seek(50_000);
+    expect((await target.reverseStep(0, 20_000)).reason).toBe('step');
+    expect(target.now()).toBe(30_000);
+    expect(target.readNumber(address('limit'), 8)).toBe(4_000_000_000n);
+    await target.seek(there);
+    expect(target.now()).toBe(there);
+    expect(target.readNumber(address('limit'), 8)).toBe(16_384n);
+    await target.seek(50_000);
+    target.writeRegister(0, X(6), 5n);
+    expect(target.reached()).toBe(50_000);
+    target.setPoints([]);
+    expect((await target.continue()).reason).toBe('halted');
+    const hash = timeline.hash();
+    const saved = target.save();
+    expect(readRecording(saved).header.parent?.id).toBe(timeline.log.header.id);
+    const again = await openTimeline(saved, { kernel }, room, { core: 'wasm' });
+    await again.timeline.seek(again.timeline.end);
+    expect(again.timeline.hash()).toBe(hash);
+    expect(again.timeline.engine.debugWrite(ramWrite(0xffff_fff0, Uint8Array.of(1)))).toBe(false);
+  }, 60_000);
+
+  describe.runIf(have(GDB))('from the command line, in the real gdb', () => {
+    let child: ChildProcess | undefined;
+    afterEach(() => child?.kill('SIGKILL'));
+
+    /** Starts `hindsight debug`; resolves to its port. */
+    function serve(args: readonly string[]): Promise<number> {
+      child = spawn(process.execPath, [CLI, 'debug', ...args, '--gdb', ':0'], { stdio: ['ignore', 'ignore', 'pipe'] });
+      let said = '';
+      return new Promise((resolve, reject) => {
+        child!.stderr!.on('data', (d: Buffer) => {
+          said += d.toString();
+          const m = /target remote 127\.0\.0\.1:(\d+)/.exec(said);
+          if (m) resolve(Number(m[1]));
+        });
+        child!.on('exit', () => reject(new Error(said)));
+      });
+    }
+    const ended = (): Promise<number | null> => new Promise((resolve) => child!.once('exit', resolve));
+
+    it('goes back and on, branches, and leaves a recording', async () => {
+      const file = join(mkdtempSync(join(tmpdir(), 'hindsight-live-')), 'live.hsr');
+      const port = await serve(['--live', '--kernel', program.elf, '--mem', '16M', '--record', file]);
+      const out = await runGdb(program.elf, port, [
+        'break tick', 'continue', 'set $before = count', 'continue', 'p count - $before', 'reverse-continue', 'reverse-continue', 'p count - $before', 'set var limit = 5',
+        'delete', 'break tick if count > 100000000', 'monitor branch', 'p limit', 'set var limit = count + 10', 'delete', 'continue', 'p mark', 'reverse-stepi', 'p $pc != 0', 'detach',
+      ]);
+      expect(out).toContain('$1 = 1');
+      expect(out).toContain('$2 = -1');
+      expect(out).toContain('Cannot access memory');
+      expect(out).toContain('$3 = 4000000000');
+      expect(out).toContain('$4 = 1');
+      expect(out).toContain('$5 = 1');
+      child!.kill('SIGINT');
+      expect(await ended()).toBe(130);
+      expect(readRecording(readFileSync(file)).damage).toBeUndefined();
+    }, 60_000);
+
+    it('saves a branch of a recording where it was told to', async () => {
+      const room2 = mkdtempSync(join(tmpdir(), 'hindsight-live-'));
+      const parts: Uint8Array[] = [];
+      await start(parts);
+      await machine.run({ instructions: 100_000 });
+      await machine.close();
+      const file = join(room2, 'a.hsr');
+      writeFileSync(file, Buffer.concat(parts));
+      const branch = join(room2, 'b.hsr');
+      const port = await serve([file, '--record', branch, '--image', join(program.elf, '..')]);
+      const c = await RawClient.connect(port);
+      await c.noAcks();
+      expect(await c.monitor('save')).toContain('no branch');
+      await c.monitor('seek 50%');
+      await c.monitor('branch');
+      expect(await c.ask('P5=0700000000000000')).toBe('OK');
+      expect(await c.monitor('save')).toContain('b.hsr');
+      c.destroy();
+      child!.kill('SIGINT');
+      await ended();
+      const { events } = readRecording(readFileSync(branch));
+      expect(events.some(({ kind }) => kind === 4)).toBe(true);
+    }, 60_000);
+  });
+});
