@@ -2,21 +2,24 @@ import type { Core } from '../core/core.ts';
 import type { DeviceContext } from '../devices/device.ts';
 import type { SysconRequest } from '../devices/syscon.ts';
 import { HART_STATE, handleSbiCall, type SbiHost } from '../firmware/index.ts';
-import { DEBUG, EXIT, MACHINE, MACHINE_AT, MAX_DEBUG_POINTS, MAX_PLACES, NARROW_POINT, PAGE_SIZE } from '../isa/layout.ts';
+import { DEBUG, EXIT, MACHINE, MACHINE_AT, MAX_DEBUG_POINTS } from '../isa/layout.ts';
 import { DivergenceError } from '../record/divergence.ts';
 import { COMMAND, type Command, type Door, EVENT, type EventKind, type HostEvent, type Instant, MACHINE_PORT } from '../record/door.ts';
 import type { BlockBackend } from '../storage/index.ts';
 import { type Board, buildBoard } from './board.ts';
 import { Bus } from './bus.ts';
-import { checkConfig, ConfigError, type MachineConfig } from './config.ts';
+import { checkConfig, type MachineConfig } from './config.ts';
 import { DeadlineQueue, NONE_DUE } from './deadlines.ts';
+import { type DebugPoint, PointTable } from './debug-points.ts';
 import { applyWrite } from './debug-write.ts';
 import { extensionBits, HartState, INTERRUPT, PRIVILEGE } from './hart-state.ts';
 import { LateData } from './late-data.ts';
 import { type BootPlan, placeInRam } from './load-plan.ts';
 import { MachineMemory } from './memory.ts';
+import { clearRam, startHarts } from './power-on.ts';
 import type { GuestRam } from './ram.ts';
 import { RamTracker } from './ram-tracker.ts';
+import { replayEvent } from './replay-event.ts';
 import { Rotation } from './rotation.ts';
 import { sbiMachine } from './sbi-machine.ts';
 import { StateError, type StateReader, type StateWriter } from './state.ts';
@@ -57,15 +60,6 @@ export interface Halt {
   readonly status: number;
 }
 
-/** An address range that stops a run. */
-export interface DebugPoint {
-  /** DEBUG bits. */
-  readonly kind: number;
-  readonly start: bigint;
-  /** Behind the last address. */
-  readonly end: bigint;
-}
-
 /** Makes a core over a machine's memory. */
 export type CoreFactory = (memory: WebAssembly.Memory, bus: Bus) => Core;
 
@@ -84,8 +78,6 @@ export interface EngineParts {
 /** Of MACHINE.lastTrap: the trap was an interrupt. */
 const INTERRUPT_BIT = 0x8000_0000;
 const LONGEST_RUN = 2 ** 31 - 1;
-/** So many observed places and the old ones are let go. */
-const MANY_PLACES = 32;
 const NO_RESERVATION = 0xffff_ffff_ffff_ffffn;
 const NEVER = 0xffff_ffff_ffff_ffffn;
 const EVERYWHERE: DebugPoint = { kind: DEBUG.EXECUTE, start: 0n, end: 0xffff_ffff_ffff_ffffn };
@@ -126,8 +118,7 @@ export class Engine {
   private ended: Halt | undefined;
   private failure: unknown;
   private points: readonly DebugPoint[] = [];
-  /** Places of pages that the core observes. */
-  private readonly places = new Set<number>();
+  private readonly table: PointTable;
   /** Ports with input waiting outside, that want to be told when a device was read. */
   private readonly hungry = new Set<number>();
 
@@ -151,6 +142,7 @@ export class Engine {
     this.ram = memory.guestRam((offset, length) => this.attached.ramChanged(offset, length));
     this.harts = Array.from({ length: config.harts }, (_, i) => new HartState(memory, i));
     this.rotation = new Rotation(config.rotation);
+    this.table = new PointTable(memory);
     this.tracker = new RamTracker(memory, () => this.attached.clearDirty());
     let ids = 0;
     this.board = buildBoard(config, parts.backends, {
@@ -238,7 +230,7 @@ export class Engine {
     if (points.length > MAX_DEBUG_POINTS) throw new RangeError(`${points.length} debug points: expected at most ${MAX_DEBUG_POINTS}`);
     if (points.length === 0 && this.points.length === 0) return;
     this.points = points;
-    this.installPoints(points);
+    this.table.install(points, this.attached);
   }
 
   /** @param skip pass over the execute and watch points at the first instruction of the next run */
@@ -316,11 +308,11 @@ export class Engine {
    */
   settle(): void {
     const { points } = this;
-    this.installPoints([EVERYWHERE]);
+    this.table.install([EVERYWHERE], this.attached);
     this.memory.setMachine32('debugSkip', 0);
     const exit = this.attached.run(this.rotation.current, 1);
     if (exit !== EXIT.DEBUG && exit !== EXIT.WAIT) throw new Error(`a core passed a debug point that is everywhere (exit ${exit})`);
-    this.installPoints(points);
+    this.table.install(points, this.attached);
     this.steps++;
   }
 
@@ -457,7 +449,7 @@ export class Engine {
       const ahead = at - event.at.instructions || this.steps - event.at.sequence;
       if (ahead > 0) throw this.missed(event);
       if (ahead === 0 && event.kind !== EVENT.ANSWER) {
-        this.replayEvent(event);
+        replayEvent(this, event);
         return 'again';
       }
     }
@@ -600,26 +592,6 @@ export class Engine {
     this.steps++;
   }
 
-  /** Does what a recording says happened here. */
-  private replayEvent(event: HostEvent): void {
-    const { payload, port } = event;
-    if (event.time !== this.time) throw this.diverged('guest time of an event', `${event.time}`, `${this.time}`);
-    switch (event.kind) {
-      case EVENT.INPUT: {
-        const taken = this.input(port, payload);
-        if (taken !== payload.length) throw this.diverged(`input of ${this.portName(port)}`, `${payload.length} bytes taken`, `${taken}`);
-        return;
-      }
-      case EVENT.CONTROL:
-        return this.control(port, payload);
-      case EVENT.WARP:
-        return this.warp(Number(new DataView(payload.buffer, payload.byteOffset).getBigUint64(0, true)));
-      case EVENT.COMMAND:
-        if (payload[0] === COMMAND.RESET || payload[0] === COMMAND.POWER_OFF) return this.command(payload[0]);
-        if (!this.debugWrite(payload)) throw this.diverged("a debugger's write", 'a place and a value that are there', 'none such');
-    }
-  }
-
   private missed(event: HostEvent): DivergenceError {
     const { instructions, sequence } = event.at;
     return this.diverged(`event of ${this.portName(event.port)}`, `at ${instructions}.${sequence}`, 'the machine went past it');
@@ -636,75 +608,15 @@ export class Engine {
     return port === MACHINE_PORT ? 'machine' : (this.board.slots[port]?.name ?? `port ${port}`);
   }
 
-  private installPoints(points: readonly DebugPoint[]): void {
-    const { memory } = this;
-    memory.setMachine32('debugCount', points.length);
-    const places = this.observe(points);
-    points.forEach(({ kind, start, end }, i) => {
-      memory.view.setBigUint64(MACHINE_AT + MACHINE.debugKind + i * 8, BigInt(kind), true);
-      memory.view.setBigUint64(MACHINE_AT + MACHINE.debugStart + i * 8, start, true);
-      memory.view.setBigUint64(MACHINE_AT + MACHINE.debugEnd + i * 8, end, true);
-    });
-    this.attached.debugPointsChanged(places);
-  }
-
-  /**
-   * Has the places of narrow execute points observed. Those of earlier points stay so, at next to no cost, until there are many: the same point
-   * set again and again changes nothing. @returns whether the places are others now
-   */
-  private observe(points: readonly DebugPoint[]): boolean {
-    const { memory, places } = this;
-    const needed = new Set<number>();
-    for (const { kind, start, end } of points) {
-      if ((kind & DEBUG.EXECUTE) === 0 || end - start > BigInt(NARROW_POINT)) continue;
-      for (let at = start & ~1n; at < end; at += 2n) needed.add(Number(at & 0xfffn));
-    }
-    if ([...needed].every((place) => places.has(place))) return false;
-    if (places.size + needed.size > MANY_PLACES) places.clear();
-    for (const place of needed) places.add(place);
-    // MAX_DEBUG_POINTS of the widest would be too many: then pages are observed.
-    const list = places.size > MAX_PLACES ? [] : [...places];
-    memory.setMachine32('placeCount', list.length);
-    list.forEach((place, i) => memory.view.setUint16(MACHINE_AT + MACHINE.places + i * 2, place, true));
-    return true;
-  }
-
   /** Power-on and reset: RAM zero but for what is loaded, devices and harts reset; time and disks go on. */
   private powerOn(): void {
     this.resetAsked = false;
     this.ended = undefined;
-    this.clearRam();
+    clearRam(this.memory, this.tracker);
     placeInRam(this.plan, this.ram);
     for (const { device } of this.board.slots) device.reset();
-    for (const hart of this.harts) {
-      if (this.config.firmware === undefined) hart.resetForSupervisor(this.config.isa);
-      else hart.resetForMachine(this.config.isa);
-    }
-    for (const start of this.plan.harts) {
-      const hart = this.harts[start.hart];
-      if (hart === undefined) throw new ConfigError(`the boot plan starts hart ${start.hart}, there are ${this.harts.length}`);
-      hart.set('pc', BigInt(start.pc));
-      hart.set32('prv', start.mode === 'machine' ? PRIVILEGE.machine : PRIVILEGE.supervisor);
-      hart.set32('hsm', start.started ? HART_STATE.started : HART_STATE.stopped);
-      hart.set('x', BigInt(start.a0), 10);
-      hart.set('x', BigInt(start.a1), 11);
-      hart.set('x', BigInt(start.a2), 12);
-    }
+    startHarts(this.harts, this.config, this.plan);
     this.rotation.reset();
     this.refreshCore();
-  }
-
-  private clearRam(): void {
-    const { pages, ramWords } = this.memory;
-    for (let page = 0; page < pages; page++) {
-      const start = (page * PAGE_SIZE) / 4;
-      const end = start + PAGE_SIZE / 4;
-      let at = start;
-      while (at < end && ramWords[at] === 0) at++;
-      if (at === end) continue;
-      ramWords.fill(0, start, end);
-      this.tracker.note(page);
-    }
-    this.attached.dropDerived();
   }
 }

@@ -1,5 +1,6 @@
 import { DEBUG } from '../isa/layout.ts';
-import type { DebugPoint, Engine, Limit, Stop } from '../machine/engine.ts';
+import type { DebugPoint } from '../machine/debug-points.ts';
+import type { Engine, Limit, Stop } from '../machine/engine.ts';
 import { STOP } from '../machine/engine.ts';
 import type { HostRoom } from '../machine/host-room.ts';
 import { stateHash } from '../machine/state-hash.ts';
