@@ -24,7 +24,7 @@ const ARROWS: Record<string, readonly string[]> = {
   record: ['machine/checksum.ts', 'machine/compress.ts'],
   machine: ['core', 'devices', 'firmware', 'isa', 'jit', 'record', 'storage'],
   timeline: ['isa', 'machine', 'record'],
-  debug: ['isa', 'machine', 'record', 'timeline'],
+  debug: ['core', 'isa', 'machine', 'record', 'timeline'],
   'host/room.ts': [],
   'index.ts': ['host/room.ts', 'machine', 'record', 'storage', 'timeline'],
   'host/node': ['debug', 'guest', 'host/room.ts', 'index.ts', 'record', 'storage', 'timeline'],
