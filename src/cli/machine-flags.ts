@@ -31,6 +31,8 @@ export interface MachineFlags {
 const BUILT_DISK = 'debian';
 /** What a kernel that is not the guest's is told unless the user says otherwise. */
 const PLAIN_COMMAND_LINE = 'console=ttyS0';
+/** In place of a kernel: firmware alone. */
+const NO_KERNEL = 'none';
 const MAX_SEED = 0xffff_ffff;
 
 /** Values of the flags that can be refused without opening a file. */
@@ -47,6 +49,8 @@ export function checkMachineFlags(flags: MachineFlags): CheckedFlags {
   if (flags.seed !== undefined && flags.chaos !== undefined) throw new UsageError('--chaos SEED is a seed already; leave --seed away');
   const chosen = flags.chaos ?? flags.seed;
   if (flags.initrd !== undefined && flags.kernel === undefined) throw new UsageError('--initrd needs --kernel: the modules in it belong to one kernel');
+  if (flags.kernel === NO_KERNEL && flags.firmware === undefined) throw new UsageError('--kernel none leaves nothing to run; add --firmware FILE, a program for machine mode');
+  if (flags.initrd !== undefined && flags.kernel === NO_KERNEL) throw new UsageError('--initrd needs a kernel; --kernel none is none');
   return {
     memory: parseMemory(flags.mem),
     harts: parseInteger('--harts', flags.harts, 1, MAX_HARTS),
@@ -94,7 +98,7 @@ async function openDisks(flags: MachineFlags): Promise<{ disks: DiskOption[]; ro
 export async function openHardware(flags: MachineFlags, checked: CheckedFlags, boot: GuestBoot): Promise<HardwareOptions> {
   const own = flags.kernel !== undefined;
   const firmware = flags.firmware === undefined ? {} : { firmware: await readNamed(flags.firmware) };
-  const kernel = own ? await readNamed(flags.kernel!) : undefined;
+  const kernel = own && flags.kernel !== NO_KERNEL ? await readNamed(flags.kernel!) : undefined;
   const initrd = flags.initrd === undefined ? undefined : await readNamed(flags.initrd);
   const { disks, root } = await openDisks(flags);
   const guest = own ? undefined : await provideGuest(flags.quiet ?? false);
@@ -117,7 +121,7 @@ export async function openHardware(flags: MachineFlags, checked: CheckedFlags, b
     ...(flags.isa !== undefined && { isa: flags.isa }),
     ...(checked.seed !== undefined && { seed: checked.seed }),
     chaos: checked.chaos,
-    kernel: kernel ?? (await readNamed(guest!.kernel)),
+    ...(own ? kernel && { kernel } : { kernel: await readNamed(guest!.kernel) }),
     ...(withCommand && { initrd: withCommand }),
     ...firmware,
     append,

@@ -17,7 +17,7 @@ function machineFlags(command: Command): Command {
     .option('--harts <n>', 'number of harts, 1 to 8', '1')
     .option('--core <core>', 'jit, wasm or ts: speed differs, results never')
     .option('--isa <isa>', 'the instruction set, such as rv64gc; all extensions unless given')
-    .option('--kernel <file>', "a Linux Image or ELF program instead of the guest's kernel")
+    .option('--kernel <file>', "a Linux Image or ELF program instead of the guest's kernel; none: firmware alone")
     .option('--initrd <file>', "an initramfs instead of the guest's")
     .option('--append <words>', "words to add to the kernel's command line")
     .option('--firmware <file>', 'M-mode firmware such as OpenSBI fw_dynamic.bin; otherwise SBI is built in')
