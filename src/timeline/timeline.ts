@@ -147,7 +147,7 @@ export class Timeline {
   /** Goes somewhere; what lies outside the recording is its begin or end. */
   async seek(to: Destination, options: MoveOptions = {}): Promise<MoveResult> {
     return this.move(async () => {
-      if (typeof to === 'object' && 'guestTime' in to) await this.goToTime(to.guestTime * TICKS_PER_SECOND, options);
+      if (typeof to === 'object' && 'guestTime' in to) await this.goToTime(Math.round(to.guestTime * TICKS_PER_SECOND), options);
       else await this.goTo(this.locate(to), options);
       return { reason: 'there', at: this.at };
     });

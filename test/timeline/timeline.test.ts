@@ -33,6 +33,8 @@ describe('the timeline', () => {
     await timeline.seek({ guestTime: 0.0001 });
     expect(timeline.guestTime).toBeLessThanOrEqual(0.0001 + 1e-9);
     expect(timeline.guestTime).toBeGreaterThan(0.00005);
+    for (let i = 0; i < 50; i++) await timeline.seek({ guestTime: timeline.guestTime + 1.0000001e-6 });
+    expect(timeline.guestTime).toBeGreaterThan(0.0001);
     await timeline.seek({ event: 2 });
     expect(timeline.at).toEqual(timeline.events[2].at);
     expect(timeline.nextEvent).toBe(2);

@@ -1,7 +1,11 @@
-import { describeEvent } from '../../record/describe.ts';
 import { formatInstant } from '../../record/divergence.ts';
+import { describeEvent } from '../../record/describe.ts';
 import { neededImages } from '../../machine/images.ts';
+import { savedConfig } from '../../machine/save.ts';
+import type { MachineConfig } from '../../machine/config.ts';
+import type { Recording } from '../../record/format.ts';
 import { EXIT } from '../exit.ts';
+import { readNamed } from '../machine-flags.ts';
 import { loadRecording } from '../recordings.ts';
 import { formatBytes, formatCount } from '../values.ts';
 
@@ -11,36 +15,62 @@ export interface InfoFlags {
   readonly json?: boolean;
 }
 
-/** `hindsight info`: what a recording holds; with `--events` every input. JSON is one line, or a line an event. */
+/** What a saved machine begins with, see src/machine/save.ts. */
+const SAVED = 'HSSTATE';
+
+const out = (line: string): void => void process.stdout.write(`${line}\n`);
+const row = (what: string, value: string): void => out(`${what.padEnd(14)}${value}`);
+
+/** `hindsight info`: what a recording or a saved machine holds; with `--events` every input. JSON is one line, or a line an event. */
 export async function info(file: string, flags: InfoFlags): Promise<number> {
-  const { bytes, recording } = await loadRecording(file);
-  const { header } = recording;
-  const out = (line: string): void => void process.stdout.write(`${line}\n`);
-  if (flags.events) {
-    for (const event of recording.events) {
-      const told = describeEvent(event, header);
-      out(flags.json ? JSON.stringify(told) : `${told.instant.padStart(16)}  ${told.time.toFixed(6).padStart(12)} s  ${told.port.padEnd(10)} ${told.kind.padEnd(8)} ${told.text}`);
+  const { bytes } = await readNamed(file);
+  if (Buffer.from(bytes.subarray(0, SAVED.length)).toString('latin1') === SAVED) {
+    const config = savedConfig(bytes);
+    if (flags.json) out(JSON.stringify({ file, bytes: bytes.length, saved: true, machine: machineOf(config), images: neededImages(config) }));
+    else {
+      row('saved machine', `${file}, ${formatBytes(bytes.length)}`);
+      tellMachine(config, new Set());
     }
     return EXIT.OK;
   }
-  const images = neededImages(header.config);
-  const summary = {
-    file, bytes: bytes.length, id: header.id, ...(header.parent && { parent: header.parent }), complete: recording.complete,
-    ...(recording.damage !== undefined && { damage: recording.damage }), end: formatInstant(recording.end), guestSeconds: recording.endTime / 1e9,
-    events: recording.events.length, hashes: recording.hashes.length, embedded: [...recording.images.keys()], sizes: recording.sizes,
-    machine: { memory: header.config.memory, harts: header.config.harts, isa: header.config.isa.join(' '), append: header.config.append }, images,
-  };
-  if (flags.json) {
-    out(JSON.stringify(summary));
-    return EXIT.OK;
-  }
-  const row = (what: string, value: string): void => out(`${what.padEnd(14)}${value}`);
-  row('recording', `${file}, ${formatBytes(bytes.length)}, ${recording.complete ? 'complete' : 'broken off'}`);
-  row('id', header.id + (header.parent ? `, branched from ${header.parent.id} at ${formatInstant(header.parent.at)}` : ''));
-  row('machine', `${formatBytes(header.config.memory)} RAM, ${header.config.harts} hart${header.config.harts > 1 ? 's' : ''}`);
-  row('length', `${formatCount(recording.end.instructions)} instructions, ${(recording.endTime / 1e9).toFixed(2)} s of guest time`);
-  row('events', `${recording.events.length}`);
-  row('state hashes', `${recording.hashes.length}`);
-  for (const image of images) row(image.role, `${image.file}, ${formatBytes(image.size)}, SHA-256 ${image.hash}`);
+  const { recording } = await loadRecording(file);
+  if (flags.events) tellEvents(recording, flags.json ?? false);
+  else tellRecording(file, bytes.length, recording, flags.json ?? false);
   return EXIT.OK;
+}
+
+const machineOf = (config: MachineConfig): { memory: number; harts: number; isa: string; append: string; rotation: MachineConfig['rotation'] } => ({
+  memory: config.memory, harts: config.harts, isa: config.isa.join(' '), append: config.append, rotation: config.rotation,
+});
+
+function tellEvents({ events, header }: Recording, json: boolean): void {
+  for (const event of events) {
+    const told = describeEvent(event, header);
+    out(json ? JSON.stringify(told) : `${told.instant.padStart(16)}  ${told.time.toFixed(6).padStart(12)} s  ${told.port.padEnd(10)} ${told.kind.padEnd(8)} ${told.text}`);
+  }
+}
+
+function tellRecording(file: string, bytes: number, recording: Recording, json: boolean): void {
+  const { header, end, endTime, events, hashes, checkpoints, images, sizes, complete, damage } = recording;
+  const { id, parent, config } = header;
+  if (json) {
+    out(JSON.stringify({
+      file, bytes, id, ...(parent && { parent }), complete, ...(damage !== undefined && { damage }), end: formatInstant(end), guestSeconds: endTime / 1e9,
+      events: events.length, hashes: hashes.length, checkpoints: checkpoints.length, embedded: [...images.keys()], sizes, machine: machineOf(config), images: neededImages(config),
+    }));
+    return;
+  }
+  row('recording', `${file}, ${formatBytes(bytes)}, ${complete ? 'complete' : 'broken off'}`);
+  row('id', id + (parent ? `, branched from ${parent.id} at ${formatInstant(parent.at)}` : ''));
+  tellMachine(config, new Set(images.keys()));
+  row('length', `${formatCount(end.instructions)} instructions, ${(endTime / 1e9).toFixed(2)} s of guest time`);
+  row('events', `${events.length}`);
+  row('state hashes', `${hashes.length}`);
+  row('checkpoints', checkpoints.length === 0 ? '0' : `${checkpoints.length}, ${formatBytes(sizes.checkpoint ?? 0)}`);
+}
+
+function tellMachine(config: MachineConfig, inside: ReadonlySet<string>): void {
+  const { memory, harts, rotation } = config;
+  row('machine', `${formatBytes(memory)} RAM, ${harts} hart${harts > 1 ? 's' : ''}${rotation.chaos ? `, chaos ${rotation.seed}` : ''}`);
+  for (const image of neededImages(config)) row(image.role, `${image.file}, ${formatBytes(image.size)}, ${inside.has(image.hash) ? 'inside, ' : ''}SHA-256 ${image.hash}`);
 }
