@@ -10,7 +10,7 @@ import {
 } from "./generated/jit-layout";
 import {
   DEBUG_READ, DEBUG_WRITE, HART_FETCH_BANK, HART_FFLAGS, HART_FRM, HART_INDEX, HART_PC, HART_PRV, HART_SATP, MACHINE_DEBUG_COUNT,
-  MACHINE_LEFT, OP_ECALL, OP_SRET, PAGE_FLAG_TRANSLATED, RAM_AT, RAM_BASE, TLB_EXECUTE,
+  MACHINE_LEFT, MACHINE_TABLE_COUNT, MAX_TABLES, OP_ECALL, OP_SRET, PAGE_FLAG_TRANSLATED, RAM_AT, RAM_BASE, TLB_EXECUTE,
 } from "./generated/layout";
 import { data, debugOnPage, physical } from "./memory";
 import { flagsAt, flagsOf, inRam, isSpecial, ownerOf, watchStores } from "./ram";
@@ -254,6 +254,8 @@ function plainAddress(h: usize, va: u64, width: u32, access: Access): usize {
     if (va & (width - 1)) return 0;
   }
   if ((<u32>va & 0xfff) + width > 4096) return 0;
+  // a walk must not end the watching of tables that the running region relies on
+  if (load<u32>(MACHINE_TABLE_COUNT) + 5 > MAX_TABLES) return 0;
   const pa = data(h, va, width, access);
   if (pa == NOWHERE) {
     clearTrap();

@@ -1,10 +1,11 @@
 import type { Decoded } from '../isa/decode.ts';
 import { writes } from './dataflow.ts';
-import type { Block, Region } from './region.ts';
+import type { Block, Placed, Region } from './region.ts';
 import { successors, type Structure } from './structure.ts';
+import { isTouchedCsr } from './system.ts';
 
 /**
- * Loads or stores off one base that share a TLB probe: the first checks that all of them lie aligned on one page of plain RAM; the others
+ * Loads or stores off one base that share a TLB probe: the first checks that all of them lie aligned on one page of plain RAM, or leaves; the others
  * then only add their offset. Groups extend along blocks that are entered in one way only.
  */
 export interface AccessGroup {
@@ -32,6 +33,17 @@ export interface Shared {
   readonly first: boolean;
 }
 
+/** How an access deals with what is not the common case. */
+export const STAY = {
+  /** It leaves the region. */
+  NO: 0,
+  /** A TLB miss calls a helper. */
+  REFILL: 1,
+  /** The same, and it shares no probe: where it goes, others often are on another page. */
+  ALONE: 2,
+} as const;
+export type Stay = (typeof STAY)[keyof typeof STAY];
+
 /** Which accesses share, by block and place in it. */
 export type SharedAccesses = ReadonlyMap<Decoded, Shared>;
 
@@ -47,6 +59,8 @@ interface Value {
 interface State {
   readonly values: Value[];
   readonly groups: Map<string, AccessGroup>;
+  /** Bases whose accesses do not share. */
+  readonly alone: Set<string>;
   readonly locals: number;
 }
 
@@ -66,17 +80,19 @@ class Sharing {
   locals = 0;
   private readonly region: Region;
   private readonly shape: Structure;
+  private readonly stays: (at: number) => Stay;
 
-  constructor(region: Region, shape: Structure) {
+  constructor(region: Region, shape: Structure, stays: (at: number) => Stay) {
     this.region = region;
     this.shape = shape;
+    this.stays = stays;
   }
 
   run(): void {
     const { region, shape } = this;
     for (const block of region.blocks) {
       if (shape.order[block.index] >= 0 && !this.continues(block)) {
-        this.walk(block, { values: Array.from({ length: 32 }, (_, root) => ({ root, offset: 0 })), groups: new Map(), locals: 0 });
+        this.walk(block, { values: Array.from({ length: 32 }, (_, root) => ({ root, offset: 0 })), groups: new Map(), alone: new Set(), locals: 0 });
       }
     }
     for (const [decoded, s] of this.shared) if (s.group.members < 2) this.shared.delete(decoded);
@@ -89,33 +105,47 @@ class Sharing {
 
   private walk(block: Block, state: State): void {
     let { locals } = state;
-    for (const { decoded: d } of block.code) {
+    for (const placed of block.code) {
+      const { decoded: d } = placed;
       const access = accessOf(d);
-      if (access) locals = this.access(d, access, state, locals);
+      if (access) locals = this.access(placed, access, state, locals);
+      // whose memory it is may change
+      else if (isTouchedCsr(d)) state.groups.clear();
+      else if (d.row.format === 'AMO' && this.stays(placed.at) !== STAY.NO) forgetStores(state.groups);
       this.define(d, state.values);
     }
     for (const to of successors(this.region, block.index)) {
       const next = this.region.blocks[to];
       if (this.continues(next) && !this.shape.dispatched(block.index, to)) {
-        this.walk(next, { values: [...state.values], groups: new Map(state.groups), locals });
+        this.walk(next, { values: [...state.values], groups: new Map(state.groups), alone: new Set(state.alone), locals });
       }
     }
   }
 
-  private access(d: Decoded, { store, bytes }: Access, state: State, locals: number): number {
-    const { root, offset: bias } = state.values[d.rs1];
-    if (d.rs1 === 0) return locals;
-    const offset = bias + d.imm;
+  private access({ at, decoded: d }: Placed, { store, bytes }: Access, state: State, locals: number): number {
+    const { groups, alone, values } = state;
+    const stay = this.stays(at);
+    const { root, offset: bias } = values[d.rs1];
     const key = `${root} ${store}`;
-    let group = state.groups.get(key);
-    const first = !group || !admit(group, offset, bytes);
-    if (first) {
-      group = { local: locals++, store, anchor: offset, end: offset + bytes, align: bytes, members: 1 };
-      state.groups.set(key, group);
-      this.locals = Math.max(this.locals, locals);
+    if (stay === STAY.ALONE) {
+      alone.add(key);
+      groups.delete(key);
     }
-    this.shared.set(d, { group: group!, offset, bias, first });
-    return locals;
+    const known = groups.get(key);
+    const offset = bias + d.imm;
+    const shares = d.rs1 !== 0 && !alone.has(key);
+    if (shares && known && admit(known, offset, bytes)) {
+      this.shared.set(d, { group: known, offset, bias, first: false });
+      return locals;
+    }
+    // the helper's walk may begin to watch a page that another group may store to
+    if (stay !== STAY.NO) forgetStores(groups);
+    if (!shares) return locals;
+    const group = { local: locals, store, anchor: offset, end: offset + bytes, align: bytes, members: 1 };
+    groups.set(key, group);
+    this.locals = Math.max(this.locals, locals + 1);
+    this.shared.set(d, { group, offset, bias, first: true });
+    return locals + 1;
   }
 
   private define(d: Decoded, values: Value[]): void {
@@ -127,6 +157,10 @@ class Sharing {
     else if (name === 'add' && d.rs1 === 0 && d.rs2 !== 0) values[d.rd] = values[d.rs2];
     else values[d.rd] = { root: this.nextRoot++, offset: 0 };
   }
+}
+
+function forgetStores(groups: Map<string, AccessGroup>): void {
+  for (const [key, group] of groups) if (group.store) groups.delete(key);
 }
 
 /** Takes an access into a group, when span and alignment allow it. */
@@ -146,8 +180,8 @@ function admit(group: AccessGroup, offset: number, bytes: number): boolean {
 }
 
 /** Finds accesses that can share a probe. @returns them, and how many locals they need */
-export function shareProbes(region: Region, shape: Structure): { shared: SharedAccesses; locals: number } {
-  const sharing = new Sharing(region, shape);
+export function shareProbes(region: Region, shape: Structure, stays: (at: number) => Stay): { shared: SharedAccesses; locals: number } {
+  const sharing = new Sharing(region, shape, stays);
   sharing.run();
   return sharing;
 }

@@ -2,7 +2,7 @@ import type { Decoded } from '../isa/decode.ts';
 import type { Expr } from '../isa/semantics.ts';
 import { FUNCTIONS } from '../isa/semantics.ts';
 import { LOCAL, helperIndex } from './abi.ts';
-import type { Shared } from './bases.ts';
+import type { Shared, Stay } from './bases.ts';
 import { floatResult } from './float.ts';
 import type { Frame } from './frame.ts';
 import { divide, highProduct, orCombine, reverseBytes } from './integer.ts';
@@ -15,7 +15,7 @@ export interface Site {
   /** Offset of its address from the base. */
   readonly at: number;
   /** Whether rare cases of it are common: they call a helper instead of leaving. */
-  readonly stay: boolean;
+  readonly stay: Stay;
   /** When it shares a TLB probe with others. */
   readonly shared?: Shared;
 }

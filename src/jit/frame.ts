@@ -87,7 +87,7 @@ export class Frame {
     this.dirty.f |= 1 << r;
   }
 
-  /** Local of a group of accesses: the linear-memory address of its anchor, or 0. */
+  /** Local of a group of accesses: the linear-memory address of its anchor. */
   groupLocal(n: number): number {
     return LOCAL.FIRST_REGISTER + this.xCount + this.fCount + n;
   }
@@ -96,14 +96,6 @@ export class Frame {
   floatLocal(n: number): number {
     this.floats = Math.max(this.floats, n + 1);
     return LOCAL.FIRST_REGISTER + this.xCount + this.fCount + this.groupCount + n;
-  }
-
-  /** All groups probe anew. */
-  forgetGroups(): void {
-    for (let n = 0; n < this.groupCount; n++) {
-      this.code.i32(0);
-      this.code.set(this.groupLocal(n));
-    }
   }
 
   open(opcode: number): void {

@@ -26,20 +26,8 @@ function addressLocal(address: Expr, s: Site): number {
 function probe(s: Site, address: number, bytes: number, place: number, atomic: boolean): void {
   const { frame } = s;
   const { code } = frame;
-  code.get(address);
-  code.op(OP.I32_WRAP_I64);
-  code.i32(8);
-  code.op(OP.I32_SHR_U);
-  code.i32(0xff0);
-  code.op(OP.I32_AND);
-  code.get(LOCAL.BANK);
-  code.op(OP.I32_ADD);
-  code.tee(LOCAL.ENTRY);
-  code.memory(OP.I64_LOAD, 3, place + TLB_ENTRY.tag);
-  code.get(address);
-  code.i64(-4096 | (bytes - 1));
-  code.op(OP.I64_AND);
-  code.op(OP.I64_NE);
+  entryOf(frame, address);
+  misses(frame, address, bytes, place);
   if (!s.stay) {
     frame.leaveIf(LEAVE.RARE, s.at);
     hostAddress(frame, address, place);
@@ -54,8 +42,6 @@ function probe(s: Site, address: number, bytes: number, place: number, atomic: b
   code.tee(LOCAL.HOST);
   code.op(OP.I32_EQZ);
   frame.leaveIf(LEAVE.RARE, s.at);
-  // the helper's walk may have begun to watch a page that a group found plain
-  frame.forgetGroups();
   frame.otherwise();
   hostAddress(frame, address, place);
   code.set(LOCAL.HOST);
@@ -71,58 +57,78 @@ function hostAddress({ code }: Frame, address: number, place: number): void {
   code.op(OP.I32_ADD);
 }
 
+/** The address of the TLB entry for the address in a local: into LOCAL.ENTRY. */
+function entryOf({ code }: Frame, address: number): void {
+  code.get(address);
+  code.op(OP.I32_WRAP_I64);
+  code.i32(8);
+  code.op(OP.I32_SHR_U);
+  code.i32(0xff0);
+  code.op(OP.I32_AND);
+  code.get(LOCAL.BANK);
+  code.op(OP.I32_ADD);
+  code.set(LOCAL.ENTRY);
+}
+
+/** Pushes whether the entry of {@link entryOf} is not that of the address, aligned to `bytes`. */
+function misses({ code }: Frame, address: number, bytes: number, place: number): void {
+  code.get(LOCAL.ENTRY);
+  code.memory(OP.I64_LOAD, 3, place + TLB_ENTRY.tag);
+  code.get(address);
+  code.i64(-4096 | (bytes - 1));
+  code.op(OP.I64_AND);
+  code.op(OP.I64_NE);
+}
+
 /**
- * As {@link probe}, for an access that shares a group's probe: the group's local holds the linear-memory address of its anchor, or 0 when the
- * check failed and each access probes for itself. Pushes an address. @returns what to add to it as the instruction's offset
+ * As {@link probe}, for an access that shares a group's probe: the group's local holds the linear-memory address of its anchor. Pushes an
+ * address. @returns what to add to it as the instruction's offset
  */
-function probeShared(s: Site, address: Expr, bytes: number, place: number, { group, offset, bias, first }: Shared): number {
+function probeShared(s: Site, place: number, { group, offset, bias, first }: Shared): number {
   const { frame, decoded: d } = s;
   const { code } = frame;
   const local = frame.groupLocal(group.local);
   const delta = offset - group.anchor;
-  if (first) {
-    frame.getX(d.rs1);
-    if (group.anchor !== bias) {
-      code.i64(group.anchor - bias);
-      code.op(OP.I64_ADD);
-    }
-    code.tee(LOCAL.ADDRESS);
-    code.op(OP.I32_WRAP_I64);
-    code.i32(8);
-    code.op(OP.I32_SHR_U);
-    code.i32(0xff0);
-    code.op(OP.I32_AND);
-    code.get(LOCAL.BANK);
-    code.op(OP.I32_ADD);
-    code.set(LOCAL.ENTRY);
-    hostAddress(frame, LOCAL.ADDRESS, place);
-    code.i32(0);
-    code.get(LOCAL.ENTRY);
-    code.memory(OP.I64_LOAD, 3, place + TLB_ENTRY.tag);
-    code.get(LOCAL.ADDRESS);
-    code.i64(-4096 | (group.align - 1));
-    code.op(OP.I64_AND);
-    code.op(OP.I64_EQ);
-    code.get(LOCAL.ADDRESS);
+  if (!first) {
+    code.get(local);
+    return delta;
+  }
+  let address = frame.localOfX(d.rs1);
+  if (group.anchor !== bias) {
+    code.get(address);
+    code.i64(group.anchor - bias);
+    code.op(OP.I64_ADD);
+    code.set((address = LOCAL.ADDRESS));
+  }
+  entryOf(frame, address);
+  const last = 4096 - (group.end - group.anchor);
+  // what is as long as its alignment cannot cross
+  if (group.end - group.anchor > group.align) {
+    code.get(address);
     code.op(OP.I32_WRAP_I64);
     code.i32(0xfff);
     code.op(OP.I32_AND);
-    code.i32(4096 - (group.end - group.anchor) + 1);
-    code.op(OP.I32_LT_U);
-    code.op(OP.I32_AND);
-    code.op(OP.SELECT);
-    code.set(local);
+    code.i32(last);
+    code.op(OP.I32_GT_U);
+    if (s.stay) frame.leaveIf(LEAVE.RARE, s.at);
   }
-  code.get(local);
-  code.tee(LOCAL.HOST);
-  code.op(OP.I32_EQZ);
-  frame.openUnlikely();
-  probe(s, addressLocal(address, s), bytes, place, false);
-  code.i32(delta);
-  code.op(OP.I32_SUB);
-  code.set(LOCAL.HOST);
-  frame.close();
-  code.get(LOCAL.HOST);
+  misses(frame, address, group.align, place);
+  if (s.stay) {
+    frame.openUnlikely();
+    code.get(LOCAL.HART);
+    code.get(address);
+    code.i32(group.align + 16);
+    code.call(helperIndex(place === TLB_WRITE ? 'storeAddress' : 'loadAddress'));
+    code.op(OP.DROP);
+    misses(frame, address, group.align, place);
+    frame.leaveIf(LEAVE.RARE, s.at);
+    frame.close();
+  } else {
+    if (group.end - group.anchor > group.align) code.op(OP.I32_OR);
+    frame.leaveIf(LEAVE.RARE, s.at);
+  }
+  hostAddress(frame, address, place);
+  code.tee(local);
   return delta;
 }
 
@@ -134,7 +140,7 @@ const STORES: Readonly<Record<MemoryWidth, number>> = { 8: OP.I64_STORE8, 16: OP
 
 /** Pushes the linear-memory address of a load or store, less what is returned. */
 function plain(s: Site, address: Expr, bytes: number, place: number): number {
-  if (s.shared) return probeShared(s, address, bytes, place, s.shared);
+  if (s.shared) return probeShared(s, place, s.shared);
   probe(s, addressLocal(address, s), bytes, place, false);
   return 0;
 }

@@ -108,7 +108,6 @@ export function emitCsr(s: Site): boolean {
   code.get(LOCAL.HART);
   code.memory(OP.I32_LOAD, 2, HART.dataBank);
   code.set(LOCAL.BANK);
-  frame.forgetGroups();
   return true;
 }
 

@@ -1,6 +1,6 @@
 import { DECODE_AT, DECODE_OWNER_AT, DECODE_STRIDE, HART, PAGE_SHIFT, TLB_ENTRY, TLB_EXECUTE } from '../isa/layout.ts';
 import { LEAVE, LEFT_AT, LOCAL } from './abi.ts';
-import { shareProbes, type SharedAccesses } from './bases.ts';
+import { shareProbes, type SharedAccesses, type Stay } from './bases.ts';
 import { tickChecks } from './budget.ts';
 import { registerFlow, type RegisterFlow } from './dataflow.ts';
 import { emit64, emitTruth, type Site } from './expression.ts';
@@ -18,7 +18,7 @@ export interface TranslationOptions {
   /** Whether 2-byte alignment of jump targets is enough (extension C). */
   readonly compressed: boolean;
   /** Whether rare cases of the instruction at this offset have turned out to be common. */
-  readonly stays: (at: number) => boolean;
+  readonly stays: (at: number) => Stay;
   /** Whether jumps through registers are likely to stay in the region. */
   readonly inside: boolean;
 }
@@ -61,7 +61,7 @@ class Translator {
     this.shape = structure(region, jumpsInside);
     this.flow = registerFlow(region, this.shape);
     this.checks = tickChecks(region, this.shape);
-    const sharing = shareProbes(region, this.shape);
+    const sharing = shareProbes(region, this.shape, options.stays);
     this.shared = sharing.shared;
     this.frame = new Frame(this.flow, sharing.locals);
     this.labelDepth = new Int32Array(region.blocks.length + 1);

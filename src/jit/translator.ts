@@ -4,6 +4,7 @@ import { DECODE_AT, DECODE_STRIDE, MACHINE, MACHINE_AT, PAGE_FLAG, RAM_AT, SLOT_
 import { HELPER_IMPORTS, REGION_SIGNATURE } from './abi.ts';
 import { HEAT_AT, HEAT_COUNTERS, LINKS_AT, LINK_BITS, LINK_NEVER, linkIndex, QUEUE_AT, QUEUE_COUNT_AT, REQUEST, REQUEST_SIZE, SLOT_ENTRY } from './area.ts';
 import { keyOf } from './entry-table.ts';
+import { STAY } from './bases.ts';
 import type { CachedRegion, CodeCache } from './code-cache.ts';
 import { DEFAULT_LIMITS, discover, type CodeSource, type RegionLimits } from './discover.ts';
 import { fresh, Planner, type GrowthWorld, type Job, type Prices, type Request } from './growth.ts';
@@ -34,6 +35,9 @@ interface Planned {
   readonly entryRams: ReadonlySet<number>;
 }
 
+/** An instruction that leaves so many thousand times although its region refills the TLB goes to places that other accesses do not share. */
+const TOLD_ALONE = 8;
+
 /** Limits of regions that are made anew to take in more. */
 const GROWN_LIMITS: RegionLimits = { ...DEFAULT_LIMITS, instructions: 1500, pages: 8 };
 
@@ -50,8 +54,8 @@ export class Translator implements GrowthWorld {
   private readonly extensions: number;
   /** RAM offsets that cannot be translated as they are. */
   private readonly refused = new Set<number>();
-  /** RAM offsets of instructions whose rare cases are common. */
-  private readonly common = new Set<number>();
+  /** RAM offsets of instructions whose rare cases are common: how often that was told. */
+  private readonly common = new Map<number, number>();
   /** Places of pages that a debugger looks at. */
   private readonly places = new Set<number>();
   /** How often code at a RAM page had to be dropped. */
@@ -137,8 +141,9 @@ export class Translator implements GrowthWorld {
 
   /** A rare case of the instruction at a RAM offset is common: its regions are made anew, with the helper. */
   becameCommon(hart: number, ram: number): void {
-    if (this.common.has(ram)) return;
-    this.common.add(ram);
+    const told = (this.common.get(ram) ?? 0) + 1;
+    this.common.set(ram, told);
+    if (told !== 1 && told !== TOLD_ALONE) return;
     const planned: Planned[] = [];
     for (const region of [...this.cache.onPage(ram >>> 12)]) {
       if (!region.ranges.some((r) => r.start <= ram && r.end > ram)) continue;
@@ -238,7 +243,10 @@ export class Translator implements GrowthWorld {
     const address = BigInt.asUintN(64, job.base + BigInt(job.roots[0])).toString(16);
     const translation = translate(region, `guest ${address}`, {
       compressed: (this.extensions & (1 << EXTENSIONS.indexOf('c'))) !== 0,
-      stays: (at) => this.common.has(ramOf(at)),
+      stays: (at) => {
+        const told = this.common.get(ramOf(at)) ?? 0;
+        return told === 0 ? STAY.NO : told < TOLD_ALONE ? STAY.REFILL : STAY.ALONE;
+      },
       inside: job.inside,
     });
     return { region, translation, ramOf, job, entryRams: new Set(translation.entries.map((e) => ramOf(e.at))) };
