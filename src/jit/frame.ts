@@ -36,6 +36,8 @@ export class Frame {
   depth = 0;
   /** What differs from the hart's memory here, and ticks counted but not used yet: kept by the translation of blocks. */
   readonly dirty: RegisterSet = { x: 0, f: 0 };
+  /** While writing through: registers whose locals hold what the hart's memory does. */
+  readonly known: RegisterSet = { x: 0, f: 0 };
   unused = 0;
   private readonly sites: Site[] = [];
   private readonly siteIndex = new Map<string, number>();
@@ -47,11 +49,17 @@ export class Frame {
   private readonly xCount: number;
   private readonly fCount: number;
   private readonly groupCount: number;
+  private readonly through: boolean;
   private floats = 0;
 
-  /** @param groups locals for shared TLB probes */
-  constructor(flow: RegisterFlow, groups: number) {
+  /**
+   * @param groups locals for shared TLB probes
+   * @param through registers are written to the hart's memory at once and read from there where their local is not known to hold them: entering and
+   * leaving costs next to nothing, and so does compiling, but the code runs slower
+   */
+  constructor(flow: RegisterFlow, groups: number, through: boolean) {
     this.groupCount = groups;
+    this.through = through;
     let local: number = LOCAL.FIRST_REGISTER;
     for (let r = 1; r < 32; r++) if (flow.used.x & (1 << r)) this.xLocal[r] = local++;
     this.xCount = local - LOCAL.FIRST_REGISTER;
@@ -69,7 +77,31 @@ export class Frame {
   setX(r: number): void {
     if (r === 0) return this.code.op(OP.DROP);
     this.code.set(this.xLocal[r]);
-    this.dirty.x |= 1 << r;
+    if (!this.through) this.dirty.x |= 1 << r;
+    else {
+      this.known.x |= 1 << r;
+      this.storeX(this.code, r);
+    }
+  }
+
+  /** Makes sure that locals hold what an instruction reads. Call it before the instruction's code, outside of everything conditional. */
+  need({ x, f }: RegisterSet): void {
+    if (!this.through) return;
+    this.load({ x: x & ~this.known.x, f: f & ~this.known.f });
+    this.known.x |= x;
+    this.known.f |= f;
+  }
+
+  private storeX(out: WasmCode, r: number): void {
+    out.get(LOCAL.HART);
+    out.get(this.xLocal[r]);
+    out.memory(OP.I64_STORE, 3, HART.x + (r << XLEN_SHIFT));
+  }
+
+  private storeF(out: WasmCode, r: number): void {
+    out.get(LOCAL.HART);
+    out.get(this.fLocal[r]);
+    out.memory(OP.F64_STORE, 3, HART.f + (r << XLEN_SHIFT));
   }
 
   /** Local of an integer register other than x0. */
@@ -84,7 +116,11 @@ export class Frame {
 
   setF(r: number): void {
     this.code.set(this.fLocal[r]);
-    this.dirty.f |= 1 << r;
+    if (!this.through) this.dirty.f |= 1 << r;
+    else {
+      this.known.f |= 1 << r;
+      this.storeF(this.code, r);
+    }
   }
 
   /** Local of a group of accesses: the linear-memory address of its anchor. */
@@ -154,7 +190,7 @@ export class Frame {
     this.code.op(OP.I64_ADD);
   }
 
-  /** Loads registers into their locals: the start of the function. */
+  /** Loads registers into their locals. */
   load(registers: RegisterSet): void {
     const { code } = this;
     for (let r = 1; r < 32; r++) {
@@ -172,18 +208,8 @@ export class Frame {
   }
 
   private writeBack({ leave, dirty }: Group, out: WasmCode): void {
-    for (let r = 1; r < 32; r++) {
-      if (!(dirty.x & (1 << r))) continue;
-      out.get(LOCAL.HART);
-      out.get(this.xLocal[r]);
-      out.memory(OP.I64_STORE, 3, HART.x + (r << XLEN_SHIFT));
-    }
-    for (let r = 0; r < 32; r++) {
-      if (!(dirty.f & (1 << r))) continue;
-      out.get(LOCAL.HART);
-      out.get(this.fLocal[r]);
-      out.memory(OP.F64_STORE, 3, HART.f + (r << XLEN_SHIFT));
-    }
+    for (let r = 1; r < 32; r++) if (dirty.x & (1 << r)) this.storeX(out, r);
+    for (let r = 0; r < 32; r++) if (dirty.f & (1 << r)) this.storeF(out, r);
     out.get(LOCAL.HART);
     out.get(LOCAL.PC);
     out.memory(OP.I64_STORE, 3, HART.pc);

@@ -2,7 +2,7 @@ import { DECODE_AT, DECODE_OWNER_AT, DECODE_STRIDE, HART, PAGE_SHIFT, TLB_ENTRY,
 import { LEAVE, LEFT_AT, LOCAL } from './abi.ts';
 import { shareProbes, type SharedAccesses, type Stay } from './bases.ts';
 import { tickChecks } from './budget.ts';
-import { registerFlow, type RegisterFlow } from './dataflow.ts';
+import { reads, registerFlow, type RegisterFlow } from './dataflow.ts';
 import { emit64, emitTruth, type Site } from './expression.ts';
 import { emitF64, loadFloatState } from './float.ts';
 import { Frame } from './frame.ts';
@@ -21,6 +21,8 @@ export interface TranslationOptions {
   readonly stays: (at: number) => Stay;
   /** Whether jumps through registers are likely to stay in the region. */
   readonly inside: boolean;
+  /** Registers are written through to memory: for code that is seldom in a loop. See {@link Frame}. */
+  readonly through: boolean;
 }
 
 /** A place a translated region can be entered at. */
@@ -63,7 +65,7 @@ class Translator {
     this.checks = tickChecks(region, this.shape);
     const sharing = shareProbes(region, this.shape, options.stays);
     this.shared = sharing.shared;
-    this.frame = new Frame(this.flow, sharing.locals);
+    this.frame = new Frame(this.flow, sharing.locals, options.through);
     this.labelDepth = new Int32Array(region.blocks.length + 1);
     this.labelOf = new Map(this.shape.labels.map((block, label) => [block, label]));
     this.hash = jumpsInside ? findHash(region.entries.map((b) => region.blocks[b].start)) : undefined;
@@ -91,7 +93,7 @@ class Translator {
       code.op(OP.I32_AND);
       code.set(LOCAL.LABEL);
     }
-    frame.load(this.flow.loads);
+    if (!this.options.through) frame.load(this.flow.loads);
     if (this.usesFloat) loadFloatState(frame);
     this.tree(shape.root);
     const entries = shape.labels.map((block, label) => {
@@ -175,9 +177,15 @@ class Translator {
   }
 
   private enterState(node: number): void {
-    const { dirty } = this.frame;
-    dirty.x = this.flow.dirty[node].x;
-    dirty.f = this.flow.dirty[node].f;
+    const { dirty, known } = this.frame;
+    if (!this.options.through) {
+      dirty.x = this.flow.dirty[node].x;
+      dirty.f = this.flow.dirty[node].f;
+    } else if (this.shape.isMerge[node] || this.shape.isLoop[node] || node === this.shape.root) {
+      // entered in several ways
+      known.x = 0;
+      known.f = 0;
+    }
     this.frame.unused = 0;
   }
 
@@ -210,6 +218,7 @@ class Translator {
         code.op(OP.I32_EQZ);
         frame.leaveIf(LEAVE.RARE, placed.at);
       }
+      frame.need(reads(placed.decoded));
       this.instruction(block, placed);
       if (isTouchedCsr(placed.decoded)) floatChecked = false;
     });
@@ -303,6 +312,7 @@ class Translator {
       return this.go(block, next);
     }
     const { x, f } = frame.dirty;
+    const known = { ...frame.known };
     if (this.isPlainBranch(block, taken)) {
       frame.code.branch(OP.BR_IF, frame.depth - this.labelDepth[taken.block]);
       return this.go(block, next);
@@ -312,6 +322,8 @@ class Translator {
     frame.close();
     frame.dirty.x = x;
     frame.dirty.f = f;
+    frame.known.x = known.x;
+    frame.known.f = known.f;
     frame.unused = 0;
     this.go(block, next);
   }

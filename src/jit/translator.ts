@@ -248,6 +248,7 @@ export class Translator implements GrowthWorld {
         return told === 0 ? STAY.NO : told < TOLD_ALONE ? STAY.REFILL : STAY.ALONE;
       },
       inside: job.inside,
+      through: job.prv !== 0 && job.growth === 0,
     });
     return { region, translation, ramOf, job, entryRams: new Set(translation.entries.map((e) => ramOf(e.at))) };
   }

@@ -27,7 +27,7 @@ function dump(write: (a: Assembler) => void): { text: string; valid: boolean } {
   const program = a.finish();
   const region = discover(source(program), [0]);
   if (!region) throw new Error('no region');
-  const { body } = translate(region, 'golden', { compressed: true, stays: () => 0, inside: false });
+  const { body } = translate(region, 'golden', { compressed: true, stays: () => 0, inside: false, through: false });
   const view = new DataView(new Uint8Array([...program, 0, 0, 0, 0]).buffer);
   const encoder = new ModuleEncoder({ memory: { module: 'env', name: 'memory', minPages: 1 }, imports: HELPER_IMPORTS, signature: REGION_SIGNATURE });
   const bytes = encoder.encode([body]) as Uint8Array<ArrayBuffer>;
