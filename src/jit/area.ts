@@ -30,7 +30,7 @@ export const HEAT_COUNTERS = 65536;
 export const HEAT_BITS = 14;
 export const HEAT_MASK = 2 ** HEAT_BITS - 1;
 /** Rounds that code of the kernel has to be counted for. */
-export const KERNEL_ROUNDS = 4;
+export const KERNEL_ROUNDS = 2;
 /** Bit of a decoded slot's word that says: a region may be entered here. */
 export const SLOT_ENTRY = 0x400;
 

@@ -94,6 +94,13 @@ export class Planner {
     this.links.clear();
   }
 
+  /** A region was made anew as it was. */
+  replaced(old: CachedRegion, by: CachedRegion): void {
+    const links = this.links.get(old);
+    if (links) this.links.set(by, links);
+    this.links.delete(old);
+  }
+
   /** @param useless told of requests that nothing can come of */
   plan(requests: readonly Request[], useless: (request: Request) => void): Job[] {
     const jobs: Job[] = [];

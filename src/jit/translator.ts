@@ -35,8 +35,10 @@ interface Planned {
   readonly entryRams: ReadonlySet<number>;
 }
 
-/** An instruction that leaves so many thousand times although its region refills the TLB goes to places that other accesses do not share. */
-const TOLD_ALONE = 8;
+/** An instruction that leaves so many thousand times has its region made anew with a helper in that place, */
+const TOLD_REFILL = 3;
+/** and if it still leaves, with a probe of its own: where it goes, other accesses often are on another page. */
+const TOLD_ALONE = 16;
 
 /** Limits of regions that are made anew to take in more. */
 const GROWN_LIMITS: RegionLimits = { ...DEFAULT_LIMITS, instructions: 1500, pages: 8 };
@@ -52,6 +54,7 @@ export class Translator implements GrowthWorld {
   private readonly flagsAt: number;
   private readonly decodeIndexAt: number;
   private readonly extensions: number;
+  private readonly toldRefill: number;
   /** RAM offsets that cannot be translated as they are. */
   private readonly refused = new Set<number>();
   /** RAM offsets of instructions whose rare cases are common: how often that was told. */
@@ -74,6 +77,7 @@ export class Translator implements GrowthWorld {
     const tables = ramTables(ramSize);
     this.flagsAt = tables.flags;
     this.decodeIndexAt = tables.decodeIndex;
+    this.toldRefill = options.unexecuted ? 1 : TOLD_REFILL;
     this.encoder = new ModuleEncoder({ memory: { module: 'env', name: 'memory', minPages: 1 }, imports: HELPER_IMPORTS, signature: REGION_SIGNATURE });
   }
 
@@ -91,7 +95,14 @@ export class Translator implements GrowthWorld {
       requests.push(request);
     }
     const planned: Planned[] = [];
-    for (const job of this.planner.plan(requests, (r) => this.unlink(r))) this.take(job, planned);
+    const jobs = this.planner.plan(requests, (r) => this.unlink(r));
+    // a function's beginning before the places in it that calls return to: the region from there holds them, too. In user programs, what is
+    // asked for stays a root: it may move into another region
+    jobs.sort((a, b) => (a.base === b.base ? a.roots[0] - b.roots[0] : a.base < b.base ? -1 : 1));
+    for (const job of jobs) {
+      const held = job.prv !== 0 && job.replaces.length === 0 && job.serves.every(({ ram }) => planned.some((p) => p.entryRams.has(ram)));
+      if (!held) this.take(job, planned);
+    }
     this.install(planned);
   }
 
@@ -143,7 +154,7 @@ export class Translator implements GrowthWorld {
   becameCommon(hart: number, ram: number): void {
     const told = (this.common.get(ram) ?? 0) + 1;
     this.common.set(ram, told);
-    if (told !== 1 && told !== TOLD_ALONE) return;
+    if (told !== this.toldRefill && told !== TOLD_ALONE) return;
     const planned: Planned[] = [];
     for (const region of [...this.cache.onPage(ram >>> 12)]) {
       if (!region.ranges.some((r) => r.start <= ram && r.end > ram)) continue;
@@ -245,7 +256,7 @@ export class Translator implements GrowthWorld {
       compressed: (this.extensions & (1 << EXTENSIONS.indexOf('c'))) !== 0,
       stays: (at) => {
         const told = this.common.get(ramOf(at)) ?? 0;
-        return told === 0 ? STAY.NO : told < TOLD_ALONE ? STAY.REFILL : STAY.ALONE;
+        return told < this.toldRefill ? STAY.NO : told < TOLD_ALONE ? STAY.REFILL : STAY.ALONE;
       },
       inside: job.inside,
       through: job.prv !== 0 && job.growth === 0,
@@ -269,6 +280,8 @@ export class Translator implements GrowthWorld {
         instructions, bytes: translation.body.code.length,
       });
       for (const ram of added.entries) this.markEntry(ram);
+      // only how it deals with rare cases has changed
+      if (job.replaces.length === 1 && job.growth === job.replaces[0].origin.growth) this.planner.replaced(job.replaces[0], added);
     });
   }
 }
