@@ -3,6 +3,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { parseArgs } from 'node:util';
 import { buildGuest } from '../src/host/node/guest/index.ts';
+import { tuneRuntime } from '../src/host/node/runtime-tuning.ts';
 import type { CoreKind } from '../src/machine/cores.ts';
 import { CORES } from '../src/machine/cores.ts';
 import { benchArchive, benchCommandLine } from './guest.ts';
@@ -44,6 +45,8 @@ function row(columns: readonly Column[], name: string): { milliseconds: number[]
 }
 
 async function main(): Promise<void> {
+  // as the command line does
+  tuneRuntime();
   const { values } = parseArgs({
     options: {
       core: { type: 'string', default: 'jit,wasm' }, programs: { type: 'string' }, rounds: { type: 'string', default: '3' },

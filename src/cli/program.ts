@@ -52,7 +52,9 @@ export function createProgram(version: string, finish: (status: number) => void)
     .option('--exec <command>', "run this in the guest's shell, print its output only, and exit with its status")
     .option('--no-stdin', "give the guest's command no input")
     .option('--clock <clock>', "host: idle time passes as on the wall; virtual: it is skipped. Shells run by host's, commands by virtual time")
-    .option('--timeout <time>', 'switch off after this time, such as 30s; exit status 124');
+    .option('--timeout <time>', 'switch off after this time, such as 30s; exit status 124')
+    .option('--stats', 'end with what the translator did: its share of instructions, regions, compile time, ways out; in --json, too')
+    .option('--dump-regions <file>', 'write guest code and the WebAssembly it became here, region by region');
   run.action(async (flags: RunFlags) => finish(await (await import('./commands/run.ts')).run(flags)));
 
   const opens = (command: Command): Command => command

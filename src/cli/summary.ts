@@ -1,3 +1,4 @@
+import type { JitStatistics } from '../jit/core.ts';
 import { formatCount, formatSeconds } from './values.ts';
 
 /** What a run came to. Part of `--json`. */
@@ -20,6 +21,8 @@ export interface RunSummary {
   readonly core: string;
   readonly harts: number;
   readonly memory: number;
+  /** What the translator did; with `--stats`. */
+  readonly translator?: JitStatistics;
 }
 
 /** The line at the end of a run. */

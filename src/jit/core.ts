@@ -1,5 +1,5 @@
 import { HELPERS, LEAVE } from './abi.ts';
-import { COUNT, COUNTS_AT, LINK_MASK_AT, PATIENCE_AT, THRESHOLD_AT } from './area.ts';
+import { COUNT, COUNTS_AT, HEAT_MASK, LINK_MASK_AT, PATIENCE_AT, THRESHOLD_AT } from './area.ts';
 import { CodeCache } from './code-cache.ts';
 import type { RegionLimits } from './discover.ts';
 import { Translator } from './translator.ts';
@@ -36,6 +36,10 @@ export interface JitOptions {
   readonly limits?: RegionLimits;
   /** A clock in milliseconds for statistics; without it compile time is not known. */
   readonly now?: () => number;
+  /** Told of each region that is made: its guest code and the WebAssembly it became, as text. */
+  readonly inspect?: (text: string) => void;
+  /** In place of the runtime's compiler. May throw: then the machine goes on interpreting. */
+  readonly compile?: (bytes: Uint8Array<ArrayBuffer>) => WebAssembly.Module;
 }
 
 /** What the translator did so far. */
@@ -44,14 +48,16 @@ export interface JitStatistics {
   readonly ticks: number;
   /** Times a region was entered, and why regions were left. */
   readonly entered: number;
-  readonly left: { readonly go: number; readonly interpret: number; readonly budget: number; readonly rare: number };
+  readonly left: { readonly go: number; readonly interpret: number; readonly budget: number; readonly rare: number; readonly check: number };
   /** Regions live; made, dropped because code changed, evicted. */
   readonly regions: { readonly live: number; readonly made: number; readonly dropped: number; readonly evicted: number };
   readonly modules: number;
   readonly instructions: number;
   readonly bytes: number;
-  /** Time spent translating and compiling. */
+  /** Time spent translating and compiling, 0 without a clock. V8 optimises hot functions besides, on other threads. */
   readonly milliseconds: number;
+  /** Why the runtime refused to compile a module; everything is interpreted since then. */
+  readonly refused?: string;
 }
 
 /** The core with the translator. */
@@ -60,10 +66,15 @@ export interface JitCore extends Core {
   statistics(): JitStatistics;
 }
 
-/** Whether this runtime compiles WebAssembly at run time: some allow it only while starting. */
-export function jitAllowed(): boolean {
+/** The translator's core when `core` is one. */
+export const translating = (core: Core): JitCore | undefined => (core.kind === 'jit' ? core as JitCore : undefined);
+
+const compileHere = (bytes: Uint8Array<ArrayBuffer>): WebAssembly.Module => new WebAssembly.Module(bytes);
+
+/** Whether this runtime compiles WebAssembly at run time: some allow it only while starting. `validate` does not tell. */
+export function jitAllowed({ compile = compileHere }: JitOptions = {}): boolean {
   try {
-    return new WebAssembly.Module(new Uint8Array([0, 0x61, 0x73, 0x6d, 1, 0, 0, 0])) instanceof WebAssembly.Module;
+    return compile(new Uint8Array([0, 0x61, 0x73, 0x6d, 1, 0, 0, 0])) instanceof WebAssembly.Module;
   } catch {
     return false;
   }
@@ -82,6 +93,8 @@ export function createJitCore(memory: WebAssembly.Memory, host: CoreHost, option
     work();
     milliseconds += (options.now?.() ?? 0) - start;
   };
+  const compile = options.compile ?? compileHere;
+  let refused: string | undefined;
   let translator: Translator | undefined;
   const exports = instantiateCore<JitExports>(JIT_CORE_WASM_BASE64, memory, host, (offset, length) => translator?.changed(offset >>> 0, length), {
     jit: {
@@ -95,11 +108,18 @@ export function createJitCore(memory: WebAssembly.Memory, host: CoreHost, option
   translator = new Translator(memory, {
     codePage: exports.codePage,
     instantiate: (bytes) => {
-      const functions = new WebAssembly.Instance(new WebAssembly.Module(bytes), imports).exports;
-      return Object.keys(functions).map((_, i) => functions[i] as Function);
+      try {
+        const functions = new WebAssembly.Instance(compile(bytes), imports).exports;
+        return Object.keys(functions).map((_, i) => functions[i] as Function);
+      } catch (error) {
+        // out of memory for code, or a policy that forbids it
+        refused = error instanceof Error ? error.message : String(error);
+        view.setUint32(THRESHOLD_AT, HEAT_MASK + 1, true);
+        return undefined;
+      }
     },
   }, cache, {
-    unexecuted: options.threshold === 0, limits: options.limits,
+    unexecuted: options.threshold === 0, limits: options.limits, inspect: options.inspect,
     // a jump to code without a region costs several transitions
     prices: options.threshold === 0 ? { link: 1, miss: 1, instruction: 0 } : { link: LINK, miss: threshold * 3, instruction: options.instruction ?? INSTRUCTION },
   });
@@ -126,12 +146,13 @@ export function createJitCore(memory: WebAssembly.Memory, host: CoreHost, option
     statistics: () => ({
       ticks: count(COUNT.ticks),
       entered: count(COUNT.entered),
-      left: { go: left(LEAVE.CONTINUE), interpret: left(LEAVE.INTERPRET), budget: left(LEAVE.BUDGET), rare: left(LEAVE.RARE) },
+      left: { go: left(LEAVE.CONTINUE), interpret: left(LEAVE.INTERPRET), budget: left(LEAVE.BUDGET), rare: left(LEAVE.RARE), check: left(LEAVE.CHECK) },
       regions: { live: cache.size, made: translator.made.regions, dropped: cache.dropped, evicted: cache.evicted },
       modules: translator.made.modules,
       instructions: translator.made.instructions,
       bytes: translator.made.bytes,
       milliseconds,
+      ...(refused !== undefined && { refused }),
     }),
   };
 }

@@ -7,6 +7,7 @@ import { keyOf } from './entry-table.ts';
 import { STAY } from './bases.ts';
 import type { CachedRegion, CodeCache } from './code-cache.ts';
 import { DEFAULT_LIMITS, discover, type CodeSource, type RegionLimits } from './discover.ts';
+import { dumpRegion } from './dump.ts';
 import { fresh, Planner, type GrowthWorld, type Job, type Prices, type Request } from './growth.ts';
 import { codeRanges, type Region } from './region.ts';
 import { translate, type Translation } from './translate.ts';
@@ -15,8 +16,8 @@ import { ModuleEncoder } from './wasm-module.ts';
 /** What the translator asks of the core. */
 export interface TranslatorHost {
   codePage(hart: number, low: number, high: number, prv: number): number;
-  /** Makes functions of a module. */
-  instantiate(bytes: Uint8Array<ArrayBuffer>): Function[];
+  /** Makes functions of a module; undefined: the runtime refuses to, and nothing more is translated. */
+  instantiate(bytes: Uint8Array<ArrayBuffer>): Function[] | undefined;
 }
 
 export interface TranslatorOptions {
@@ -24,6 +25,8 @@ export interface TranslatorOptions {
   readonly unexecuted?: boolean;
   readonly limits?: RegionLimits;
   readonly prices: Prices;
+  /** Told of each region that is made, as text for people. */
+  readonly inspect?: (text: string) => void;
 }
 
 interface Planned {
@@ -63,6 +66,7 @@ export class Translator implements GrowthWorld {
   private readonly places = new Set<number>();
   /** How often code at a RAM page had to be dropped. */
   private readonly drops = new Map<number, number>();
+  private stopped = false;
   /** Functions made, modules, bytes of modules, and guest instructions translated. */
   readonly made = { regions: 0, modules: 0, bytes: 0, instructions: 0, requests: 0 };
 
@@ -83,6 +87,7 @@ export class Translator implements GrowthWorld {
 
   /** Translates what waits. */
   translateQueue(): void {
+    if (this.stopped) return;
     const count = this.memory.getUint32(QUEUE_COUNT_AT, true);
     const requests: Request[] = [];
     const seen = new Set<string>();
@@ -152,6 +157,7 @@ export class Translator implements GrowthWorld {
 
   /** A rare case of the instruction at a RAM offset is common: its regions are made anew, with the helper. */
   becameCommon(hart: number, ram: number): void {
+    if (this.stopped) return;
     const told = (this.common.get(ram) ?? 0) + 1;
     this.common.set(ram, told);
     if (told !== this.toldRefill && told !== TOLD_ALONE) return;
@@ -217,6 +223,12 @@ export class Translator implements GrowthWorld {
     };
   }
 
+  /** The 32 bits at an offset; a region holds both halves of its instructions only. */
+  private word(ramOf: (at: number) => number, at: number): number {
+    const low = this.memory.getUint16(RAM_AT + ramOf(at), true);
+    return isLong(low) ? low | (this.memory.getUint16(RAM_AT + ramOf(at + 2), true) << 16) : low;
+  }
+
   private decodeAt(first: number, second: number): Decoded | undefined {
     const low = this.memory.getUint16(RAM_AT + first, true);
     if (!isLong(low)) return decode(low, this.extensions);
@@ -268,6 +280,10 @@ export class Translator implements GrowthWorld {
     if (planned.length === 0) return;
     const bytes = this.encoder.encode(planned.map((p) => p.translation.body));
     const functions = this.host.instantiate(bytes as Uint8Array<ArrayBuffer>);
+    if (!functions) {
+      this.stopped = true;
+      return;
+    }
     this.made.modules++;
     this.made.bytes += bytes.length;
     planned.forEach(({ region, translation, ramOf, job }, i) => {
@@ -275,6 +291,7 @@ export class Translator implements GrowthWorld {
       const instructions = region.blocks.reduce((n, b) => n + b.code.length, 0);
       this.made.regions++;
       this.made.instructions += instructions;
+      this.options.inspect?.(dumpRegion(region, translation.body, job.base, (at) => this.word(ramOf, at)));
       const added = this.cache.add({
         name: translation.body.name, code: functions[i], entries: translation.entries, ramOf, origin: job, basePage: job.basePage, ranges: codeRanges(region),
         instructions, bytes: translation.body.code.length,

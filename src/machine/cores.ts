@@ -1,4 +1,4 @@
-import { createJitCore } from '../jit/core.ts';
+import { createJitCore, jitAllowed, type JitOptions } from '../jit/core.ts';
 import { createTsCore } from '../core/ts/core.ts';
 import { createWasmCore } from '../core/wasm/core.ts';
 import type { CoreFactory } from './engine.ts';
@@ -7,11 +7,12 @@ import type { CoreFactory } from './engine.ts';
 export const CORES = ['jit', 'wasm', 'ts'] as const;
 export type CoreKind = (typeof CORES)[number];
 
-const FACTORIES: Record<CoreKind, CoreFactory> = {
-  ts: createTsCore,
-  wasm: createWasmCore,
-  jit: createJitCore,
-};
-
-/** How to make a core of that kind. */
-export const coreFactory = (kind: CoreKind): CoreFactory => FACTORIES[kind];
+/**
+ * How to make a core of that kind. Where the runtime compiles nothing at run time, `jit` is `wasm`: the core's own `kind` tells.
+ * @param translator for `jit`
+ */
+export function coreFactory(kind: CoreKind, translator?: JitOptions): CoreFactory {
+  if (kind === 'ts') return createTsCore;
+  if (kind === 'wasm' || !jitAllowed(translator)) return createWasmCore;
+  return (memory, host) => createJitCore(memory, host, translator);
+}

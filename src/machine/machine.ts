@@ -1,5 +1,6 @@
 import { answer, type Command, COMMAND, EVENT, fixedSources, type HostEvent, type Instant, LiveDoor, type Sources } from '../record/door.ts';
 import { type EventLog, Recorder, recordingHeader } from '../record/recorder.ts';
+import type { JitOptions } from '../jit/core.ts';
 import type { RecordSink } from '../record/format.ts';
 import { consoleResize } from '../devices/virtio/console.ts';
 import { ByteStream } from './byte-stream.ts';
@@ -18,6 +19,8 @@ import { stateHash } from './state-hash.ts';
 export interface RunOptions {
   /** `jit` (default) translates, `wasm` and `ts` interpret. */
   readonly core?: CoreKind;
+  /** How eagerly the translator of `jit` works, and who looks on. */
+  readonly translator?: JitOptions;
   /**
    * `virtual` (default): idle time is skipped, the wall clock is a fixed date and randomness is seeded, so that every run is the same.
    * `host`: idle time is waited for, clock and randomness are the host's.
@@ -121,7 +124,7 @@ export class Machine {
     this.door = door;
     const output = (port: number, bytes: Uint8Array): void => void this.collected.push({ port, bytes });
     if (adopt === undefined) {
-      this.engine = new Engine({ ...hardware, door, core: coreFactory(options.core ?? 'jit'), output });
+      this.engine = new Engine({ ...hardware, door, core: coreFactory(options.core ?? 'jit', options.translator), output });
     } else {
       this.engine = adopt.engine;
       this.engine.door = door;

@@ -1,12 +1,16 @@
+import { openSync, writeSync } from 'node:fs';
 import { EXEC_STDIN, type GuestBoot } from '../../guest/cmdline.ts';
 import { ExecOutput } from '../../guest/exec-stream.ts';
 import { inputKind, type InputKind } from '../../host/node/standard-input.ts';
+import { tuneRuntime } from '../../host/node/runtime-tuning.ts';
 import { createHostRoom } from '../../host/room.ts';
-import { Machine } from '../../machine/machine.ts';
+import { translating } from '../../jit/core.ts';
+import { Machine, type RunOptions } from '../../machine/machine.ts';
 import { checkMachineFlags, type MachineFlags, openHardware } from '../machine-flags.ts';
 import { checkRecorderFlags, keepPast, type RecorderFlags, recorderOptions } from '../recorder-flags.ts';
 import { Session, type SessionEnd, type SessionOptions } from '../session.ts';
 import { type RunSummary, summaryLine } from '../summary.ts';
+import { NOT_TRANSLATING, refusal, statisticsLines } from '../translator-report.ts';
 import { parseChoice, parseDuration } from '../values.ts';
 
 /** Flags of `hindsight run`. */
@@ -17,6 +21,8 @@ export interface RunFlags extends MachineFlags, RecorderFlags {
   readonly clock?: string;
   readonly timeout?: string;
   readonly json?: boolean;
+  readonly stats?: boolean;
+  readonly dumpRegions?: string;
 }
 
 /** A shell that reads a script from standard input; through a pipe, so that it does not take the terminal for someone's. */
@@ -43,8 +49,16 @@ function plan(flags: RunFlags, kind: InputKind): Plan {
   return { boot: { ...size, size: 'hvc0', term: process.env.TERM?.match(/^[\w.-]+$/)?.[0] ?? 'vt220' }, exec: false, input: 'keys' };
 }
 
+/** What `--stats` and `--dump-regions` ask of the translator. */
+function watchTranslator({ stats, dumpRegions }: RunFlags, now: () => number): Pick<RunOptions, 'translator'> {
+  if (dumpRegions === undefined) return stats ? { translator: { now } } : {};
+  const file = openSync(dumpRegions, 'w');
+  return { translator: { now, inspect: (text) => void writeSync(file, `${text}\n`) } };
+}
+
 /** `hindsight run`. */
 export async function run(flags: RunFlags): Promise<number> {
+  tuneRuntime();
   const checked = checkMachineFlags(flags);
   const recorder = checkRecorderFlags(flags);
   const clock = flags.clock === undefined ? undefined : parseChoice('--clock', flags.clock, CLOCKS);
@@ -58,24 +72,27 @@ export async function run(flags: RunFlags): Promise<number> {
       ...hardware,
       virtioConsole: boot.size !== undefined && { columns: boot.columns ?? 80, rows: boot.rows ?? 24 },
       ...(checked.core && { core: checked.core }),
+      ...watchTranslator(flags, room.now),
       clock: clock ?? (input === 'keys' ? 'host' : 'virtual'),
       ...recorderOptions(recorder),
     },
     room,
   );
   const quiet = flags.quiet ?? false;
+  if (!quiet && (checked.core ?? 'jit') === 'jit' && machine.engine.core.kind !== 'jit') process.stderr.write(`hindsight: ${NOT_TRANSLATING}\n`);
   const output = exec ? new ExecOutput() : undefined;
   const past = keepPast(machine, room, recorder);
   const session = new Session(machine, { ...(output && { exec: output }), ...(past && { past }), input, quiet, ...(timeout !== undefined && { timeout }) });
   const end = await session.run();
   if (recorder.checkpoints) past?.capture();
-  report(machine, end, { quiet, json: flags.json ?? false, freshLine: session.atLineStart });
+  report(machine, end, { quiet, json: flags.json ?? false, stats: flags.stats ?? false, freshLine: session.atLineStart });
   return end.status;
 }
 
 /** Tells how it went: a line for people, and with `--json` one for programs. */
-function report(machine: Machine, end: SessionEnd, { quiet, json, freshLine }: { quiet: boolean; json: boolean; freshLine: boolean }): void {
+function report(machine: Machine, end: SessionEnd, { quiet, json, stats, freshLine }: { quiet: boolean; json: boolean; stats: boolean; freshLine: boolean }): void {
   const instructions = machine.instant.instructions;
+  const translator = translating(machine.engine.core)?.statistics();
   const summary: Omit<RunSummary, 'hash'> = {
     reason: end.reason,
     status: end.status,
@@ -86,8 +103,13 @@ function report(machine: Machine, end: SessionEnd, { quiet, json, freshLine }: {
     core: machine.engine.core.kind,
     harts: machine.config.harts,
     memory: machine.config.memory,
+    ...(stats && translator && { translator }),
   };
   if (end.message !== undefined) process.stderr.write(`hindsight: ${end.message}\n`);
   if (!quiet) process.stderr.write(`hindsight: ${summaryLine(summary)}\n`);
+  if (stats) {
+    const lines = translator ? statisticsLines(translator, instructions) : [`core ${summary.core} translates nothing`];
+    process.stderr.write(lines.map((l) => `hindsight: ${l}\n`).join(''));
+  } else if (!quiet && translator?.refused !== undefined) process.stderr.write(`hindsight: ${refusal(translator.refused)}\n`);
   if (json) process.stdout.write(`${freshLine ? '' : '\n'}${JSON.stringify({ ...summary, hash: machine.hash() } satisfies RunSummary)}\n`);
 }
