@@ -1,36 +1,46 @@
-/* A list whose links are rarely broken, by a store through a pointer that is one node too far. */
-typedef struct node { struct node *next; long value; } node;
-static node nodes[64];
-static long scratch[4];
-node *head;
-volatile long rounds, sum, crashed;
-static unsigned seed = 12345;
+/* A program that keeps its numbers in a linked list, and rarely breaks a link: by a store through a pointer that is one node too far. */
+#include <stdio.h>
+#include <stdlib.h>
+#include <sys/random.h>
 
-static unsigned random(void) { seed = seed * 1103515245u + 12345u; return seed >> 16; }
+struct node { struct node *next; long value; };
 
-__attribute__((noinline)) void tidy(long i) {
-  node *n = &nodes[i];
-  n->value = n->value + 1;
-  if (random() % 997 == 0) n[1].next = (node *)0x1234;   /* the guilty store */
+enum { NODES = 64, ROUNDS = 20000 };
+static struct node *head, *pool, *volatile last;
+
+/* Freshens up a node. Now and then, as it happens, the neighbour too. */
+__attribute__((noinline)) static void tidy(struct node *n)
+{
+	n->value++;
+	if (random() % 997 == 0)
+		n[1].next = (struct node *)0x1234;	/* the guilty store */
 }
 
-__attribute__((noinline)) long total(void) {
-  long s = 0;
-  for (node *n = head; n; n = n->next) {
-    if ((unsigned long)n < 0x80000000ul) { crashed = 1; return -1; }
-    s += n->value;
-  }
-  return s;
+__attribute__((noinline)) static long total(void)
+{
+	long sum = 0;
+	for (struct node *n = head; n; n = n->next) {
+		sum += n->value;			/* dies here */
+		last = n;
+	}
+	return sum;
 }
 
-int main(void) {
-  for (int i = 0; i < 63; i++) { nodes[i].next = &nodes[i + 1]; nodes[i].value = i; }
-  head = nodes;
-  for (rounds = 0; rounds < 20000; rounds++) {
-    tidy(random() % 60);
-    scratch[rounds & 3] = rounds;
-    sum = total();
-    if (crashed) break;
-  }
-  return 0;
+int main(void)
+{
+	unsigned seed;
+	long sum = 0;
+	if (getrandom(&seed, sizeof seed, 0) != sizeof seed)
+		return 1;
+	srandom(seed);
+	pool = calloc(NODES + 1, sizeof *pool);
+	for (int i = 0; i < NODES; i++)
+		pool[i] = (struct node){ i + 1 < NODES ? &pool[i + 1] : NULL, i };
+	head = pool;
+	for (int round = 0; round < ROUNDS; round++) {
+		tidy(&pool[random() % (NODES - 4)]);
+		sum = total();
+	}
+	printf("%ld\n", sum);
+	return 0;
 }

@@ -1,20 +1,29 @@
-# gdb-multiarch -x docs/debugging/session.gdb list      (after: hindsight debug list.hsr --gdb :1234)
+# gdb-multiarch -batch -x session.gdb list      (after: hindsight debug list.hsr --gdb :1234)
 set pagination off
 set confirm off
 target remote 127.0.0.1:1234
-# 1. Run to the end of the recording: the program has given up.
-continue
-# 2. When did it notice? Back to the store that set `crashed`.
-watch crashed
+# 1. The recording is over. Where did the kernel tell a process of a bad access?
+python kernel = lambda name: gdb.execute("monitor symbol " + name, to_string=True).split()[0]
+python gdb.execute("break *" + kernel("force_sig_fault"))
 reverse-continue
 delete
-# 3. Which link is broken? (In a real session: look at n, and print around.)
-python broken = [k for k in range(64) if int(gdb.parse_and_eval("(long)nodes[%d].next" % k)) == 0x1234][0]
-# 4. Watch that link, and go back to the store that broke it.
-python gdb.execute("watch nodes[%d].next" % broken)
+monitor info harts
+# 2. Breakpoints and watchpoints are for this process only from now on. Which fault was it, and at which instruction of the program?
+monitor only current
+python gdb.execute("break *" + kernel("handle_page_fault"))
 reverse-continue
 delete
-x/i $pc
+break *$sepc
+reverse-continue
+delete
 bt
-info line *$pc
+# 3. The node it walked into is none. Which link led there?
+p n
+p *last
+# 4. Who wrote that link? Back to the store.
+watch -location last->next
+reverse-continue
+delete
+bt
+x/i $pc
 monitor when

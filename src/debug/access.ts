@@ -1,4 +1,4 @@
-import { ALL_EXTENSIONS, decode, isLong } from '../isa/decode.ts';
+import { ALL_EXTENSIONS, decode, type Decoded, isLong } from '../isa/decode.ts';
 import { CACHE_BLOCK_SIZE } from '../isa/layout.ts';
 import { readVirtual } from './memory.ts';
 import { PC, X, type MachineView, type PointKind } from './target.ts';
@@ -11,13 +11,18 @@ export interface DataAccess {
   readonly writes: boolean;
 }
 
-/** The data access of the instruction a hart is about to execute, as its row tells it; undefined when it makes none. */
-export function nextAccess(view: MachineView, hart: number): DataAccess | undefined {
+/** The instruction a hart is about to execute; undefined where there is none. */
+export function nextInstruction(view: MachineView, hart: number): Decoded | undefined {
   const pc = view.readRegister(hart, PC) ?? 0n;
   const bytes = readVirtual(view, hart, pc, 4);
   if (bytes.length < 2) return undefined;
   const half = bytes[0] | (bytes[1] << 8);
-  const d = decode(isLong(half) && bytes.length === 4 ? half | (bytes[2] << 16) | (bytes[3] << 24) : half, ALL_EXTENSIONS);
+  return decode(isLong(half) && bytes.length === 4 ? half | (bytes[2] << 16) | (bytes[3] << 24) : half, ALL_EXTENSIONS);
+}
+
+/** The data access of the instruction a hart is about to execute, as its row tells it; undefined when it makes none. */
+export function nextAccess(view: MachineView, hart: number): DataAccess | undefined {
+  const d = nextInstruction(view, hart);
   if (!d) return undefined;
   const base = view.readRegister(hart, X(d.rs1)) ?? 0n;
   const at = (imm: number): bigint => BigInt.asUintN(64, base + BigInt(imm));

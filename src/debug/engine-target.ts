@@ -1,11 +1,12 @@
 import { DEBUG } from '../isa/layout.ts';
 import type { Engine, Limit, Stop as EngineStop } from '../machine/engine.ts';
-import { meets, nextAccess } from './access.ts';
+import { meets, nextAccess, nextInstruction } from './access.ts';
 import { ramWrite, registerWrite } from '../machine/debug-write.ts';
 import { EngineView } from './engine-view.ts';
 import { resolver } from './memory.ts';
 import {
-  DebugError, PC, type DebugPoint, type DebugTarget, type EventNote, type Instant, type MoveOptions, type RegisterId, type Stop, type WriteNote,
+  CSR, DebugError, PC, PRV, X, type DebugPoint, type DebugTarget, type EventNote, type Instant, type MachineView, type MoveOptions, type RegisterId,
+  type Stop, type WriteNote,
 } from './target.ts';
 
 /** How an engine is moved through time. */
@@ -63,6 +64,28 @@ interface Hit {
   readonly address?: bigint;
 }
 
+const SEPC = 0x141;
+const STVEC = 0x105;
+const SCAUSE = 0x142;
+const SATP = 0x180;
+/** Bytes of a vectored trap table that interrupts may enter at. */
+const VECTORS = 64n;
+
+/** What tells one flow of control from another that executes the same code. */
+interface Context {
+  readonly pc: bigint;
+  readonly sp: bigint;
+  readonly prv: bigint;
+  readonly satp: bigint;
+}
+
+function contextOf(view: MachineView, hart: number): Context {
+  const read = (id: RegisterId): bigint => view.readRegister(hart, id) ?? 0n;
+  return { pc: read(PC), sp: read(X(2)), prv: read(PRV), satp: read(CSR(SATP)) };
+}
+
+const sameContext = (a: Context, b: Context): boolean => a.pc === b.pc && a.sp === b.sp && a.prv === b.prv && a.satp === b.satp;
+
 class Interrupted extends Error {}
 
 /**
@@ -72,6 +95,8 @@ class Interrupted extends Error {}
 export class EngineTarget extends EngineView implements DebugTarget {
   private readonly base: TimeBase;
   private points: readonly DebugPoint[] = [];
+  /** Where the interrupt came in that was taken where it stands. */
+  private broken: (Context & { readonly hart: number }) | undefined;
   constructor(base: TimeBase) {
     super(base.engine);
     this.base = base;
@@ -143,10 +168,36 @@ export class EngineTarget extends EngineView implements DebugTarget {
   }
 
   async step(hart: number, count: number, options: MoveOptions = {}): Promise<Stop> {
+    const stop = await this.stepThrough(hart, count, options);
+    if (stop.reason !== 'step' || options.overInterrupts !== true) return stop;
+    return (await this.overHandler(hart, options)) ?? stop;
+  }
+
+  /** Where a hart stands at the beginning of an interrupt's handler: to where that returns. @returns why it did not come there */
+  private async overHandler(hart: number, options: MoveOptions): Promise<Stop | undefined> {
+    const { broken, points } = this;
+    if (broken?.hart !== hart) return undefined;
+    const back: DebugPoint = { kind: 'execute', start: broken.pc, end: broken.pc + 1n, hart, when: (view, h) => sameContext(broken, contextOf(view, h)) };
+    this.points = [...points, back];
+    try {
+      const returned = await this.continue(options);
+      return returned.point === back ? undefined : returned;
+    } finally {
+      this.points = points;
+    }
+  }
+
+  private async stepThrough(hart: number, count: number, options: MoveOptions): Promise<Stop> {
     try {
       let last = hart;
       for (let left = count; left > 0;) {
         if (this.now() >= this.end() || this.engine.halt) return await this.stopAtEnd();
+        if (this.harts > 1) {
+          // Whose turn it is, and what it takes first, shows only behind the boundary.
+          await this.settled();
+          const stop = options.overInterrupts === true ? await this.overHandler(hart, options) : undefined;
+          if (stop) return stop;
+        }
         const watch = this.watchHit();
         last = this.activeHart();
         if (watch && options.watch === 'before') return { reason: 'point', hart: last, point: watch.point, address: watch.address };
@@ -169,6 +220,49 @@ export class EngineTarget extends EngineView implements DebugTarget {
   }
 
   async reverseStep(hart: number, count: number, options: MoveOptions = {}): Promise<Stop> {
+    const from = this.now();
+    const before = contextOf(this, hart);
+    for (;;) {
+      const stop = await this.reverseStepThrough(hart, count, options);
+      if (stop.reason !== 'step' || options.overInterrupts !== true || count !== 1) return stop;
+      try {
+        if (!(await this.backOverInterrupt(hart, before, options))) return stop;
+      } catch (e) {
+        if (!(e instanceof Interrupted)) throw e;
+        await this.goTo(from);
+        return { reason: 'interrupted', hart };
+      }
+    }
+  }
+
+  /**
+   * Where a hart is about to return from an interrupt to `before`: goes back to its being taken. @returns false when it is not: nothing moved
+   */
+  private async backOverInterrupt(hart: number, before: Context, options: MoveOptions): Promise<boolean> {
+    const csr = (number: number): bigint => this.readRegister(hart, CSR(number)) ?? 0n;
+    if (nextInstruction(this, hart)?.row.name !== 'sret' || csr(SEPC) !== before.pc) return false;
+    const there = this.now();
+    const vector = csr(STVEC);
+    const base = vector & ~3n;
+    const taken: DebugPoint = {
+      kind: 'execute', start: base, end: base + (vector & 1n ? VECTORS : 1n), hart,
+      // The last trap of this very context decides: a fault or a call is not gone over.
+      when: (view, h) => {
+        const at = contextOf(view, h);
+        const trapped = view.readRegister(h, CSR(SEPC)) ?? 0n;
+        return at.sp === before.sp && at.satp === before.satp && trapped <= before.pc && before.pc - trapped <= 4n;
+      },
+    };
+    const hit = await this.searchBack([taken], there, { signal: options.signal });
+    if (hit) {
+      await this.goTo(hit.instant);
+      if (csr(SCAUSE) >> 63n === 1n && csr(SEPC) === before.pc) return true;
+    }
+    await this.goTo(there);
+    return false;
+  }
+
+  private async reverseStepThrough(hart: number, count: number, options: MoveOptions): Promise<Stop> {
     const from = this.now();
     if (from <= this.begin) return { reason: 'begin', hart };
     try {
@@ -301,11 +395,15 @@ export class EngineTarget extends EngineView implements DebugTarget {
 
   /** Makes what is due before the next instruction happen, so that the machine stands right before it. */
   private async settled(): Promise<void> {
+    this.broken = undefined;
     if (this.now() >= this.end() || this.engine.halt) return;
+    const contexts = this.engine.harts.map((_, hart) => contextOf(this, hart));
     this.engine.setDebugPoints([EXECUTE_ANYWHERE]);
     this.engine.skipDebugPoint(false);
     await this.base.run({ instructions: this.now() + 1 });
     this.engine.setDebugPoints([]);
+    const hart = this.activeHart();
+    if (this.readRegister(hart, PC) !== contexts[hart].pc) this.broken = { hart, ...contexts[hart] };
     // What comes in from here on comes behind the interrupt that may have been taken.
     if (this.base.living) this.engine.settle();
   }

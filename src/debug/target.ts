@@ -64,6 +64,8 @@ export interface MoveOptions {
    * going back.
    */
   readonly watch?: 'before' | 'behind';
+  /** Steps go over the handler of an interrupt that is taken between two instructions: to where it returns, or from there back. */
+  readonly overInterrupts?: boolean;
 }
 
 /** Why a move ended. The machine is at {@link MachineView.now}. */

@@ -3,22 +3,54 @@ import { connect, type Socket } from 'node:net';
 import { encodePacket, fromLatin1, latin1, PacketReader, toHex, fromHex } from '../../src/debug/gdb/packets.ts';
 import { GDB } from './programs.ts';
 
+/** A gdb that runs. */
+export interface RunningGdb {
+  /** Resolves once it has printed a text. */
+  says(text: string): Promise<void>;
+  /** Ctrl-C. */
+  interrupt(): void;
+  /** Resolves to all it printed. */
+  readonly done: Promise<string>;
+}
+
 /** Runs the real gdb with commands; resolves to what it printed. */
-export function runGdb(elf: string | undefined, port: number, commands: readonly string[], timeout = 60_000): Promise<string> {
+export const runGdb = (elf: string | undefined, port: number, commands: readonly string[], timeout = 60_000): Promise<string> =>
+  startGdb(elf, port, commands, timeout).done;
+
+/** Starts the real gdb with commands. */
+export function startGdb(elf: string | undefined, port: number, commands: readonly string[], timeout = 60_000): RunningGdb {
   const first = ['set pagination off', 'set confirm off', 'set debuginfod enabled off', 'set width 0', `target remote 127.0.0.1:${port}`];
   const args = ['-nx', '-q', '-batch', ...(elf === undefined ? ['-ex', 'set architecture riscv:rv64'] : []), ...[...first, ...commands].flatMap((c) => ['-ex', c])];
-  return new Promise((resolve, reject) => {
-    const child = spawn(GDB, elf === undefined ? args : [...args, elf], { stdio: ['ignore', 'pipe', 'pipe'] });
-    let out = '';
-    const timer = setTimeout(() => child.kill('SIGKILL'), timeout);
-    child.stdout.on('data', (d: Buffer) => (out += d.toString()));
-    child.stderr.on('data', (d: Buffer) => (out += d.toString()));
+  const child = spawn(GDB, elf === undefined ? args : [...args, elf], { stdio: ['ignore', 'pipe', 'pipe'] });
+  let out = '';
+  const waiting = new Set<() => void>();
+  const take = (d: Buffer): void => {
+    out += d.toString();
+    for (const look of [...waiting]) look();
+  };
+  const timer = setTimeout(() => child.kill('SIGKILL'), timeout);
+  child.stdout.on('data', take);
+  child.stderr.on('data', take);
+  const done = new Promise<string>((resolve, reject) => {
     child.on('error', reject);
     child.on('close', () => {
       clearTimeout(timer);
       resolve(out);
     });
   });
+  return {
+    says: (text) => new Promise((resolve) => {
+      const look = (): void => {
+        if (!out.includes(text)) return;
+        waiting.delete(look);
+        resolve();
+      };
+      waiting.add(look);
+      look();
+    }),
+    interrupt: () => void child.kill('SIGINT'),
+    done,
+  };
 }
 
 /** A small client that speaks the protocol itself. */

@@ -27,7 +27,6 @@ describe.runIf(have(GCC) && have(GDB))('the real gdb', () => {
 
   it('finds a corrupted list\'s guilty store backwards', async () => {
     await scenes.target.seek(0);
-    // The script of docs/debugging.md, but for where it connects to.
     const script = readFileSync(join(EXAMPLE, 'session.gdb'), 'utf8').split('\n').filter((l) => l !== '' && !/^#|^set |^target /.test(l));
     const out = await served(scenes, ({ port }) => runGdb(list.elf, port, script));
     expect(out).toContain('No more reverse-execution history');

@@ -6,6 +6,7 @@ import { memoryAreas } from '../../src/debug/linux/maps.ts';
 import { modules } from '../../src/debug/linux/modules.ts';
 import { currentOn, findTask, tasks } from '../../src/debug/linux/tasks.ts';
 import { Monitor } from '../../src/debug/monitor/monitor.ts';
+import { CSR, PC, PRV, X } from '../../src/debug/target.ts';
 import { timelineTarget } from '../../src/debug/timeline-target.ts';
 import type { EngineTarget } from '../../src/debug/engine-target.ts';
 import { findGuest } from '../../src/host/node/guest/index.ts';
@@ -19,9 +20,9 @@ import { GDB, have } from './programs.ts';
 const guest = await findGuest();
 const HARTS = 2;
 /** What the guest itself says of what we are to find in its memory. */
-const COMMAND = `cd /; sleep 1000 & s=$!; sleep 0.05; echo "== maps $s"; cat /proc/$s/maps; echo "== modules"; cat /proc/modules
+const COMMAND = `echo "== symbols"; grep -E ' (schedule|init_task|do_exit|jiffies_64|virtblk_done)' /proc/kallsyms; cd /; sleep 1000 & s=$!; sleep 0.05; echo "== maps $s"; cat /proc/$s/maps; echo "== modules"; cat /proc/modules
 echo "== processes"; for p in /proc/[0-9]*; do read -r l < $p/stat && echo "$l"; done 2>/dev/null
-echo "== symbols"; grep -E ' (schedule|init_task|do_exit|jiffies_64|virtblk_done)' /proc/kallsyms; echo "== log"; dmesg | tail -4; echo "== end"; sleep 0.02; kill $s`;
+echo "== log"; dmesg | tail -4; echo "== end"; sleep 0.02; kill $s`;
 
 describe.runIf(guest !== undefined)('Linux, seen from outside', () => {
   const room = createHostRoom();
@@ -141,6 +142,39 @@ describe.runIf(guest !== undefined)('Linux, seen from outside', () => {
     await ask('only off');
     expect(monitor.restricted(points)).toBe(points);
     target.setPoints([]);
+    await target.seek(here);
+  }, 60_000);
+
+  it('steps over the handlers of interrupts, both ways, unless asked into them', async () => {
+    const here = target.now();
+    const read = (id: Parameters<typeof target.readRegister>[1], hart: number): bigint => target.readRegister(hart, id)!;
+    const vector = read(CSR(0x105), 0) & ~3n;
+    // The last timer interrupt of a user program.
+    target.setPoints([{ kind: 'execute', start: vector, end: vector + 1n, when: (view, h) => view.readRegister(h, CSR(0x142)) === (1n << 63n | 5n) && (view.readRegister(h, CSR(0x100))! & 0x100n) === 0n }]);
+    expect((await target.reverseContinue()).reason).toBe('point');
+    target.setPoints([]);
+    const taken = target.now();
+    const hart = target.activeHart();
+    const [interrupted, sp] = [read(CSR(0x141), hart), read(X(2), hart)];
+    expect(read(PRV, hart)).toBe(1n);
+    expect((await target.reverseStep(hart, 1)).reason).toBe('step');
+    const [before, at] = [target.now(), read(PC, hart)];
+    expect(before).toBeLessThan(taken);
+    expect(read(PRV, hart)).toBe(0n);
+    // The other hart may have its turn in between: then the interrupt is taken by the second step.
+    for (let i = 0; i < 2; i++) expect((await target.step(hart, 1)).reason).toBe('step');
+    expect(read(PRV, hart)).toBe(1n);
+
+    await target.seek(before);
+    expect((await target.step(hart, 1, { overInterrupts: true })).reason).toBe('step');
+    expect([read(PC, hart), read(X(2), hart), read(PRV, hart)]).toEqual([interrupted, sp, 0n]);
+    expect((await target.step(hart, 1, { overInterrupts: true })).reason).toBe('step');
+    expect(target.now()).toBeGreaterThan(taken + 100);
+    expect(read(PRV, hart)).toBe(0n);
+    expect((await target.reverseStep(hart, 1, { overInterrupts: true })).reason).toBe('step');
+    expect([read(PC, hart), read(X(2), hart), read(PRV, hart)]).toEqual([interrupted, sp, 0n]);
+    expect((await target.reverseStep(hart, 1, { overInterrupts: true })).reason).toBe('step');
+    expect([target.now(), read(PC, hart), read(PRV, hart)]).toEqual([before, at, 0n]);
     await target.seek(here);
   }, 60_000);
 

@@ -17,7 +17,9 @@ export interface Built {
 
 export const ADDRESS = 0x8000_0000;
 /** The files that docs/debugging.md works with. */
-export const EXAMPLE = join(import.meta.dirname, '../../docs/debugging');
+export const DOCS = join(import.meta.dirname, '../../docs/debugging');
+/** The same for a machine without a system. */
+export const EXAMPLE = join(import.meta.dirname, 'bare');
 
 /** Compiles C for the bare machine. @param address where it is linked: above RAM's first page for one that is loaded as an ELF file */
 export function buildProgram(c: string, flags: readonly string[] = ['-O1'], address = ADDRESS): Built {
@@ -31,5 +33,5 @@ export function buildProgram(c: string, flags: readonly string[] = ['-O1'], addr
   return { code: readFileSync(path('program.bin')), address, elf: path('program'), elfBytes: readFileSync(path('program')) };
 }
 
-/** The program of docs/debugging.md: a list that is rarely corrupted. */
+/** A list that is rarely corrupted, as in docs/debugging.md. */
 export const LIST_PROGRAM = readFileSync(join(EXAMPLE, 'list.c'), 'utf8');

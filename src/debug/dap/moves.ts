@@ -1,6 +1,6 @@
-import { ALL_EXTENSIONS, decode, isLong, type Decoded } from '../../isa/decode.ts';
+import type { Decoded } from '../../isa/decode.ts';
+import { nextInstruction } from '../access.ts';
 import type { Knowledge } from '../knowledge.ts';
-import { readVirtual } from '../memory.ts';
 import { PC, X, type DebugPoint, type DebugTarget, type MoveOptions, type Stop } from '../target.ts';
 
 /** Instructions a step by line goes through before it gives up and stays where it is. */
@@ -93,9 +93,6 @@ export class Stepper {
   }
 
   private instruction(hart: number): Decoded | undefined {
-    const bytes = readVirtual(this.target, hart, this.pc(hart), 4);
-    if (bytes.length < 2) return undefined;
-    const half = bytes[0] | (bytes[1] << 8);
-    return decode(isLong(half) && bytes.length === 4 ? half | (bytes[2] << 16) | (bytes[3] << 24) : half, ALL_EXTENSIONS);
+    return nextInstruction(this.target, hart);
   }
 }

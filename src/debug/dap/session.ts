@@ -220,7 +220,7 @@ export class DapSession {
     this.running = new AbortController();
     const progress = this.startProgress();
     try {
-      const stop = await go({ signal: this.running.signal, onProgress: progress.tell });
+      const stop = await go({ signal: this.running.signal, onProgress: progress.tell, overInterrupts: this.options.monitor.overInterrupts });
       progress.end();
       if (stop.reason === 'halted') this.event('terminated');
       else this.tellStop(stop);

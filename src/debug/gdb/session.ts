@@ -358,7 +358,7 @@ export class GdbSession {
   }
 
   /** Steps a hart until it leaves [from, to) or meets a point. */
-  private async stepRange(hart: number, from: bigint, to: bigint, o: { signal: AbortSignal }): Promise<Stop> {
+  private async stepRange(hart: number, from: bigint, to: bigint, o: { signal: AbortSignal; overInterrupts: boolean }): Promise<Stop> {
     for (;;) {
       const stop = await this.target.step(hart, 1, { ...o, watch: 'before' });
       const pc = this.target.readRegister(hart, PC)!;
@@ -375,13 +375,13 @@ export class GdbSession {
     return this.move((o) => (what === 'step' ? this.target.step(hart, 1, { ...o, watch: 'before' }) : this.target.continue({ ...o, watch: 'before' })));
   }
 
-  private async move(go: (options: { signal: AbortSignal }) => Promise<Stop>): Promise<string> {
+  private async move(go: (options: { signal: AbortSignal; overInterrupts: boolean }) => Promise<Stop>): Promise<string> {
     this.running = new AbortController();
     const points = [...this.points.values()].map((p) => p.point);
     const set = this.options.monitor.restricted(points);
     this.target.setPoints(set);
     try {
-      const stop = await go({ signal: this.running.signal });
+      const stop = await go({ signal: this.running.signal, overInterrupts: this.options.monitor.overInterrupts });
       const at = stop.point ? set.indexOf(stop.point) : -1;
       this.lastStop = at < 0 ? stop : { ...stop, point: points[at] };
     } finally {

@@ -184,15 +184,23 @@ export const COMMANDS: readonly Command[] = [
     },
   },
   {
-    name: 'only', usage: '[PID|off]', help: 'break and watch only in this process',
+    name: 'only', usage: '[PID|current|off]', help: 'break and watch only in this process',
     run: (scene, [pid]) => {
       if (pid === 'off') scene.monitor.only = undefined;
       else if (pid !== undefined) {
-        const task = findTask(kernelOf(scene), Number(pid));
+        const task = pid === 'current' ? scene.knowledge.current(scene.hart) : findTask(kernelOf(scene), Number(pid));
         if (!task) throw new DebugError(`there is no process ${pid} now: monitor ps lists them`);
         scene.monitor.only = task.tgid;
       }
       return scene.monitor.only === undefined ? 'breakpoints stop in every process\n' : `breakpoints stop in process ${scene.monitor.only} only\n`;
+    },
+  },
+  {
+    name: 'interrupts', usage: '[over|into]', help: 'whether steps go over the handlers of interrupts',
+    run: ({ monitor }, [what]) => {
+      if (what !== undefined && what !== 'over' && what !== 'into') throw new DebugError(`interrupts ${what}: expected over or into`);
+      if (what !== undefined) monitor.overInterrupts = what === 'over';
+      return `steps go ${monitor.overInterrupts ? 'over' : 'into'} interrupt handlers\n`;
     },
   },
   {

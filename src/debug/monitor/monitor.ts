@@ -38,6 +38,8 @@ export class Monitor {
   process: number | undefined;
   /** Puts a branch where the user who started the server wants it: clients do not choose files. @returns what to tell */
   store: ((recording: Uint8Array) => Promise<string>) | undefined;
+  /** Whether steps go over interrupt handlers. */
+  overInterrupts = true;
   /** The only process whose breakpoints and watchpoints stop. */
   only: number | undefined;
 
