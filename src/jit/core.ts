@@ -66,9 +66,6 @@ export interface JitCore extends Core {
   statistics(): JitStatistics;
 }
 
-/** The translator's core when `core` is one. */
-export const translating = (core: Core): JitCore | undefined => (core.kind === 'jit' ? core as JitCore : undefined);
-
 const compileHere = (bytes: Uint8Array<ArrayBuffer>): WebAssembly.Module => new WebAssembly.Module(bytes);
 
 /** Whether this runtime compiles WebAssembly at run time: some allow it only while starting. `validate` does not tell. */

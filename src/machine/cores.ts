@@ -1,4 +1,5 @@
-import { createJitCore, jitAllowed, type JitOptions } from '../jit/core.ts';
+import type { Core } from '../core/core.ts';
+import { createJitCore, jitAllowed, type JitCore, type JitOptions, type JitStatistics } from '../jit/core.ts';
 import { createTsCore } from '../core/ts/core.ts';
 import { createWasmCore } from '../core/wasm/core.ts';
 import type { CoreFactory } from './engine.ts';
@@ -16,3 +17,6 @@ export function coreFactory(kind: CoreKind, translator?: JitOptions): CoreFactor
   if (kind === 'wasm' || !jitAllowed(translator)) return createWasmCore;
   return (memory, host) => createJitCore(memory, host, translator);
 }
+
+/** What the translator did, when `core` has one. */
+export const translatorStatistics = (core: Core): JitStatistics | undefined => (core.kind === 'jit' ? (core as JitCore).statistics() : undefined);

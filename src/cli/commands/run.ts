@@ -4,7 +4,7 @@ import { ExecOutput } from '../../guest/exec-stream.ts';
 import { inputKind, type InputKind } from '../../host/node/standard-input.ts';
 import { tuneRuntime } from '../../host/node/runtime-tuning.ts';
 import { createHostRoom } from '../../host/room.ts';
-import { translating } from '../../jit/core.ts';
+import { translatorStatistics } from '../../machine/cores.ts';
 import { Machine, type RunOptions } from '../../machine/machine.ts';
 import { checkMachineFlags, type MachineFlags, openHardware } from '../machine-flags.ts';
 import { checkRecorderFlags, keepPast, type RecorderFlags, recorderOptions } from '../recorder-flags.ts';
@@ -92,7 +92,7 @@ export async function run(flags: RunFlags): Promise<number> {
 /** Tells how it went: a line for people, and with `--json` one for programs. */
 function report(machine: Machine, end: SessionEnd, { quiet, json, stats, freshLine }: { quiet: boolean; json: boolean; stats: boolean; freshLine: boolean }): void {
   const instructions = machine.instant.instructions;
-  const translator = translating(machine.engine.core)?.statistics();
+  const translator = translatorStatistics(machine.engine.core);
   const summary: Omit<RunSummary, 'hash'> = {
     reason: end.reason,
     status: end.status,
