@@ -2,7 +2,7 @@ import { PassThrough } from 'node:stream';
 import { encodeMessage, MessageReader } from '../../src/debug/dap/framing.ts';
 import { serveDap } from '../../src/host/node/debug/dap-server.ts';
 import type { Scene } from './scene.ts';
-import { checkMessage } from './dap-schema.ts';
+import { checkMessage, checkRequest } from './dap-schema.ts';
 
 export type Body = Record<string, any>;
 export interface Message {
@@ -50,6 +50,8 @@ export class DapClient {
 
   /** Sends a request; its body. @throws when it fails */
   async ask(command: string, args: Body = {}): Promise<Body> {
+    // What a launch configuration holds is ours to say.
+    if (command !== 'launch' && command !== 'attach') checkRequest(command, args);
     const r = await this.try(command, args);
     if (!r.success) throw new Error(`${command}: ${r.message}`);
     return r.body ?? {};

@@ -1,110 +1,86 @@
+import { readFileSync } from 'node:fs';
+import { createRequire } from 'node:module';
+import ts from 'typescript';
 import type { Message } from './dap-client.ts';
 
 /**
- * The parts of the Debug Adapter Protocol's schema that our messages use: required and optional properties with their types, per response and
- * event (specification, "Events", "Requests", "Types"). `?` marks optional ones; a property that is not listed is a mistake.
+ * Checks messages against the protocol's own types, as its makers publish them (generated from the protocol's JSON schema): every property that is
+ * required must be there, every value must have its type, and a property the protocol does not have is a mistake.
  */
-type Shape = { readonly [property: string]: string | Shape | readonly [Shape] };
+const FILE = createRequire(import.meta.url).resolve('@vscode/debugprotocol/lib/debugProtocol.d.ts');
+const program = ts.createProgram([FILE], { strict: true, noLib: false, types: [] });
+const checker = program.getTypeChecker();
+const [namespace] = checker.getExportsOfModule(checker.getSymbolAtLocation(program.getSourceFile(FILE)!)!);
+const names = new Map(checker.getExportsOfModule(namespace).map((symbol) => [symbol.name, checker.getDeclaredTypeOfSymbol(symbol)]));
 
-const SOURCE: Shape = { 'name?': 'string', 'path?': 'string' };
-const BREAKPOINT: Shape = { 'id?': 'integer', verified: 'boolean', 'message?': 'string', 'line?': 'integer', 'instructionReference?': 'string' };
-const VARIABLE: Shape = { name: 'string', value: 'string', variablesReference: 'integer', 'memoryReference?': 'string' };
-const BREAKPOINTS: Shape = { breakpoints: [BREAKPOINT] };
-const NOTHING: Shape = {};
-
-const RESPONSES: Readonly<Record<string, Shape>> = {
-  launch: NOTHING, attach: NOTHING, configurationDone: NOTHING, pause: NOTHING, cancel: NOTHING, disconnect: NOTHING, terminate: NOTHING,
-  next: NOTHING, stepIn: NOTHING, stepOut: NOTHING, stepBack: NOTHING, reverseContinue: NOTHING, goto: NOTHING,
-  continue: { 'allThreadsContinued?': 'boolean' },
-  setBreakpoints: BREAKPOINTS, setFunctionBreakpoints: BREAKPOINTS, setInstructionBreakpoints: BREAKPOINTS, setDataBreakpoints: BREAKPOINTS,
-  setExceptionBreakpoints: { 'breakpoints?': [BREAKPOINT] },
-  dataBreakpointInfo: { dataId: 'string|null', description: 'string', 'accessTypes?': 'array', 'canPersist?': 'boolean' },
-  threads: { threads: [{ id: 'integer', name: 'string' }] },
-  stackTrace: {
-    'totalFrames?': 'integer',
-    stackFrames: [{ id: 'integer', name: 'string', line: 'integer', column: 'integer', 'instructionPointerReference?': 'string', 'source?': SOURCE }],
-  },
-  scopes: { scopes: [{ name: 'string', variablesReference: 'integer', expensive: 'boolean', 'presentationHint?': 'string' }] },
-  variables: { variables: [VARIABLE] },
-  setVariable: { value: 'string' },
-  evaluate: { result: 'string', variablesReference: 'integer', 'memoryReference?': 'string' },
-  readMemory: { address: 'string', 'unreadableBytes?': 'integer', 'data?': 'string' },
-  writeMemory: { 'bytesWritten?': 'integer' },
-  disassemble: {
-    instructions: [{
-      address: 'string', 'instructionBytes?': 'string', instruction: 'string', 'symbol?': 'string', 'location?': SOURCE, 'line?': 'integer',
-      'presentationHint?': 'string',
-    }],
-  },
-  gotoTargets: { targets: [{ id: 'integer', label: 'string', line: 'integer', 'instructionPointerReference?': 'string' }] },
-};
-const EVENTS: Readonly<Record<string, Shape>> = {
-  initialized: NOTHING, terminated: NOTHING,
-  stopped: {
-    reason: 'string', 'description?': 'string', 'threadId?': 'integer', 'text?': 'string', 'allThreadsStopped?': 'boolean', 'hitBreakpointIds?': 'array',
-  },
-  output: { 'category?': 'string', output: 'string' },
-  progressStart: { progressId: 'string', title: 'string', 'cancellable?': 'boolean', 'percentage?': 'integer' },
-  progressUpdate: { progressId: 'string', 'percentage?': 'integer' },
-  progressEnd: { progressId: 'string' },
-};
-const ENVELOPE: Readonly<Record<string, Shape>> = {
-  response: { seq: 'integer', type: 'string', request_seq: 'integer', success: 'boolean', command: 'string', 'message?': 'string', 'body?': 'any' },
-  event: { seq: 'integer', type: 'string', event: 'string', 'body?': 'any' },
-};
-const ERROR: Shape = { 'error?': { id: 'integer', format: 'string', 'showUser?': 'boolean' } };
-
-function fits(value: unknown, type: string): boolean {
-  return type.split('|').some((t) => {
-    if (t === 'any') return true;
-    if (t === 'integer') return Number.isInteger(value);
-    if (t === 'array') return Array.isArray(value);
-    if (t === 'null') return value === null;
-    return typeof value === t;
-  });
+/** The protocol's type of a name. @throws Error when it has none */
+function typeOf(name: string): ts.Type {
+  const type = names.get(name);
+  if (!type) throw new Error(`the protocol has no ${name}`);
+  return type;
 }
 
-function check(value: unknown, shape: Shape, where: string): void {
-  if (typeof value !== 'object' || value === null) throw new Error(`${where}: an object was expected`);
+/** @returns what is wrong, or undefined */
+function mistake(value: unknown, type: ts.Type, where: string): string | undefined {
+  if (type.flags & (ts.TypeFlags.Any | ts.TypeFlags.Unknown)) return undefined;
+  if (type.isUnion()) {
+    const all = type.types.map((t) => mistake(value, t, where));
+    return all.some((m) => m === undefined) ? undefined : (all.find((m) => m !== undefined && !m.startsWith(`${where}: `)) ?? `${where}: ${JSON.stringify(value)} is no ${checker.typeToString(type)}`);
+  }
+  const wrong = (): string => `${where}: ${JSON.stringify(value)} is no ${checker.typeToString(type)}`;
+  if (type.isStringLiteral() || type.isNumberLiteral()) return value === type.value ? undefined : wrong();
+  if (type.flags & ts.TypeFlags.BooleanLiteral) return typeof value === 'boolean' && checker.typeToString(type) === String(value) ? undefined : wrong();
+  if (type.flags & ts.TypeFlags.String) return typeof value === 'string' ? undefined : wrong();
+  if (type.flags & ts.TypeFlags.Number) return typeof value === 'number' && Number.isFinite(value) ? undefined : wrong();
+  if (type.flags & ts.TypeFlags.Boolean) return typeof value === 'boolean' ? undefined : wrong();
+  if (type.flags & ts.TypeFlags.Null) return value === null ? undefined : wrong();
+  if (type.flags & ts.TypeFlags.Undefined) return value === undefined ? undefined : wrong();
+  // An open enumeration: (string & {}).
+  if (type.isIntersection()) return typeof value === 'string' ? undefined : wrong();
+  if (typeof value !== 'object' || value === null) return wrong();
+  if (checker.isArrayType(type)) {
+    if (!Array.isArray(value)) return wrong();
+    const [item] = checker.getTypeArguments(type as ts.TypeReference);
+    return value.map((v, i) => mistake(v, item, `${where}[${i}]`)).find((m) => m !== undefined);
+  }
   const rest = new Set(Object.keys(value));
-  for (const [key, type] of Object.entries(shape)) {
-    const optional = key.endsWith('?');
-    const name = optional ? key.slice(0, -1) : key;
-    const v = (value as Record<string, unknown>)[name];
-    rest.delete(name);
+  for (const property of checker.getPropertiesOfType(type)) {
+    rest.delete(property.name);
+    const v = (value as Record<string, unknown>)[property.name];
     if (v === undefined) {
-      if (!optional) throw new Error(`${where}.${name} is missing`);
+      if ((property.flags & ts.SymbolFlags.Optional) === 0) return `${where}.${property.name} is missing`;
       continue;
     }
-    if (typeof type === 'string') {
-      if (!fits(v, type)) throw new Error(`${where}.${name}: ${type} was expected, found ${JSON.stringify(v)}`);
-    } else if (Array.isArray(type)) {
-      if (!Array.isArray(v)) throw new Error(`${where}.${name}: a list was expected`);
-      v.forEach((item, i) => check(item, type[0], `${where}.${name}[${i}]`));
-    } else check(v, type as Shape, `${where}.${name}`);
+    const m = mistake(v, checker.getTypeOfSymbol(property), `${where}.${property.name}`);
+    if (m) return m;
   }
-  if (rest.size > 0) throw new Error(`${where}: the protocol has no ${[...rest].join(', ')}`);
+  if (rest.size > 0 && checker.getIndexInfosOfType(type).length === 0 && checker.getPropertiesOfType(type).length > 0) return `${where}: the protocol has no ${[...rest].join(', ')}`;
+  return undefined;
+}
+
+const capital = (text: string): string => text[0].toUpperCase() + text.slice(1);
+
+/** The type a message of ours must have. */
+function expected(m: Message): string {
+  if (m.type === 'event') return `${capital(m.event!)}Event`;
+  if (m.type !== 'response') throw new Error(`a message of type ${m.type}`);
+  if (m.success === false) return 'ErrorResponse';
+  return `${capital(m.command!)}Response`;
 }
 
 /** @throws Error naming the property that is not as the protocol has it */
 export function checkMessage(m: Message): void {
-  const envelope = ENVELOPE[m.type];
-  if (!envelope) throw new Error(`a message of type ${m.type}`);
-  check(m, envelope, m.type);
-  if (m.type === 'event') {
-    const shape = EVENTS[m.event!];
-    if (!shape) throw new Error(`the event ${m.event} is not one of the protocol's that we send`);
-    check(m.body ?? {}, shape, m.event!);
-    return;
-  }
-  if (!m.success) return check(m.body ?? {}, ERROR, `${m.command} refused`);
-  if (m.command === 'initialize') {
-    for (const [name, value] of Object.entries(m.body ?? {})) {
-      if (!/^supports[A-Z]\w+$/.test(name) || typeof value !== 'boolean') throw new Error(`capability ${name}`);
-    }
-    return;
-  }
-  const shape = RESPONSES[m.command!];
-  if (!shape) throw new Error(`an answer to ${m.command} is not known`);
-  check(m.body ?? {}, shape, m.command!);
+  const name = expected(m);
+  const wrong = mistake(m, typeOf(name), name);
+  if (wrong) throw new Error(wrong);
 }
+
+/** Checks a request of the client's: the tests speak the protocol too. @throws as {@link checkMessage} */
+export function checkRequest(command: string, args: object): void {
+  const type = typeOf(`${capital(command)}Request`);
+  const wrong = mistake({ seq: 1, type: 'request', command, arguments: args }, type, `${capital(command)}Request`);
+  if (wrong) throw new Error(wrong);
+}
+
+/** Version of the protocol's types. */
+export const PROTOCOL = (JSON.parse(readFileSync(createRequire(import.meta.url).resolve('@vscode/debugprotocol/package.json'), 'utf8')) as { version: string }).version;

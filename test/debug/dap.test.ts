@@ -3,6 +3,7 @@ import { beforeAll, describe, expect, it } from 'vitest';
 import { encodeMessage, MessageReader } from '../../src/debug/dap/framing.ts';
 import { fromBase64, toBase64 } from '../../src/debug/dap/inspect.ts';
 import { DapClient } from './dap-client.ts';
+import { checkMessage, checkRequest, PROTOCOL } from './dap-schema.ts';
 import { buildProgram, GCC, have, LIST_PROGRAM, type Built } from './programs.ts';
 import { scene, type Scene } from './scene.ts';
 
@@ -31,6 +32,22 @@ describe('framing', () => {
       expect(toBase64(b)).toBe(Buffer.from(b).toString('base64'));
       expect(fromBase64(toBase64(b))).toEqual(b);
     }), { seed: 3 });
+  });
+});
+
+describe('the protocol\'s own types', () => {
+  const event = (body: object): Parameters<typeof checkMessage>[0] => ({ seq: 1, type: 'event', event: 'stopped', body });
+
+  it('find what is missing, wrong or not of the protocol', () => {
+    expect(Number(PROTOCOL.split('.')[1])).toBeGreaterThanOrEqual(60);
+    checkMessage(event({ reason: 'step', threadId: 1 }));
+    expect(() => checkMessage(event({ threadId: 1 }))).toThrow('StoppedEvent.body.reason is missing');
+    expect(() => checkMessage(event({ reason: 'step', threadId: '1' }))).toThrow('StoppedEvent.body.threadId');
+    expect(() => checkMessage(event({ reason: 'step', thread: 1 }))).toThrow('the protocol has no thread');
+    expect(() => checkMessage({ seq: 1, type: 'event', event: 'moved' })).toThrow('the protocol has no MovedEvent');
+    expect(() => checkRequest('stackTrace', {})).toThrow('threadId is missing');
+    const scopes = { seq: 2, type: 'response', request_seq: 1, success: true, command: 'scopes', body: { scopes: [{ name: 'r', variablesReference: 1 }] } };
+    expect(() => checkMessage(scopes)).toThrow('scopes[0].expensive is missing');
   });
 });
 
