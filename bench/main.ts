@@ -11,7 +11,8 @@ import { runHindsight } from './hindsight.ts';
 import type { Marks } from './marks.ts';
 import { micro } from './micro.ts';
 import { PROGRAMS } from './programs.ts';
-import { recordingCost, time } from './time.ts';
+import { recordingCost } from './recording-cost.ts';
+import { time } from './time.ts';
 import { qemuVersion, runQemu } from './qemu.ts';
 
 const USAGE = `usage: npm run bench -- [--core jit,wasm,ts] [--programs NAMES] [--rounds N] [--no-qemu] [--json FILE]

@@ -216,6 +216,11 @@ export class RecordingWriter {
     this.chunk(CHUNK.HEADER, new TextEncoder().encode(JSON.stringify(header)));
   }
 
+  /** Bytes that wait to be handed over, before compression. */
+  get waiting(): number {
+    return this.pending.length;
+  }
+
   event({ kind, port, at, time, payload }: HostEvent): void {
     this.codec.pack(this.pending, kind, port, at, time, payload);
   }

@@ -11,12 +11,14 @@ import { openTimeline } from '../../src/timeline/open.ts';
 import { fuzzTimeline } from './fuzz.ts';
 
 const BATCH = 250;
+/** Room for checkpoints: with less, more time goes into replaying. */
+const BUDGET = 3 * 2 ** 30;
 const [moves = '10000', seed = '1', harts = '1', core = 'jit'] = process.argv.slice(2);
 const guest = await buildGuest();
 const file = (name: string): { file: string; bytes: Uint8Array } => ({ file: name, bytes: new Uint8Array(readFileSync(name)) });
 const room = createHostRoom();
 const options = {
-  kernel: file(guest.kernel), initrd: file(guest.initrd), append: DEFAULT_COMMAND_LINE, memory: '128M', harts: Number(harts), core: core as CoreKind, chaos: Number(harts) > 1,
+  kernel: file(guest.kernel), initrd: file(guest.initrd), append: DEFAULT_COMMAND_LINE, memory: '128M', harts: Number(harts), core: core as CoreKind,
 };
 const pieces: Uint8Array[] = [];
 const vm = await Machine.create({ ...options, record: { write: (bytes) => void pieces.push(bytes) } }, room);
@@ -33,7 +35,7 @@ const { instant } = await vm.run({ instructions: 2e9 });
 await vm.close();
 process.stderr.write(`recorded ${instant.instructions} instructions, ${vm.recording.events.length} events\n`);
 
-const { timeline } = await openTimeline(Buffer.concat(pieces), options, room, { core: core as CoreKind });
+const { timeline } = await openTimeline(Buffer.concat(pieces), options, room, { core: core as CoreKind, budget: BUDGET });
 const started = performance.now();
 const times = await fuzzTimeline(timeline, await planHardware(options, room), {
   moves: Number(moves), seed: Number(seed), core: core as CoreKind, room, typed: 'echo another life\n', life: 2_000_000, batch: BATCH,
