@@ -3,6 +3,7 @@ import { join } from 'node:path';
 import { beforeAll, describe, expect, it } from 'vitest';
 import { CSR, F, PC, X } from '../../src/debug/target.ts';
 import { RawClient, runGdb } from './gdb-client.ts';
+import { randomSequences } from './gdb-random.ts';
 import { buildProgram, EXAMPLE, GCC, GDB, have, LIST_PROGRAM, type Built } from './programs.ts';
 import { scene, served, type Scene } from './scene.ts';
 
@@ -131,6 +132,10 @@ describe.runIf(have(GCC) && have(GDB))('the real gdb', () => {
       }
       c.destroy();
     });
+  }, 120_000);
+
+  it('agrees with a straight run in the real gdb too', async () => {
+    expect(await randomSequences(10, 4)).toBe(60);
   }, 120_000);
 
   it('stops at Ctrl-C going back', async () => {
