@@ -173,7 +173,8 @@ export function runRegions(h: usize, pc: u64, decoded: usize, hot: bool): i32 {
       // the region that began here is gone
       if (w & SLOT_ENTRY) store<u32>(slot, w & ~SLOT_ENTRY);
       if ((hot || ran) && warms(slot) && hotEnough(h, slot)) request(h, key, pc, from);
-    } else if (from != 0 && links(from, key)) request(h, key, pc, from);
+      // a kernel's regions stay as they are: what making them one saves, the making costs
+    } else if (from != 0 && load<u32>(h, HART_PRV) != 1 && links(from, key)) request(h, key, pc, from);
     // also when time went back to a state that was kept
     if (load<u32>(QUEUE_COUNT_AT) != 0 && flushAt - ticksNow() - 1 >= <u64>load<u32>(PATIENCE_AT)) {
       flush();
