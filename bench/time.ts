@@ -7,7 +7,7 @@ import { type HostEvent } from '../src/record/door.ts';
 import { type RecordingHeader, RecordingWriter } from '../src/record/format.ts';
 import { Checkpoints } from '../src/timeline/checkpoints.ts';
 import { LivePast } from '../src/timeline/live.ts';
-import { openTimeline, type OpenedTimeline } from '../src/timeline/open.ts';
+import { openTimeline, type OpenedTimeline, type OpenOptions } from '../src/timeline/open.ts';
 import { cpuTime, print, quantile, spread } from './figures.ts';
 
 /** Ten minutes of guest time, mostly idle: what someone at a shell does. */
@@ -95,7 +95,9 @@ async function travel(what: string, { timeline }: OpenedTimeline): Promise<void>
 export async function time(files: { kernel: string; initrd: string }, core: CoreKind, instructions = 330_000_000): Promise<void> {
   const named = (file: string): { file: string; bytes: Uint8Array } => ({ file, bytes: readFileSync(file) });
   const images = { kernel: named(files.kernel), initrd: named(files.initrd) };
-  const open = (file: Uint8Array): Promise<OpenedTimeline> => openTimeline(file, images, createHostRoom(), { core });
+  const open = (file: Uint8Array, options: OpenOptions = {}): Promise<OpenedTimeline> => openTimeline(file, images, createHostRoom(), { core, ...options });
+  /** As `hindsight replay`: without checkpoints. */
+  const replay = (file: Uint8Array): Promise<OpenedTimeline> => open(file, { spacing: 2 ** 52 });
 
   const boot = await record(images, DEFAULT_COMMAND_LINE, core, { instructions });
   print('recording of a boot', `${boot.file.length} bytes for ${(instructions / 1e6).toFixed(0)} M instructions`);
@@ -111,7 +113,7 @@ export async function time(files: { kernel: string; initrd: string }, core: Core
 
   const busy = await record(images, commandLine({ exec: BUSY, stdin: 'none' }), core);
   print(`checkpoint captures, busy (${busy.captures.length}), CPU`, `${spread(busy.captures)}, all of them ${((busy.captures.reduce((a, b) => a + b, 0) / busy.cpu) * 100).toFixed(2)} % of the time`);
-  const again = await open(busy.file);
+  const again = await replay(busy.file);
   begun = cpuTime();
   await again.timeline.seek('100%');
   print('replay of it against the recorded run, CPU', `${(busy.cpu / (cpuTime() - begun)).toFixed(2)} ×`);
@@ -129,7 +131,7 @@ export async function time(files: { kernel: string; initrd: string }, core: Core
   }
   print('ten minutes: opened and at its end, CPU', `${quantile(end, 0.5).toFixed(0)} ms`);
   begun = performance.now();
-  const { timeline } = await open(long.file);
+  const { timeline } = await replay(long.file);
   timeline.checkpoints.forget({ instructions: 0, sequence: 0 });
   await timeline.seek('100%');
   print('ten minutes: all replayed without them against guest time', `${(timeline.guestTime / ((performance.now() - begun) / 1000)).toFixed(0)} ×`);

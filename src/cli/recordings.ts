@@ -30,7 +30,7 @@ export async function loadRecording(file: string): Promise<{ bytes: Uint8Array; 
 }
 
 /** Opens a recording with the files its machine was made from. */
-export async function openRecording(file: string, flags: RecordingFlags, options: Pick<OpenOptions, 'output'> = {}): Promise<OpenedTimeline> {
+export async function openRecording(file: string, flags: RecordingFlags, options: Pick<OpenOptions, 'output' | 'spacing'> = {}): Promise<OpenedTimeline> {
   const core = parseCore(flags.core);
   const { bytes, recording } = await loadRecording(file);
   const images = await findImages(recording.header.config, flags.image ?? [], new Set(recording.images.keys()));

@@ -15,7 +15,7 @@ import { EVENT, type EventKind, type HostEvent, type Instant } from './door.ts';
  */
 export const MAGIC = Uint8Array.of(0x89, 0x48, 0x53, 0x52, 0x0d, 0x0a, 0x1a, 0x0a);
 /** Version of the format. */
-export const FORMAT_VERSION = 1;
+export const FORMAT_VERSION = 2;
 /** Version of what a machine does: two machines of different versions may differ at some instant. */
 export const MACHINE_VERSION = 1;
 
@@ -193,6 +193,32 @@ class EventCodec {
   }
 }
 
+// ---- header
+
+const DIGEST = /^[0-9a-f]{64}$/;
+const SHORT_DIGEST = /^=[A-Za-z0-9+/]{43}$/;
+
+/** JSON, with the extensions as words and 32-byte values in base64 behind a `=`: the header is most of a short recording. */
+function packHeader(header: RecordingHeader): Uint8Array {
+  const shorter = (_key: string, value: unknown): unknown =>
+    typeof value === 'string' && DIGEST.test(value) ? `=${btoa(String.fromCharCode(...hexBytes(value))).slice(0, 43)}` : value;
+  return new TextEncoder().encode(JSON.stringify({ ...header, config: { ...header.config, isa: header.config.isa.join(' ') } }, shorter));
+}
+
+function readHeader(body: Uint8Array): RecordingHeader {
+  const longer = (_key: string, value: unknown): unknown =>
+    typeof value === 'string' && SHORT_DIGEST.test(value) ? hexText(Uint8Array.from(atob(`${value.slice(1)}=`), (c) => c.charCodeAt(0))) : value;
+  const header = JSON.parse(new TextDecoder().decode(body), longer) as RecordingHeader & { config: { isa: string } };
+  if (header.format !== FORMAT_VERSION) {
+    throw new RecordingError(`the recording has format version ${header.format}; this program reads version ${FORMAT_VERSION}`);
+  }
+  if (header.machine !== MACHINE_VERSION) {
+    throw new RecordingError(`the recording is of machine version ${header.machine}; this program has version ${MACHINE_VERSION}: use the release it was made with`);
+  }
+  const isa = header.config.isa.split(' ').filter((word) => word !== '') as unknown as MachineConfig['isa'];
+  return { ...header, config: { ...header.config, isa } };
+}
+
 // ---- writer
 
 /** Where a recording goes, piece by piece; a piece handed over must survive the end of this process. */
@@ -213,7 +239,7 @@ export class RecordingWriter {
   constructor(sink: RecordSink, header: RecordingHeader) {
     this.sink = sink;
     this.put(MAGIC);
-    this.chunk(CHUNK.HEADER, new TextEncoder().encode(JSON.stringify(header)));
+    this.chunk(CHUNK.HEADER, packHeader(header));
   }
 
   /** Bytes that wait to be handed over, before compression. */
@@ -423,14 +449,3 @@ function readChunk(file: Uint8Array, view: DataView, at: number, check: number):
 
 /** A stored checkpoint begins with its instant. */
 const checkpointInstructions = (body: Uint8Array): number => new DataView(body.buffer, body.byteOffset, body.byteLength).getFloat64(0, true);
-
-function readHeader(body: Uint8Array): RecordingHeader {
-  const header = JSON.parse(new TextDecoder().decode(body)) as RecordingHeader;
-  if (header.format !== FORMAT_VERSION) {
-    throw new RecordingError(`the recording has format version ${header.format}; this program reads version ${FORMAT_VERSION}`);
-  }
-  if (header.machine !== MACHINE_VERSION) {
-    throw new RecordingError(`the recording is of machine version ${header.machine}; this program has version ${MACHINE_VERSION}: use the release it was made with`);
-  }
-  return header;
-}

@@ -33,8 +33,11 @@ describe('the timeline', () => {
     await timeline.seek({ guestTime: 0.0001 });
     expect(timeline.guestTime).toBeLessThanOrEqual(0.0001 + 1e-9);
     expect(timeline.guestTime).toBeGreaterThan(0.00005);
-    for (let i = 0; i < 50; i++) await timeline.seek({ guestTime: timeline.guestTime + 1.0000001e-6 });
-    expect(timeline.guestTime).toBeGreaterThan(0.0001);
+    // Between two ticks is at the nearest.
+    for (let i = 1; i < 50; i++) {
+      await timeline.seek({ guestTime: i * 3.3e-7 });
+      expect(timeline.guestTime).toBeLessThanOrEqual(i * 3.3e-7 + 1e-9);
+    }
     await timeline.seek({ event: 2 });
     expect(timeline.at).toEqual(timeline.events[2].at);
     expect(timeline.nextEvent).toBe(2);

@@ -14,6 +14,8 @@ export interface ReplayFlags extends RecordingFlags {
   readonly quiet?: boolean;
 }
 
+/** Instructions between checkpoints: more than any recording has. */
+const FAR = 2 ** 52;
 /** Wall-clock seconds between waits at a given speed. */
 const PACE = 0.05;
 
@@ -48,6 +50,8 @@ export async function replay(file: string, flags: ReplayFlags): Promise<number> 
   if (until !== undefined && flags.verify) throw new UsageError('--verify goes to the end; leave --until away');
   if (speed < Infinity && flags.verify) throw new UsageError('--verify goes as fast as it can; leave --speed away');
   const { timeline, recording } = await openRecording(file, flags, {
+    // Nobody goes back: what checkpoints there are come with the file.
+    spacing: FAR,
     output: (port, bytes) => {
       if (!flags.json && /uart|console|sbi/.test(port)) process.stdout.write(bytes);
     },
