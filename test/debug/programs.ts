@@ -1,5 +1,5 @@
 import { execFileSync, spawnSync } from 'node:child_process';
-import { mkdtempSync, readFileSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdtempSync, readFileSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 
@@ -16,10 +16,12 @@ export interface Built {
 }
 
 export const ADDRESS = 0x8000_0000;
+/** This folder; bundled scripts are run from the project's. */
+const HERE = existsSync(join(import.meta.dirname, 'bare')) ? import.meta.dirname : join(process.cwd(), 'test/debug');
 /** The files that docs/debugging.md works with. */
-export const DOCS = join(import.meta.dirname, '../../docs/debugging');
+export const DOCS = join(HERE, '../../docs/debugging');
 /** The same for a machine without a system. */
-export const EXAMPLE = join(import.meta.dirname, 'bare');
+export const EXAMPLE = join(HERE, 'bare');
 
 /** Compiles C for the bare machine. @param address where it is linked: above RAM's first page for one that is loaded as an ELF file */
 export function buildProgram(c: string, flags: readonly string[] = ['-O1'], address = ADDRESS): Built {
