@@ -7,6 +7,7 @@ import { tuneRuntime } from '../src/host/node/runtime-tuning.ts';
 import type { CoreKind } from '../src/machine/cores.ts';
 import { CORES } from '../src/machine/cores.ts';
 import { benchArchive, benchCommandLine } from './guest.ts';
+import type { ClockKind } from './clock.ts';
 import { runHindsight } from './hindsight.ts';
 import type { Marks } from './marks.ts';
 import { micro } from './micro.ts';
@@ -15,9 +16,10 @@ import { recordingCost } from './recording-cost.ts';
 import { time } from './time.ts';
 import { qemuVersion, runQemu } from './qemu.ts';
 
-const USAGE = `usage: npm run bench -- [--core jit,wasm,ts] [--programs NAMES] [--rounds N] [--no-qemu] [--json FILE]
+const USAGE = `usage: npm run bench -- [--core jit,wasm,ts] [--programs NAMES] [--rounds N] [--cpu] [--no-qemu] [--json FILE]
        npm run bench -- --micro | --time [--core jit]
 Runs the guest programs under Linux on each core, and under qemu-system-riscv64 when it is installed, in turn; prints a table of medians.
+--cpu: milliseconds of CPU time of all threads, compilers' included, instead of wall-clock time: for machines that are busy.
 --micro: the cost of a TLB refill. --time: recording, replay, seeks and reverse-steps over a boot.
 `;
 
@@ -51,7 +53,7 @@ async function main(): Promise<void> {
   const { values } = parseArgs({
     options: {
       core: { type: 'string', default: 'jit,wasm' }, programs: { type: 'string' }, rounds: { type: 'string', default: '3' },
-      'no-qemu': { type: 'boolean', default: false }, micro: { type: 'boolean', default: false }, time: { type: 'boolean', default: false }, json: { type: 'string' }, help: { type: 'boolean', default: false },
+      cpu: { type: 'boolean', default: false }, 'no-qemu': { type: 'boolean', default: false }, micro: { type: 'boolean', default: false }, time: { type: 'boolean', default: false }, json: { type: 'string' }, help: { type: 'boolean', default: false },
     },
   });
   if (values.help) {
@@ -64,6 +66,7 @@ async function main(): Promise<void> {
   }
   const cores = values.core.split(',');
   for (const c of cores) if (!(CORES as readonly string[]).includes(c)) throw new Error(`--core ${c}: expected some of ${CORES.join(', ')}`);
+  const clock = values.cpu ? 'cpu' : 'wall';
   const wanted = values.programs?.split(',');
   const programs = wanted ? PROGRAMS.filter((p) => wanted.includes(p.name)) : PROGRAMS;
   if (programs.length === 0) throw new Error(`--programs ${values.programs}: expected some of ${PROGRAMS.map((p) => p.name).join(', ')}`);
@@ -84,22 +87,22 @@ async function main(): Promise<void> {
     for (let round = 0; round < Number(values.rounds); round++) {
       for (const column of columns) {
         process.stderr.write(`round ${round + 1}: ${column.engine}\n`);
-        column.rounds.push(column.engine === 'qemu' ? await runQemu(files, append) : await runHindsight(files, append, column.engine as CoreKind));
+        column.rounds.push(column.engine === 'qemu' ? await runQemu(files, append, undefined, clock) : await runHindsight(files, append, column.engine as CoreKind, undefined, undefined, clock));
       }
     }
-    report(columns, programs.map((p) => p.name), qemu, values.json);
+    report(columns, programs.map((p) => p.name), qemu, values.json, clock);
   } finally {
     rmSync(work, { recursive: true, force: true });
   }
 }
 
-function report(columns: readonly Column[], names: readonly string[], qemu: string | undefined, json: string | undefined): void {
+function report(columns: readonly Column[], names: readonly string[], qemu: string | undefined, json: string | undefined, clock: ClockKind): void {
   const rows = names.map((name) => ({ name, ...row(columns, name) }));
   for (const name of names) {
     const found = new Set(columns.flatMap((c) => c.rounds.flatMap((m) => m.results.filter((r) => r.name === name).map((r) => r.value))));
     if (found.size > 1) throw new Error(`bench: ${name} computed different things: ${[...found].join(', ')}`);
   }
-  const out: string[] = [`Node ${process.version}, ${qemu ?? 'no QEMU'}; median of ${columns[0].rounds.length} rounds`];
+  const out: string[] = [`Node ${process.version}, ${qemu ?? 'no QEMU'}; median of ${columns[0].rounds.length} rounds; milliseconds ${clock === 'cpu' ? 'of CPU time of all threads' : 'by the wall'}`];
   const head = ['program', ...columns.flatMap((c) => (c.engine === 'qemu' ? ['qemu ms'] : [`${c.engine} ms`, 'MIPS', ...(qemu ? ['×QEMU'] : [])]))];
   const table = rows.map((r) => [r.name, ...columns.flatMap((c, i) => (c.engine === 'qemu'
     ? [r.milliseconds[i].toFixed(0)]

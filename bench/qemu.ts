@@ -1,4 +1,5 @@
 import { execFileSync, spawn } from 'node:child_process';
+import { benchClock, type ClockKind } from './clock.ts';
 import { Marks } from './marks.ts';
 
 /** Version line of Debian's QEMU, or undefined when it is not installed. */
@@ -11,11 +12,11 @@ export function qemuVersion(): string | undefined {
 }
 
 /** Boots the same kernel, initramfs and command line under qemu-system-riscv64 (TCG) and times the markers. */
-export async function runQemu(files: { kernel: string; initrd: string }, append: string, memory = '256M'): Promise<Marks> {
-  const marks = new Marks(() => performance.now());
+export async function runQemu(files: { kernel: string; initrd: string }, append: string, memory = '256M', clock: ClockKind = 'wall'): Promise<Marks> {
   const child = spawn('qemu-system-riscv64', [
     '-M', 'virt', '-m', memory, '-nographic', '-no-reboot', '-kernel', files.kernel, '-initrd', files.initrd, '-append', append,
   ], { stdio: ['ignore', 'pipe', 'inherit'] });
+  const marks = new Marks(benchClock(clock, child.pid));
   child.stdout.setEncoding('latin1');
   child.stdout.on('data', (text: string) => marks.add(text));
   const code = await new Promise<number | null>((resolve, reject) => child.on('exit', resolve).on('error', reject));
