@@ -133,6 +133,21 @@ describe.runIf(have(GCC))('a server under hostile clients', () => {
     });
   });
 
+  it('ends half-open connections, also one that never said anything', async () => {
+    await served(scenes, async ({ port }) => {
+      for (const words of ['', '$m800', '$qSupported#37', '+$bc#c5']) {
+        await new Promise<void>((resolve) => {
+          const s = connect(port, '127.0.0.1', () => s.end(words));
+          s.resume();
+          s.on('close', () => resolve());
+        });
+      }
+      const c = await RawClient.connect(port);
+      expect(await c.ask('?')).toMatch(/^T/);
+      c.destroy();
+    });
+  }, 20_000);
+
   it('lets a second debugger wait for the first, and a flood end', async () => {
     await served(scenes, async ({ port }) => {
       const first = await RawClient.connect(port);
