@@ -18,7 +18,7 @@ import { Machine } from '../src/machine/machine.ts';
 import { LivePast } from '../src/timeline/live.ts';
 import { RawClient } from '../test/debug/gdb-client.ts';
 
-const { values } = parseArgs({ options: { core: { type: 'string', default: 'jit' }, exec: { type: 'string', default: 'i=0; while [ $i -lt 6 ]; do ls -lR /etc /sys/kernel >/dev/null; i=$((i+1)); done' } } });
+const { values } = parseArgs({ options: { core: { type: 'string', default: 'jit' }, exec: { type: 'string', default: 'ls -lR /etc /usr /sys/kernel >/dev/null' } } });
 const guest = await findGuest();
 if (guest === undefined) throw new Error('there is no guest: hindsight guest build makes one');
 
@@ -51,7 +51,10 @@ const address = (name: string): bigint => {
 await target.seek(end);
 await target.seek(Math.floor(end * 0.9));
 since = now();
-figures.processes = tasks(knowledge.kernel()!).length;
+const kernel = knowledge.kernel()!;
+figures.kernelFound = seconds(since);
+since = now();
+figures.processes = tasks(kernel).length;
 figures.processList = seconds(since);
 
 const straight = async (): Promise<number> => {
