@@ -97,7 +97,7 @@ export async function time(files: { kernel: string; initrd: string }, core: Core
   const images = { kernel: named(files.kernel), initrd: named(files.initrd) };
   const open = (file: Uint8Array, options: OpenOptions = {}): Promise<OpenedTimeline> => openTimeline(file, images, createHostRoom(), { core, ...options });
   /** As `hindsight replay`: without checkpoints. */
-  const replay = (file: Uint8Array): Promise<OpenedTimeline> => open(file, { spacing: 2 ** 52 });
+  const replay = (file: Uint8Array): Promise<OpenedTimeline> => open(file, { spacing: Infinity });
 
   const boot = await record(images, DEFAULT_COMMAND_LINE, core, { instructions });
   print('recording of a boot', `${boot.file.length} bytes for ${(instructions / 1e6).toFixed(0)} M instructions`);

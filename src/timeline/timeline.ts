@@ -55,7 +55,7 @@ export interface MoveResult {
 export interface TimelineOptions {
   /** Bytes for checkpoints; default 256 MiB. */
   readonly budget?: number;
-  /** Instructions between checkpoints where time is first travelled; default 20 million. */
+  /** Instructions between checkpoints where time is first travelled; default 20 million. `Infinity` for none: to go forward once. */
   readonly spacing?: number;
 }
 
@@ -342,6 +342,7 @@ export class Timeline {
   }
 
   private nextMark(now: number, target: number): number {
+    if (this.spacing === Infinity) return Infinity;
     const last = this.checkpoints.before({ instructions: now, sequence: Infinity }).at.instructions;
     return Math.max(now + 1, Math.min(last + this.spacing, now + Math.max(FINEST, Math.floor((target - now) / 2))));
   }
@@ -349,7 +350,7 @@ export class Timeline {
   /** Takes a checkpoint where one is worth it. */
   private maybeMark(target: number): void {
     const { instructions, sequence } = this.at;
-    if (sequence !== 0) return;
+    if (sequence !== 0 || this.spacing === Infinity) return;
     const last = this.checkpoints.before(this.at).at.instructions;
     const near = target - instructions < this.spacing && instructions - last >= Math.max(FINEST, (target - instructions) / 2);
     if (instructions - last >= this.spacing || near) this.mark();
