@@ -99,8 +99,11 @@ export interface RegisterFlow {
   readonly used: RegisterSet;
 }
 
-/** Finds the registers that must be loaded and written back. The dispatcher's node counts as a block behind the last. */
-export function registerFlow(region: Region, shape: Structure): RegisterFlow {
+/**
+ * Finds the registers that must be loaded and written back. The dispatcher's node counts as a block behind the last.
+ * @param through nothing is loaded ahead or written back late: only what is used matters
+ */
+export function registerFlow(region: Region, shape: Structure, through: boolean): RegisterFlow {
   const count = region.blocks.length;
   const nodes = count + 1;
   const next: number[][] = region.blocks.map((b, i) => {
@@ -126,6 +129,7 @@ export function registerFlow(region: Region, shape: Structure): RegisterFlow {
       used.f |= r.f | w.f;
     }
   });
+  if (through) return { dirty: [], loads: { x: 0, f: 0 }, used };
   const dirtyX = new Int32Array(nodes);
   const dirtyF = new Int32Array(nodes);
   for (let changed = true; changed; ) {

@@ -61,7 +61,7 @@ class Translator {
     this.options = options;
     const jumpsInside = jumpsWithin(region, options.inside);
     this.shape = structure(region, jumpsInside);
-    this.flow = registerFlow(region, this.shape);
+    this.flow = registerFlow(region, this.shape, options.through);
     this.checks = tickChecks(region, this.shape);
     const sharing = shareProbes(region, this.shape, options.stays);
     this.shared = sharing.shared;
