@@ -11,8 +11,21 @@ export const PMP_X: u32 = 4;
 /** How far around the address the last answer holds: whole 4 KiB page or not. */
 export let pmpWholePage: bool = true;
 
+/** Entry 0 is NAPOT over everything with X, W and R: how machines start under the built-in SBI, and what firmware usually sets up. */
+const OPEN: u32 = 0x1f;
+const EVERYTHING: u64 = 0x3fffffffffffff;
+
 /** @param prv effective privilege @returns whether [address, address+width) may be accessed. */
-export function pmpAllows(h: usize, address: u64, width: u64, need: u32, prv: u32): bool {
+// @ts-ignore: decorator
+@inline export function pmpAllows(h: usize, address: u64, width: u64, need: u32, prv: u32): bool {
+  if ((<u32>load<u8>(h, HART_PMPCFG) & OPEN) == OPEN && (load<u64>(h, HART_PMPADDR) & EVERYTHING) == EVERYTHING) {
+    pmpWholePage = true;
+    return true;
+  }
+  return entriesAllow(h, address, width, need, prv);
+}
+
+function entriesAllow(h: usize, address: u64, width: u64, need: u32, prv: u32): bool {
   const page = address & ~0xfff;
   const last = address + width - 1;
   pmpWholePage = true;
