@@ -95,6 +95,8 @@ class Interrupted extends Error {}
 export class EngineTarget extends EngineView implements DebugTarget {
   private readonly base: TimeBase;
   private points: readonly DebugPoint[] = [];
+  /** Debuggers that are there. */
+  private holders = 0;
   /** Where the interrupt came in that was taken where it stands. */
   private broken: (Context & { readonly hart: number }) | undefined;
   constructor(base: TimeBase) {
@@ -341,11 +343,14 @@ export class EngineTarget extends EngineView implements DebugTarget {
   }
 
   async hold(): Promise<void> {
+    this.holders++;
     await this.base.hold?.();
     await this.settled();
   }
 
   release(): void {
+    this.holders = Math.max(0, this.holders - 1);
+    if (this.holders > 0) return;
     this.points = [];
     this.engine.setDebugPoints([]);
     this.base.release?.();

@@ -1,5 +1,6 @@
 import { PassThrough } from 'node:stream';
 import { encodeMessage, MessageReader } from '../../src/debug/dap/framing.ts';
+import type { Monitor } from '../../src/debug/monitor/monitor.ts';
 import { serveDap } from '../../src/host/node/debug/dap-server.ts';
 import type { Scene } from './scene.ts';
 import { checkMessage, checkRequest } from './dap-schema.ts';
@@ -26,7 +27,7 @@ export class DapClient {
   private wake: (() => void) | undefined;
   readonly done: Promise<void>;
 
-  constructor({ target, knowledge }: Scene) {
+  constructor({ target, knowledge }: Scene, monitor?: Monitor) {
     const output = new PassThrough();
     output.on('data', (bytes: Uint8Array) => {
       for (const m of this.reader.push(bytes)) {
@@ -35,7 +36,7 @@ export class DapClient {
       }
       this.wake?.();
     });
-    this.done = serveDap(target, knowledge, this.input, output);
+    this.done = serveDap(target, knowledge, this.input, output, monitor);
   }
 
   raw(bytes: Uint8Array): void {

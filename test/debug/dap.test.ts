@@ -2,7 +2,10 @@ import fc from 'fast-check';
 import { beforeAll, describe, expect, it } from 'vitest';
 import { encodeMessage, MessageReader } from '../../src/debug/dap/framing.ts';
 import { fromBase64, toBase64 } from '../../src/debug/dap/inspect.ts';
+import { Monitor } from '../../src/debug/monitor/monitor.ts';
+import { startGdbServer } from '../../src/host/node/debug/gdb-server.ts';
 import { DapClient } from './dap-client.ts';
+import { RawClient } from './gdb-client.ts';
 import { checkMessage, checkRequest, PROTOCOL } from './dap-schema.ts';
 import { buildProgram, GCC, have, LIST_PROGRAM, type Built } from './programs.ts';
 import { scene, type Scene } from './scene.ts';
@@ -165,6 +168,28 @@ describe.runIf(have(GCC))('a scripted client', () => {
     expect(logged[0]).toMatch(/^\d+: rounds 0x[0-9a-f]+\n$/);
     expect((await c.move('reverseContinue')).text).toBe('the beginning of the recording');
     c.end();
+  });
+
+  it('takes turns with a gdb that looks at the same machine', async () => {
+    const monitor = new Monitor(scenes.target, scenes.knowledge);
+    const server = await startGdbServer(scenes.target, scenes.knowledge, { port: 0, monitor });
+    const c = new DapClient(scenes, monitor);
+    await c.ask('initialize', { adapterID: 'hindsight' });
+    await c.ask('launch', { at: '1000' });
+    const gdb = await RawClient.connect(server.port);
+    await gdb.noAcks();
+    await c.move('configurationDone', {});
+    // A long move of the one, and moves of the other asked for meanwhile.
+    c.send('continue', { threadId: 1 });
+    gdb.send('bs');
+    gdb.send('bs');
+    expect((await c.event('stopped')).text).toBe('the end of the recording');
+    for (let i = 0; i < 2; i++) expect(await gdb.receive()).toMatch(/^T05/);
+    expect(scenes.target.now()).toBe(scenes.target.end() - 2);
+    gdb.destroy();
+    c.end();
+    await c.done;
+    await server.close();
   });
 
   it('pauses, and lets the client vanish', async () => {

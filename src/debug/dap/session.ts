@@ -124,7 +124,7 @@ export class DapSession {
       this.finish();
       return;
     }
-    this.work = this.work.then(async () => {
+    this.work = this.work.then(() => this.options.monitor.exclusively(async () => {
       if (this.closed) return;
       try {
         const after = await this.handle(command, args, respond);
@@ -133,7 +133,7 @@ export class DapSession {
         const text = e instanceof Error ? e.message : String(e);
         respond(false, { error: { id: 1, format: text, showUser: !(e instanceof RangeError) } }, text);
       }
-    });
+    }));
   }
 
   /** Answers a request. @returns what to do behind the answer */

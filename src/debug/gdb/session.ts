@@ -23,8 +23,6 @@ export interface GdbSessionOptions {
   readonly close: () => void;
   /** A write to the past makes a branch instead of being refused. */
   readonly autoBranch?: boolean;
-  /** Runs `work` when nobody else moves the machine. */
-  readonly exclusively?: <T>(work: () => Promise<T>) => Promise<T>;
 }
 
 /** Most bytes read or written by one packet. */
@@ -116,8 +114,7 @@ export class GdbSession {
       this.options.close();
       return;
     }
-    const exclusively = this.options.exclusively ?? ((work) => work());
-    this.work = this.work.then(() => exclusively(async () => {
+    this.work = this.work.then(() => this.options.monitor.exclusively(async () => {
       this.pending--;
       if (this.closed) return;
       let answer: string | Uint8Array | undefined;

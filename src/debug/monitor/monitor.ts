@@ -43,9 +43,18 @@ export class Monitor {
   /** The only process whose breakpoints and watchpoints stop. */
   only: number | undefined;
 
+  private busy: Promise<unknown> = Promise.resolve();
+
   constructor(target: DebugTarget, knowledge: Knowledge) {
     this.target = target;
     this.knowledge = knowledge;
+  }
+
+  /** Does something with the target when no other client does: gdb and a DAP client may be there together. */
+  exclusively<T>(work: () => Promise<T>): Promise<T> {
+    const done = this.busy.then(work);
+    this.busy = done.catch(() => undefined);
+    return done;
   }
 
   /** Runs one command line. Mistakes and refusals are told in the text. */

@@ -7,7 +7,7 @@ import type { DebugTarget } from '../../../debug/target.ts';
 
 /** Serves one DAP client on a pair of streams. Resolves when it is done. */
 export async function serveDap(target: DebugTarget, knowledge: Knowledge, input: Readable, output: Writable, monitor = new Monitor(target, knowledge)): Promise<void> {
-  await target.hold();
+  await monitor.exclusively(() => target.hold());
   await new Promise<void>((resolve) => {
     const session = new DapSession(target, {
       monitor,

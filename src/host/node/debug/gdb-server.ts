@@ -71,9 +71,10 @@ export async function startGdbServer(target: DebugTarget, knowledge: Knowledge, 
       });
     });
     void before.then(async () => {
-      if (!gone) await target.hold();
+      const held = !gone;
+      if (held) await monitor.exclusively(() => target.hold());
       if (gone) {
-        target.release();
+        if (held) target.release();
         over();
         return;
       }
