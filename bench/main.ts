@@ -16,9 +16,10 @@ import { recordingCost } from './recording-cost.ts';
 import { time } from './time.ts';
 import { qemuVersion, runQemu } from './qemu.ts';
 
-const USAGE = `usage: npm run bench -- [--core jit,wasm,ts] [--programs NAMES] [--rounds N] [--cpu] [--no-qemu] [--json FILE]
+const USAGE = `usage: npm run bench -- [--core jit,wasm,ts] [--programs NAMES] [--scale N] [--rounds N] [--cpu] [--no-qemu] [--json FILE]
        npm run bench -- --micro | --time [--core jit]
 Runs the guest programs under Linux on each core, and under qemu-system-riscv64 when it is installed, in turn; prints a table of medians.
+--scale: every program does N times its work; short runs measure warming up, long ones the code.
 --cpu: milliseconds of CPU time of all threads, compilers' included, instead of wall-clock time: for machines that are busy.
 --micro: the cost of a TLB refill. --time: recording, replay, seeks and reverse-steps over a boot.
 `;
@@ -52,7 +53,7 @@ async function main(): Promise<void> {
   tuneRuntime();
   const { values } = parseArgs({
     options: {
-      core: { type: 'string', default: 'jit,wasm' }, programs: { type: 'string' }, rounds: { type: 'string', default: '3' },
+      core: { type: 'string', default: 'jit,wasm' }, programs: { type: 'string' }, scale: { type: 'string', default: '1' }, rounds: { type: 'string', default: '3' },
       cpu: { type: 'boolean', default: false }, 'no-qemu': { type: 'boolean', default: false }, micro: { type: 'boolean', default: false }, time: { type: 'boolean', default: false }, json: { type: 'string' }, help: { type: 'boolean', default: false },
     },
   });
@@ -68,7 +69,9 @@ async function main(): Promise<void> {
   for (const c of cores) if (!(CORES as readonly string[]).includes(c)) throw new Error(`--core ${c}: expected some of ${CORES.join(', ')}`);
   const clock = values.cpu ? 'cpu' : 'wall';
   const wanted = values.programs?.split(',');
-  const programs = wanted ? PROGRAMS.filter((p) => wanted.includes(p.name)) : PROGRAMS;
+  const scale = Number(values.scale);
+  if (!(Number.isInteger(scale) && scale > 0)) throw new Error(`--scale ${values.scale}: expected a positive integer`);
+  const programs = PROGRAMS.filter((p) => wanted?.includes(p.name) ?? true).map((p) => ({ ...p, scale: p.scale * scale }));
   if (programs.length === 0) throw new Error(`--programs ${values.programs}: expected some of ${PROGRAMS.map((p) => p.name).join(', ')}`);
   const qemu = values['no-qemu'] ? undefined : qemuVersion();
   const guest = await buildGuest({});
@@ -112,7 +115,12 @@ function report(columns: readonly Column[], names: readonly string[], qemu: stri
   columns.forEach((c, i) => {
     const userspace = median(c.rounds.map((m) => m.userspace ?? Number.NaN));
     const speed = c.engine === 'qemu' ? '' : `; median ${median(rows.map((r) => r.mips[i] ?? 0)).toFixed(0)} MIPS`;
-    const against = qemu && c.engine !== 'qemu' ? `; geomean ${geomean(rows.map((r) => r.milliseconds[0] / r.milliseconds[i])).toFixed(2)} × QEMU` : '';
+    const ratio = (some: typeof rows): string => geomean(some.map((r) => r.milliseconds[0] / r.milliseconds[i])).toFixed(2);
+    const byKind = [...new Set(PROGRAMS.map((p) => p.kind))].flatMap((kind) => {
+      const some = rows.filter((r) => PROGRAMS.some((p) => p.name === r.name && p.kind === kind));
+      return some.length > 0 ? [`${kind} ${ratio(some)}`] : [];
+    });
+    const against = qemu && c.engine !== 'qemu' ? `; geomean ${ratio(rows)} × QEMU (${byKind.join(', ')})` : '';
     out.push(`${c.engine}: first userspace line after ${userspace.toFixed(0)} ms${speed}${against}`);
   });
   process.stdout.write(`${out.join('\n')}\n`);
