@@ -11,9 +11,9 @@ import { openTimeline, type OpenedTimeline, type OpenOptions } from '../src/time
 import { cpuTime, print, quantile, spread } from './figures.ts';
 
 /** Ten minutes of guest time, mostly idle: what someone at a shell does. */
-const TEN_MINUTES = 'for i in $(seq 60); do ls -lR / 2>/dev/null | sort | md5sum; sleep 10; done';
+const TEN_MINUTES = 'for i in $(seq 60); do seq 1 3000 | sort -r | md5sum; ls -l /bin | wc -l; sleep 10; done';
 /** Busy throughout, with much memory written. */
-const BUSY = 'for i in $(seq 12); do seq 1 60000 | sort -r | md5sum; dd if=/dev/zero of=/tmp/x bs=64k count=100 2>/dev/null; md5sum /tmp/x; done';
+const BUSY = 'for i in $(seq 6); do seq 1 60000 | sort -r | md5sum; dd if=/dev/zero of=/tmp/x bs=64k count=100 2>/dev/null; md5sum /tmp/x; done';
 const TYPED = 'for i in 1 2 3; do date; done; ls -l /; cat /proc/uptime\r';
 
 type Images = { readonly kernel: { file: string; bytes: Uint8Array }; readonly initrd: { file: string; bytes: Uint8Array } };

@@ -126,7 +126,7 @@ export class Checkpoints {
     const { ids, pages } = fresh;
     for (const end = Math.min(pages.length, ids.length + count); ids.length < end; ) {
       const i = ids.length;
-      ids.push(this.store.keep(this.staging.words, (i * PAGE_SIZE) / 4, undefined, first.get(pages[i])));
+      ids.push(this.store.keep(this.staging.words, (i * PAGE_SIZE) / 4, first.get(pages[i])));
     }
     return ids.length < pages.length;
   }

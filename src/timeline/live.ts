@@ -7,9 +7,10 @@ import { Timeline, type TimelineOptions } from './timeline.ts';
 const DEFAULT_SPACING = 20_000_000;
 /** Milliseconds between them, at least, and as long as a capture's cost is below its share of them. */
 const INTERVAL = 250;
-/** What part of the time captures may take; more where they are put into the file, which was asked for. */
+/** What part of the time captures may take… */
 const SHARE = 0.01;
-const STORED_SHARE = 0.2;
+/** …but where they are put into the file, which was asked for, no more than so many milliseconds lie between them. */
+const STORED_INTERVAL = 400;
 /** Milliseconds that the first capture is taken to cost: short runs do without. */
 const FIRST_COST = 15;
 const DEFAULT_BUDGET = 256 * 2 ** 20;
@@ -113,7 +114,8 @@ export class LivePast {
 
   private isDue(): boolean {
     if (this.machine.engine.instructions < this.nextAt) return false;
-    const wait = Math.max(this.options.interval ?? INTERVAL, this.cost / (this.store ? STORED_SHARE : SHARE));
+    const affordable = this.store ? Math.min(STORED_INTERVAL, this.cost / SHARE) : this.cost / SHARE;
+    const wait = Math.max(this.options.interval ?? INTERVAL, affordable);
     return this.room.now() >= this.capturedAt + (this.options.interval === 0 ? 0 : wait);
   }
 }

@@ -23,8 +23,6 @@ const OVERHEAD = 160;
 
 const NO_BYTES = new Uint8Array(0);
 const WORDS = PAGE_SIZE / 4;
-const words = new Uint32Array(WORDS);
-const copy = new Uint8Array(words.buffer);
 const scratchWords = new Uint32Array(WORDS);
 const scratch = new Uint8Array(scratchWords.buffer);
 const hash = { low: 0, high: 0 };
@@ -41,10 +39,10 @@ export class PageStore {
 
   /**
    * Keeps a page's contents and counts one use.
-   * @param from words that hold it from index `at` on @param packed the same compressed, if it is there
+   * @param from words that hold it from index `at` on
    * @param likely id of a page it may be equal to @returns its id
    */
-  keep(from: Uint32Array, at: number, packed?: Uint8Array, likely = ZERO_PAGE): number {
+  keep(from: Uint32Array, at: number, likely = ZERO_PAGE): number {
     let zero = at;
     while (zero < at + WORDS && from[zero] === 0) zero++;
     if (zero === at + WORDS) return ZERO_PAGE;
@@ -62,18 +60,18 @@ export class PageStore {
       return id;
     }
     const id = this.free.pop() ?? this.pages.length;
-    const bytes = packed ?? new Uint8Array(from.buffer, from.byteOffset + at * 4, PAGE_SIZE).slice();
-    this.pages[id] = { key, next: first, bytes, packed: packed !== undefined, uses: 1 };
+    const bytes = new Uint8Array(from.buffer, from.byteOffset + at * 4, PAGE_SIZE).slice();
+    this.pages[id] = { key, next: first, bytes, packed: false, uses: 1 };
     this.byKey.set(key, id);
-    if (packed === undefined) this.young.push(id);
+    this.young.push(id);
     this.size += bytes.length + OVERHEAD;
     return id;
   }
 
   /** Keeps a page whose bytes never change and are kept by others anyway: it takes no room. @returns its id, used once */
-  borrow(bytes: Uint8Array): number {
+  borrow(bytes: Uint8Array, packed = false): number {
     const id = this.free.pop() ?? this.pages.length;
-    this.pages[id] = { key: BORROWED, next: 0, bytes, packed: false, uses: 1 };
+    this.pages[id] = { key: BORROWED, next: 0, bytes, packed, uses: 1 };
     return id;
   }
 
@@ -84,13 +82,11 @@ export class PageStore {
     return this.pages[id]!;
   }
 
-  /** Keeps a page that {@link packed} gave, and counts one use. @returns its id */
+  /** Keeps a page of a recording, as {@link packed} gave it, and counts one use. It is looked at when it is needed. @returns its id */
   adopt(packed: boolean, bytes: Uint8Array): number {
     if (bytes.length === 0) return ZERO_PAGE;
-    if (packed) decompress(bytes, copy);
-    else if (bytes.length === PAGE_SIZE) copy.set(bytes);
-    else throw new StateError(`a stored page has ${bytes.length} bytes`);
-    return this.keep(words, 0, packed ? bytes : undefined);
+    if (!packed && bytes.length !== PAGE_SIZE) throw new StateError(`a stored page has ${bytes.length} bytes`);
+    return this.borrow(bytes, packed);
   }
 
   /** One more user of a page. */
