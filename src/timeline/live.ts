@@ -9,8 +9,8 @@ const DEFAULT_SPACING = 20_000_000;
 const INTERVAL = 250;
 /** What part of the time captures may take… */
 const SHARE = 0.01;
-/** …but where they are put into the file, which was asked for, no more than so many milliseconds lie between them. */
-const STORED_INTERVAL = 400;
+/** …but where they are put into the file, which was asked for, so many milliseconds lie between them, whatever they cost. */
+const STORED_INTERVAL = 120;
 /** Milliseconds that the first capture is taken to cost: short runs do without. */
 const FIRST_COST = 15;
 const DEFAULT_BUDGET = 256 * 2 ** 20;
@@ -18,7 +18,7 @@ const DEFAULT_BUDGET = 256 * 2 ** 20;
 const REST = 64;
 
 export interface LiveOptions extends TimelineOptions {
-  /** Milliseconds between checkpoints at least; default 250. */
+  /** Milliseconds between checkpoints at least; default 250, or 120 where they are stored. */
   readonly interval?: number;
   /** Put every checkpoint into the recording as well, so that it opens anywhere at once. */
   readonly store?: boolean;
@@ -114,8 +114,8 @@ export class LivePast {
 
   private isDue(): boolean {
     if (this.machine.engine.instructions < this.nextAt) return false;
-    const affordable = this.store ? Math.min(STORED_INTERVAL, this.cost / SHARE) : this.cost / SHARE;
-    const wait = Math.max(this.options.interval ?? INTERVAL, affordable);
-    return this.room.now() >= this.capturedAt + (this.options.interval === 0 ? 0 : wait);
+    const { interval = this.store ? STORED_INTERVAL : INTERVAL } = this.options;
+    const wait = interval === 0 || this.store ? interval : Math.max(interval, this.cost / SHARE);
+    return this.room.now() >= this.capturedAt + wait;
   }
 }

@@ -5,13 +5,12 @@ import { join } from 'node:path';
 import { promisify } from 'node:util';
 import { build } from 'esbuild';
 import { afterAll, beforeAll, expect, it } from 'vitest';
-import { FileBackend } from '../../src/host/node/disk.ts';
 import { createHostRoom } from '../../src/host/room.ts';
 import type { CoreKind } from '../../src/machine/cores.ts';
 import { openTimeline } from '../../src/timeline/open.ts';
 import { replayInChromium } from '../browser/replay.ts';
-import { describeGuest, theDisk, theImages } from './guest.ts';
-import { emptyExt4, HASH_EVERY, type RecordedSession, recordSession, SESSION, typed } from './session.ts';
+import { describeGuest } from './guest.ts';
+import { emptyExt4, HASH_EVERY, type RecordedSession, recordSession, SESSION } from './session.ts';
 import { findRuntime, type RuntimeName, RUNTIMES } from './runtimes.ts';
 import type { Replayed } from './replay-main.ts';
 
@@ -82,24 +81,5 @@ describeGuest('a recorded session: typing, files on ext4, clock, entropy, sleeps
     const told = await replayInChromium(session.file, 'jit');
     if (told === undefined) return context.skip('Chromium is not installed');
     expect(told).toEqual(expected);
-  });
-
-  it('with python on the root disk replays too', async (context) => {
-    const { found, reason } = await theDisk();
-    if (found === undefined) return context.skip(reason);
-    const backend = new FileBackend(found.disk, found.manifest.files[0]?.sha256);
-    const disks = [{ file: found.disk, backend }];
-    const lines = typed('python3', 'import os, time, hashlib', 'open("/root/x", "wb").write(os.urandom(5000)); time.sleep(0.3)', 'hashlib.md5(open("/root/x", "rb").read()).hexdigest(), time.time()', 'exit()', 'sync; md5sum /root/x; poweroff')
-      .map((one, i) => (i >= 1 && i <= 4 ? { ...one, after: />>> (\x1b\[6n)?$/ } : one));
-    const python = await recordSession(lines, { disks, boot: { root: '/dev/vda' }, embed: false });
-    const files = { ...theImages(), disks };
-    const sum = /^\('([0-9a-f]{32})', \d+\.\d+\)/m.exec(python.console);
-    expect(python.console).toContain(`${sum?.[1]}  /root/x`);
-    for (const core of ['jit', 'wasm'] as const) {
-      const { timeline } = await openTimeline(python.file, files, createHostRoom(), { core });
-      expect(await timeline.verify()).toBeGreaterThan(10);
-      expect(timeline.hash(), core).toBe(python.hash);
-    }
-    backend.close();
   });
 });

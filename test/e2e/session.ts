@@ -31,7 +31,7 @@ export const HASH_EVERY = 2 ** 25;
 const PATIENCE = 8e9;
 
 /** A shell's prompt, then a line. */
-export const typed = (...lines: readonly string[]): Typed[] => lines.map((line) => ({ after: PROMPT, line }));
+const typed = (...lines: readonly string[]): Typed[] => lines.map((line) => ({ after: PROMPT, line }));
 
 /** What a session of Debian's shell on an empty ext4 disk does: files, the clock, randomness, sleeps, a reboot. */
 export const SESSION: readonly Typed[] = typed(
