@@ -1,6 +1,9 @@
-import { statSync } from 'node:fs';
+import { mkdtempSync, rmSync, statSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 import { expect, it } from 'vitest';
 import { FileBackend } from '../../src/host/node/disk.ts';
+import { hindsight } from '../cli/hindsight.ts';
 import { describeGuest, exec, theDisk } from './guest.ts';
 
 /** Superblock, first groups and a stretch of data: what a mount and the writes below would change. Offset and length in bytes. */
@@ -37,5 +40,23 @@ describeGuest('the root disk', () => {
     expect(glimpse(backend).equals(before.bytes)).toBe(true);
     expect(statSync(found.disk).mtimeMs).toBe(before.modified);
     backend.close();
+  });
+
+  it('is part of a recording: python3 and sqlite3 on it do the same again, on another core', async (context) => {
+    const { found, reason } = await theDisk();
+    if (found === undefined) return context.skip(reason);
+    const dir = mkdtempSync(join(tmpdir(), 'hindsight-disk-'));
+    const command = 'python3 -c "import os, random, time; print(time.time(), random.random(), os.urandom(8).hex())"; sqlite3 db "create table t(a); insert into t values(7); select a*6 from t"; sync';
+    try {
+      const file = join(dir, 'a.hsr');
+      const run = await hindsight(['run', '--record', file, '--disk', 'debian', '--exec', command]);
+      expect(run.stdout).toMatch(/^[\d.]+ 0\.\d+ [0-9a-f]{16}\n42\n$/);
+      const replay = await hindsight(['replay', file, '--verify', '--core', 'wasm']);
+      expect(replay.stderr).toMatch(/\d state hash(es)? compared, all equal/);
+      expect(replay.stdout.replaceAll('\r', '')).toContain(run.stdout);
+      expect(statSync(file).size).toBeLessThan(4096);
+    } finally {
+      rmSync(dir, { recursive: true, force: true });
+    }
   });
 });
