@@ -77,9 +77,7 @@ describe.runIf(guest !== undefined)('Linux, seen from outside', () => {
   });
 
   it('lists processes, states and parents', () => {
-    const began = performance.now();
     const all = tasks(knowledge.kernel()!);
-    expect(performance.now() - began).toBeLessThan(200);
     const known = new Map(all.map((t) => [t.pid, t]));
     let compared = 0;
     for (const line of said.get('processes')!) {
