@@ -1,4 +1,4 @@
-import { COMPRESSED, type Compressed, type RegisterSource } from './compressed.ts';
+import type { Compressed, RegisterSource } from './compressed.ts';
 import { INSTRUCTION_BY_NAME } from './instructions.ts';
 import type { Format, Instruction } from './instruction.ts';
 
@@ -100,11 +100,4 @@ export function assembleCompressed(row: Compressed, operands: Operands = {}): nu
   const shift = row.signBit === undefined ? 0 : 31 - row.signBit;
   if ((placed << shift) >> shift !== imm) throw new RangeError(`${row.name}: imm ${imm} does not fit its bits`);
   return half;
-}
-
-/** {@link assembleCompressed} by name. @throws Error when no row has that name. */
-export function assembleCompressedNamed(name: string, operands: Operands = {}): number {
-  const row = COMPRESSED.find((r) => r.name === name);
-  if (!row) throw new Error(`no compressed instruction is called "${name}"`);
-  return assembleCompressed(row, operands);
 }

@@ -1,8 +1,9 @@
 import type { Frame } from './frame.ts';
+import type { WasmCode } from './wasm-code.ts';
 import { OP } from './wasm-opcodes.ts';
 
 /** f64 locals that {@link fused64} and {@link fused32} need. */
-export const FUSED_LOCALS = 8;
+const FUSED_LOCALS = 8;
 
 // 2^27 + 1: splits a number's digits in two halves (Veltkamp)
 const SPLITTER = 0x41a0000002000000n;
@@ -20,37 +21,32 @@ export function fused64(frame: Frame): void {
   const { code } = frame;
   const [a, b, c, p, s, t, ah, bh] = Array.from({ length: FUSED_LOCALS }, (_, i) => frame.floatLocal(i));
   const op = (...opcodes: number[]): void => opcodes.forEach((o) => code.op(o));
-  const binary = (x: number, y: number, opcode: number): void => {
-    code.get(x);
-    code.get(y);
-    code.op(opcode);
-  };
-  binary(a, b, OP.F64_MUL);
+  binary(code, a, b, OP.F64_MUL);
   code.set(p);
   const split = (x: number, high: number): void => {
     code.get(x);
     code.f64(SPLITTER);
     op(OP.F64_MUL);
     code.tee(high);
-    binary(high, x, OP.F64_SUB);
+    binary(code, high, x, OP.F64_SUB);
     op(OP.F64_SUB);
     code.set(high);
   };
   split(a, ah);
   split(b, bh);
   // error of the product: ((ah·bh − p) + ah·bl + al·bh) + al·bl, with the low halves in place of a and b
-  binary(ah, bh, OP.F64_MUL);
+  binary(code, ah, bh, OP.F64_MUL);
   code.get(p);
   op(OP.F64_SUB);
   code.get(ah);
-  binary(b, bh, OP.F64_SUB);
+  binary(code, b, bh, OP.F64_SUB);
   code.tee(t);
   op(OP.F64_MUL, OP.F64_ADD);
-  binary(a, ah, OP.F64_SUB);
+  binary(code, a, ah, OP.F64_SUB);
   code.tee(ah);
   code.get(bh);
   op(OP.F64_MUL, OP.F64_ADD);
-  binary(ah, t, OP.F64_MUL);
+  binary(code, ah, t, OP.F64_MUL);
   op(OP.F64_ADD);
   code.set(bh);
   twoSum(frame, p, c, s, t, ah);
@@ -69,31 +65,31 @@ export function fused64(frame: Frame): void {
 export function fused32(frame: Frame): void {
   const { code } = frame;
   const [a, b, c, p, s, t, spare] = Array.from({ length: FUSED_LOCALS }, (_, i) => frame.floatLocal(i));
-  code.get(a);
-  code.get(b);
-  code.op(OP.F64_MUL);
+  binary(code, a, b, OP.F64_MUL);
   code.set(p);
   twoSum(frame, p, c, s, t, spare);
   toOdd(frame, s, t);
   code.op(OP.F32_DEMOTE_F64);
 }
 
+/** Pushes an operation of two locals. */
+function binary(code: WasmCode, x: number, y: number, opcode: number): void {
+  code.get(x);
+  code.get(y);
+  code.op(opcode);
+}
+
 /** sum = x + y and its error. @param spare a local to use */
 function twoSum({ code }: Frame, x: number, y: number, sum: number, error: number, spare: number): void {
-  const binary = (l: number, r: number, opcode: number): void => {
-    code.get(l);
-    code.get(r);
-    code.op(opcode);
-  };
-  binary(x, y, OP.F64_ADD);
+  binary(code, x, y, OP.F64_ADD);
   code.tee(sum);
   code.get(x);
   code.op(OP.F64_SUB);
   code.set(spare);
   code.get(x);
-  binary(sum, spare, OP.F64_SUB);
+  binary(code, sum, spare, OP.F64_SUB);
   code.op(OP.F64_SUB);
-  binary(y, spare, OP.F64_SUB);
+  binary(code, y, spare, OP.F64_SUB);
   code.op(OP.F64_ADD);
   code.set(error);
 }

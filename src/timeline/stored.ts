@@ -25,12 +25,6 @@ export interface StoredCheckpoint {
   readonly disks: readonly { readonly removed: readonly number[]; readonly written: readonly OverlayChunk[] }[];
 }
 
-/** Where in time a stored checkpoint is, without reading the rest. */
-export function storedInstant(body: Uint8Array): Instant {
-  const r = new StateReader(body);
-  return { instructions: r.f64(), sequence: r.u32() };
-}
-
 /** Writes a checkpoint as the difference from another. */
 export function packCheckpoint(checkpoint: Checkpoint, before: { readonly ram: PageTable; readonly disks: Checkpoint['disks'] }, store: PageStore): Uint8Array {
   const w = new StateWriter();

@@ -32,11 +32,6 @@ function moduleOf(base64: string): WebAssembly.Module {
   return module;
 }
 
-/** The compiled core; compiled once a realm. */
-export function coreModule(): WebAssembly.Module {
-  return moduleOf(CORE_WASM_BASE64);
-}
-
 /** Told when bytes of a page flagged PAGE_FLAG.TRANSLATED change: RAM offset and length, within one page. */
 export type TranslatedStore = (offset: number, length: number) => void;
 

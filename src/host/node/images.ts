@@ -38,7 +38,7 @@ async function sha256(path: string): Promise<string> {
  * @param inside hashes of files that the recording holds itself @throws ImageMissingError naming the first that is missing or was changed
  */
 export async function findImages(config: MachineConfig, folders: readonly string[], inside: ReadonlySet<string>): Promise<ImageFiles> {
-  const candidates = [...folders, join(cacheDirectory())].flatMap((folder) => filesBelow(folder));
+  const candidates = [...folders, cacheDirectory()].flatMap((folder) => filesBelow(folder));
   const find = async (image: ImageName): Promise<string> => {
     const sized = [image.file, ...candidates].filter((path) => statSync(path, { throwIfNoEntry: false })?.size === image.size);
     for (const path of new Set(sized)) if ((await sha256(path)) === image.hash) return path;
