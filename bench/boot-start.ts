@@ -1,11 +1,11 @@
 // How far a boot gets in its first moments. node build/run.mjs bench/boot-start.ts [CORE]
 import { readFileSync } from 'node:fs';
-import { createHostRoom } from '../src/host/room.ts';
 import { buildGuest } from '../src/host/node/guest/index.ts';
 import { tuneRuntime } from '../src/host/node/runtime-tuning.ts';
-import { type CoreKind, coreFactory } from '../src/machine/cores.ts';
-import { Engine } from '../src/machine/engine.ts';
-import { planHardware } from '../src/machine/options.ts';
+import { createHostRoom } from '../src/host/room.ts';
+import { type CoreKind, coreFactory } from '../src/machine/engine/cores.ts';
+import { Engine } from '../src/machine/engine/engine.ts';
+import { planHardware } from '../src/machine/session/options.ts';
 import { fixedSources, LiveDoor } from '../src/record/door.ts';
 
 const MOMENTS = [300, 1000];
@@ -15,8 +15,16 @@ tuneRuntime();
 const kind = (process.argv[2] ?? 'jit') as CoreKind;
 const guest = await buildGuest({});
 const named = (file: string): { file: string; bytes: Uint8Array } => ({ file, bytes: readFileSync(file) });
-const hardware = await planHardware({ kernel: named(guest.kernel), initrd: named(guest.initrd), append: guest.commandLine, memory: '256M' }, createHostRoom());
-const engine = new Engine({ ...hardware, door: new LiveDoor(fixedSources(1)), core: coreFactory(kind), output: () => undefined });
+const hardware = await planHardware(
+  { kernel: named(guest.kernel), initrd: named(guest.initrd), append: guest.commandLine, memory: '256M' },
+  createHostRoom(),
+);
+const engine = new Engine({
+  ...hardware,
+  door: new LiveDoor(fixedSources(1)),
+  core: coreFactory(kind),
+  output: () => undefined,
+});
 const started = performance.now();
 for (const moment of MOMENTS) {
   while (performance.now() - started < moment) engine.run({ instructions: engine.instructions + SLICE });

@@ -6,8 +6,14 @@ export type ClockKind = 'wall' | 'cpu';
 /** Milliseconds of CPU time of all threads of a process. Linux only. */
 function cpuOf(pid: number): number {
   const tasks = `/proc/${pid}/task`;
-  return readdirSync(tasks).reduce((sum, task) => sum + Number(readFileSync(`${tasks}/${task}/schedstat`, 'utf8').split(' ')[0]), 0) / 1e6;
+  return (
+    readdirSync(tasks).reduce(
+      (sum, task) => sum + Number(readFileSync(`${tasks}/${task}/schedstat`, 'utf8').split(' ')[0]),
+      0,
+    ) / 1e6
+  );
 }
 
 /** A clock in milliseconds. @param pid the process it is for: this one unless given */
-export const benchClock = (kind: ClockKind, pid = process.pid): (() => number) => (kind === 'wall' ? () => performance.now() : () => cpuOf(pid));
+export const benchClock = (kind: ClockKind, pid = process.pid): (() => number) =>
+  kind === 'wall' ? () => performance.now() : () => cpuOf(pid);

@@ -7,18 +7,23 @@ import { parseArgs } from 'node:util';
 import { agentCondition } from '../src/debug/gdb/agent.ts';
 import { registerByNumber } from '../src/debug/gdb/registers.ts';
 import { Knowledge } from '../src/debug/knowledge.ts';
-import { tasks } from '../src/debug/linux/tasks.ts';
 import type { DebugPoint } from '../src/debug/target.ts';
 import { timelineTarget } from '../src/debug/timeline-target.ts';
 import { startGdbServer } from '../src/host/node/debug/gdb-server.ts';
 import { findGuest } from '../src/host/node/guest/index.ts';
 import { createHostRoom } from '../src/host/room.ts';
-import type { CoreKind } from '../src/machine/cores.ts';
-import { Machine } from '../src/machine/machine.ts';
+import { tasks } from '../src/linux/tasks.ts';
+import type { CoreKind } from '../src/machine/engine/cores.ts';
+import { Machine } from '../src/machine/session/machine.ts';
 import { LivePast } from '../src/timeline/live.ts';
 import { RawClient } from '../test/debug/gdb-client.ts';
 
-const { values } = parseArgs({ options: { core: { type: 'string', default: 'jit' }, exec: { type: 'string', default: 'ls -lR /etc /usr /sys/kernel >/dev/null' } } });
+const { values } = parseArgs({
+  options: {
+    core: { type: 'string', default: 'jit' },
+    exec: { type: 'string', default: 'ls -lR /etc /usr /sys/kernel >/dev/null' },
+  },
+});
 const guest = await findGuest();
 if (guest === undefined) throw new Error('there is no guest: hindsight guest build makes one');
 
@@ -29,10 +34,15 @@ const now = (): number => {
 };
 const seconds = (since: number): number => Math.round(now() - since) / 1000;
 const room = createHostRoom();
-const machine = await Machine.create({
-  kernel: { file: 'kernel', bytes: readFileSync(guest.kernel) }, initrd: { file: 'initrd', bytes: readFileSync(guest.initrd) },
-  append: `${guest.commandLine} hindsight.stdin=none hindsight.exec=${Buffer.from(values.exec).toString('base64')}`, core: values.core as CoreKind,
-}, room);
+const machine = await Machine.create(
+  {
+    kernel: { file: 'kernel', bytes: readFileSync(guest.kernel) },
+    initrd: { file: 'initrd', bytes: readFileSync(guest.initrd) },
+    append: `${guest.commandLine} hindsight.stdin=none hindsight.exec=${Buffer.from(values.exec).toString('base64')}`,
+    core: values.core as CoreKind,
+  },
+  room,
+);
 const past = new LivePast(machine, room);
 let since = now();
 await machine.run();
@@ -69,27 +79,45 @@ const conditions = async (name: string, test: DebugPoint['when']): Promise<{ sec
   const start = address(name);
   await target.seek(0);
   let asked = 0;
-  target.setPoints([{ kind: 'execute', start, end: start + 1n, when: (view, hart) => {
-    asked++;
-    return test!(view, hart);
-  } }]);
+  target.setPoints([
+    {
+      kind: 'execute',
+      start,
+      end: start + 1n,
+      when: (view, hart) => {
+        asked++;
+        return test!(view, hart);
+      },
+    },
+  ]);
   const from = now();
   await target.continue();
   target.setPoints([]);
   return { seconds: seconds(from), asked };
 };
 // a0 == 12345, as gdb sends it
-const bytecode = agentCondition(Uint8Array.from([0x26, 0, 10, 0x23, 0x30, 0x39, 0x13, 0x27]), (view, hart, n) => view.readRegister(hart, registerByNumber(n)!));
+const bytecode = agentCondition(Uint8Array.from([0x26, 0, 10, 0x23, 0x30, 0x39, 0x13, 0x27]), (view, hart, n) =>
+  view.readRegister(hart, registerByNumber(n)!),
+);
 // *(long *)($sp + 8) == 12345
-const memory = agentCondition(Uint8Array.from([0x26, 0, 2, 0x22, 8, 0x02, 0x1a, 0x23, 0x30, 0x39, 0x13, 0x27]), (view, hart, n) => view.readRegister(hart, registerByNumber(n)!));
-
+const memory = agentCondition(
+  Uint8Array.from([0x26, 0, 2, 0x22, 8, 0x02, 0x1a, 0x23, 0x30, 0x39, 0x13, 0x27]),
+  (view, hart, n) => view.readRegister(hart, registerByNumber(n)!),
+);
 
 figures.straight = await straight();
-for (const [what, test] of [['a register', bytecode], ['memory', memory]] as const) figures[`condition on ${what} at _raw_spin_lock`] = await conditions('_raw_spin_lock', test);
-
+for (const [what, test] of [
+  ['a register', bytecode],
+  ['memory', memory],
+] as const)
+  figures[`condition on ${what} at _raw_spin_lock`] = await conditions('_raw_spin_lock', test);
 
 await target.seek(end);
-for (const [what, name] of [['a moment ago', 'jiffies_64'], ['early in the boot', 'saved_command_line'], ['never', 'linux_banner']] as const) {
+for (const [what, name] of [
+  ['a moment ago', 'jiffies_64'],
+  ['early in the boot', 'saved_command_line'],
+  ['never', 'linux_banner'],
+] as const) {
   since = now();
   const note = await target.lastWrite(0, address(name), 8);
   figures[`last-write of what was written ${what}`] = { seconds: seconds(since), at: note?.instant ?? null };
@@ -112,6 +140,9 @@ for (let i = 0; i < 200; i++) {
 steps.sort((a, b) => a - b);
 client.destroy();
 await server.close();
-figures['reverse-stepi through the gdb protocol, milliseconds of wall time'] = { p50: Number(steps[100].toFixed(1)), p99: Number(steps[198].toFixed(1)) };
+figures['reverse-stepi through the gdb protocol, milliseconds of wall time'] = {
+  p50: Number(steps[100].toFixed(1)),
+  p99: Number(steps[198].toFixed(1)),
+};
 process.stdout.write(`${JSON.stringify(figures, null, 2)}\n`);
 await machine.close();

@@ -2,8 +2,8 @@ import { execFileSync } from 'node:child_process';
 import { mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { writeCpio } from '../src/guest/cpio.ts';
 import { commandLine } from '../src/guest/cmdline.ts';
+import { writeCpio } from '../src/guest/cpio.ts';
 import type { Program } from './programs.ts';
 
 /** Compiles bench/guest and packs it as an archive to lay behind the guest's initramfs. @throws when the cross compiler is missing */
@@ -11,15 +11,22 @@ export function benchArchive(root: string): Uint8Array {
   const folder = join(root, 'bench/guest');
   const work = mkdtempSync(join(tmpdir(), 'hindsight-bench-'));
   try {
-    const sources = readdirSync(folder).filter((f) => f.endsWith('.c')).map((f) => join(folder, f));
+    const sources = readdirSync(folder)
+      .filter((f) => f.endsWith('.c'))
+      .map((f) => join(folder, f));
     const program = join(work, 'bench');
-    execFileSync('riscv64-linux-gnu-gcc', ['-O2', '-static', '-march=rv64gc', '-o', program, ...sources, '-lm'], { stdio: ['ignore', 'inherit', 'inherit'] });
+    execFileSync('riscv64-linux-gnu-gcc', ['-O2', '-static', '-march=rv64gc', '-o', program, ...sources, '-lm'], {
+      stdio: ['ignore', 'inherit', 'inherit'],
+    });
     return writeCpio([
       { type: 'dir', path: 'bench', mode: 0o755 },
       { type: 'file', path: 'bench/bench', mode: 0o755, data: readFileSync(program) },
     ]);
   } catch (error) {
-    if ((error as NodeJS.ErrnoException).code === 'ENOENT') throw new Error('bench: riscv64-linux-gnu-gcc is missing; install Debian\'s gcc-riscv64-linux-gnu and libc6-dev-riscv64-cross');
+    if ((error as NodeJS.ErrnoException).code === 'ENOENT')
+      throw new Error(
+        "bench: riscv64-linux-gnu-gcc is missing; install Debian's gcc-riscv64-linux-gnu and libc6-dev-riscv64-cross",
+      );
     throw error;
   } finally {
     rmSync(work, { recursive: true, force: true });

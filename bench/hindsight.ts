@@ -1,9 +1,9 @@
 import { readFileSync } from 'node:fs';
-import { coreFactory, type CoreKind } from '../src/machine/cores.ts';
-import { Engine, STOP } from '../src/machine/engine.ts';
-import { planHardware } from '../src/machine/options.ts';
-import { fixedSources, LiveDoor, type HostEvent } from '../src/record/door.ts';
 import { createHostRoom } from '../src/host/room.ts';
+import { type CoreKind, coreFactory } from '../src/machine/engine/cores.ts';
+import { Engine, STOP } from '../src/machine/engine/engine.ts';
+import { planHardware } from '../src/machine/session/options.ts';
+import { fixedSources, type HostEvent, LiveDoor } from '../src/record/door.ts';
 import { benchClock, type ClockKind } from './clock.ts';
 import { Marks } from './marks.ts';
 
@@ -12,14 +12,25 @@ const SLICE = 20_000_000;
 
 /** Boots and runs the same as bench/qemu.ts on one of our cores, idle time skipped. @param listener told of every event, as a recorder is */
 export async function runHindsight(
-  files: { kernel: string; initrd: string }, append: string, core: CoreKind, memory = '256M', listener?: (event: HostEvent) => void, clock: ClockKind = 'wall',
+  files: { kernel: string; initrd: string },
+  append: string,
+  core: CoreKind,
+  memory = '256M',
+  listener?: (event: HostEvent) => void,
+  clock: ClockKind = 'wall',
 ): Promise<Marks> {
   const name = (file: string): { file: string; bytes: Uint8Array } => ({ file, bytes: readFileSync(file) });
-  const hardware = await planHardware({ kernel: name(files.kernel), initrd: name(files.initrd), append, memory }, createHostRoom());
+  const hardware = await planHardware(
+    { kernel: name(files.kernel), initrd: name(files.initrd), append, memory },
+    createHostRoom(),
+  );
   const text = new TextDecoder('latin1');
   const marks = new Marks(benchClock(clock), () => engine.instructions);
   const engine: Engine = new Engine({
-    ...hardware, door: new LiveDoor(fixedSources(1), listener), core: coreFactory(core), output: (_port, payload) => marks.add(text.decode(payload)),
+    ...hardware,
+    door: new LiveDoor(fixedSources(1), listener),
+    core: coreFactory(core),
+    output: (_port, payload) => marks.add(text.decode(payload)),
   });
   while (engine.halt === undefined) {
     const stop = engine.run({ instructions: engine.instructions + SLICE });

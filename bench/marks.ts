@@ -41,7 +41,9 @@ export class Marks {
     if (mark === 'bench:begin') this.begun = { name, at: this.now(), instructions: this.instructions?.() ?? 0 };
     if (mark !== 'bench:end' || this.begun?.name !== name) return;
     this.results.push({
-      name, value, milliseconds: this.now() - this.begun.at,
+      name,
+      value,
+      milliseconds: this.now() - this.begun.at,
       ...(this.instructions ? { instructions: this.instructions() - this.begun.instructions } : {}),
     });
     this.begun = undefined;

@@ -1,11 +1,11 @@
 import Benchmark from 'benchmark';
-import { assemble } from '../src/isa/encode.ts';
-import { INSTRUCTION_BY_NAME, INSTRUCTIONS } from '../src/isa/instructions.ts';
-import { EXTENSIONS } from '../src/isa/instruction.ts';
-import { MACHINE, MACHINE_AT, RAM_BASE } from '../src/isa/layout.ts';
 import { createWasmCore } from '../src/core/wasm/core.ts';
-import { extensionBits, HartState } from '../src/machine/hart-state.ts';
-import { MachineMemory } from '../src/machine/memory.ts';
+import { assemble } from '../src/isa/encode.ts';
+import { EXTENSIONS } from '../src/isa/instruction.ts';
+import { INSTRUCTION_BY_NAME, type INSTRUCTIONS } from '../src/isa/instructions.ts';
+import { MACHINE, MACHINE_AT, RAM_BASE } from '../src/isa/layout.ts';
+import { extensionBits, HartState } from '../src/machine/memory/hart-state.ts';
+import { MachineMemory } from '../src/machine/memory/memory.ts';
 
 const row = (name: string): (typeof INSTRUCTIONS)[number] => {
   const found = INSTRUCTION_BY_NAME.get(name);
@@ -23,8 +23,11 @@ function strideLoop(stride: number): () => void {
   const hart = new HartState(memory, 0);
   hart.resetForSupervisor(EXTENSIONS);
   hart.set32('hsm', 0);
-  const root = 0x100_0000, middle = root + 4096, leaves = root + 8192;
-  const entry = (at: number, pa: number, flags: number): void => memory.view.setBigUint64(memory.ramBytes.byteOffset + at, (BigInt(pa) >> 12n << 10n) | BigInt(flags), true);
+  const root = 0x100_0000,
+    middle = root + 4096,
+    leaves = root + 8192;
+  const entry = (at: number, pa: number, flags: number): void =>
+    memory.view.setBigUint64(memory.ramBytes.byteOffset + at, ((BigInt(pa) >> 12n) << 10n) | BigInt(flags), true);
   // virtual 0…1 GiB: a table of 2 MiB regions; the first is split into 4 KiB pages; code by a superpage at 1 GiB
   entry(root, RAM_BASE + middle, 1);
   entry(middle, RAM_BASE + leaves, 1);
@@ -58,7 +61,7 @@ export async function micro(): Promise<void> {
   suite.on('cycle', (event: Benchmark.Event) => {
     const { target } = event;
     process.stdout.write(`${String(target)}\n`);
-    times.push((target.stats?.mean ?? Number.NaN) * 1e9 / 10_000);
+    times.push(((target.stats?.mean ?? Number.NaN) * 1e9) / 10_000);
   });
   await new Promise<void>((resolve) => {
     suite.on('complete', () => resolve());

@@ -12,10 +12,30 @@ export function qemuVersion(): string | undefined {
 }
 
 /** Boots the same kernel, initramfs and command line under qemu-system-riscv64 (TCG) and times the markers. */
-export async function runQemu(files: { kernel: string; initrd: string }, append: string, memory = '256M', clock: ClockKind = 'wall'): Promise<Marks> {
-  const child = spawn('qemu-system-riscv64', [
-    '-M', 'virt', '-m', memory, '-nographic', '-no-reboot', '-kernel', files.kernel, '-initrd', files.initrd, '-append', append,
-  ], { stdio: ['ignore', 'pipe', 'inherit'] });
+export async function runQemu(
+  files: { kernel: string; initrd: string },
+  append: string,
+  memory = '256M',
+  clock: ClockKind = 'wall',
+): Promise<Marks> {
+  const child = spawn(
+    'qemu-system-riscv64',
+    [
+      '-M',
+      'virt',
+      '-m',
+      memory,
+      '-nographic',
+      '-no-reboot',
+      '-kernel',
+      files.kernel,
+      '-initrd',
+      files.initrd,
+      '-append',
+      append,
+    ],
+    { stdio: ['ignore', 'pipe', 'inherit'] },
+  );
   const marks = new Marks(benchClock(clock, child.pid));
   child.stdout.setEncoding('latin1');
   child.stdout.on('data', (text: string) => marks.add(text));

@@ -3,8 +3,8 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { openRecordFile } from '../src/host/node/record-file.ts';
 import { createHostRoom } from '../src/host/room.ts';
-import type { CoreKind } from '../src/machine/cores.ts';
-import { Machine } from '../src/machine/machine.ts';
+import type { CoreKind } from '../src/machine/engine/cores.ts';
+import { Machine } from '../src/machine/session/machine.ts';
 import { LivePast } from '../src/timeline/live.ts';
 import { cpuTime, median, print } from './figures.ts';
 import { Marks } from './marks.ts';
@@ -19,12 +19,25 @@ interface Run {
 }
 
 /** Boots and runs the programs, with everything that `hindsight run --record` keeps or with nothing. */
-async function run(files: { kernel: string; initrd: string }, append: string, core: CoreKind, file: string | undefined): Promise<Run> {
+async function run(
+  files: { kernel: string; initrd: string },
+  append: string,
+  core: CoreKind,
+  file: string | undefined,
+): Promise<Run> {
   const room = createHostRoom();
   const named = (path: string): { file: string; bytes: Uint8Array } => ({ file: path, bytes: readFileSync(path) });
-  const vm = await Machine.create({
-    kernel: named(files.kernel), initrd: named(files.initrd), append, core, hashEvery: file === undefined ? 0 : undefined, ...(file !== undefined && { record: openRecordFile(file) }),
-  }, room);
+  const vm = await Machine.create(
+    {
+      kernel: named(files.kernel),
+      initrd: named(files.initrd),
+      append,
+      core,
+      hashEvery: file === undefined ? 0 : undefined,
+      ...(file !== undefined && { record: openRecordFile(file) }),
+    },
+    room,
+  );
   const start = cpuTime();
   if (file !== undefined) new LivePast(vm, room);
   const marks = new Marks(cpuTime, () => vm.instant.instructions);
@@ -37,7 +50,12 @@ async function run(files: { kernel: string; initrd: string }, append: string, co
 }
 
 /** The programs with and without recording, in turn: CPU time, so that other work on the machine counts little. */
-export async function recordingCost(files: { kernel: string; initrd: string }, append: string, core: CoreKind, rounds: number): Promise<void> {
+export async function recordingCost(
+  files: { kernel: string; initrd: string },
+  append: string,
+  core: CoreKind,
+  rounds: number,
+): Promise<void> {
   const work = mkdtempSync(join(tmpdir(), 'hindsight-bench-'));
   const ratios = new Map<string, number[]>();
   const whole: number[] = [];
@@ -61,8 +79,14 @@ export async function recordingCost(files: { kernel: string; initrd: string }, a
   }
   const percent = (ratio: number): string => `${((ratio - 1) * 100).toFixed(1)} %`;
   const each = [...ratios].map(([name, list]) => [name, median(list)] as const);
-  print(`recording against none, CPU, median over ${each.length} programs`, percent(median(each.map(([, ratio]) => ratio))));
+  print(
+    `recording against none, CPU, median over ${each.length} programs`,
+    percent(median(each.map(([, ratio]) => ratio))),
+  );
   print('… boot and all programs together', percent(median(whole)));
   print('… each', each.map(([name, ratio]) => `${name} ${percent(ratio)}`).join(', '));
-  print('recording of boot and programs', `${bytes} bytes, ${((bytes / instructions) * 1000).toFixed(5)} B per 1000 instructions`);
+  print(
+    'recording of boot and programs',
+    `${bytes} bytes, ${((bytes / instructions) * 1000).toFixed(5)} B per 1000 instructions`,
+  );
 }

@@ -1,5 +1,14 @@
 // Bundles the command line, the library and the page into dist/. Called by build/build.mjs.
-import { copyFileSync, existsSync, mkdirSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
+import {
+  copyFileSync,
+  existsSync,
+  mkdirSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  statSync,
+  writeFileSync,
+} from 'node:fs';
 import { join } from 'node:path';
 
 const NODE = { platform: 'node', target: 'node20', packages: 'external' };
@@ -12,16 +21,42 @@ const KEEP_OLD = 3_600_000;
 export async function bundle(root) {
   const esbuild = await import('esbuild');
   const dist = join(root, 'dist');
-  const common = { bundle: true, format: 'esm', absWorkingDir: root, logLevel: 'error', legalComments: 'none', sourcemap: true, outdir: dist };
+  const common = {
+    bundle: true,
+    format: 'esm',
+    absWorkingDir: root,
+    logLevel: 'error',
+    legalComments: 'none',
+    sourcemap: true,
+    outdir: dist,
+  };
   mkdirSync(join(dist, 'web'), { recursive: true });
   await Promise.all([
     // Shared chunks, so that the core is in the package once for the command line and the Node entry.
     esbuild.build({
-      ...common, ...NODE, splitting: true, chunkNames: '[name]-[hash]', outExtension: { '.js': '.mjs' },
+      ...common,
+      ...NODE,
+      splitting: true,
+      chunkNames: '[name]-[hash]',
+      outExtension: { '.js': '.mjs' },
       entryPoints: { cli: 'src/cli/main.ts', node: 'src/host/node/index.ts' },
     }),
-    esbuild.build({ ...common, ...ANYWHERE, entryPoints: { index: 'src/index.ts', browser: 'src/host/browser/index.ts', worker: 'src/host/browser/worker.ts' } }),
-    esbuild.build({ ...common, ...ANYWHERE, minify: true, outdir: join(dist, 'web'), entryPoints: { page: 'src/web/page.ts', worker: 'src/host/browser/worker.ts' } }),
+    esbuild.build({
+      ...common,
+      ...ANYWHERE,
+      entryPoints: {
+        index: 'src/index.ts',
+        browser: 'src/host/browser/index.ts',
+        worker: 'src/host/browser/worker.ts',
+      },
+    }),
+    esbuild.build({
+      ...common,
+      ...ANYWHERE,
+      minify: true,
+      outdir: join(dist, 'web'),
+      entryPoints: { page: 'src/web/page.ts', worker: 'src/host/browser/worker.ts' },
+    }),
   ]);
   const cli = join(dist, 'cli.mjs');
   writeFileSync(cli, `#!/usr/bin/env node\n${readFileSync(cli, 'utf8')}`, { mode: 0o755 });

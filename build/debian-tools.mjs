@@ -21,14 +21,17 @@ const TOOLS = [
 ];
 
 function onPath(command) {
-  return (process.env.PATH ?? '').split(delimiter).concat('/usr/sbin', '/sbin').some((dir) => {
-    try {
-      accessSync(join(dir, command), constants.X_OK);
-      return true;
-    } catch {
-      return false;
-    }
-  });
+  return (process.env.PATH ?? '')
+    .split(delimiter)
+    .concat('/usr/sbin', '/sbin')
+    .some((dir) => {
+      try {
+        accessSync(join(dir, command), constants.X_OK);
+        return true;
+      } catch {
+        return false;
+      }
+    });
 }
 
 const missing = () => TOOLS.filter((tool) => (tool.command ? !onPath(tool.command) : !existsSync(tool.file)));
@@ -47,7 +50,11 @@ export function installDebianTools(say) {
   if (wanted.length === 0) return;
   if (process.getuid?.() === 0 && onPath('apt-get') && process.env.HINDSIGHT_NO_APT !== '1') {
     say(`installing Debian packages for the tests: ${wanted.map((t) => t.packages[0]).join(' ')} …`);
-    const apt = (...args) => execFileSync('apt-get', args, { stdio: ['ignore', 'ignore', 2], env: { ...process.env, DEBIAN_FRONTEND: 'noninteractive' } });
+    const apt = (...args) =>
+      execFileSync('apt-get', args, {
+        stdio: ['ignore', 'ignore', 2],
+        env: { ...process.env, DEBIAN_FRONTEND: 'noninteractive' },
+      });
     try {
       apt('-qq', 'update');
     } catch {
@@ -61,5 +68,8 @@ export function installDebianTools(say) {
     }
     wanted = missing();
   }
-  for (const tool of wanted) say(`${tool.command ?? tool.file} is missing: tests of ${tool.for} are skipped (Debian package ${tool.packages.join(' or ')})`);
+  for (const tool of wanted)
+    say(
+      `${tool.command ?? tool.file} is missing: tests of ${tool.for} are skipped (Debian package ${tool.packages.join(' or ')})`,
+    );
 }

@@ -1,25 +1,42 @@
 import { COMPRESSED, type Compressed, type RegisterSource, type Slice } from '../src/isa/compressed.ts';
 import { CSR_MASKS, CSRS, type Csr } from '../src/isa/csrs.ts';
-import { EXTENSIONS, FIRST_ROW, PSEUDO_OPS, type Instruction } from '../src/isa/instruction.ts';
+import { EXTENSIONS, FIRST_ROW, type Instruction, PSEUDO_OPS } from '../src/isa/instruction.ts';
 import { INSTRUCTION_BY_NAME, INSTRUCTIONS } from '../src/isa/instructions.ts';
 import * as layout from '../src/isa/layout.ts';
+import { type Expr, FUNCTIONS, type Statement } from '../src/isa/semantics.ts';
 import { FUSED_PAIRS } from './fused-pairs.ts';
-import { FUNCTIONS, type Expr, type Statement } from '../src/isa/semantics.ts';
 
 const HEADER = '// Generated from src/isa by build/generate-as.ts: change the tables, not this file.\n';
-const constantName = (s: string): string => s.replace(/([a-z0-9])([A-Z])/g, '$1_$2').replace(/\./g, '_').toUpperCase();
+const constantName = (s: string): string =>
+  s
+    .replace(/([a-z0-9])([A-Z])/g, '$1_$2')
+    .replace(/\./g, '_')
+    .toUpperCase();
 export const opName = (name: string): string => `OP_${constantName(name)}`;
 
 /** AssemblyScript constants for every number of the layout and the CSR masks. */
 export function layoutSource(): string {
   const lines: string[] = [HEADER];
   const constant = (name: string, type: string, value: number | bigint): void => {
-    lines.push(`// @ts-ignore: decorator\n@inline export const ${name}: ${type} = ${typeof value === 'bigint' ? `0x${value.toString(16)}` : value};`);
+    lines.push(
+      `// @ts-ignore: decorator\n@inline export const ${name}: ${type} = ${typeof value === 'bigint' ? `0x${value.toString(16)}` : value};`,
+    );
   };
-  const groups = { HART: layout.HART, MACHINE: layout.MACHINE, PAGE_FLAG: layout.PAGE_FLAG, EXIT: layout.EXIT, DEBUG: layout.DEBUG } as const;
+  const groups = {
+    HART: layout.HART,
+    MACHINE: layout.MACHINE,
+    PAGE_FLAG: layout.PAGE_FLAG,
+    EXIT: layout.EXIT,
+    DEBUG: layout.DEBUG,
+  } as const;
   for (const [group, fields] of Object.entries(groups)) {
     const base = group === 'MACHINE' ? layout.MACHINE_AT : 0;
-    for (const [field, offset] of Object.entries(fields)) constant(`${group}_${constantName(field)}`, group === 'EXIT' ? 'i32' : group === 'HART' || group === 'MACHINE' ? 'usize' : 'u32', base + offset);
+    for (const [field, offset] of Object.entries(fields))
+      constant(
+        `${group}_${constantName(field)}`,
+        group === 'EXIT' ? 'i32' : group === 'HART' || group === 'MACHINE' ? 'usize' : 'u32',
+        base + offset,
+      );
   }
   for (const [name, value] of Object.entries(layout)) {
     if (typeof value === 'number') constant(name, 'usize', value);
@@ -75,14 +92,16 @@ function decode32Source(): string {
     const opcode = (row.match >>> 2) & 31;
     byOpcode.set(opcode, [...(byOpcode.get(opcode) ?? []), row]);
   }
-  const cases = [...byOpcode.entries()].sort(([a], [b]) => a - b).map(([opcode, rows]) => {
-    const tests = rows.map((row) => {
-      const enabled = row.extension === 'i' ? '' : ` && ${bit(EXTENSIONS.indexOf(row.extension))}`;
-      const rm = row.rm ? ' && rm(w) != 5 && rm(w) != 6' : '';
-      return `      if ((w & 0x${row.mask.toString(16)}) == 0x${row.match.toString(16)}${enabled}${rm}) { emit(slot, ${opName(row.name)}, 4, ${slotArguments(row)}); return; }`;
+  const cases = [...byOpcode.entries()]
+    .sort(([a], [b]) => a - b)
+    .map(([opcode, rows]) => {
+      const tests = rows.map((row) => {
+        const enabled = row.extension === 'i' ? '' : ` && ${bit(EXTENSIONS.indexOf(row.extension))}`;
+        const rm = row.rm ? ' && rm(w) != 5 && rm(w) != 6' : '';
+        return `      if ((w & 0x${row.mask.toString(16)}) == 0x${row.match.toString(16)}${enabled}${rm}) { emit(slot, ${opName(row.name)}, 4, ${slotArguments(row)}); return; }`;
+      });
+      return `    case ${opcode}: {\n${tests.join('\n')}\n      break;\n    }`;
     });
-    return `    case ${opcode}: {\n${tests.join('\n')}\n      break;\n    }`;
-  });
   return `export function decode32(slot: usize, w: u32): void {
   switch ((w >>> 2) & 31) {
 ${cases.join('\n')}
@@ -159,7 +178,17 @@ const importOps = (): string =>
 
 // ------------------------------------------------------------------------------------------------------------- expressions
 
-const INFIX: Record<string, string> = { add: '+', sub: '-', mul: '*', and: '&', or: '|', xor: '^', shl: '<<', eq: '==', ne: '!=' };
+const INFIX: Record<string, string> = {
+  add: '+',
+  sub: '-',
+  mul: '*',
+  and: '&',
+  or: '|',
+  xor: '^',
+  shl: '<<',
+  eq: '==',
+  ne: '!=',
+};
 
 /** An expression as AssemblyScript of type u64; `leaf` names the operands. */
 function expression(e: Expr, leaf: (name: string) => string): string {
@@ -170,7 +199,12 @@ function expression(e: Expr, leaf: (name: string) => string): string {
       return `<u64>0x${BigInt.asUintN(64, e.value).toString(16)}`;
     case 'leaf':
       return leaf(e.name);
-    case 'add': case 'sub': case 'mul': case 'and': case 'or': case 'xor':
+    case 'add':
+    case 'sub':
+    case 'mul':
+    case 'and':
+    case 'or':
+    case 'xor':
       return `(${x(e.a)} ${INFIX[e.op]} ${x(e.b)})`;
     case 'shl':
       return `(${x(e.a)} << (${x(e.b)} & 63))`;
@@ -191,7 +225,8 @@ function expression(e: Expr, leaf: (name: string) => string): string {
 function condition(e: Expr, leaf: (name: string) => string): string {
   const x = (a: Expr): string => expression(a, leaf);
   switch (e.op) {
-    case 'eq': case 'ne':
+    case 'eq':
+    case 'ne':
       return `${x(e.a)} ${INFIX[e.op]} ${x(e.b)}`;
     case 'lt_u':
       return `${x(e.a)} < ${x(e.b)}`;
@@ -210,22 +245,40 @@ function call(name: string, args: readonly Expr[], leaf: (name: string) => strin
   const a = args.map((e) => expression(e, leaf));
   const info = FUNCTIONS[name];
   switch (name) {
-    case 'sext8': return `<u64><i64><i8>(${a[0]})`;
-    case 'sext16': return `<u64><i64><i16>(${a[0]})`;
-    case 'sext32': return `<u64><i64><i32>(${a[0]})`;
-    case 'zext8': return `<u64><u8>(${a[0]})`;
-    case 'zext16': return `<u64><u16>(${a[0]})`;
-    case 'zext32': return `<u64><u32>(${a[0]})`;
-    case 'clz': case 'ctz': case 'popcnt': return `${name}<u64>(${a[0]})`;
-    case 'clz32': case 'ctz32': case 'popcnt32': return `<u64>${name.slice(0, -2)}<u32>(<u32>(${a[0]}))`;
-    case 'rotl': case 'rotr': return `${name}<u64>(${a[0]}, ${a[1]})`;
-    case 'rotl32': case 'rotr32': return `<u64><i64><i32>${name.slice(0, -2)}<u32>(<u32>(${a[0]}), <u32>(${a[1]}))`;
+    case 'sext8':
+      return `<u64><i64><i8>(${a[0]})`;
+    case 'sext16':
+      return `<u64><i64><i16>(${a[0]})`;
+    case 'sext32':
+      return `<u64><i64><i32>(${a[0]})`;
+    case 'zext8':
+      return `<u64><u8>(${a[0]})`;
+    case 'zext16':
+      return `<u64><u16>(${a[0]})`;
+    case 'zext32':
+      return `<u64><u32>(${a[0]})`;
+    case 'clz':
+    case 'ctz':
+    case 'popcnt':
+      return `${name}<u64>(${a[0]})`;
+    case 'clz32':
+    case 'ctz32':
+    case 'popcnt32':
+      return `<u64>${name.slice(0, -2)}<u32>(<u32>(${a[0]}))`;
+    case 'rotl':
+    case 'rotr':
+      return `${name}<u64>(${a[0]}, ${a[1]})`;
+    case 'rotl32':
+    case 'rotr32':
+      return `<u64><i64><i32>${name.slice(0, -2)}<u32>(<u32>(${a[0]}), <u32>(${a[1]}))`;
   }
   if (info?.fp) {
     const { args: kinds, result } = info.fp;
     const values = kinds.map((k, i) => (k === 'f32' ? `<u32>(${a[i]})` : a[i]));
     const exact = `${name}(${[...values, ...(info.fp.rm ? ['rm'] : [])].join(', ')})`;
-    const fast = /_(add|sub|mul|div|sqrt|fma)$/.test(name) ? `(nx && rm == 0 ? ${name}_nx(${values.join(', ')}) : ${exact})` : exact;
+    const fast = /_(add|sub|mul|div|sqrt|fma)$/.test(name)
+      ? `(nx && rm == 0 ? ${name}_nx(${values.join(', ')}) : ${exact})`
+      : exact;
     return result === 'f32' ? `<u64>${fast}` : fast;
   }
   return `${name}(${a.join(', ')})`;
@@ -234,18 +287,23 @@ function call(name: string, args: readonly Expr[], leaf: (name: string) => strin
 // ------------------------------------------------------------------------------------------------------------- fused pairs
 
 const FIRST_FUSED = FIRST_ROW + INSTRUCTIONS.length;
-const FUSED = FUSED_PAIRS.map((pair) => pair.split(' ').map((name) => {
-  const row = INSTRUCTION_BY_NAME.get(name);
-  if (!row) throw new Error(`fused pair "${pair}": no instruction ${name}`);
-  return row;
-}) as [Instruction, Instruction]);
+const FUSED = FUSED_PAIRS.map(
+  (pair) =>
+    pair.split(' ').map((name) => {
+      const row = INSTRUCTION_BY_NAME.get(name);
+      if (!row) throw new Error(`fused pair "${pair}": no instruction ${name}`);
+      return row;
+    }) as [Instruction, Instruction],
+);
 if (FIRST_FUSED + FUSED.length > 1024) throw new Error('an op of a slot has 10 bits');
 
 /** Which op executes a pair, and which op a fused one begins with. */
 export function fusedSource(): string {
   const firsts = [...new Set(FUSED.map(([first]) => first))];
   const cases = firsts.map((first) => {
-    const seconds = FUSED.flatMap(([a, b], i) => (a === first ? [`case ${opName(b.name)}: return ${FIRST_FUSED + i};`] : []));
+    const seconds = FUSED.flatMap(([a, b], i) =>
+      a === first ? [`case ${opName(b.name)}: return ${FIRST_FUSED + i};`] : [],
+    );
     return `    case ${opName(first.name)}: switch (firstOf(second)) { ${seconds.join(' ')} default: return 0; }`;
   });
   const used = [...new Set(FUSED.flat().map((r) => opName(r.name)))];
@@ -273,10 +331,15 @@ ${FUSED.map(([first], i) => `    case ${FIRST_FUSED + i}: return ${opName(first.
 
 const usesFp = (e: Expr): boolean => {
   switch (e.op) {
-    case 'const': case 'leaf': return false;
-    case 'select': return usesFp(e.c) || usesFp(e.a) || usesFp(e.b);
-    case 'call': return FUNCTIONS[e.name]?.group === 'fp' || e.args.some(usesFp);
-    default: return usesFp(e.a) || usesFp(e.b);
+    case 'const':
+    case 'leaf':
+      return false;
+    case 'select':
+      return usesFp(e.c) || usesFp(e.a) || usesFp(e.b);
+    case 'call':
+      return FUNCTIONS[e.name]?.group === 'fp' || e.args.some(usesFp);
+    default:
+      return usesFp(e.a) || usesFp(e.b);
   }
 };
 
@@ -297,7 +360,12 @@ function leaves(row: Instruction): (name: string) => string {
     old: 'old',
     rm: 'rm',
   };
-  return (name) => table[name].replaceAll('IMM', 'load<u32>(ip, 4)').replaceAll(/\bA\b/g, '((w >>> 13) & 0x7f8)').replaceAll(/\bB\b/g, '((w >>> 21) & 0x7f8)').replaceAll('LENGTH', '((w >>> 10) & 0x18)');
+  return (name) =>
+    table[name]
+      .replaceAll('IMM', 'load<u32>(ip, 4)')
+      .replaceAll(/\bA\b/g, '((w >>> 13) & 0x7f8)')
+      .replaceAll(/\bB\b/g, '((w >>> 21) & 0x7f8)')
+      .replaceAll('LENGTH', '((w >>> 10) & 0x18)');
 }
 
 const NEXT = 'ip += (w >>> 10) & 0x18; continue;';
@@ -323,11 +391,15 @@ function body(row: Instruction, jit: boolean, next = NEXT): string {
   const fpGuard = row.fp ? 'if ((load<u32>(h, HART_MSTATUS) & 0x6000) == 0) { illegal(); break; }' : '';
   if (fpGuard) lines.push(fpGuard);
   if (row.rm) {
-    lines.push('let rm = load<u32>(ip, 4) >>> 24;', 'if (rm == 7) { rm = load<u32>(h, HART_FRM); if (rm > 4) { illegal(); break; } }');
+    lines.push(
+      'let rm = load<u32>(ip, 4) >>> 24;',
+      'if (rm == 7) { rm = load<u32>(h, HART_FRM); if (rm > 4) { illegal(); break; } }',
+    );
   }
   const value = s.kind === 'rd' || s.kind === 'fd' ? s.value : undefined;
   const fp = value !== undefined && usesFp(value);
-  if (fp && /_(add|sub|mul|div|sqrt|fma)\(/.test(row.semantics)) lines.push('const nx = load<u32>(h, HART_FFLAGS) & 1;');
+  if (fp && /_(add|sub|mul|div|sqrt|fma)\(/.test(row.semantics))
+    lines.push('const nx = load<u32>(h, HART_FFLAGS) & 1;');
   const dirtyFs = 'store<u32>(h, load<u32>(h, HART_MSTATUS) | 0x6000, HART_MSTATUS);';
   const mergeFlags = 'if (fflags) { store<u32>(h, load<u32>(h, HART_FFLAGS) | fflags, HART_FFLAGS); setFlags(0); }';
   switch (s.kind) {
@@ -390,7 +462,9 @@ function body(row: Instruction, jit: boolean, next = NEXT): string {
       lines.push(
         `if (${condition(s.condition, leaf)}) {`,
         '  const to = ip + (load<u32>(ip, 4) << 2);',
-        jit ? `  if (to - pageIp < limit) { if (to <= ip && heats(to)) { ip = to; ${HOT} } ip = to; continue; }` : '  if (to - pageIp < limit) { ip = to; continue; }',
+        jit
+          ? `  if (to - pageIp < limit) { if (to <= ip && heats(to)) { ip = to; ${HOT} } ip = to; continue; }`
+          : '  if (to - pageIp < limit) { ip = to; continue; }',
         '  pc = vpage + ((ip - pageIp) >> 2) + <u64>load<i32>(ip, 4);',
         '  act = ACT_JUMP; break;',
         '}',
@@ -427,12 +501,23 @@ function body(row: Instruction, jit: boolean, next = NEXT): string {
   }
   if (s.kind === 'branch') {
     // with IALIGN 32 a taken branch to a half-word address traps on the branch
-    lines.splice(row.fp ? 1 : 0, 0, `if (alignment && (load<u32>(ip, 4) & 2) && ${condition(s.condition, leaf)}) { misalignedJump(${leaf('pc')} + ${leaf('imm')}); break; }`);
+    lines.splice(
+      row.fp ? 1 : 0,
+      0,
+      `if (alignment && (load<u32>(ip, 4) & 2) && ${condition(s.condition, leaf)}) { misalignedJump(${leaf('pc')} + ${leaf('imm')}); break; }`,
+    );
   }
   return lines.map((l) => `        ${l}`).join('\n');
 }
 
-const CSR_OPS: Record<string, string> = { csrrw: '0, REG', csrrs: '1, REG', csrrc: '2, REG', csrrwi: '0, UIMM', csrrsi: '1, UIMM', csrrci: '2, UIMM' };
+const CSR_OPS: Record<string, string> = {
+  csrrw: '0, REG',
+  csrrs: '1, REG',
+  csrrc: '2, REG',
+  csrrwi: '0, UIMM',
+  csrrsi: '1, UIMM',
+  csrrci: '2, UIMM',
+};
 
 function irregular(name: string, leaf: (n: string) => string): string {
   const csr = CSR_OPS[name];
@@ -468,27 +553,45 @@ function irregular(name: string, leaf: (n: string) => string): string {
       return NEXT;
     case 'lr_w':
     case 'lr_d':
-      return sync(`const v = loadReserved(h, ${leaf('rs1')}, ${name === 'lr_w' ? 4 : 8}); if (trapped()) break; ${writeRd('v')} ${NEXT}`);
+      return sync(
+        `const v = loadReserved(h, ${leaf('rs1')}, ${name === 'lr_w' ? 4 : 8}); if (trapped()) break; ${writeRd('v')} ${NEXT}`,
+      );
     case 'sc_w':
     case 'sc_d':
-      return sync(`const v = storeConditional(h, ${leaf('rs1')}, ${name === 'sc_w' ? 4 : 8}, ${leaf('rs2')}); if (trapped()) break; ${writeRd('v')} ${REFETCH} ${NEXT}`);
+      return sync(
+        `const v = storeConditional(h, ${leaf('rs1')}, ${name === 'sc_w' ? 4 : 8}, ${leaf('rs2')}); if (trapped()) break; ${writeRd('v')} ${REFETCH} ${NEXT}`,
+      );
     case 'cbo_inval':
     case 'cbo_clean':
     case 'cbo_flush':
-      return sync(`if (!cacheAllowed(h, ${name === 'cbo_inval' ? '0x30' : '0x40'})) { illegal(); break; } cacheBlock(h, ${leaf('rs1')}); if (trapped()) break; ${NEXT}`);
+      return sync(
+        `if (!cacheAllowed(h, ${name === 'cbo_inval' ? '0x30' : '0x40'})) { illegal(); break; } cacheBlock(h, ${leaf('rs1')}); if (trapped()) break; ${NEXT}`,
+      );
     case 'cbo_zero':
-      return sync(`if (!cacheAllowed(h, 0x80)) { illegal(); break; } zeroBlock(h, ${leaf('rs1')}); if (trapped()) break; ${REFETCH} ${NEXT}`);
+      return sync(
+        `if (!cacheAllowed(h, 0x80)) { illegal(); break; } zeroBlock(h, ${leaf('rs1')}); if (trapped()) break; ${REFETCH} ${NEXT}`,
+      );
   }
   throw new Error(`no body for "call ${name}"`);
 }
 
 /** The interpreter: the loop of `run` with one case per row. @param jit with counting of jumps and calls of translated code */
 export function interpreterSource(template: string, jit: boolean): string {
-  const cases = INSTRUCTIONS.map((row) => `      case ${opName(row.name)}: { // ${row.semantics}\n${body(row, jit)}\n      }`);
+  const cases = INSTRUCTIONS.map(
+    (row) => `      case ${opName(row.name)}: { // ${row.semantics}\n${body(row, jit)}\n      }`,
+  );
   FUSED.forEach(([first, second], i) => {
-    cases.push(`      case ${FIRST_FUSED + i}: { // ${first.name}, ${second.name}\n        {\n${body(first, jit, NEXT_OF_PAIR)}\n        }\n${body(second, jit)}\n      }`);
+    cases.push(
+      `      case ${FIRST_FUSED + i}: { // ${first.name}, ${second.name}\n        {\n${body(first, jit, NEXT_OF_PAIR)}\n        }\n${body(second, jit)}\n      }`,
+    );
   });
-  return HEADER + template.replace('/*JIT*/ false', String(jit)).replace('/*OPS*/', INSTRUCTIONS.map((r) => opName(r.name)).join(', ')).replace('      /*CASES*/', cases.join('\n'));
+  return (
+    HEADER +
+    template
+      .replace('/*JIT*/ false', String(jit))
+      .replace('/*OPS*/', INSTRUCTIONS.map((r) => opName(r.name)).join(', '))
+      .replace('      /*CASES*/', cases.join('\n'))
+  );
 }
 
 // --------------------------------------------------------------------------------------------------------------------- CSRs
@@ -502,7 +605,8 @@ function csrCase(csr: Csr, kind: 'read' | 'write'): string {
   if (csr.helper) {
     const helper = csr.helper[0].toUpperCase() + csr.helper.slice(1);
     action = `return ${kind}${helper}(h, n${kind === 'write' ? ', value' : ''});`;
-  } else if (csr.constant !== undefined) action = kind === 'read' ? `csrValue = 0x${csr.constant.toString(16)}; return true;` : 'return true;';
+  } else if (csr.constant !== undefined)
+    action = kind === 'read' ? `csrValue = 0x${csr.constant.toString(16)}; return true;` : 'return true;';
   else if (kind === 'read') action = `csrValue = load<${type}>(h, ${field}); return true;`;
   else {
     const write = csr.write ?? 0n;
@@ -517,8 +621,16 @@ function csrCase(csr: Csr, kind: 'read' | 'write'): string {
 
 /** Reading and writing CSRs by number, regular rows inline, irregular ones through their helpers in assembly/csr.ts. */
 export function csrSource(): string {
-  const helpers = [...new Set(CSRS.filter((c) => c.helper).map((c) => (c.helper as string)[0].toUpperCase() + (c.helper as string).slice(1)))];
-  const writable = new Set(CSRS.filter((c) => c.helper && (c.number >>> 10) !== 3).map((c) => (c.helper as string)[0].toUpperCase() + (c.helper as string).slice(1)));
+  const helpers = [
+    ...new Set(
+      CSRS.filter((c) => c.helper).map((c) => (c.helper as string)[0].toUpperCase() + (c.helper as string).slice(1)),
+    ),
+  ];
+  const writable = new Set(
+    CSRS.filter((c) => c.helper && c.number >>> 10 !== 3).map(
+      (c) => (c.helper as string)[0].toUpperCase() + (c.helper as string).slice(1),
+    ),
+  );
   const fields = [...new Set(CSRS.filter((c) => c.field).map((c) => `HART_${constantName(c.field as string)}`))];
   return `${HEADER}import { ${fields.join(', ')} } from "./layout";
 import { extension } from "../slot";
@@ -539,11 +651,11 @@ ${CSRS.map((c) => csrCase(c, 'read')).join('\n')}
 /** Privilege and read-only numbers are the caller's to check. @returns false when there is no such CSR here. */
 export function writeRow(h: usize, n: u32, value: u64): bool {
   switch (n) {
-${CSRS.filter((c) => (c.number >>> 10) !== 3).map((c) => csrCase(c, 'write')).join('\n')}
+${CSRS.filter((c) => c.number >>> 10 !== 3)
+  .map((c) => csrCase(c, 'write'))
+  .join('\n')}
     default: return false;
   }
 }
 `;
 }
-
-

@@ -1,7 +1,7 @@
-import * as area from '../src/jit/area.ts';
-import { CSR_DONE, LEAVE } from '../src/jit/abi.ts';
-import { FLOAT_FUNCTIONS } from '../src/jit/float.ts';
 import { FUNCTIONS } from '../src/isa/semantics.ts';
+import { CSR_DONE, LEAVE } from '../src/jit/abi.ts';
+import * as area from '../src/jit/area.ts';
+import { FLOAT_FUNCTIONS } from '../src/jit/float.ts';
 
 const HEADER = '// Generated from src/jit by build/generate-jit.ts: change the tables, not this file.\n';
 const constantName = (s: string): string => s.replace(/([a-z0-9])([A-Z])/g, '$1_$2').toUpperCase();

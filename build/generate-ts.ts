@@ -1,6 +1,6 @@
-import { FIRST_ROW, PSEUDO_OPS, type Instruction } from '../src/isa/instruction.ts';
+import { FIRST_ROW, type Instruction, PSEUDO_OPS } from '../src/isa/instruction.ts';
 import { INSTRUCTIONS } from '../src/isa/instructions.ts';
-import { FUNCTIONS, leavesOf, type Expr, type Leaf, type Statement } from '../src/isa/semantics.ts';
+import { type Expr, FUNCTIONS, type Leaf, leavesOf, type Statement } from '../src/isa/semantics.ts';
 import { Lowering } from './ts-lower.ts';
 
 /**
@@ -10,7 +10,10 @@ import { Lowering } from './ts-lower.ts';
 
 const INDENT = '  ';
 const indent = (lines: readonly string[], depth: number): string =>
-  lines.flatMap((l) => l.split('\n')).map((l) => (l === '' ? l : INDENT.repeat(depth) + l)).join('\n');
+  lines
+    .flatMap((l) => l.split('\n'))
+    .map((l) => (l === '' ? l : INDENT.repeat(depth) + l))
+    .join('\n');
 
 /** Leaves out halves that nothing uses. */
 function prune(lines: readonly string[]): string[] {
@@ -93,7 +96,11 @@ const NEXT = ['s = (s + (w >>> 29)) | 0;', 'continue;'];
 
 /** Writes of a destination. */
 const toInteger = (lo: string, hi: string): string[] => [`xl[a] = ${lo};`, `xh[a] = ${hi};`];
-const toFloat = (lo: string, hi: string): string[] => [`m32[f + 2 * a] = ${lo};`, `m32[f + 2 * a + 1] = ${hi};`, FS_DIRTY];
+const toFloat = (lo: string, hi: string): string[] => [
+  `m32[f + 2 * a] = ${lo};`,
+  `m32[f + 2 * a + 1] = ${hi};`,
+  FS_DIRTY,
+];
 
 type Load = Extract<Statement, { kind: 'load' }>;
 type Store = Extract<Statement, { kind: 'store' }>;
@@ -122,9 +129,10 @@ function hotLoad(row: Instruction, s: Load, imports: Set<string>): string[] {
   const l = new Lowering(row, imports);
   const lo = l.lo(s.address);
   const hi = l.hi(s.address);
-  const fast = s.width === 64
-    ? [`const p = (${lo} + tlb[t + 2]) >>> 2;`, ...deliver(s, 'm32[p]', 'm32[p + 1]')]
-    : deliver(s, place(s.width, lo), '0');
+  const fast =
+    s.width === 64
+      ? [`const p = (${lo} + tlb[t + 2]) >>> 2;`, ...deliver(s, 'm32[p]', 'm32[p + 1]')]
+      : deliver(s, place(s.width, lo), '0');
   return [
     ...fields(row, [s.address], true),
     ...l.lines,
@@ -141,9 +149,10 @@ function hotStore(row: Instruction, s: Store, imports: Set<string>): string[] {
   const lo = l.lo(s.address);
   const hi = l.hi(s.address);
   const valueLo = l.lo(s.value);
-  const write = s.width === 64
-    ? [`const p = (${lo} + tlb[t + 2]) >>> 2;`, `m32[p] = ${valueLo};`, `m32[p + 1] = ${l.hi(s.value)};`]
-    : [`${place(s.width, lo)} = ${valueLo};`];
+  const write =
+    s.width === 64
+      ? [`const p = (${lo} + tlb[t + 2]) >>> 2;`, `m32[p] = ${valueLo};`, `m32[p + 1] = ${l.hi(s.value)};`]
+      : [`${place(s.width, lo)} = ${valueLo};`];
   return [
     ...fields(row, [s.address, s.value], false),
     ...l.lines,
@@ -167,13 +176,28 @@ function coldAccess(row: Instruction, s: Load | Store, imports: Set<string>): st
     const valueHi = s.width === 64 ? l.hi(s.value) : '0';
     return [...guard, ...l.lines, `return memory.store(${lo}, ${hi}, ${width}, ${valueLo}, ${valueHi});`];
   }
-  return [...guard, ...l.lines, `const ev = memory.load(${lo}, ${hi}, ${width});`, 'if (ev >= 0) {', ...deliver(s, 'io[0]', 'io[1]').map((x) => INDENT + x), '}', 'return ev;'];
+  return [
+    ...guard,
+    ...l.lines,
+    `const ev = memory.load(${lo}, ${hi}, ${width});`,
+    'if (ev >= 0) {',
+    ...deliver(s, 'io[0]', 'io[1]').map((x) => INDENT + x),
+    '}',
+    'return ev;',
+  ];
 }
 
 const CARRY = (lo: string): string => `(${lo} >>> 0 < pc >>> 0 ? 1 : 0)`;
 
 /** Goes on inside the page, or to the code for far targets. */
-const LEAP = ['const to = (s + imm) | 0;', 'if (((to - start) & pageMask) === 0) {', '  s = to;', '  continue;', '}', 'break far;'];
+const LEAP = [
+  'const to = (s + imm) | 0;',
+  'if (((to - start) & pageMask) === 0) {',
+  '  s = to;',
+  '  continue;',
+  '}',
+  'break far;',
+];
 
 function hotBranch(row: Instruction, s: Extract<Statement, { kind: 'branch' }>, imports: Set<string>): string[] {
   const l = new Lowering(row, imports);
@@ -277,15 +301,29 @@ function coldEntry(row: Instruction, imports: Set<string>): string {
 }
 
 const RELOAD = [
-  'left = io[4];', 's = io[5];', 'start = io[6];', 'delta = io[7];', 'pageHi = io[9];', 'readBank = io[10];', 'writeBank = io[11];', 'executeBank = io[12];',
+  'left = io[4];',
+  's = io[5];',
+  'start = io[6];',
+  'delta = io[7];',
+  'pageHi = io[9];',
+  'readBank = io[10];',
+  'writeBank = io[11];',
+  'executeBank = io[12];',
 ];
-const settle = (event: string, length: string): string[] => [`exit = boundary.settle(${event}, ${length});`, 'if (exit >= 0) return exit as Exit;', ...RELOAD, 'continue;'];
+const settle = (event: string, length: string): string[] => [
+  `exit = boundary.settle(${event}, ${length});`,
+  'if (exit >= 0) return exit as Exit;',
+  ...RELOAD,
+  'continue;',
+];
 
 /** The whole of src/generated/ts-core.ts. */
 export function generateTsCore(): string {
   const imports = new Set<string>();
   const hot = INSTRUCTIONS.filter(isHot);
-  const cold = INSTRUCTIONS.filter((row) => !isHot(row) || row.statement.kind === 'load' || row.statement.kind === 'store');
+  const cold = INSTRUCTIONS.filter(
+    (row) => !isHot(row) || row.statement.kind === 'load' || row.statement.kind === 'store',
+  );
   const cases = hot.map((row) => `case ${row.index}: { // ${row.name}\n${indent(prune(hotBody(row, imports)), 1)}\n}`);
   const table = cold.map((row) => coldEntry(row, imports));
   const text = `// Generated by build/generate-ts.ts from src/isa. Do not edit.

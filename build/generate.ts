@@ -1,8 +1,8 @@
 import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { csrSource, decodeSource, fusedSource, interpreterSource, layoutSource } from './generate-as.ts';
-import { generateTsCore } from './generate-ts.ts';
 import { jitFloatSource, jitLayoutSource } from './generate-jit.ts';
+import { generateTsCore } from './generate-ts.ts';
 
 /** Writes what is derived from src/isa: the generated parts of assembly/ and src/. @param root the project's folder */
 export function generate(root: string): void {

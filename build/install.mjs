@@ -13,7 +13,9 @@ const OLDEST_NODE = [20, 11];
 export function checkNode() {
   const [major, minor] = process.versions.node.split('.').map(Number);
   if (major > OLDEST_NODE[0] || (major === OLDEST_NODE[0] && minor >= OLDEST_NODE[1])) return;
-  process.stderr.write(`hindsight: Node ${process.versions.node} is too old; ${OLDEST_NODE.join('.')} or newer is needed\n`);
+  process.stderr.write(
+    `hindsight: Node ${process.versions.node} is too old; ${OLDEST_NODE.join('.')} or newer is needed\n`,
+  );
   process.exit(1);
 }
 
@@ -29,7 +31,12 @@ const packagesOf = (file) => {
 function installed() {
   const here = packagesOf(join(root, 'node_modules/.package-lock.json'));
   const wanted = packagesOf(join(root, 'package-lock.json'));
-  return here !== undefined && Object.entries(wanted ?? {}).every(([path, { version, optional }]) => path === '' || optional || here[path]?.version === version);
+  return (
+    here !== undefined &&
+    Object.entries(wanted ?? {}).every(
+      ([path, { version, optional }]) => path === '' || optional || here[path]?.version === version,
+    )
+  );
 }
 
 /** Runs `npm ci` unless node_modules is as the lock file says. Its output goes to stderr. */
@@ -38,8 +45,13 @@ export function installPackages() {
   process.stderr.write('hindsight: installing npm packages …\n');
   const npm = process.env.npm_execpath;
   const [command, args] = npm?.endsWith('.js') ? [process.execPath, [npm]] : ['npm', []];
-  const done = spawnSync(command, [...args, 'ci', '--no-fund', '--no-audit', '--loglevel=error'], { cwd: root, stdio: ['ignore', 2, 2] });
+  const done = spawnSync(command, [...args, 'ci', '--no-fund', '--no-audit', '--loglevel=error'], {
+    cwd: root,
+    stdio: ['ignore', 2, 2],
+  });
   if (done.status === 0) return;
-  process.stderr.write(`hindsight: npm ci failed${done.error ? `: ${done.error.message}` : ''}; its messages are above. Is there a network?\n`);
+  process.stderr.write(
+    `hindsight: npm ci failed${done.error ? `: ${done.error.message}` : ''}; its messages are above. Is there a network?\n`,
+  );
   process.exit(1);
 }

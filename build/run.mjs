@@ -16,7 +16,15 @@ const esbuild = await import('esbuild');
 const entry = resolve(file);
 const outfile = join(root, 'build/out/run', `${relative(root, entry).replace(/[^\w.-]+/g, '-')}.mjs`);
 await esbuild.build({
-  entryPoints: [entry], outfile, bundle: true, platform: 'node', target: 'node20', format: 'esm', packages: 'external', sourcemap: 'inline', logLevel: 'error',
+  entryPoints: [entry],
+  outfile,
+  bundle: true,
+  platform: 'node',
+  target: 'node20',
+  format: 'esm',
+  packages: 'external',
+  sourcemap: 'inline',
+  logLevel: 'error',
 });
 await esbuild.stop();
 process.argv = [process.argv[0], outfile, ...args];

@@ -19,7 +19,14 @@ mkdirSync(join(root, 'build/out'), { recursive: true });
 rmSync(report, { force: true });
 const run = spawnSync(
   process.execPath,
-  [join(root, 'node_modules/vitest/vitest.mjs'), 'run', '--reporter=default', '--reporter=json', `--outputFile.json=${report}`, ...process.argv.slice(2)],
+  [
+    join(root, 'node_modules/vitest/vitest.mjs'),
+    'run',
+    '--reporter=default',
+    '--reporter=json',
+    `--outputFile.json=${report}`,
+    ...process.argv.slice(2),
+  ],
   { cwd: root, stdio: 'inherit' },
 );
 
@@ -32,7 +39,9 @@ try {
   process.exit(1);
 }
 // A file that could not even be loaded has no failed test of its own, yet it failed.
-const unloaded = counts.testResults.filter((file) => file.status === 'failed' && !file.assertionResults.some((t) => t.status === 'failed')).length;
+const unloaded = counts.testResults.filter(
+  (file) => file.status === 'failed' && !file.assertionResults.some((t) => t.status === 'failed'),
+).length;
 let failed = counts.numFailedTests + unloaded;
 if (failed === 0 && run.status !== 0) failed = 1;
 const skipped = counts.numPendingTests + (counts.numTodoTests ?? 0);

@@ -1,6 +1,5 @@
-import { leavesOf, type Expr, type Leaf } from '../src/isa/semantics.ts';
-import { FUNCTIONS } from '../src/isa/semantics.ts';
 import type { Instruction } from '../src/isa/instruction.ts';
+import { type Expr, FUNCTIONS, type Leaf, leavesOf } from '../src/isa/semantics.ts';
 
 /** Half of a 64-bit value. */
 type Half = 'lo' | 'hi';
@@ -263,7 +262,9 @@ export class Lowering {
       case 'clz':
         return half === 'hi' ? '0' : `${this.hi(x)} === 0 ? 32 + Math.clz32(${this.lo(x)}) : Math.clz32(${this.hi(x)})`;
       case 'ctz':
-        return half === 'hi' ? '0' : `${this.lo(x)} === 0 ? 32 + ${need('ctz32')}(${this.hi(x)}) : ctz32(${this.lo(x)})`;
+        return half === 'hi'
+          ? '0'
+          : `${this.lo(x)} === 0 ? 32 + ${need('ctz32')}(${this.hi(x)}) : ctz32(${this.lo(x)})`;
       case 'popcnt':
         return half === 'hi' ? '0' : `${need('popcnt32')}(${this.lo(x)}) + popcnt32(${this.hi(x)})`;
       case 'clz32':
@@ -289,7 +290,13 @@ export class Lowering {
   }
 
   /** Calls something that leaves a pair in `from`, once, and names both halves. */
-  private pair(name: string, args: readonly Expr[], half: Half, statement: () => string, from: readonly [string, string]): string {
+  private pair(
+    name: string,
+    args: readonly Expr[],
+    half: Half,
+    statement: () => string,
+    from: readonly [string, string],
+  ): string {
     const key = `call${name}${JSON.stringify(args, (_k, v: unknown) => (typeof v === 'bigint' ? `${v}n` : v))}`;
     if (!this.known.has(`lo${key}`)) {
       this.lines.push(statement());
@@ -301,8 +308,11 @@ export class Lowering {
 
   private helper(name: string, args: readonly Expr[], half: Half): string {
     this.imports.add(name);
-    const operands = PURE_HELPERS_OF_LOW.includes(name) ? args.map((a) => this.lo(a)) : args.flatMap((a) => [this.lo(a), this.hi(a)]);
-    if (UNARY_HELPERS.includes(name) && args.length !== 1) throw new Error(`${this.row.name}: ${name} takes one operand`);
+    const operands = PURE_HELPERS_OF_LOW.includes(name)
+      ? args.map((a) => this.lo(a))
+      : args.flatMap((a) => [this.lo(a), this.hi(a)]);
+    if (UNARY_HELPERS.includes(name) && args.length !== 1)
+      throw new Error(`${this.row.name}: ${name} takes one operand`);
     return this.pair(name, args, half, () => `${name}(${operands.join(', ')});`, ['io[0]', 'io[1]']);
   }
 
@@ -310,10 +320,18 @@ export class Lowering {
     const { fp } = FUNCTIONS[name];
     if (!fp) throw new Error(`${this.row.name}: ${name} has no signature`);
     const word = /^[iu]32_/.test(name);
-    const operands = fp.args.flatMap((type, i) => (type === 'f32' || word ? [this.lo(args[i])] : [this.lo(args[i]), this.hi(args[i])]));
+    const operands = fp.args.flatMap((type, i) =>
+      type === 'f32' || word ? [this.lo(args[i])] : [this.lo(args[i]), this.hi(args[i])],
+    );
     if (fp.rm) operands.push(this.lo(args[fp.args.length]));
-    return this.pair(name, args, half, () => {
-      return `fp.flags = 0;\nfp.inexactAlready = (m32[h + FFLAGS] & 1) !== 0;\nfp.${camel(name)}(${operands.join(', ')});\nm32[h + FFLAGS] |= fp.flags;`;
-    }, ['fp.lo', 'fp.hi']);
+    return this.pair(
+      name,
+      args,
+      half,
+      () => {
+        return `fp.flags = 0;\nfp.inexactAlready = (m32[h + FFLAGS] & 1) !== 0;\nfp.${camel(name)}(${operands.join(', ')});\nm32[h + FFLAGS] |= fp.flags;`;
+      },
+      ['fp.lo', 'fp.hi'],
+    );
   }
 }

@@ -1,42 +1,97 @@
 /** Import directions of the rooms, and names that only a host's rooms may use. */
 import { readdirSync, readFileSync } from 'node:fs';
-import { join, normalize, dirname, sep } from 'node:path';
+import { dirname, join, normalize, sep } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import ts from 'typescript';
 import { describe, expect, test } from 'vitest';
 
 const SRC = fileURLToPath(new URL('../src', import.meta.url));
-const files = readdirSync(SRC, { recursive: true, encoding: 'utf8' }).filter((name) => name.endsWith('.ts')).map((name) => name.split(sep).join('/'));
-const parsed = new Map(files.map((name) => [name, ts.createSourceFile(name, readFileSync(join(SRC, name), 'utf8'), ts.ScriptTarget.Latest, true)]));
+const files = readdirSync(SRC, { recursive: true, encoding: 'utf8' })
+  .filter((name) => name.endsWith('.ts'))
+  .map((name) => name.split(sep).join('/'));
+const parsed = new Map(
+  files.map((name) => [
+    name,
+    ts.createSourceFile(name, readFileSync(join(SRC, name), 'utf8'), ts.ScriptTarget.Latest, true),
+  ]),
+);
 /** `host` is two rooms and a corner that both share. */
-const roomOf = (file: string): string => file.split('/').slice(0, file.startsWith('host/') ? 2 : 1).join('/');
+const roomOf = (file: string): string =>
+  file
+    .split('/')
+    .slice(0, file.startsWith('host/') ? 2 : 1)
+    .join('/');
 
 /** What a room may take values from: an arrow to another room, or to one file in it. Types may come from anywhere. */
 const ARROWS: Record<string, readonly string[]> = {
+  bytes: [],
   isa: [],
   generated: ['core', 'isa'],
   core: ['generated', 'isa'],
   jit: ['core', 'generated', 'isa'],
-  storage: ['machine/state.ts'],
-  devices: ['machine/state.ts', 'storage'],
+  storage: ['bytes'],
+  devices: ['bytes', 'storage'],
   firmware: [],
   guest: [],
-  record: ['machine/checksum.ts', 'machine/compress.ts'],
-  machine: ['core', 'devices', 'firmware', 'isa', 'jit', 'record', 'storage'],
-  timeline: ['isa', 'machine', 'record'],
-  debug: ['core', 'isa', 'machine', 'record', 'timeline'],
+  record: ['bytes'],
+  machine: ['bytes', 'core', 'devices', 'firmware', 'isa', 'jit', 'record', 'storage'],
+  timeline: ['bytes', 'isa', 'machine', 'record'],
+  symbols: [],
+  linux: ['debug', 'symbols'],
+  debug: ['bytes', 'core', 'isa', 'linux', 'machine', 'record', 'symbols', 'timeline'],
   'host/room.ts': [],
-  'index.ts': ['host/room.ts', 'machine', 'record', 'storage', 'timeline'],
-  'host/node': ['debug', 'guest', 'host/room.ts', 'index.ts', 'record', 'storage', 'timeline'],
+  'index.ts': ['bytes', 'host/room.ts', 'machine', 'record', 'storage', 'timeline'],
+  'host/node': [
+    'bytes',
+    'debug',
+    'guest',
+    'host/room.ts',
+    'index.ts',
+    'linux',
+    'record',
+    'storage',
+    'symbols',
+    'timeline',
+  ],
   'host/browser': ['host/room.ts', 'machine'],
-  cli: ['debug', 'guest', 'host/node', 'host/room.ts', 'isa', 'machine', 'record', 'timeline'],
+  cli: ['bytes', 'debug', 'guest', 'host/node', 'host/room.ts', 'isa', 'machine', 'record', 'timeline'],
   web: ['guest', 'host/browser'],
 };
-const PACKAGES: Record<string, RegExp> = { cli: /^(node:|commander$)/, 'host/node': /^(node:|comlink$)/, 'host/browser': /^comlink$/, web: /^(@xterm\/xterm|comlink)/ };
+const PACKAGES: Record<string, RegExp> = {
+  cli: /^(node:|commander$)/,
+  'host/node': /^(node:|comlink$)/,
+  'host/browser': /^comlink$/,
+  web: /^(@xterm\/xterm|comlink)/,
+};
 /** Clocks, randomness, processes, modules of a runtime, pages. */
 const HOSTLY = new Set([
-  'Date', 'performance', 'crypto', 'process', 'Buffer', 'require', 'setTimeout', 'setInterval', 'setImmediate', 'queueMicrotask', 'requestAnimationFrame', 'document', 'window',
-  'navigator', 'location', 'localStorage', 'indexedDB', 'caches', 'fetch', 'XMLHttpRequest', 'WebSocket', 'Worker', 'self', 'postMessage', 'console', 'Deno', 'Bun',
+  'Date',
+  'performance',
+  'crypto',
+  'process',
+  'Buffer',
+  'require',
+  'setTimeout',
+  'setInterval',
+  'setImmediate',
+  'queueMicrotask',
+  'requestAnimationFrame',
+  'document',
+  'window',
+  'navigator',
+  'location',
+  'localStorage',
+  'indexedDB',
+  'caches',
+  'fetch',
+  'XMLHttpRequest',
+  'WebSocket',
+  'Worker',
+  'self',
+  'postMessage',
+  'console',
+  'Deno',
+  'Bun',
 ]);
 const HOST_ROOMS = /^(host|cli|web)\//;
 
@@ -53,14 +108,28 @@ function imports(file: string): Import[] {
     if (ts.isImportDeclaration(node)) {
       const clause = node.importClause;
       const named = clause?.namedBindings;
-      const values = !clause?.isTypeOnly && (clause?.name !== undefined || named === undefined || ts.isNamespaceImport(named) || named.elements.some((e) => !e.isTypeOnly));
+      const values =
+        !clause?.isTypeOnly &&
+        (clause?.name !== undefined ||
+          named === undefined ||
+          ts.isNamespaceImport(named) ||
+          named.elements.some((e) => !e.isTypeOnly));
       if (values) target = node.moduleSpecifier;
     } else if (ts.isExportDeclaration(node) && !node.isTypeOnly) {
       const clause = node.exportClause;
-      if (clause === undefined || ts.isNamespaceExport(clause) || clause.elements.some((e) => !e.isTypeOnly)) target = node.moduleSpecifier;
-    } else if (ts.isCallExpression(node) && node.expression.kind === ts.SyntaxKind.ImportKeyword) target = node.arguments[0];
+      if (clause === undefined || ts.isNamespaceExport(clause) || clause.elements.some((e) => !e.isTypeOnly))
+        target = node.moduleSpecifier;
+    } else if (ts.isCallExpression(node) && node.expression.kind === ts.SyntaxKind.ImportKeyword)
+      target = node.arguments[0];
     if (target !== undefined && ts.isStringLiteralLike(target)) {
-      found.push({ from: file, to: target.text.startsWith('.') ? normalize(join(dirname(file), target.text)).split(sep).join('/') : `package ${target.text}` });
+      found.push({
+        from: file,
+        to: target.text.startsWith('.')
+          ? normalize(join(dirname(file), target.text))
+              .split(sep)
+              .join('/')
+          : `package ${target.text}`,
+      });
     }
     ts.forEachChild(node, visit);
   };
@@ -74,7 +143,16 @@ function globals(file: string): string[] {
   const declared = new Set<string>();
   const used: string[] = [];
   const visit = (node: ts.Node): void => {
-    if ((ts.isVariableDeclaration(node) || ts.isParameter(node) || ts.isFunctionDeclaration(node) || ts.isClassDeclaration(node) || ts.isImportSpecifier(node) || ts.isBindingElement(node)) && node.name && ts.isIdentifier(node.name)) {
+    if (
+      (ts.isVariableDeclaration(node) ||
+        ts.isParameter(node) ||
+        ts.isFunctionDeclaration(node) ||
+        ts.isClassDeclaration(node) ||
+        ts.isImportSpecifier(node) ||
+        ts.isBindingElement(node)) &&
+      node.name &&
+      ts.isIdentifier(node.name)
+    ) {
       declared.add(node.name.text);
     }
     if (ts.isPropertyAccessExpression(node)) {
@@ -85,7 +163,14 @@ function globals(file: string): string[] {
     if (ts.isTypeNode(node) && !ts.isExpressionWithTypeArguments(node)) return;
     if (ts.isIdentifier(node)) {
       const p = node.parent;
-      const key = (ts.isPropertyAssignment(p) || ts.isMethodDeclaration(p) || ts.isPropertyDeclaration(p) || ts.isPropertySignature(p) || ts.isMethodSignature(p) || ts.isGetAccessor(p)) && p.name === node;
+      const key =
+        (ts.isPropertyAssignment(p) ||
+          ts.isMethodDeclaration(p) ||
+          ts.isPropertyDeclaration(p) ||
+          ts.isPropertySignature(p) ||
+          ts.isMethodSignature(p) ||
+          ts.isGetAccessor(p)) &&
+        p.name === node;
       if (!key) used.push(node.text);
     }
     ts.forEachChild(node, visit);
@@ -107,18 +192,27 @@ describe('rooms', () => {
       for (const { to } of imports(file)) {
         if (to.startsWith('package ')) {
           if (!PACKAGES[room]?.test(to.slice(8))) wrong.push(`${file} → ${to}`);
-        } else if (roomOf(to) !== room && to !== '../package.json' && !ARROWS[room].some((arrow) => arrow === to || arrow === roomOf(to))) wrong.push(`${file} → ${to}`);
+        } else if (
+          roomOf(to) !== room &&
+          to !== '../package.json' &&
+          !ARROWS[room].some((arrow) => arrow === to || arrow === roomOf(to))
+        )
+          wrong.push(`${file} → ${to}`);
       }
     }
     expect(wrong).toEqual([]);
   });
 
   test('inside name no clock, randomness, process or page', () => {
-    const wrong = files.filter((file) => !HOST_ROOMS.test(file)).flatMap((file) => globals(file).map((name) => `${file}: ${name}`));
+    const wrong = files
+      .filter((file) => !HOST_ROOMS.test(file))
+      .flatMap((file) => globals(file).map((name) => `${file}: ${name}`));
     expect(wrong).toEqual([]);
   });
 
   test('outside do, which shows that such names are found', () => {
-    expect(files.filter((file) => HOST_ROOMS.test(file)).flatMap(globals)).toEqual(expect.arrayContaining(['process', 'performance', 'crypto', 'document']));
+    expect(files.filter((file) => HOST_ROOMS.test(file)).flatMap(globals)).toEqual(
+      expect.arrayContaining(['process', 'performance', 'crypto', 'document']),
+    );
   });
 });

@@ -1,10 +1,10 @@
-import { createJitCore, type JitCore, type JitOptions } from '../../src/jit/core.ts';
-import { createWasmCore } from '../../src/core/wasm/core.ts';
 import type { Core, CoreHost } from '../../src/core/core.ts';
+import { createWasmCore } from '../../src/core/wasm/core.ts';
 import { EXTENSIONS } from '../../src/isa/instruction.ts';
 import { RAM_BASE } from '../../src/isa/layout.ts';
-import { HartState, extensionBits } from '../../src/machine/hart-state.ts';
-import { MachineMemory } from '../../src/machine/memory.ts';
+import { createJitCore, type JitCore, type JitOptions } from '../../src/jit/core.ts';
+import { extensionBits, HartState } from '../../src/machine/memory/hart-state.ts';
+import { MachineMemory } from '../../src/machine/memory/memory.ts';
 
 /** A hart in M-mode over bare memory: no devices, no firmware. */
 export interface Rig {
@@ -16,7 +16,12 @@ export interface Rig {
 const NOTHING: CoreHost = { mmioRead: () => false, mmioWrite: () => false };
 
 /** Puts a program at the start of RAM, under a core. */
-export function rig<K extends 'wasm' | 'jit'>(kind: K, program: Uint8Array, ramSize: number, options?: JitOptions): Rig & { core: K extends 'jit' ? JitCore : Core } {
+export function rig<K extends 'wasm' | 'jit'>(
+  kind: K,
+  program: Uint8Array,
+  ramSize: number,
+  options?: JitOptions,
+): Rig & { core: K extends 'jit' ? JitCore : Core } {
   const memory = new MachineMemory(ramSize);
   memory.setMachine64('ramSize', BigInt(ramSize));
   memory.setMachine64('extensions', extensionBits(EXTENSIONS));

@@ -6,7 +6,13 @@ export type KeyPiece = { readonly bytes: Uint8Array } | { readonly action: Escap
 
 const CTRL_A = 0x01;
 const ACTIONS: Readonly<Record<string, EscapeAction>> = {
-  h: 'help', '?': 'help', x: 'quit', c: 'pause', s: 'stats', '[': 'back', ']': 'forward',
+  h: 'help',
+  '?': 'help',
+  x: 'quit',
+  c: 'pause',
+  s: 'stats',
+  '[': 'back',
+  ']': 'forward',
 };
 
 /** The keys as shown by Ctrl-A h. */

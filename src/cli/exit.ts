@@ -46,7 +46,8 @@ const SYSTEM_TEXT: Readonly<Record<string, string>> = {
   EADDRINUSE: 'the address is in use; choose another port',
 };
 
-const isSystemError = (error: Error): error is SystemError => typeof (error as SystemError).code === 'string' && 'syscall' in error;
+const isSystemError = (error: Error): error is SystemError =>
+  typeof (error as SystemError).code === 'string' && 'syscall' in error;
 
 /** The one line that stands for an error, without the program's name. */
 export function describeError(error: unknown): string {
@@ -57,7 +58,10 @@ export function describeError(error: unknown): string {
   }
   // What to bring instead of a guest is a list, and told as one.
   if (error.name === 'GuestBuildError') return error.message;
-  return error.message.split('\n').filter((line) => line.trim() !== '').join(' ');
+  return error.message
+    .split('\n')
+    .filter((line) => line.trim() !== '')
+    .join(' ');
 }
 
 /** Errors of the library that are not plain failures. */

@@ -1,4 +1,11 @@
-import { buildDisk, buildGuest, type GuestBuildOptions, type GuestDisk, type GuestImages, type GuestProgress } from '../host/node/guest/index.ts';
+import {
+  buildDisk,
+  buildGuest,
+  type GuestBuildOptions,
+  type GuestDisk,
+  type GuestImages,
+  type GuestProgress,
+} from '../host/node/guest/index.ts';
 import { ProgressLine } from './progress.ts';
 import { formatBytes } from './values.ts';
 
@@ -26,7 +33,8 @@ async function shown<T>(what: string, quiet: boolean, make: (options: GuestBuild
     return await make({
       onProgress: (progress) => {
         now = progressText(progress);
-        if (!quiet && !process.stderr.isTTY && phase !== progress.phase) process.stderr.write(`hindsight: ${what}: ${PHASE[progress.phase]} …\n`);
+        if (!quiet && !process.stderr.isTTY && phase !== progress.phase)
+          process.stderr.write(`hindsight: ${what}: ${PHASE[progress.phase]} …\n`);
         phase = progress.phase;
       },
     });

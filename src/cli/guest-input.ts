@@ -1,5 +1,5 @@
 import { StdinEncoder } from '../guest/exec-stream.ts';
-import type { Machine } from '../machine/machine.ts';
+import type { Machine } from '../machine/session/machine.ts';
 import { EVENT } from '../record/door.ts';
 
 /** Bytes waiting for the guest at which reading pauses, and goes on. */

@@ -1,11 +1,11 @@
 import { readFile } from 'node:fs/promises';
-import { FileBackend } from '../host/node/disk.ts';
 import { bootWords, COMMAND_LINE_LIMIT, type GuestBoot } from '../guest/cmdline.ts';
 import { commandArchive } from '../guest/initramfs.ts';
-import { type CoreKind, CORES } from '../machine/cores.ts';
+import { FileBackend } from '../host/node/disk.ts';
 import { MAX_HARTS } from '../isa/layout.ts';
-import { parseMemory } from '../machine/config.ts';
-import type { DiskOption, HardwareOptions, NamedBytes } from '../machine/options.ts';
+import { parseMemory } from '../machine/board/config.ts';
+import { CORES, type CoreKind } from '../machine/engine/cores.ts';
+import type { DiskOption, HardwareOptions, NamedBytes } from '../machine/session/options.ts';
 import { CliError, UsageError } from './exit.ts';
 import { provideDisk, provideGuest } from './guest-build.ts';
 import { parseChoice, parseInteger } from './values.ts';
@@ -46,16 +46,22 @@ export interface CheckedFlags {
 
 /** @throws UsageError, ConfigError naming the flag and what was expected */
 export function checkMachineFlags(flags: MachineFlags): CheckedFlags {
-  if (flags.seed !== undefined && flags.chaos !== undefined) throw new UsageError('--chaos SEED is a seed already; leave --seed away');
+  if (flags.seed !== undefined && flags.chaos !== undefined)
+    throw new UsageError('--chaos SEED is a seed already; leave --seed away');
   const chosen = flags.chaos ?? flags.seed;
-  if (flags.initrd !== undefined && flags.kernel === undefined) throw new UsageError('--initrd needs --kernel: the modules in it belong to one kernel');
-  if (flags.kernel === NO_KERNEL && flags.firmware === undefined) throw new UsageError('--kernel none leaves nothing to run; add --firmware FILE, a program for machine mode');
-  if (flags.initrd !== undefined && flags.kernel === NO_KERNEL) throw new UsageError('--initrd needs a kernel; --kernel none is none');
+  if (flags.initrd !== undefined && flags.kernel === undefined)
+    throw new UsageError('--initrd needs --kernel: the modules in it belong to one kernel');
+  if (flags.kernel === NO_KERNEL && flags.firmware === undefined)
+    throw new UsageError('--kernel none leaves nothing to run; add --firmware FILE, a program for machine mode');
+  if (flags.initrd !== undefined && flags.kernel === NO_KERNEL)
+    throw new UsageError('--initrd needs a kernel; --kernel none is none');
   return {
     memory: parseMemory(flags.mem),
     harts: parseInteger('--harts', flags.harts, 1, MAX_HARTS),
     ...parseCore(flags.core),
-    ...(chosen !== undefined && { seed: parseInteger(flags.chaos === undefined ? '--seed' : '--chaos', chosen, 0, MAX_SEED) }),
+    ...(chosen !== undefined && {
+      seed: parseInteger(flags.chaos === undefined ? '--seed' : '--chaos', chosen, 0, MAX_SEED),
+    }),
     chaos: flags.chaos !== undefined,
   };
 }
@@ -87,7 +93,8 @@ async function openDisks(flags: MachineFlags): Promise<{ disks: DiskOption[]; ro
     disks.push({ file: built.disk, backend: new FileBackend(built.disk, built.manifest.files[0]?.sha256) });
     root ??= `/dev/vd${String.fromCharCode(0x61 + index)}`;
   }
-  if (root !== undefined && disks.length === 0) throw new UsageError(`--root ${root}: there is no disk; add --disk ${BUILT_DISK}, or --disk FILE`);
+  if (root !== undefined && disks.length === 0)
+    throw new UsageError(`--root ${root}: there is no disk; add --disk ${BUILT_DISK}, or --disk FILE`);
   return { disks, ...(root !== undefined && { root }) };
 }
 
@@ -95,7 +102,11 @@ async function openDisks(flags: MachineFlags): Promise<{ disks: DiskOption[]; ro
  * Opens the files that the flags name, and makes the guest where none is named.
  * @param boot what the guest's /init is asked to do @returns what to build the machine from
  */
-export async function openHardware(flags: MachineFlags, checked: CheckedFlags, boot: GuestBoot): Promise<HardwareOptions> {
+export async function openHardware(
+  flags: MachineFlags,
+  checked: CheckedFlags,
+  boot: GuestBoot,
+): Promise<HardwareOptions> {
   const own = flags.kernel !== undefined;
   const firmware = flags.firmware === undefined ? {} : { firmware: await readNamed(flags.firmware) };
   const kernel = own && flags.kernel !== NO_KERNEL ? await readNamed(flags.kernel!) : undefined;
@@ -107,14 +118,22 @@ export async function openHardware(flags: MachineFlags, checked: CheckedFlags, b
   const added = flags.append ?? '';
   const lineFor = (words: readonly string[]): string =>
     // A kernel of the user's is told what the user says; /init's words matter only where that /init is.
-    (own ? [added || PLAIN_COMMAND_LINE, ...(boot.exec === undefined ? [] : words)] : [guest!.commandLine, added, ...words]).filter((word) => word !== '').join(' ');
+    (own
+      ? [added || PLAIN_COMMAND_LINE, ...(boot.exec === undefined ? [] : words)]
+      : [guest!.commandLine, added, ...words]
+    )
+      .filter((word) => word !== '')
+      .join(' ');
   let append = lineFor(wordsFor(asked));
   let withCommand = image;
   if (boot.exec !== undefined && image !== undefined && tooLong(append)) {
     append = lineFor(wordsFor({ ...asked, exec: '' }));
     withCommand = { file: image.file, bytes: Buffer.concat([image.bytes, commandArchive(boot.exec)]) };
   }
-  if (tooLong(append)) throw new CliError(`--append: the kernel's command line of ${Buffer.byteLength(append)} bytes is too long; it keeps ${COMMAND_LINE_LIMIT - 1}`);
+  if (tooLong(append))
+    throw new CliError(
+      `--append: the kernel's command line of ${Buffer.byteLength(append)} bytes is too long; it keeps ${COMMAND_LINE_LIMIT - 1}`,
+    );
   return {
     memory: checked.memory,
     harts: checked.harts,

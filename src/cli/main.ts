@@ -1,17 +1,31 @@
 import { CommanderError } from 'commander';
-import { describeError, EXIT, CliError, statusOf, UsageError } from './exit.ts';
+import { CliError, describeError, EXIT, statusOf, type UsageError } from './exit.ts';
 import { createProgram, usageError } from './program.ts';
 import { VERSION } from './version.ts';
 
 /** Errors of ours that a user can cause; anything else is a bug and says so. */
-const EXPECTED = new Set(['LoadError', 'ConfigError', 'DiskFileError', 'StateError', 'DivergenceError', 'RecordingError', 'RecordFileError', 'ImageMissingError', 'GuestBuildError', 'RangeError']);
+const EXPECTED = new Set([
+  'LoadError',
+  'ConfigError',
+  'DiskFileError',
+  'StateError',
+  'DivergenceError',
+  'RecordingError',
+  'RecordFileError',
+  'ImageMissingError',
+  'GuestBuildError',
+  'RangeError',
+]);
 
 const expected = (error: unknown): boolean =>
-  error instanceof CliError || (error instanceof Error && (EXPECTED.has(error.name) || ('code' in error && 'syscall' in error)));
+  error instanceof CliError ||
+  (error instanceof Error && (EXPECTED.has(error.name) || ('code' in error && 'syscall' in error)));
 
 /** Shows an error in one line on standard error. */
 function complain(error: unknown): void {
-  const line = expected(error) ? describeError(error) : `internal error: ${describeError(error)} (HINDSIGHT_DEBUG=1 shows where)`;
+  const line = expected(error)
+    ? describeError(error)
+    : `internal error: ${describeError(error)} (HINDSIGHT_DEBUG=1 shows where)`;
   process.stderr.write(`hindsight: ${line}\n`);
   if (process.env.HINDSIGHT_DEBUG === '1' && error instanceof Error) process.stderr.write(`${error.stack}\n`);
 }

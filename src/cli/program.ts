@@ -1,5 +1,4 @@
 import { Command, type CommanderError } from 'commander';
-import { EXIT, UsageError } from './exit.ts';
 import type { BranchFlags } from './commands/branch.ts';
 import type { DebugFlags } from './commands/debug.ts';
 import type { GuestBuildFlags } from './commands/guest.ts';
@@ -7,6 +6,7 @@ import type { InfoFlags } from './commands/info.ts';
 import type { ReplayFlags } from './commands/replay.ts';
 import type { RunFlags } from './commands/run.ts';
 import type { WebFlags } from './commands/web.ts';
+import { EXIT, UsageError } from './exit.ts';
 
 const collect = (value: string, before: string[] = []): string[] => [...before, value];
 
@@ -39,7 +39,9 @@ function recorderFlags(command: Command, what: string): Command {
 /** The whole command line. Commands are loaded when they are used. @param finish takes the exit status of the command that ran */
 export function createProgram(version: string, finish: (status: number) => void): Command {
   const program = new Command('hindsight')
-    .description('A computer you can rewind: a 64-bit RISC-V machine that boots Debian, records what enters it, and goes back to any instruction.')
+    .description(
+      'A computer you can rewind: a 64-bit RISC-V machine that boots Debian, records what enters it, and goes back to any instruction.',
+    )
     .version(version, '-V, --version', 'print the version')
     .helpOption('-h, --help', 'show this help')
     .helpCommand('help [command]', 'show help for a command')
@@ -48,32 +50,88 @@ export function createProgram(version: string, finish: (status: number) => void)
   const quiet = (command: Command): Command => command.option('-q, --quiet', 'nothing on standard error but errors');
   const json = (command: Command, what: string): Command => command.option('--json', what);
 
-  const run = recorderFlags(quiet(json(machineFlags(program.command('run').description('Boot the machine to a shell, or to run one command')), 'end with one line of JSON: instructions, times, MIPS, hash')), 'keep a recording in this file')
+  const run = recorderFlags(
+    quiet(
+      json(
+        machineFlags(program.command('run').description('Boot the machine to a shell, or to run one command')),
+        'end with one line of JSON: instructions, times, MIPS, hash',
+      ),
+    ),
+    'keep a recording in this file',
+  )
     .option('--exec <command>', "run this in the guest's shell, print its output only, and exit with its status")
     .option('--no-stdin', "give the guest's command no input")
-    .option('--clock <clock>', "host: idle time passes as on the wall; virtual: it is skipped. Shells run by host's, commands by virtual time")
+    .option(
+      '--clock <clock>',
+      "host: idle time passes as on the wall; virtual: it is skipped. Shells run by host's, commands by virtual time",
+    )
     .option('--timeout <time>', 'switch off after this time, such as 30s; exit status 124')
-    .option('--stats', 'end with what the translator did: its share of instructions, regions, compile time, ways out; in --json, too')
+    .option(
+      '--stats',
+      'end with what the translator did: its share of instructions, regions, compile time, ways out; in --json, too',
+    )
     .option('--dump-regions <file>', 'write guest code and the WebAssembly it became here, region by region');
   run.action(async (flags: RunFlags) => finish(await (await import('./commands/run.ts')).run(flags)));
 
-  const opens = (command: Command): Command => command
-    .option('--image <dir>', 'look here too for the files the machine was made from; may be repeated', collect)
-    .option('--core <core>', 'jit, wasm or ts: speed differs, results never');
-  quiet(json(opens(program.command('replay').description('Show a recorded session again, exactly').argument('<recording>', 'a file that run --record kept')), 'no console output; end with one line of JSON'))
+  const opens = (command: Command): Command =>
+    command
+      .option('--image <dir>', 'look here too for the files the machine was made from; may be repeated', collect)
+      .option('--core <core>', 'jit, wasm or ts: speed differs, results never');
+  quiet(
+    json(
+      opens(
+        program
+          .command('replay')
+          .description('Show a recorded session again, exactly')
+          .argument('<recording>', 'a file that run --record kept'),
+      ),
+      'no console output; end with one line of JSON',
+    ),
+  )
     .option('--verify', 'compare the state with the hashes in the recording; exit status 3 where it differs')
     .option('--until <instant>', 'stop here: instructions, 50%, guest time such as 2.5s, or event:7')
     .option('--speed <speed>', 'max, real (as fast as guest time went, idle time skipped), or a factor of it such as 4')
-    .action(async (file: string, flags: ReplayFlags) => finish(await (await import('./commands/replay.ts')).replay(file, flags)));
-  json(program.command('info').description('Tell what a recording holds').argument('<recording>', 'a file that run --record kept'), 'as JSON; with --events a line an event')
+    .action(async (file: string, flags: ReplayFlags) =>
+      finish(await (await import('./commands/replay.ts')).replay(file, flags)),
+    );
+  json(
+    program
+      .command('info')
+      .description('Tell what a recording holds')
+      .argument('<recording>', 'a file that run --record kept'),
+    'as JSON; with --events a line an event',
+  )
     .option('--events', 'every input with its instant')
-    .action(async (file: string, flags: InfoFlags) => finish(await (await import('./commands/info.ts')).info(file, flags)));
-  recorderFlags(quiet(opens(program.command('branch').description('Go on live from a past instant; the recording stays as it is').argument('<recording>', 'a file that run --record kept'))), 'keep a recording of the branch in this file')
+    .action(async (file: string, flags: InfoFlags) =>
+      finish(await (await import('./commands/info.ts')).info(file, flags)),
+    );
+  recorderFlags(
+    quiet(
+      opens(
+        program
+          .command('branch')
+          .description('Go on live from a past instant; the recording stays as it is')
+          .argument('<recording>', 'a file that run --record kept'),
+      ),
+    ),
+    'keep a recording of the branch in this file',
+  )
     .requiredOption('--at <instant>', 'where: instructions, 50%, guest time such as 2.5s, or event:7')
     .option('--timeout <time>', 'switch off after this time, such as 30s; exit status 124')
-    .action(async (file: string, flags: BranchFlags) => finish(await (await import('./commands/branch.ts')).branch(file, flags)));
-  recorderFlags(quiet(machineFlags(program.command('debug').description('Open a recording, or a live machine, in gdb or a DAP client, forwards and backwards').argument('[recording]', 'a file that run --record kept'))),
-    'keep a recording in this file: of the branch made while debugging, or of the live machine')
+    .action(async (file: string, flags: BranchFlags) =>
+      finish(await (await import('./commands/branch.ts')).branch(file, flags)),
+    );
+  recorderFlags(
+    quiet(
+      machineFlags(
+        program
+          .command('debug')
+          .description('Open a recording, or a live machine, in gdb or a DAP client, forwards and backwards')
+          .argument('[recording]', 'a file that run --record kept'),
+      ),
+    ),
+    'keep a recording in this file: of the branch made while debugging, or of the live machine',
+  )
     .option('--image <dir>', 'look here too for the files the machine was made from; may be repeated', collect)
     .option('--live', 'no recording: boot a machine, which runs while no debugger holds it')
     .option('--wait', 'with --live: do not start before a debugger says so')
@@ -82,7 +140,9 @@ export function createProgram(version: string, finish: (status: number) => void)
     .option('--dap [listen]', 'speak the Debug Adapter Protocol on standard input and output, or at [HOST:]PORT')
     .option('--symbols <file>', 'read symbols of this ELF file; may be repeated', collect)
     .option('--auto-branch', "a debugger's writes to the past start a branch; otherwise they are refused")
-    .action(async (file: string | undefined, flags: DebugFlags) => finish(await (await import('./commands/debug.ts')).debug(file, flags)));
+    .action(async (file: string | undefined, flags: DebugFlags) =>
+      finish(await (await import('./commands/debug.ts')).debug(file, flags)),
+    );
 
   const guest = program.command('guest').description('Build and list guest images');
   quiet(guest.command('build').description('Make the Debian guest: kernel, busybox, modules'))
@@ -90,17 +150,23 @@ export function createProgram(version: string, finish: (status: number) => void)
     .option('--mirror <url>', "Debian mirror; otherwise that of this machine's apt")
     .option('--rebuild', 'make it again although it is there')
     .action(async (flags: GuestBuildFlags) => finish(await (await import('./commands/guest.ts')).guestBuild(flags)));
-  json(guest.command('list').description('List the built images'), 'as JSON')
-    .action(async (flags: { json?: boolean }) => finish(await (await import('./commands/guest.ts')).guestList(flags)));
+  json(guest.command('list').description('List the built images'), 'as JSON').action(
+    async (flags: { json?: boolean }) => finish(await (await import('./commands/guest.ts')).guestList(flags)),
+  );
 
   quiet(program.command('web').description('Serve a page that runs the machine in the browser'))
     .option('--port <port>', '[HOST:]PORT to listen on', ':8080')
     .action(async (flags: WebFlags) => finish(await (await import('./commands/web.ts')).web(flags)));
 
-  json(program.command('doctor').description('Say whether everything the machine needs is here'), 'as JSON')
-    .action(async (flags: { json?: boolean }) => finish(await (await import('./commands/doctor.ts')).doctor(flags)));
+  json(program.command('doctor').description('Say whether everything the machine needs is here'), 'as JSON').action(
+    async (flags: { json?: boolean }) => finish(await (await import('./commands/doctor.ts')).doctor(flags)),
+  );
 
-  program.command('bench').description('Measure, beside QEMU where it is installed').allowUnknownOption().argument('[args...]')
+  program
+    .command('bench')
+    .description('Measure, beside QEMU where it is installed')
+    .allowUnknownOption()
+    .argument('[args...]')
     .action(async (args: string[]) => finish(await (await import('./commands/bench.ts')).bench(args)));
 
   for (const command of [program, guest, ...program.commands, ...guest.commands]) {
@@ -112,6 +178,9 @@ export function createProgram(version: string, finish: (status: number) => void)
 /** What commander refused, as the one line we show; undefined when it only printed help or the version. */
 export function usageError(error: CommanderError): UsageError | undefined {
   if (error.exitCode === EXIT.OK || error.code === 'commander.help') return undefined;
-  const line = error.message.replace(/^error: /, '').replace(/\s*\n\s*/g, ' ').trim();
+  const line = error.message
+    .replace(/^error: /, '')
+    .replace(/\s*\n\s*/g, ' ')
+    .trim();
   return new UsageError(`${line}; see hindsight --help`);
 }

@@ -1,6 +1,6 @@
 import { openRecordFile } from '../host/node/record-file.ts';
-import type { HostRoom } from '../machine/host-room.ts';
-import type { Machine, RunOptions } from '../machine/machine.ts';
+import type { HostRoom } from '../machine/session/host-room.ts';
+import type { Machine, RunOptions } from '../machine/session/machine.ts';
 import { LivePast } from '../timeline/live.ts';
 import { UsageError } from './exit.ts';
 import { parseSize } from './values.ts';
@@ -29,10 +29,13 @@ const MOST_PAST = 64 * 2 ** 30;
 /** @throws UsageError naming the flag and what was expected */
 export function checkRecorderFlags(flags: RecorderFlags): CheckedRecorder {
   const { record, embed = false, checkpoints = false } = flags;
-  if (record === undefined && embed) throw new UsageError('--embed puts the images into the recording; name its file with --record FILE');
-  if (record === undefined && checkpoints) throw new UsageError('--checkpoints go into the recording; name its file with --record FILE');
+  if (record === undefined && embed)
+    throw new UsageError('--embed puts the images into the recording; name its file with --record FILE');
+  if (record === undefined && checkpoints)
+    throw new UsageError('--checkpoints go into the recording; name its file with --record FILE');
   const budget = flags.past === '0' ? 0 : parseSize('--past', flags.past, LEAST_PAST, MOST_PAST);
-  if (checkpoints && budget === 0) throw new UsageError('--checkpoints are taken of the past that --past 0 switches off; leave one of them away');
+  if (checkpoints && budget === 0)
+    throw new UsageError('--checkpoints are taken of the past that --past 0 switches off; leave one of them away');
   return { ...(record !== undefined && { file: record }), embed, checkpoints, budget };
 }
 
@@ -42,6 +45,10 @@ export function recorderOptions({ file, embed }: CheckedRecorder): Pick<RunOptio
 }
 
 /** Keeps the past of a machine that is about to run, unless that is switched off. */
-export function keepPast(machine: Machine, room: HostRoom, { budget, checkpoints }: CheckedRecorder): LivePast | undefined {
+export function keepPast(
+  machine: Machine,
+  room: HostRoom,
+  { budget, checkpoints }: CheckedRecorder,
+): LivePast | undefined {
   return budget === 0 ? undefined : new LivePast(machine, room, { budget, store: checkpoints });
 }

@@ -1,8 +1,8 @@
 import { statSync } from 'node:fs';
-import { createHostRoom } from '../host/room.ts';
-import { findImages } from '../host/node/images.ts';
 import { EngineView } from '../debug/engine-view.ts';
 import { Knowledge } from '../debug/knowledge.ts';
+import { findImages } from '../host/node/images.ts';
+import { createHostRoom } from '../host/room.ts';
 import { DivergenceError } from '../record/divergence.ts';
 import { type Recording, readRecording } from '../record/format.ts';
 import { type OpenedTimeline, type OpenOptions, openTimeline } from '../timeline/open.ts';
@@ -21,7 +21,8 @@ export async function loadRecording(file: string): Promise<{ bytes: Uint8Array; 
   const { bytes } = await readNamed(file);
   try {
     const recording = readRecording(bytes);
-    if (recording.damage !== undefined) process.stderr.write(`hindsight: ${file}: ${recording.damage}; what comes before is good\n`);
+    if (recording.damage !== undefined)
+      process.stderr.write(`hindsight: ${file}: ${recording.damage}; what comes before is good\n`);
     return { bytes, recording };
   } catch (error) {
     if (error instanceof Error && error.name === 'RecordingError') throw new CliError(`${file}: ${error.message}`);
@@ -30,7 +31,11 @@ export async function loadRecording(file: string): Promise<{ bytes: Uint8Array; 
 }
 
 /** Opens a recording with the files its machine was made from. */
-export async function openRecording(file: string, flags: RecordingFlags, options: Pick<OpenOptions, 'output' | 'spacing'> = {}): Promise<OpenedTimeline> {
+export async function openRecording(
+  file: string,
+  flags: RecordingFlags,
+  options: Pick<OpenOptions, 'output' | 'spacing'> = {},
+): Promise<OpenedTimeline> {
   const core = parseCore(flags.core);
   const { bytes, recording } = await loadRecording(file);
   const images = await findImages(recording.header.config, flags.image ?? [], new Set(recording.images.keys()));
@@ -56,7 +61,8 @@ export async function explained<T>({ engine }: Timeline, move: Promise<T>): Prom
 /** @throws UsageError when a recording would be written over the one it is made from */
 export function refuseOverwriting(target: string, source: string): void {
   const [a, b] = [target, source].map((path) => statSync(path, { throwIfNoEntry: false }));
-  if (a !== undefined && b !== undefined && a.dev === b.dev && a.ino === b.ino) throw new UsageError(`--record ${target}: is the recording itself, which stays as it is; name another file`);
+  if (a !== undefined && b !== undefined && a.dev === b.dev && a.ino === b.ino)
+    throw new UsageError(`--record ${target}: is the recording itself, which stays as it is; name another file`);
 }
 
 /** Reads a place in a recording: `1234567` or `1234567:3` (instructions and sequence), `50%`, `2.5s` of guest time, `event:7`. */
@@ -69,5 +75,7 @@ export function parseDestination(flag: string, text: string): Destination {
   if (seconds) return { guestTime: Number(seconds[1]) };
   const event = /^event:(\d+)$/.exec(text);
   if (event) return { event: Number(event[1]) };
-  throw new UsageError(`${flag} ${text}: expected instructions such as 1234567, 50%, guest time such as 2.5s, or event:7`);
+  throw new UsageError(
+    `${flag} ${text}: expected instructions such as 1234567, 50%, guest time such as 2.5s, or event:7`,
+  );
 }

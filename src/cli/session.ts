@@ -1,12 +1,12 @@
 import { constants } from 'node:os';
 import { performance } from 'node:perf_hooks';
-import { HostTerminal } from '../host/node/terminal.ts';
 import type { ExecOutput } from '../guest/exec-stream.ts';
-import type { Machine, RunResult } from '../machine/machine.ts';
+import { HostTerminal } from '../host/node/terminal.ts';
+import type { Machine, RunResult } from '../machine/session/machine.ts';
 import type { LivePast } from '../timeline/live.ts';
 import type { Timeline } from '../timeline/timeline.ts';
 import { ConsoleLog } from './console-log.ts';
-import { ESCAPE_HELP, EscapeKeys, type EscapeAction } from './escape-keys.ts';
+import { ESCAPE_HELP, type EscapeAction, EscapeKeys } from './escape-keys.ts';
 import { EXIT } from './exit.ts';
 import { GuestInput } from './guest-input.ts';
 import { PanicWatch } from './panic-watch.ts';
@@ -115,8 +115,13 @@ export class Session {
 
   private open(): void {
     const { machine, options } = this;
-    this.progress = new ProgressLine(!options.quiet, (milliseconds) => bootText(milliseconds, machine.instant.instructions));
-    this.undo.push(() => this.progress?.end(), machine.on('console', (bytes) => this.show(bytes)));
+    this.progress = new ProgressLine(!options.quiet, (milliseconds) =>
+      bootText(milliseconds, machine.instant.instructions),
+    );
+    this.undo.push(
+      () => this.progress?.end(),
+      machine.on('console', (bytes) => this.show(bytes)),
+    );
     for (const [index, name] of SIGNALS.entries()) {
       const listener = (): void => {
         // The second time someone means it.
@@ -127,7 +132,10 @@ export class Session {
       this.undo.push(() => process.removeListener(name, listener));
     }
     if (options.timeout !== undefined) {
-      const timer = setTimeout(() => this.end({ reason: 'timeout', status: EXIT.TIMEOUT, message: 'the time given by --timeout is over' }), options.timeout);
+      const timer = setTimeout(
+        () => this.end({ reason: 'timeout', status: EXIT.TIMEOUT, message: 'the time given by --timeout is over' }),
+        options.timeout,
+      );
       this.undo.push(() => clearTimeout(timer));
     }
     this.undo.push(() => clearTimeout(this.panicTimer));
@@ -164,10 +172,17 @@ export class Session {
 
   private afterHalt({ halt }: RunResult): Ending {
     const { exec } = this.options;
-    if (halt?.kind === 'fail') return { reason: 'fail', status: EXIT.FAILURE, message: `the guest ended with failure ${halt.status}` };
+    if (halt?.kind === 'fail')
+      return { reason: 'fail', status: EXIT.FAILURE, message: `the guest ended with failure ${halt.status}` };
     if (exec === undefined) return { reason: 'poweroff', status: EXIT.OK };
     if (exec.status !== undefined) return { reason: 'poweroff', status: exec.status };
-    return { reason: 'poweroff', status: EXIT.FAILURE, message: exec.begun ? 'the guest powered off before the command ended' : 'the guest powered off before the command began' };
+    return {
+      reason: 'poweroff',
+      status: EXIT.FAILURE,
+      message: exec.begun
+        ? 'the guest powered off before the command ended'
+        : 'the guest powered off before the command began',
+    };
   }
 
   /** Console output: shown, and looked at for the end of the boot, of the command, of everything. */
@@ -236,7 +251,12 @@ export class Session {
   private soFar(): string {
     const { machine } = this;
     const instructions = machine.instant.instructions;
-    return summaryLine({ instructions, guestSeconds: machine.guestTime, wallSeconds: (performance.now() - this.start) / 1000, mips: instructions / 1000 / this.busy() });
+    return summaryLine({
+      instructions,
+      guestSeconds: machine.guestTime,
+      wallSeconds: (performance.now() - this.start) / 1000,
+      mips: instructions / 1000 / this.busy(),
+    });
   }
 
   /** The machine stands until Enter; meanwhile its past can be gone to. */
@@ -246,7 +266,8 @@ export class Session {
     let place = this.machine.guestTime;
     try {
       do {
-        if (this.wanted === 0) this.say(['', `paused after ${this.soFar()}; Enter goes on, [ and ] go back and forth, Ctrl-A x leaves`]);
+        if (this.wanted === 0)
+          this.say(['', `paused after ${this.soFar()}; Enter goes on, [ and ] go back and forth, Ctrl-A x leaves`]);
         else {
           timeline ??= this.options.past!.timeline();
           place = await this.go(timeline, place);
@@ -273,7 +294,10 @@ export class Session {
     this.wanted = 0;
     await timeline.seek({ guestTime: to });
     this.redraw(timeline.at.instructions);
-    this.say(['', `at ${to.toFixed(2)} s of ${end.toFixed(2)} s; [ and ] go back and forth, Enter goes on from here, Ctrl-A x leaves`]);
+    this.say([
+      '',
+      `at ${to.toFixed(2)} s of ${end.toFixed(2)} s; [ and ] go back and forth, Enter goes on from here, Ctrl-A x leaves`,
+    ]);
     return to;
   }
 

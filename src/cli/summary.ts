@@ -26,7 +26,9 @@ export interface RunSummary {
 }
 
 /** The line at the end of a run. */
-export function summaryLine(summary: Pick<RunSummary, 'instructions' | 'wallSeconds' | 'guestSeconds' | 'mips'>): string {
+export function summaryLine(
+  summary: Pick<RunSummary, 'instructions' | 'wallSeconds' | 'guestSeconds' | 'mips'>,
+): string {
   const { instructions, wallSeconds, guestSeconds, mips } = summary;
   const rate = mips > 0 ? ` (${mips >= 100 ? Math.round(mips) : mips.toFixed(1)} MIPS)` : '';
   return `${formatCount(instructions)} instructions in ${formatSeconds(wallSeconds * 1000)}${rate}, guest time ${formatSeconds(guestSeconds * 1000)}`;

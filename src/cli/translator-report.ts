@@ -4,7 +4,10 @@ import { formatBytes, formatCount, formatSeconds } from './values.ts';
 const percent = (part: number, whole: number): string => `${whole > 0 ? ((part / whole) * 100).toFixed(1) : '0.0'} %`;
 
 /** What `--stats` prints, a line each. @param instructions executed in all */
-export function statisticsLines({ ticks, entered, left, regions, modules, instructions: translated, bytes, milliseconds, refused }: JitStatistics, instructions: number): string[] {
+export function statisticsLines(
+  { ticks, entered, left, regions, modules, instructions: translated, bytes, milliseconds, refused }: JitStatistics,
+  instructions: number,
+): string[] {
   return [
     `${percent(ticks, instructions)} of ${formatCount(instructions)} instructions in translated code, ${percent(instructions - ticks, instructions)} interpreted`,
     `${formatCount(regions.made)} regions made of ${formatCount(translated)} instructions: ${formatCount(modules)} modules, ${formatBytes(bytes)}, ${formatSeconds(milliseconds)} to translate and compile`,
@@ -15,7 +18,9 @@ export function statisticsLines({ ticks, entered, left, regions, modules, instru
 }
 
 /** What a user is told once when translated code cannot be made any more. */
-export const refusal = (why: string): string => `the runtime refused to compile translated code (${why}): going on with the interpreter`;
+export const refusal = (why: string): string =>
+  `the runtime refused to compile translated code (${why}): going on with the interpreter`;
 
 /** What a user is told once when nothing can be translated at all. */
-export const NOT_TRANSLATING = 'this runtime compiles no WebAssembly at run time: running on the interpreter (--core wasm)';
+export const NOT_TRANSLATING =
+  'this runtime compiles no WebAssembly at run time: running on the interpreter (--core wasm)';

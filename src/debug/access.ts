@@ -1,7 +1,7 @@
-import { ALL_EXTENSIONS, decode, type Decoded, isLong } from '../isa/decode.ts';
+import { ALL_EXTENSIONS, type Decoded, decode, isLong } from '../isa/decode.ts';
 import { CACHE_BLOCK_SIZE } from '../isa/layout.ts';
 import { readVirtual } from './memory.ts';
-import { PC, X, type MachineView, type PointKind } from './target.ts';
+import { type MachineView, PC, type PointKind, X } from './target.ts';
 
 /** What an instruction does to memory. */
 export interface DataAccess {
@@ -31,13 +31,23 @@ export function nextAccess(view: MachineView, hart: number): DataAccess | undefi
   if (s.kind === 'store') return { address: at(d.imm), length: s.width / 8, reads: false, writes: true };
   if (s.kind === 'amo') return { address: base, length: s.width / 8, reads: true, writes: true };
   const reserved = /^(lr|sc)\.([wd])$/.exec(name);
-  if (reserved) return { address: base, length: reserved[2] === 'w' ? 4 : 8, reads: reserved[1] === 'lr', writes: reserved[1] === 'sc' };
-  if (name === 'cbo.zero') return { address: base & ~BigInt(CACHE_BLOCK_SIZE - 1), length: CACHE_BLOCK_SIZE, reads: false, writes: true };
+  if (reserved)
+    return {
+      address: base,
+      length: reserved[2] === 'w' ? 4 : 8,
+      reads: reserved[1] === 'lr',
+      writes: reserved[1] === 'sc',
+    };
+  if (name === 'cbo.zero')
+    return { address: base & ~BigInt(CACHE_BLOCK_SIZE - 1), length: CACHE_BLOCK_SIZE, reads: false, writes: true };
   return undefined;
 }
 
 /** Whether an access meets a watchpoint. */
-export function meets(access: DataAccess, point: { readonly kind: PointKind; readonly start: bigint; readonly end: bigint }): boolean {
+export function meets(
+  access: DataAccess,
+  point: { readonly kind: PointKind; readonly start: bigint; readonly end: bigint },
+): boolean {
   const { kind, start, end } = point;
   if (kind === 'execute' || (kind === 'read' && !access.reads) || (kind === 'write' && !access.writes)) return false;
   return access.address < end && access.address + BigInt(access.length) > start;

@@ -1,4 +1,4 @@
-import { decode, ALL_EXTENSIONS, isLong } from '../isa/decode.ts';
+import { ALL_EXTENSIONS, decode, isLong } from '../isa/decode.ts';
 
 /** A frame of a call stack. */
 export interface Frame {
@@ -38,7 +38,7 @@ function value(bytes: Uint8Array): bigint | undefined {
 
 /** The instructions in some bytes of code, as far as they are known ones. */
 function* instructions(bytes: Uint8Array): Generator<NonNullable<ReturnType<typeof decode>>> {
-  for (let at = 0; at + 2 <= bytes.length;) {
+  for (let at = 0; at + 2 <= bytes.length; ) {
     const half = bytes[at] | (bytes[at + 1] << 8);
     const long = isLong(half);
     if (long && at + 4 > bytes.length) return;
@@ -75,7 +75,11 @@ function epilogue(u: Unwinding, pc: bigint): Layout | undefined {
     else if (row.name === 'ld' && d.rs1 === SP && d.rd === FP) layout.fp = BigInt(d.imm);
     else if (row.name === 'addi' && d.rd === SP && d.rs1 === SP && d.imm > 0) layout.size += BigInt(d.imm);
     else if (row.name === 'jalr' && d.rd === 0 && d.rs1 === RA) {
-      return { size: layout.size, ra: layout.ra === undefined ? undefined : layout.ra - layout.size, fp: layout.fp === undefined ? undefined : layout.fp - layout.size };
+      return {
+        size: layout.size,
+        ra: layout.ra === undefined ? undefined : layout.ra - layout.size,
+        fp: layout.fp === undefined ? undefined : layout.fp - layout.size,
+      };
     } else if (row.name !== 'ld' || d.rs1 !== SP) return undefined;
   }
   return undefined;
@@ -90,7 +94,11 @@ function plausible(u: Unwinding, address: bigint): boolean {
  * The frames from the innermost outwards: by the function's prologue where its beginning is known, else by the frame pointer (RISC-V ABIs
  * Specification, "Frame Pointer Convention").
  */
-export function backtrace(u: Unwinding, registers: { pc: bigint; ra: bigint; sp: bigint; fp: bigint }, limit = MAX_FRAMES): Frame[] {
+export function backtrace(
+  u: Unwinding,
+  registers: { pc: bigint; ra: bigint; sp: bigint; fp: bigint },
+  limit = MAX_FRAMES,
+): Frame[] {
   const frames: Frame[] = [{ pc: registers.pc, sp: registers.sp }];
   let { pc, sp, fp } = registers;
   let ra: bigint | undefined = registers.ra;

@@ -1,7 +1,7 @@
-import type { Engine, Limit, Stop } from '../machine/engine.ts';
-import { STOP } from '../machine/engine.ts';
-import type { HostRoom } from '../machine/host-room.ts';
-import { type HostEvent, type Instant as Place, LiveDoor } from '../record/door.ts';
+import type { Engine, Limit, Stop } from '../machine/engine/engine.ts';
+import { STOP } from '../machine/engine/engine.ts';
+import type { HostRoom } from '../machine/session/host-room.ts';
+import { type HostEvent, LiveDoor, type Instant as Place } from '../record/door.ts';
 import { Recorder, recordingHeader } from '../record/recorder.ts';
 import { ReplayDoor } from '../record/replay-door.ts';
 import type { Checkpoints } from '../timeline/checkpoints.ts';
@@ -49,7 +49,9 @@ export class Branch {
     this.events = timeline.events.slice(0, timeline.nextEvent);
     this.checkpoints = timeline.checkpoints;
     this.checkpoints.forget(this.from);
-    this.live = new LiveDoor({ clock: () => room.wallClock(), entropy: (n) => room.entropy(n) }, (event) => this.events.push(event));
+    this.live = new LiveDoor({ clock: () => room.wallClock(), entropy: (n) => room.entropy(n) }, (event) =>
+      this.events.push(event),
+    );
     engine.door = this.live;
     this.mark();
   }
@@ -102,7 +104,11 @@ export class Branch {
     const { log } = this.timeline;
     const parts: Uint8Array[] = [];
     const id = Array.from(this.room.entropy(8), (b) => b.toString(16).padStart(2, '0')).join('');
-    const recorder = new Recorder(recordingHeader(log.header.config, log.header.ports, id, { id: log.header.id, at: this.from }), { write: (bytes) => parts.push(bytes.slice()) }, this.events);
+    const recorder = new Recorder(
+      recordingHeader(log.header.config, log.header.ports, id, { id: log.header.id, at: this.from }),
+      { write: (bytes) => parts.push(bytes.slice()) },
+      this.events,
+    );
     const front = this.noteFront();
     recorder.close(front, this.frontTime);
     const all = new Uint8Array(parts.reduce((n, part) => n + part.length, 0));

@@ -1,12 +1,24 @@
 import { DEBUG } from '../isa/layout.ts';
-import type { Engine, Limit, Stop as EngineStop } from '../machine/engine.ts';
+import { ramWrite, registerWrite } from '../machine/engine/debug-write.ts';
+import type { Engine, Stop as EngineStop, Limit } from '../machine/engine/engine.ts';
 import { meets, nextAccess, nextInstruction } from './access.ts';
-import { ramWrite, registerWrite } from '../machine/debug-write.ts';
 import { EngineView } from './engine-view.ts';
 import { resolver } from './memory.ts';
 import {
-  CSR, DebugError, PC, PRV, X, type DebugPoint, type DebugTarget, type EventNote, type Instant, type MachineView, type MoveOptions, type RegisterId,
-  type Stop, type WriteNote,
+  CSR,
+  DebugError,
+  type DebugPoint,
+  type DebugTarget,
+  type EventNote,
+  type Instant,
+  type MachineView,
+  type MoveOptions,
+  PC,
+  PRV,
+  type RegisterId,
+  type Stop,
+  type WriteNote,
+  X,
 } from './target.ts';
 
 /** How an engine is moved through time. */
@@ -46,7 +58,12 @@ export interface TimeBase {
 }
 
 const EXECUTE_ANYWHERE = { kind: DEBUG.EXECUTE, start: 0n, end: 0xffff_ffff_ffff_ffffn };
-const BITS = { execute: DEBUG.EXECUTE, read: DEBUG.READ, write: DEBUG.WRITE, access: DEBUG.READ | DEBUG.WRITE } as const;
+const BITS = {
+  execute: DEBUG.EXECUTE,
+  read: DEBUG.READ,
+  write: DEBUG.WRITE,
+  access: DEBUG.READ | DEBUG.WRITE,
+} as const;
 /** Instructions between looks at the abort signal. */
 const SLICE = 2_000_000;
 /** Stops between looks at the abort signal. */
@@ -84,7 +101,8 @@ function contextOf(view: MachineView, hart: number): Context {
   return { pc: read(PC), sp: read(X(2)), prv: read(PRV), satp: read(CSR(SATP)) };
 }
 
-const sameContext = (a: Context, b: Context): boolean => a.pc === b.pc && a.sp === b.sp && a.prv === b.prv && a.satp === b.satp;
+const sameContext = (a: Context, b: Context): boolean =>
+  a.pc === b.pc && a.sp === b.sp && a.prv === b.prv && a.satp === b.satp;
 
 class Interrupted extends Error {}
 
@@ -121,10 +139,12 @@ export class EngineTarget extends EngineView implements DebugTarget {
   }
 
   writeRegister(hart: number, id: RegisterId, value: bigint): void {
-    if (id.kind === 'prv' && value !== 0n && value !== 1n && value !== 3n) throw new DebugError(`privilege ${value}: expected 0 (U), 1 (S) or 3 (M)`);
+    if (id.kind === 'prv' && value !== 0n && value !== 1n && value !== 3n)
+      throw new DebugError(`privilege ${value}: expected 0 (U), 1 (S) or 3 (M)`);
     this.refuseWrites();
     const number = 'number' in id ? id.number : 0;
-    if (!this.engine.debugWrite(registerWrite(hart, id.kind, number, value))) throw new DebugError('this register cannot be written');
+    if (!this.engine.debugWrite(registerWrite(hart, id.kind, number, value)))
+      throw new DebugError('this register cannot be written');
   }
 
   writePhysical(address: bigint, bytes: Uint8Array): number {
@@ -179,7 +199,13 @@ export class EngineTarget extends EngineView implements DebugTarget {
   private async overHandler(hart: number, options: MoveOptions): Promise<Stop | undefined> {
     const { broken, points } = this;
     if (broken?.hart !== hart) return undefined;
-    const back: DebugPoint = { kind: 'execute', start: broken.pc, end: broken.pc + 1n, hart, when: (view, h) => sameContext(broken, contextOf(view, h)) };
+    const back: DebugPoint = {
+      kind: 'execute',
+      start: broken.pc,
+      end: broken.pc + 1n,
+      hart,
+      when: (view, h) => sameContext(broken, contextOf(view, h)),
+    };
     this.points = [...points, back];
     try {
       const returned = await this.continue(options);
@@ -192,7 +218,7 @@ export class EngineTarget extends EngineView implements DebugTarget {
   private async stepThrough(hart: number, count: number, options: MoveOptions): Promise<Stop> {
     try {
       let last = hart;
-      for (let left = count; left > 0;) {
+      for (let left = count; left > 0; ) {
         if (this.now() >= this.end() || this.engine.halt) return await this.stopAtEnd();
         if (this.harts > 1) {
           // Whose turn it is, and what it takes first, shows only behind the boundary.
@@ -202,7 +228,8 @@ export class EngineTarget extends EngineView implements DebugTarget {
         }
         const watch = this.watchHit();
         last = this.activeHart();
-        if (watch && options.watch === 'before') return { reason: 'point', hart: last, point: watch.point, address: watch.address };
+        if (watch && options.watch === 'before')
+          return { reason: 'point', hart: last, point: watch.point, address: watch.address };
         const single = this.harts === 1 && watch === undefined && this.points.length === 0;
         const steps = single ? Math.min(left, SLICE) : 1;
         const before = this.now();
@@ -247,7 +274,10 @@ export class EngineTarget extends EngineView implements DebugTarget {
     const vector = csr(STVEC);
     const base = vector & ~3n;
     const taken: DebugPoint = {
-      kind: 'execute', start: base, end: base + (vector & 1n ? VECTORS : 1n), hart,
+      kind: 'execute',
+      start: base,
+      end: base + (vector & 1n ? VECTORS : 1n),
+      hart,
       // The last trap of this very context decides: a fault or a call is not gone over.
       when: (view, h) => {
         const at = contextOf(view, h);
@@ -311,11 +341,18 @@ export class EngineTarget extends EngineView implements DebugTarget {
     return this.base.checkpoints();
   }
 
-  async lastWrite(hart: number, address: bigint, length: number, options: MoveOptions = {}): Promise<WriteNote | undefined> {
+  async lastWrite(
+    hart: number,
+    address: bigint,
+    length: number,
+    options: MoveOptions = {},
+  ): Promise<WriteNote | undefined> {
     const from = this.now();
     const physical = resolver(this, hart)(address);
     const point: DebugPoint = {
-      kind: 'write', start: address, end: address + BigInt(length),
+      kind: 'write',
+      start: address,
+      end: address + BigInt(length),
       // The same address in another address space is another place.
       when: (_, h) => physical === undefined || resolver(this, h)(address) === physical,
     };
@@ -364,7 +401,10 @@ export class EngineTarget extends EngineView implements DebugTarget {
   // --- moving
 
   private refuseWrites(): void {
-    if (this.base.readOnly) throw new DebugError('the past cannot be changed: `monitor branch` goes on from here as a machine that can be written to');
+    if (this.base.readOnly)
+      throw new DebugError(
+        'the past cannot be changed: `monitor branch` goes on from here as a machine that can be written to',
+      );
     this.base.beforeWrite?.();
   }
 
@@ -425,7 +465,9 @@ export class EngineTarget extends EngineView implements DebugTarget {
     const hart = this.activeHart();
     const access = nextAccess(this, hart);
     const point = access && points.find((p) => meets(access, p) && this.holds(p, hart));
-    return point && access ? { point, address: access.address > point.start ? access.address : point.start } : undefined;
+    return point && access
+      ? { point, address: access.address > point.start ? access.address : point.start }
+      : undefined;
   }
 
   private holds(point: DebugPoint, hart: number): boolean {
@@ -438,20 +480,30 @@ export class EngineTarget extends EngineView implements DebugTarget {
    * @param found ends the search by true
    * @returns the hit that ended it, the machine standing before its instruction
    */
-  private async search(points: readonly DebugPoint[], until: Instant, pass: boolean, options: MoveOptions, found: (hit: Hit) => boolean): Promise<Hit | undefined> {
+  private async search(
+    points: readonly DebugPoint[],
+    until: Instant,
+    pass: boolean,
+    options: MoveOptions,
+    found: (hit: Hit) => boolean,
+  ): Promise<Hit | undefined> {
     const { engine } = this;
     const limit = Math.min(until, this.end());
     if (pass) {
       const hit = this.passing(points);
       if (hit && this.now() < limit && found(hit)) return hit;
     }
-    const install = (): void => engine.setDebugPoints(points.map((p) => ({ kind: BITS[p.kind], start: p.start, end: p.end })));
+    const install = (): void =>
+      engine.setDebugPoints(points.map((p) => ({ kind: BITS[p.kind], start: p.start, end: p.end })));
     install();
     engine.skipDebugPoint(pass);
     const watches = points.some((p) => p.kind !== 'execute');
     let stops = 0;
     while (this.now() < limit) {
-      const run = this.base.run({ instructions: Math.min(limit, this.now() + (this.base.slice ?? SLICE)) }, options.signal);
+      const run = this.base.run(
+        { instructions: Math.min(limit, this.now() + (this.base.slice ?? SLICE)) },
+        options.signal,
+      );
       // A condition that does not hold is a stop like any other: nothing is awaited for it.
       const stop = typeof run === 'string' ? run : await run;
       if (stop === 'debug') {
@@ -479,7 +531,9 @@ export class EngineTarget extends EngineView implements DebugTarget {
     if (this.holds(first, hart)) return { instant: this.now(), hart, point: first };
     if (points.length === 1) return undefined;
     const pc = this.readRegister(hart, PC)!;
-    const point = points.find((p) => p.kind === 'execute' && p !== first && pc >= p.start && pc < p.end && this.holds(p, hart));
+    const point = points.find(
+      (p) => p.kind === 'execute' && p !== first && pc >= p.start && pc < p.end && this.holds(p, hart),
+    );
     return point && { instant: this.now(), hart, point };
   }
 
@@ -487,7 +541,8 @@ export class EngineTarget extends EngineView implements DebugTarget {
   private watchMet(points: readonly DebugPoint[], first: DebugPoint): Hit | undefined {
     const hart = this.activeHart();
     const { address } = this.engine.debugHit;
-    if (this.holds(first, hart)) return { instant: this.now(), hart, point: first, address: address > first.start ? address : first.start };
+    if (this.holds(first, hart))
+      return { instant: this.now(), hart, point: first, address: address > first.start ? address : first.start };
     return points.length === 1 ? undefined : this.passing(points.filter((p) => p !== first));
   }
 
@@ -498,7 +553,11 @@ export class EngineTarget extends EngineView implements DebugTarget {
   }
 
   /** The last hit before an instant. Moves. */
-  private async searchBack(points: readonly DebugPoint[], before: Instant, options: MoveOptions): Promise<Hit | undefined> {
+  private async searchBack(
+    points: readonly DebugPoint[],
+    before: Instant,
+    options: MoveOptions,
+  ): Promise<Hit | undefined> {
     if (points.length === 0) return undefined;
     let to = before;
     while (to > this.begin) {

@@ -1,6 +1,6 @@
-import { RAM_AT, RAM_BASE } from '../isa/layout.ts';
 import type { Access } from '../core/core.ts';
-import type { Engine } from '../machine/engine.ts';
+import { RAM_AT, RAM_BASE } from '../isa/layout.ts';
+import type { Engine } from '../machine/engine/engine.ts';
 import type { Instant, MachineView, RegisterId } from './target.ts';
 
 /** A machine as debuggers see it. Reads have no effect: devices are peeked at. */
@@ -26,11 +26,16 @@ export class EngineView implements MachineView {
   readRegister(hart: number, id: RegisterId): bigint | undefined {
     const state = this.engine.harts[hart];
     switch (id.kind) {
-      case 'x': return state.get('x', id.number);
-      case 'f': return state.get('f', id.number);
-      case 'pc': return state.get('pc');
-      case 'prv': return BigInt(state.get32('prv'));
-      case 'csr': return this.engine.core.readCsr(hart, id.number);
+      case 'x':
+        return state.get('x', id.number);
+      case 'f':
+        return state.get('f', id.number);
+      case 'pc':
+        return state.get('pc');
+      case 'prv':
+        return BigInt(state.get32('prv'));
+      case 'csr':
+        return this.engine.core.readCsr(hart, id.number);
     }
   }
 
@@ -44,7 +49,9 @@ export class EngineView implements MachineView {
     const { view } = this.engine.memory;
     const at = RAM_AT + offset;
     if (length === 8) return view.getBigUint64(at, true);
-    return BigInt(length === 4 ? view.getUint32(at, true) : length === 2 ? view.getUint16(at, true) : view.getUint8(at));
+    return BigInt(
+      length === 4 ? view.getUint32(at, true) : length === 2 ? view.getUint16(at, true) : view.getUint8(at),
+    );
   }
 
   readPhysical(address: bigint, length: number): Uint8Array {

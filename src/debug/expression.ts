@@ -1,7 +1,7 @@
 import { CSR_NAMES, FLOAT_REGISTERS, INTEGER_REGISTERS } from '../isa/names.ts';
 import type { Knowledge } from './knowledge.ts';
 import { readNumber } from './memory.ts';
-import { CSR, DebugError, F, PC, PRV, X, type MachineView, type RegisterId } from './target.ts';
+import { CSR, DebugError, F, type MachineView, PC, PRV, type RegisterId, X } from './target.ts';
 
 /**
  * Expressions over a machine, for conditions, log points and hovers: C's operators on 64-bit values (comparisons, division and >>
@@ -16,7 +16,8 @@ const NAMES: ReadonlyMap<string, RegisterId> = new Map<string, RegisterId>([
   ['fp', X(8)],
   ...FLOAT_REGISTERS.map((n, i) => [n, F(i)] as const),
   ...[...CSR_NAMES].map(([n, name]) => [name, CSR(n)] as const),
-  ['pc', PC], ['prv', PRV],
+  ['pc', PC],
+  ['prv', PRV],
 ]);
 
 /** The register of a name, with or without `$`. */
@@ -28,17 +29,26 @@ const flag = (v: boolean): bigint => (v ? 1n : 0n);
 
 type Operator = (a: bigint, b: bigint) => bigint;
 /** Binary operators, loosest first. */
-const LEVELS: readonly (Readonly<Record<string, Operator>>)[] = [
+const LEVELS: readonly Readonly<Record<string, Operator>>[] = [
   { '||': (a, b) => flag(a !== 0n || b !== 0n) },
   { '&&': (a, b) => flag(a !== 0n && b !== 0n) },
   { '|': (a, b) => a | b },
   { '^': (a, b) => a ^ b },
   { '&': (a, b) => a & b },
   { '==': (a, b) => flag(a === b), '!=': (a, b) => flag(a !== b) },
-  { '<=': (a, b) => flag(s(a) <= s(b)), '>=': (a, b) => flag(s(a) >= s(b)), '<': (a, b) => flag(s(a) < s(b)), '>': (a, b) => flag(s(a) > s(b)) },
+  {
+    '<=': (a, b) => flag(s(a) <= s(b)),
+    '>=': (a, b) => flag(s(a) >= s(b)),
+    '<': (a, b) => flag(s(a) < s(b)),
+    '>': (a, b) => flag(s(a) > s(b)),
+  },
   { '<<': (a, b) => u(a << (b & 63n)), '>>': (a, b) => u(s(a) >> (b & 63n)) },
   { '+': (a, b) => u(a + b), '-': (a, b) => u(a - b) },
-  { '*': (a, b) => u(a * b), '/': (a, b) => (b === 0n ? u(-1n) : u(s(a) / s(b))), '%': (a, b) => (b === 0n ? a : u(s(a) % s(b))) },
+  {
+    '*': (a, b) => u(a * b),
+    '/': (a, b) => (b === 0n ? u(-1n) : u(s(a) / s(b))),
+    '%': (a, b) => (b === 0n ? a : u(s(a) % s(b))),
+  },
 ];
 const TOKEN = /\s*(0x[0-9a-fA-F]+|[0-9]+|\$?[A-Za-z_.][A-Za-z_0-9.$]*|\|\||&&|==|!=|<=|>=|<<|>>|[-+*/%&|^~!<>()[\]])/y;
 
@@ -78,7 +88,9 @@ class Reader {
     if (level === LEVELS.length) return this.unary();
     let left = this.binary(level + 1);
     for (;;) {
-      const operator = Object.hasOwn(LEVELS[level], this.tokens[this.at] ?? '') ? LEVELS[level][this.tokens[this.at]] : undefined;
+      const operator = Object.hasOwn(LEVELS[level], this.tokens[this.at] ?? '')
+        ? LEVELS[level][this.tokens[this.at]]
+        : undefined;
       if (!operator) return left;
       this.at++;
       const a = left;
@@ -153,13 +165,16 @@ export function condition(text: string, knowledge?: Knowledge): (view: MachineVi
 /** A log message: text with expressions in braces. */
 export function logMessage(text: string, knowledge?: Knowledge): (view: MachineView, hart: number) => string {
   const parts = text.split(/\{([^{}]*)\}/).map((part, i) => (i % 2 === 0 ? part : compile(part, knowledge)));
-  return (view, hart) => parts.map((part) => {
-    if (typeof part === 'string') return part;
-    try {
-      return `0x${part(view, hart).toString(16)}`;
-    } catch (error) {
-      if (error instanceof DebugError) return `<${error.message}>`;
-      throw error;
-    }
-  }).join('');
+  return (view, hart) =>
+    parts
+      .map((part) => {
+        if (typeof part === 'string') return part;
+        try {
+          return `0x${part(view, hart).toString(16)}`;
+        } catch (error) {
+          if (error instanceof DebugError) return `<${error.message}>`;
+          throw error;
+        }
+      })
+      .join('');
 }

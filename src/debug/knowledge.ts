@@ -1,14 +1,14 @@
+import { LinuxKernel } from '../linux/kernel.ts';
+import { memoryAreas } from '../linux/maps.ts';
+import { moduleSymbols, modules } from '../linux/modules.ts';
+import { currentOn, findTask, type Task } from '../linux/tasks.ts';
+import { LineTable, type SourceLine } from '../symbols/dwarf-lines.ts';
+import type { ElfFile } from '../symbols/elf.ts';
+import { type Near, nearText, SymbolTable } from '../symbols/table.ts';
 import { backtrace, type Frame } from './backtrace.ts';
-import { LinuxKernel } from './linux/kernel.ts';
-import { memoryAreas } from './linux/maps.ts';
-import { modules, moduleSymbols } from './linux/modules.ts';
-import { currentOn, findTask, type Task } from './linux/tasks.ts';
 import { readVirtual } from './memory.ts';
 import { readThrough } from './page-table.ts';
-import { LineTable, type SourceLine } from './symbols/dwarf-lines.ts';
-import type { ElfFile } from './symbols/elf.ts';
-import { nearText, SymbolTable, type Near } from './symbols/table.ts';
-import { PC, X, type MachineView } from './target.ts';
+import { type MachineView, PC, X } from './target.ts';
 
 /** A file with symbols that the user gave. */
 export interface SymbolFile {
@@ -26,9 +26,14 @@ export function symbolFile(elf: ElfFile, name: string, loadedAt?: bigint): Symbo
   const bias = loadedAt === undefined ? 0n : loadedAt - elf.base;
   const line = elf.section('.debug_line');
   return {
-    name, bias, start: elf.base + bias, end: elf.end + bias,
+    name,
+    bias,
+    start: elf.base + bias,
+    end: elf.end + bias,
     symbols: new SymbolTable(elf.symbols),
-    ...(line ? { lines: new LineTable({ line, str: elf.section('.debug_str'), lineStr: elf.section('.debug_line_str') }) } : {}),
+    ...(line
+      ? { lines: new LineTable({ line, str: elf.section('.debug_str'), lineStr: elf.section('.debug_line_str') }) }
+      : {}),
   };
 }
 
@@ -38,7 +43,12 @@ export class Knowledge {
   private readonly files: SymbolFile[] = [];
   private kernelFound: LinuxKernel | undefined;
   private modulesAt = -1;
-  private moduleTables: { readonly name: string; readonly start: bigint; readonly end: bigint; readonly table: () => SymbolTable }[] = [];
+  private moduleTables: {
+    readonly name: string;
+    readonly start: bigint;
+    readonly end: bigint;
+    readonly table: () => SymbolTable;
+  }[] = [];
 
   constructor(view: MachineView) {
     this.view = view;
@@ -124,7 +134,9 @@ export class Knowledge {
     const x = (n: number): bigint => this.view.readRegister(hart, X(n)) ?? 0n;
     return backtrace(
       { read: (a, n) => readVirtual(this.view, hart, a, n), functionStart: (a) => this.near(a)?.start },
-      { pc: this.view.readRegister(hart, PC) ?? 0n, ra: x(1), sp: x(2), fp: x(8) }, limit);
+      { pc: this.view.readRegister(hart, PC) ?? 0n, ra: x(1), sp: x(2), fp: x(8) },
+      limit,
+    );
   }
 
   /** Reads a process's memory although it may not be current; undefined when there is no such process. */
@@ -157,7 +169,10 @@ export class Knowledge {
     for (const area of memoryAreas(kernel, task.mm)) {
       if (area.name.startsWith('/') && !first.has(area.name)) first.set(area.name, area.start - area.offset);
     }
-    return [...first].map(([name, start]) => `add-symbol-file ${name.slice(1)} -o 0x${start.toString(16)}   # position-independent files; others without -o`);
+    return [...first].map(
+      ([name, start]) =>
+        `add-symbol-file ${name.slice(1)} -o 0x${start.toString(16)}   # position-independent files; others without -o`,
+    );
   }
 
   private loadedModules(kernel: LinuxKernel): typeof this.moduleTables {
@@ -166,7 +181,12 @@ export class Knowledge {
     this.modulesAt = now;
     this.moduleTables = modules(kernel).flatMap((m) => {
       let table: SymbolTable | undefined;
-      return m.parts.map((p) => ({ name: m.name, start: p.base, end: p.base + BigInt(p.size), table: () => (table ??= moduleSymbols(kernel, m)) }));
+      return m.parts.map((p) => ({
+        name: m.name,
+        start: p.base,
+        end: p.base + BigInt(p.size),
+        table: () => (table ??= moduleSymbols(kernel, m)),
+      }));
     });
     return this.moduleTables;
   }

@@ -1,7 +1,7 @@
-import type { Engine, Limit, Stop } from '../machine/engine.ts';
-import { STOP } from '../machine/engine.ts';
-import type { HostRoom } from '../machine/host-room.ts';
-import type { Machine } from '../machine/machine.ts';
+import type { Engine, Limit, Stop } from '../machine/engine/engine.ts';
+import { STOP } from '../machine/engine/engine.ts';
+import type { HostRoom } from '../machine/session/host-room.ts';
+import type { Machine } from '../machine/session/machine.ts';
 import type { LivePast } from '../timeline/live.ts';
 import type { Timeline } from '../timeline/timeline.ts';
 import { go } from './branch.ts';
@@ -77,7 +77,10 @@ export class LiveBase implements TimeBase {
       this.live();
     }
     if (limit.instructions - engine.instructions < SHORT) return this.noted(await go(engine, limit));
-    const { reason } = await this.machine.run({ ...(limit.instructions !== Infinity && { instructions: limit.instructions }), ...(signal && { signal }) });
+    const { reason } = await this.machine.run({
+      ...(limit.instructions !== Infinity && { instructions: limit.instructions }),
+      ...(signal && { signal }),
+    });
     return this.noted(reason === 'halt' ? STOP.HALT : reason === 'debug' ? STOP.DEBUG : STOP.LIMIT);
   }
 

@@ -1,6 +1,6 @@
-import { currentSatp, readThrough, walk, type Resolve } from './page-table.ts';
 import { ACCESS } from '../core/core.ts';
-import { PRV, type DebugTarget, type MachineView } from './target.ts';
+import { currentSatp, type Resolve, readThrough, walk } from './page-table.ts';
+import { type DebugTarget, type MachineView, PRV } from './target.ts';
 
 /** How a hart's virtual addresses lead to physical ones now, whatever its privilege may touch. */
 export function resolver(view: MachineView, hart: number): Resolve {

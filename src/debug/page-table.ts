@@ -1,4 +1,4 @@
-import { CSR, PRV, type MachineView } from './target.ts';
+import { CSR, type MachineView, PRV } from './target.ts';
 
 /** Page-table entry bits (privileged ISA, "Sv39: Addressing and Memory Protection"). */
 export const PTE = { V: 1n, R: 2n, W: 4n, X: 8n, U: 16n, G: 32n, A: 64n, D: 128n } as const;
@@ -70,7 +70,12 @@ export function* mappings(view: MachineView, satp: bigint): Generator<Stretch> {
   if (levels === 0) return;
   let open: { start: bigint; end: bigint; physical: bigint; flags: bigint } | undefined;
   for (const leaf of leaves(view, (satp & PPN) << 12n, levels - 1, 0n, levels)) {
-    if (open && open.end === leaf.start && open.flags === leaf.flags && open.physical + (open.end - open.start) === leaf.physical) {
+    if (
+      open &&
+      open.end === leaf.start &&
+      open.flags === leaf.flags &&
+      open.physical + (open.end - open.start) === leaf.physical
+    ) {
       open.end = leaf.end;
       continue;
     }
@@ -90,7 +95,8 @@ function* leaves(view: MachineView, table: bigint, level: number, base: bigint, 
     if ((entry & PTE.V) === 0n) continue;
     const start = BigInt.asUintN(64, BigInt.asIntN(12 + 9 * levels, base + (BigInt(i) << shift)));
     const target = ((entry >> 10n) & PPN) << 12n;
-    if ((entry & (PTE.R | PTE.X)) !== 0n) yield { start, end: start + (1n << shift), physical: target, flags: entry & 0xffn };
+    if ((entry & (PTE.R | PTE.X)) !== 0n)
+      yield { start, end: start + (1n << shift), physical: target, flags: entry & 0xffn };
     else if (level > 0) yield* leaves(view, target, level - 1, base + (BigInt(i) << shift), levels);
   }
 }

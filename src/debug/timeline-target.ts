@@ -1,6 +1,6 @@
-import type { Engine, Limit, Stop } from '../machine/engine.ts';
-import { STOP } from '../machine/engine.ts';
-import type { HostRoom } from '../machine/host-room.ts';
+import type { Engine, Limit, Stop } from '../machine/engine/engine.ts';
+import { STOP } from '../machine/engine/engine.ts';
+import type { HostRoom } from '../machine/session/host-room.ts';
 import type { Timeline } from '../timeline/timeline.ts';
 import { Branch, go } from './branch.ts';
 import { EngineTarget, type TimeBase } from './engine-target.ts';
@@ -96,4 +96,5 @@ export class TimelineBase implements TimeBase {
 }
 
 /** A timeline for gdb and DAP. @param title what is debugged, for people: the recording's file name */
-export const timelineTarget = (timeline: Timeline, room: HostRoom, title: string): EngineTarget => new EngineTarget(new TimelineBase(timeline, room, title));
+export const timelineTarget = (timeline: Timeline, room: HostRoom, title: string): EngineTarget =>
+  new EngineTarget(new TimelineBase(timeline, room, title));

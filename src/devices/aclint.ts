@@ -1,4 +1,4 @@
-import { type StateReader, type StateWriter, StateError } from '../machine/state.ts';
+import { StateError, type StateReader, type StateWriter } from '../bytes/state-stream.ts';
 import type { Device, DeviceContext } from './device.ts';
 
 /** Guest ticks (1 ns) per tick of mtime: mtime runs at 15.625 MHz. */
@@ -96,7 +96,8 @@ export class Aclint implements Device {
 
   restore(r: StateReader): void {
     const harts = r.u32();
-    if (harts !== this.msip.length) throw new StateError(`saved ACLINT has ${harts} harts, this machine ${this.msip.length}`);
+    if (harts !== this.msip.length)
+      throw new StateError(`saved ACLINT has ${harts} harts, this machine ${this.msip.length}`);
     for (let i = 0; i < harts; i++) this.msip[i] = r.u8() & 1;
     for (let i = 0; i < harts * 2; i++) this.compare[i] = r.u32();
     for (let i = 0; i < harts; i++) this.timer[i] = r.u8() & 1;
@@ -124,7 +125,8 @@ export class Aclint implements Device {
   /** Arms the nearest time at which a timer that is low becomes pending. */
   private armNext(): void {
     let next = Infinity;
-    for (let hart = 0; hart < this.timer.length; hart++) if (this.timer[hart] === 0) next = Math.min(next, this.due(hart));
+    for (let hart = 0; hart < this.timer.length; hart++)
+      if (this.timer[hart] === 0) next = Math.min(next, this.due(hart));
     if (next === Infinity) this.context.disarm();
     else this.context.arm(next);
   }

@@ -1,5 +1,5 @@
-import type { GuestRam } from '../machine/ram.ts';
-import type { StateReader, StateWriter } from '../machine/state.ts';
+import type { StateReader, StateWriter } from '../bytes/state-stream.ts';
+import type { GuestRam } from '../machine/memory/ram.ts';
 
 /**
  * What a device may know of the machine around it. A device never learns its address, never names a clock and never

@@ -1,4 +1,4 @@
-import { type StateReader, type StateWriter, StateError } from '../machine/state.ts';
+import { StateError, type StateReader, type StateWriter } from '../bytes/state-stream.ts';
 import type { Device, DeviceContext } from './device.ts';
 
 /** Number of interrupt sources, ids 1 to 96 (0 means none): the device tree's `riscv,ndev`. */
@@ -68,7 +68,8 @@ export class Plic implements Device {
 
   /** Drives the wire of a source. @param irq 1 to {@link PLIC_SOURCES} @throws RangeError for any other */
   setSource(irq: number, level: boolean): void {
-    if (!(irq >= 1 && irq <= PLIC_SOURCES)) throw new RangeError(`PLIC has no source ${irq}: expected 1 to ${PLIC_SOURCES}`);
+    if (!(irq >= 1 && irq <= PLIC_SOURCES))
+      throw new RangeError(`PLIC has no source ${irq}: expected 1 to ${PLIC_SOURCES}`);
     const word = irq >>> 5;
     const bit = 1 << (irq & 31);
     if (((this.level[word] & bit) !== 0) === level) return;
@@ -136,9 +137,11 @@ export class Plic implements Device {
 
   restore(r: StateReader): void {
     const contexts = r.u32();
-    if (contexts !== this.contexts) throw new StateError(`saved PLIC has ${contexts} contexts, this machine ${this.contexts}`);
+    if (contexts !== this.contexts)
+      throw new StateError(`saved PLIC has ${contexts} contexts, this machine ${this.contexts}`);
     for (let i = 0; i < this.priority.length; i++) this.priority[i] = r.u8();
-    for (const words of [this.level, this.pending, this.claimed, this.enable]) for (let i = 0; i < words.length; i++) words[i] = r.u32();
+    for (const words of [this.level, this.pending, this.claimed, this.enable])
+      for (let i = 0; i < words.length; i++) words[i] = r.u32();
     for (let i = 0; i < contexts; i++) this.threshold[i] = r.u8();
     this.update(true);
   }

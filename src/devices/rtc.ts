@@ -1,4 +1,4 @@
-import type { StateReader, StateWriter } from '../machine/state.ts';
+import type { StateReader, StateWriter } from '../bytes/state-stream.ts';
 import type { Device, DeviceContext } from './device.ts';
 
 /** Registers, one 32-bit word each (Goldfish virtual platform, "Goldfish Timer"). */

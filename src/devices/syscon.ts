@@ -1,4 +1,4 @@
-import type { StateReader, StateWriter } from '../machine/state.ts';
+import type { StateReader, StateWriter } from '../bytes/state-stream.ts';
 import type { Device, DeviceContext } from './device.ts';
 
 /** What the guest asks for: power off, reset, or stop reporting a failure. */

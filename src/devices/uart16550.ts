@@ -1,4 +1,4 @@
-import type { StateReader, StateWriter } from '../machine/state.ts';
+import type { StateReader, StateWriter } from '../bytes/state-stream.ts';
 import type { Device, DeviceContext } from './device.ts';
 
 /** The device tree's `clock-frequency` in Hz; the rate divides to no time here, output is instantaneous. */

@@ -1,4 +1,13 @@
 /** SBI 2.0 firmware that runs in the host. */
 export { handleSbiCall, isImplemented } from './sbi.ts';
-export { HART_STATE, type HartState, RESET, RESET_REASON, type ResetKind, type ResetReason, SBI_ERROR, SBI_EXTENSION } from './sbi-codes.ts';
+export {
+  HART_STATE,
+  type HartState,
+  RESET,
+  RESET_REASON,
+  type ResetKind,
+  type ResetReason,
+  SBI_ERROR,
+  SBI_EXTENSION,
+} from './sbi-codes.ts';
 export type { SbiHost } from './sbi-host.ts';

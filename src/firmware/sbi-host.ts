@@ -1,4 +1,4 @@
-import type { GuestRam } from '../machine/ram.ts';
+import type { GuestRam } from '../machine/memory/ram.ts';
 import type { HartState, ResetKind, ResetReason } from './sbi-codes.ts';
 
 /**

@@ -1,4 +1,13 @@
-import { fail, HART_STATE, NO_RETURN, SBI_ERROR, type SbiArguments, type SbiResult, succeed, u32 } from './sbi-codes.ts';
+import {
+  fail,
+  HART_STATE,
+  NO_RETURN,
+  SBI_ERROR,
+  type SbiArguments,
+  type SbiResult,
+  succeed,
+  u32,
+} from './sbi-codes.ts';
 import { isEntryPoint, type SbiHost } from './sbi-host.ts';
 
 /** The two suspend types without a platform's own meaning (table "HSM Hart Suspend Types"). */
@@ -7,7 +16,12 @@ const A0 = 10;
 const A1 = 11;
 
 /** Hart state management (chapter 9). */
-export function hsmExtension(host: SbiHost, hart: number, fid: bigint, args: SbiArguments): SbiResult | typeof NO_RETURN {
+export function hsmExtension(
+  host: SbiHost,
+  hart: number,
+  fid: bigint,
+  args: SbiArguments,
+): SbiResult | typeof NO_RETURN {
   switch (fid) {
     case 0n:
       return start(host, args);

@@ -1,4 +1,15 @@
-import { fail, NO_RETURN, RESET, RESET_REASON, type ResetKind, type ResetReason, SBI_ERROR, type SbiArguments, type SbiResult, u32 } from './sbi-codes.ts';
+import {
+  fail,
+  NO_RETURN,
+  RESET,
+  RESET_REASON,
+  type ResetKind,
+  type ResetReason,
+  SBI_ERROR,
+  type SbiArguments,
+  type SbiResult,
+  u32,
+} from './sbi-codes.ts';
 import type { SbiHost } from './sbi-host.ts';
 
 const KINDS: readonly number[] = Object.values(RESET);

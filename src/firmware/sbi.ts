@@ -30,7 +30,13 @@ export function handleSbiCall(host: SbiHost, hart: number): void {
   host.setReg(hart, A1, result.value);
 }
 
-function dispatch(host: SbiHost, hart: number, eid: bigint, fid: bigint, args: SbiArguments): SbiResult | typeof NO_RETURN {
+function dispatch(
+  host: SbiHost,
+  hart: number,
+  eid: bigint,
+  fid: bigint,
+  args: SbiArguments,
+): SbiResult | typeof NO_RETURN {
   switch (eid) {
     case SBI_EXTENSION.base:
       return baseExtension(fid, args, isImplemented);

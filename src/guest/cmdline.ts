@@ -13,13 +13,13 @@
  * - `rodata=off` kernel pages stay in large mappings.
  */
 export const DEFAULT_COMMAND_LINE =
-  'console=ttyS0 quiet cryptomgr.notests initcall_blacklist=jent_mod_init,trace_eval_sync,trace_eval_init rodata=off'
+  'console=ttyS0 quiet cryptomgr.notests initcall_blacklist=jent_mod_init,trace_eval_sync,trace_eval_init rodata=off';
 
 /** First line that userspace prints on the console. */
-export const USERSPACE_MARKER = 'hindsight: userspace'
+export const USERSPACE_MARKER = 'hindsight: userspace';
 
 /** Longest command line the kernel keeps, in bytes with its NUL (COMMAND_LINE_SIZE of arch/riscv). */
-export const COMMAND_LINE_LIMIT = 1024
+export const COMMAND_LINE_LIMIT = 1024;
 
 /** How a guest command sees its standard input. */
 export const EXEC_STDIN = {
@@ -29,51 +29,51 @@ export const EXEC_STDIN = {
   raw: 'raw',
   /** /dev/null. */
   none: 'none',
-} as const
-export type ExecStdin = (typeof EXEC_STDIN)[keyof typeof EXEC_STDIN]
+} as const;
+export type ExecStdin = (typeof EXEC_STDIN)[keyof typeof EXEC_STDIN];
 
 /** What a caller may ask of the guest's /init. */
 export interface GuestBoot {
   /** Shell command to run instead of an interactive shell. */
-  readonly exec?: string
+  readonly exec?: string;
   /** Distinguishes this run's markers from anything the command may print. Letters and digits; default `exec`. */
-  readonly token?: string
+  readonly token?: string;
   /** Default `stream`. */
-  readonly stdin?: ExecStdin
+  readonly stdin?: ExecStdin;
   /** Device with an ext4 file system to work on, e.g. `/dev/vda`. */
-  readonly root?: string
+  readonly root?: string;
   /** Program of the root disk to hand over to as process 1. */
-  readonly init?: string
+  readonly init?: string;
   /** Terminal size in characters. */
-  readonly rows?: number
-  readonly columns?: number
+  readonly rows?: number;
+  readonly columns?: number;
   /** Virtio console whose size a shell's terminal follows: `hvc0`. */
-  readonly size?: string
+  readonly size?: string;
   /** Value of TERM for the shell. */
-  readonly term?: string
+  readonly term?: string;
   /** Kernel modules to load (with what they need) before the shell or command starts. */
-  readonly modules?: readonly string[]
+  readonly modules?: readonly string[];
   /** `dhcp` brings up the first network interface. */
-  readonly net?: 'dhcp'
+  readonly net?: 'dhcp';
   /** Mount tags of 9p shares; each is mounted at /mnt/TAG. */
-  readonly shares?: readonly string[]
+  readonly shares?: readonly string[];
 }
 
-const utf8 = new TextEncoder()
-const ALPHABET = 'ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/'
+const utf8 = new TextEncoder();
+const ALPHABET = 'ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/';
 
 /** Base64 (RFC 4648, section 4) of a text's UTF-8 bytes. */
 export function base64(text: string): string {
-  const bytes = utf8.encode(text)
-  let out = ''
+  const bytes = utf8.encode(text);
+  let out = '';
   for (let at = 0; at < bytes.length; at += 3) {
-    const bits = (bytes[at]! << 16) | ((bytes[at + 1] ?? 0) << 8) | (bytes[at + 2] ?? 0)
-    const have = bytes.length - at
-    out += ALPHABET[bits >> 18]! + ALPHABET[(bits >> 12) & 63]!
-    out += have > 1 ? ALPHABET[(bits >> 6) & 63]! : '='
-    out += have > 2 ? ALPHABET[bits & 63]! : '='
+    const bits = (bytes[at]! << 16) | ((bytes[at + 1] ?? 0) << 8) | (bytes[at + 2] ?? 0);
+    const have = bytes.length - at;
+    out += ALPHABET[bits >> 18]! + ALPHABET[(bits >> 12) & 63]!;
+    out += have > 1 ? ALPHABET[(bits >> 6) & 63]! : '=';
+    out += have > 2 ? ALPHABET[bits & 63]! : '=';
   }
-  return out
+  return out;
 }
 
 /**
@@ -82,28 +82,29 @@ export function base64(text: string): string {
  * @throws RangeError when a value cannot stand in a command line.
  */
 export function bootWords(boot: GuestBoot): string[] {
-  const words: string[] = []
+  const words: string[] = [];
   const add = (key: string, value: string | number | undefined, allowed: RegExp): void => {
-    if (value === undefined) return
-    if (!allowed.test(String(value))) throw new RangeError(`${key}=${value}: this value cannot stand in a kernel command line`)
-    words.push(`${key}=${value}`)
-  }
-  const name = /^[\w.,:@/+-]+$/
-  add('root', boot.root, name)
-  add('hindsight.init', boot.init, name)
-  add('hindsight.rows', boot.rows, /^[1-9]\d{0,3}$/)
-  add('hindsight.cols', boot.columns, /^[1-9]\d{0,3}$/)
-  add('hindsight.size', boot.size, /^[a-z]+\d+$/)
-  add('hindsight.term', boot.term, name)
-  add('hindsight.modules', boot.modules?.join(','), /^[\w,-]+$/)
-  add('hindsight.net', boot.net, /^dhcp$/)
-  add('hindsight.shares', boot.shares?.join(','), /^[\w.,-]+$/)
+    if (value === undefined) return;
+    if (!allowed.test(String(value)))
+      throw new RangeError(`${key}=${value}: this value cannot stand in a kernel command line`);
+    words.push(`${key}=${value}`);
+  };
+  const name = /^[\w.,:@/+-]+$/;
+  add('root', boot.root, name);
+  add('hindsight.init', boot.init, name);
+  add('hindsight.rows', boot.rows, /^[1-9]\d{0,3}$/);
+  add('hindsight.cols', boot.columns, /^[1-9]\d{0,3}$/);
+  add('hindsight.size', boot.size, /^[a-z]+\d+$/);
+  add('hindsight.term', boot.term, name);
+  add('hindsight.modules', boot.modules?.join(','), /^[\w,-]+$/);
+  add('hindsight.net', boot.net, /^dhcp$/);
+  add('hindsight.shares', boot.shares?.join(','), /^[\w.,-]+$/);
   if (boot.exec !== undefined) {
-    add('hindsight.token', boot.token, /^[A-Za-z0-9]+$/)
-    add('hindsight.stdin', boot.stdin, /^(stream|raw|none)$/)
-    words.push(`hindsight.exec=${base64(boot.exec)}`)
+    add('hindsight.token', boot.token, /^[A-Za-z0-9]+$/);
+    add('hindsight.stdin', boot.stdin, /^(stream|raw|none)$/);
+    words.push(`hindsight.exec=${base64(boot.exec)}`);
   }
-  return words
+  return words;
 }
 
 /**
@@ -113,10 +114,12 @@ export function bootWords(boot: GuestBoot): string[] {
  * (see `commandArchive`).
  */
 export function commandLine(boot: GuestBoot, base: string = DEFAULT_COMMAND_LINE): string {
-  const line = [base, ...bootWords(boot)].filter((w) => w !== '').join(' ')
-  const size = utf8.encode(line).length + 1
+  const line = [base, ...bootWords(boot)].filter((w) => w !== '').join(' ');
+  const size = utf8.encode(line).length + 1;
   if (size > COMMAND_LINE_LIMIT) {
-    throw new RangeError(`kernel command line of ${size} bytes: the kernel keeps ${COMMAND_LINE_LIMIT}; shorten it by ${size - COMMAND_LINE_LIMIT}`)
+    throw new RangeError(
+      `kernel command line of ${size} bytes: the kernel keeps ${COMMAND_LINE_LIMIT}; shorten it by ${size - COMMAND_LINE_LIMIT}`,
+    );
   }
-  return line
+  return line;
 }

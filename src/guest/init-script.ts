@@ -1,20 +1,20 @@
 /**
  * The text of /init, process 1 of the guest, and of the few files it lies among.
  */
-import { USERSPACE_MARKER } from './cmdline.ts'
+import { USERSPACE_MARKER } from './cmdline.ts';
 
 /** Where a command too long for the kernel's command line lies in the initramfs. */
-export const COMMAND_FILE = 'hindsight/exec'
+export const COMMAND_FILE = 'hindsight/exec';
 
 /** Where the script lies that keeps the terminal's size. */
-export const SIZE_FILE = 'hindsight/follow-size'
+export const SIZE_FILE = 'hindsight/follow-size';
 
 /** What /init must know of the kernel it was packed with. */
 export interface InitFacts {
   /** `uname -r` of the kernel. */
-  readonly release: string
+  readonly release: string;
   /** Modules for a virtio disk with ext4, in load order. */
-  readonly diskModules: readonly string[]
+  readonly diskModules: readonly string[];
 }
 
 /**
@@ -196,7 +196,7 @@ shell=/bin/sh
 [ -n "$root" ] && [ -x /root-disk/bin/bash ] && shell=/bin/bash
 setsid -c "$@" "$shell" -l <"$tty" >"$tty" 2>&1
 finish
-`
+`;
 }
 
 /**
@@ -208,7 +208,7 @@ alias ll='ls -l'
 poweroff() { /bin/poweroff; }
 reboot() { /bin/reboot; }
 halt() { /bin/halt; }
-`
+`;
 
 /**
  * A serial line knows no size. Whoever has the virtio console for a terminal is told of its changes by SIGWINCH: this passes them
@@ -223,13 +223,13 @@ while :; do
   wait $! 2>/dev/null # says nothing of how it died
   kill $!
 done
-`
+`;
 
 /** poweroff and reboot act at once: process 1 is a script that has no services to stop. */
 export const haltScript = (verb: 'poweroff' | 'reboot' | 'halt'): string => `#!/bin/sh
 sync
 exec /bin/busybox ${verb} -f "$@"
-`
+`;
 
 /** Called by busybox's udhcpc with the lease in its environment. */
 export const DHCP_SCRIPT = `#!/bin/sh
@@ -239,4 +239,4 @@ ip addr add "$ip/\${mask:-24}" dev "$interface"
 for gateway in $router; do ip route add default via "$gateway" dev "$interface" && break; done
 : >/etc/resolv.conf
 for server in $dns; do echo "nameserver $server" >>/etc/resolv.conf; done
-`
+`;

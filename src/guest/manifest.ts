@@ -5,25 +5,25 @@
 /** A file of a guest, by its size and content. */
 export interface GuestFile {
   /** Name beside the manifest. */
-  readonly name: string
+  readonly name: string;
   /** Bytes. */
-  readonly size: number
+  readonly size: number;
   /** SHA-256 in lower-case hexadecimal. */
-  readonly sha256: string
+  readonly sha256: string;
 }
 
 /** Images of one build. */
 export interface GuestManifest {
   /** Version of this record. */
-  readonly format: 1
-  readonly kind: 'kernel' | 'disk'
+  readonly format: 1;
+  readonly kind: 'kernel' | 'disk';
   /** Digest of everything of ours that shapes the images; another value means they would come out differently now. */
-  readonly recipe: string
+  readonly recipe: string;
   /** Versions of the Debian packages inside, by name. */
-  readonly packages: Readonly<Record<string, string>>
+  readonly packages: Readonly<Record<string, string>>;
   /** `uname -r`; of a kernel only. */
-  readonly release?: string
-  readonly files: readonly GuestFile[]
+  readonly release?: string;
+  readonly files: readonly GuestFile[];
 }
 
 /**
@@ -32,11 +32,13 @@ export interface GuestManifest {
  * @throws Error when it is not one that this version understands.
  */
 export function parseManifest(text: string): GuestManifest {
-  const value = JSON.parse(text) as Partial<GuestManifest> | null
+  const value = JSON.parse(text) as Partial<GuestManifest> | null;
   if (value?.format !== 1 || (value.kind !== 'kernel' && value.kind !== 'disk') || typeof value.recipe !== 'string') {
-    throw new Error(`a guest manifest of format ${String(value?.format)}; format 1 is understood`)
+    throw new Error(`a guest manifest of format ${String(value?.format)}; format 1 is understood`);
   }
-  const sound = Array.isArray(value.files) && value.files.every((f) => /^[\w.-]+$/.test(f.name) && f.size >= 0 && /^[0-9a-f]{64}$/.test(f.sha256))
-  if (!sound || typeof value.packages !== 'object') throw new Error('a guest manifest whose list of files is damaged')
-  return value as GuestManifest
+  const sound =
+    Array.isArray(value.files) &&
+    value.files.every((f) => /^[\w.-]+$/.test(f.name) && f.size >= 0 && /^[0-9a-f]{64}$/.test(f.sha256));
+  if (!sound || typeof value.packages !== 'object') throw new Error('a guest manifest whose list of files is damaged');
+  return value as GuestManifest;
 }

@@ -1,4 +1,4 @@
-import type { HostRoom } from '../machine/host-room.ts';
+import type { HostRoom } from '../machine/session/host-room.ts';
 
 /** Most bytes `crypto.getRandomValues` gives at once (Web Cryptography, 10.1.1). */
 const ENTROPY_CHUNK = 65_536;

@@ -1,6 +1,6 @@
 import { COMPRESSED, type Compressed, type RegisterSource } from './compressed.ts';
 import { EXTENSIONS, type Extension, type Format, type Instruction } from './instruction.ts';
-import { INSTRUCTIONS, INSTRUCTION_BY_NAME } from './instructions.ts';
+import { INSTRUCTION_BY_NAME, INSTRUCTIONS } from './instructions.ts';
 
 /** An instruction taken apart. Register numbers are 0–31; fields that the format lacks are 0. */
 export interface Decoded {
@@ -74,11 +74,13 @@ interface ShortCandidate extends Candidate {
 
 /** Compressed rows by quadrant and funct3, in table order. */
 const SHORT: readonly (readonly ShortCandidate[])[] = Array.from({ length: 32 }, (_, key) =>
-  COMPRESSED.filter((row) => (((((key >> 2) << 13) | (key & 3)) ^ row.match) & row.mask & 0xe003) === 0).map((short) => {
-    const row = INSTRUCTION_BY_NAME.get(short.expands);
-    if (!row) throw new Error(`compressed row ${short.name} expands to ${short.expands}, which is in no table`);
-    return { short, row, extension: extensionBit(row.extension) };
-  }),
+  COMPRESSED.filter((row) => (((((key >> 2) << 13) | (key & 3)) ^ row.match) & row.mask & 0xe003) === 0).map(
+    (short) => {
+      const row = INSTRUCTION_BY_NAME.get(short.expands);
+      if (!row) throw new Error(`compressed row ${short.name} expands to ${short.expands}, which is in no table`);
+      return { short, row, extension: extensionBit(row.extension) };
+    },
+  ),
 );
 
 function register(source: RegisterSource | undefined, half: number): number {
@@ -119,8 +121,15 @@ function decodeShort(half: number, extensions: number): Decoded | undefined {
     if (!holds(short, half, imm)) continue;
     if ((extensions & extension) === 0) return undefined;
     return {
-      row, compressed: short, rd: register(short.rd, half), rs1: register(short.rs1, half), rs2: register(short.rs2, half),
-      rs3: 0, imm, rm: 0, length: 2,
+      row,
+      compressed: short,
+      rd: register(short.rd, half),
+      rs1: register(short.rs1, half),
+      rs2: register(short.rs2, half),
+      rs3: 0,
+      imm,
+      rm: 0,
+      length: 2,
     };
   }
   return undefined;

@@ -1,4 +1,4 @@
-import { ALL_EXTENSIONS, decode, isLong, type Decoded } from './decode.ts';
+import { ALL_EXTENSIONS, type Decoded, decode, isLong } from './decode.ts';
 import { csrName, FLOAT_REGISTERS, INTEGER_REGISTERS } from './names.ts';
 import { PSEUDO_INSTRUCTIONS, type Pseudo } from './pseudo.ts';
 
@@ -42,24 +42,38 @@ const hex = (n: number): string => `0x${(n >>> 0).toString(16)}`;
 
 function operand(token: string, d: Decoded, raw: number, target: bigint, symbol: DisassembleOptions['symbol']): string {
   switch (token) {
-    case 'rd': return INTEGER_REGISTERS[d.rd];
-    case 'rs1': return INTEGER_REGISTERS[d.rs1];
-    case 'rs2': return INTEGER_REGISTERS[d.rs2];
-    case 'fd': return FLOAT_REGISTERS[d.rd];
-    case 'fs1': return FLOAT_REGISTERS[d.rs1];
-    case 'fs2': return FLOAT_REGISTERS[d.rs2];
-    case 'fs3': return FLOAT_REGISTERS[d.rs3];
-    case 'imm': return d.row.format === 'U' ? hex(d.imm >>> 12) : String(d.imm);
-    case 'prefetch': return String(d.imm & ~31);
-    case 'shamt': return hex(d.imm);
-    case 'csr': return csrName(d.imm);
-    case 'uimm': return String(d.rs1);
-    case 'fence': return `${fenceSet((raw >>> 24) & 15)},${fenceSet((raw >>> 20) & 15)}`;
+    case 'rd':
+      return INTEGER_REGISTERS[d.rd];
+    case 'rs1':
+      return INTEGER_REGISTERS[d.rs1];
+    case 'rs2':
+      return INTEGER_REGISTERS[d.rs2];
+    case 'fd':
+      return FLOAT_REGISTERS[d.rd];
+    case 'fs1':
+      return FLOAT_REGISTERS[d.rs1];
+    case 'fs2':
+      return FLOAT_REGISTERS[d.rs2];
+    case 'fs3':
+      return FLOAT_REGISTERS[d.rs3];
+    case 'imm':
+      return d.row.format === 'U' ? hex(d.imm >>> 12) : String(d.imm);
+    case 'prefetch':
+      return String(d.imm & ~31);
+    case 'shamt':
+      return hex(d.imm);
+    case 'csr':
+      return csrName(d.imm);
+    case 'uimm':
+      return String(d.rs1);
+    case 'fence':
+      return `${fenceSet((raw >>> 24) & 15)},${fenceSet((raw >>> 20) & 15)}`;
     case 'target': {
       const name = symbol?.(target);
       return `${target.toString(16)}${name === undefined ? '' : ` <${name}>`}`;
     }
-    default: throw new Error(`assembly operand "${token}" of ${d.row.name} is unknown: see src/isa/instruction.ts`);
+    default:
+      throw new Error(`assembly operand "${token}" of ${d.row.name} is unknown: see src/isa/instruction.ts`);
   }
 }
 
@@ -85,10 +99,20 @@ export function disassemble(word: number, pc: bigint, options: DisassembleOption
   if (d.row.format === 'AMO') mnemonic += ['', '.rl', '.aq', '.aqrl'][(raw >>> 25) & 3];
   if (d.row.rm && d.rm !== 7 && !(EXACT.has(d.row.name) && d.rm === 0)) syntax += `, ${ROUNDING[d.rm]}`;
   const target = BigInt.asUintN(64, pc + BigInt(d.imm));
-  const operands = syntax.replaceAll(' ', '').replace(/[a-z]+[0-9]?/g, (token) =>
-    ROUNDING.includes(token) ? token : operand(token, d, raw, target, options.symbol));
+  const operands = syntax
+    .replaceAll(' ', '')
+    .replace(/[a-z]+[0-9]?/g, (token) =>
+      ROUNDING.includes(token) ? token : operand(token, d, raw, target, options.symbol),
+    );
   const jumps = d.row.format === 'B' || d.row.format === 'J';
-  return { text: operands === '' ? mnemonic : `${mnemonic} ${operands}`, mnemonic, operands, length, decoded: d, ...(jumps ? { target } : {}) };
+  return {
+    text: operands === '' ? mnemonic : `${mnemonic} ${operands}`,
+    mnemonic,
+    operands,
+    length,
+    decoded: d,
+    ...(jumps ? { target } : {}),
+  };
 }
 
 /** An instruction with its address. */
@@ -102,9 +126,14 @@ export interface Listed extends Disassembled {
  * @param bytes what lies there; a last instruction that is cut off is left out
  * @param limit most instructions given
  */
-export function disassembleRange(bytes: Uint8Array, address: bigint, limit = Infinity, options: DisassembleOptions = {}): Listed[] {
+export function disassembleRange(
+  bytes: Uint8Array,
+  address: bigint,
+  limit = Infinity,
+  options: DisassembleOptions = {},
+): Listed[] {
   const out: Listed[] = [];
-  for (let at = 0; at + 2 <= bytes.length && out.length < limit;) {
+  for (let at = 0; at + 2 <= bytes.length && out.length < limit; ) {
     const half = bytes[at] | (bytes[at + 1] << 8);
     const length = isLong(half) ? 4 : 2;
     if (at + length > bytes.length) break;

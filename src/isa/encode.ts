@@ -1,6 +1,6 @@
 import type { Compressed, RegisterSource } from './compressed.ts';
-import { INSTRUCTION_BY_NAME } from './instructions.ts';
 import type { Format, Instruction } from './instruction.ts';
+import { INSTRUCTION_BY_NAME } from './instructions.ts';
 
 /** Operands of an instruction, as in {@link ./decode.ts!Decoded}; those left out are 0. */
 export interface Operands {
@@ -22,8 +22,14 @@ function within(name: string, what: string, value: number, least: number, most: 
 }
 
 const LIMITS: Partial<Record<Format, readonly [least: number, most: number, multiple: number]>> = {
-  I: [-2048, 2047, 1], S: [-2048, 2047, 1], B: [-4096, 4094, 2], J: [-1048576, 1048574, 2],
-  U: [-2147483648, 2147479552, 4096], shift64: [0, 63, 1], shift32: [0, 31, 1], CSR: [0, 4095, 1],
+  I: [-2048, 2047, 1],
+  S: [-2048, 2047, 1],
+  B: [-4096, 4094, 2],
+  J: [-1048576, 1048574, 2],
+  U: [-2147483648, 2147479552, 4096],
+  shift64: [0, 63, 1],
+  shift32: [0, 31, 1],
+  CSR: [0, 4095, 1],
 };
 
 function immediateBits(format: Format, imm: number): number {
@@ -36,11 +42,15 @@ function immediateBits(format: Format, imm: number): number {
     case 'S':
       return (field(imm, 11, 5) << 25) | (field(imm, 4, 0) << 7);
     case 'B':
-      return (field(imm, 12, 12) << 31) | (field(imm, 10, 5) << 25) | (field(imm, 4, 1) << 8) | (field(imm, 11, 11) << 7);
+      return (
+        (field(imm, 12, 12) << 31) | (field(imm, 10, 5) << 25) | (field(imm, 4, 1) << 8) | (field(imm, 11, 11) << 7)
+      );
     case 'U':
       return imm & 0xfffff000;
     case 'J':
-      return (field(imm, 20, 20) << 31) | (field(imm, 10, 1) << 21) | (field(imm, 11, 11) << 20) | (field(imm, 19, 12) << 12);
+      return (
+        (field(imm, 20, 20) << 31) | (field(imm, 10, 1) << 21) | (field(imm, 11, 11) << 20) | (field(imm, 19, 12) << 12)
+      );
     default:
       return 0;
   }
@@ -72,7 +82,12 @@ export function assembleNamed(name: string, operands: Operands = {}): number {
   return assemble(row, operands);
 }
 
-function registerBits(row: Compressed, what: string, source: RegisterSource | undefined, value: number | undefined): number {
+function registerBits(
+  row: Compressed,
+  what: string,
+  source: RegisterSource | undefined,
+  value: number | undefined,
+): number {
   if (!source || value === undefined) return 0;
   if ('fixed' in source) {
     within(row.name, what, value, source.fixed, source.fixed);

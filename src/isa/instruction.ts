@@ -2,8 +2,30 @@ import { parseSemantics, type Statement } from './semantics.ts';
 
 /** Extensions in the order of their bits in MACHINE.extensions. `c`, `f` and `d` follow misa; `i` is always on. */
 export const EXTENSIONS = [
-  'i', 'm', 'a', 'f', 'd', 'c', 'zicsr', 'zifencei', 'zicntr', 'zihpm', 'zba', 'zbb', 'zbc', 'zbs', 'zicond',
-  'zicbom', 'zicboz', 'zicbop', 'zawrs', 'sstc', 'svinval', 'svnapot', 'svpbmt', 'svadu',
+  'i',
+  'm',
+  'a',
+  'f',
+  'd',
+  'c',
+  'zicsr',
+  'zifencei',
+  'zicntr',
+  'zihpm',
+  'zba',
+  'zbb',
+  'zbc',
+  'zbs',
+  'zicond',
+  'zicbom',
+  'zicboz',
+  'zicbop',
+  'zawrs',
+  'sstc',
+  'svinval',
+  'svnapot',
+  'svpbmt',
+  'svadu',
 ] as const;
 export type Extension = (typeof EXTENSIONS)[number];
 
@@ -53,8 +75,19 @@ export const FIRST_ROW = 16;
 
 /** Register operands each format's syntax may name. */
 const MASKS: Record<Format, number> = {
-  R: 0xfe00707f, I: 0x0000707f, S: 0x0000707f, B: 0x0000707f, U: 0x0000007f, J: 0x0000007f,
-  shift64: 0xfc00707f, shift32: 0xfe00707f, R4: 0x0600007f, CSR: 0x0000707f, AMO: 0xf800707f, R1: 0xfff0707f, none: 0xffffffff,
+  R: 0xfe00707f,
+  I: 0x0000707f,
+  S: 0x0000707f,
+  B: 0x0000707f,
+  U: 0x0000007f,
+  J: 0x0000007f,
+  shift64: 0xfc00707f,
+  shift32: 0xfe00707f,
+  R4: 0x0600007f,
+  CSR: 0x0000707f,
+  AMO: 0xf800707f,
+  R1: 0xfff0707f,
+  none: 0xffffffff,
 };
 
 export interface RowOptions {
@@ -67,12 +100,28 @@ export type Row = Omit<Instruction, 'index'>;
 
 /** Collects rows of one chapter. */
 export function chapter(extension: Extension, reference: string) {
-  return (name: string, format: Format, match: number, syntax: string, semantics: string, options: RowOptions = {}): Row => {
+  return (
+    name: string,
+    format: Format,
+    match: number,
+    syntax: string,
+    semantics: string,
+    options: RowOptions = {},
+  ): Row => {
     const rm = options.rm ?? false;
     const mask = (options.mask ?? (rm ? MASKS[format] & ~0x7000 : MASKS[format])) >>> 0;
     return {
-      name, extension, format, match: match >>> 0, mask, semantics, statement: parseSemantics(semantics), syntax, rm,
-      fp: options.fp ?? /\bf[ds][123]?\b/.test(syntax), reference,
+      name,
+      extension,
+      format,
+      match: match >>> 0,
+      mask,
+      semantics,
+      statement: parseSemantics(semantics),
+      syntax,
+      rm,
+      fp: options.fp ?? /\bf[ds][123]?\b/.test(syntax),
+      reference,
     };
   };
 }

@@ -6,7 +6,14 @@ import { CACHE_ROWS } from './rows/cache.ts';
 import { FLOAT_ROWS } from './rows/float.ts';
 import { MULTIPLY_ROWS } from './rows/multiply.ts';
 
-const rows: readonly Row[] = [...BASE_ROWS, ...MULTIPLY_ROWS, ...ATOMIC_ROWS, ...FLOAT_ROWS, ...BITS_ROWS, ...CACHE_ROWS];
+const rows: readonly Row[] = [
+  ...BASE_ROWS,
+  ...MULTIPLY_ROWS,
+  ...ATOMIC_ROWS,
+  ...FLOAT_ROWS,
+  ...BITS_ROWS,
+  ...CACHE_ROWS,
+];
 
 /** Every 32-bit instruction, one row each. */
 export const INSTRUCTIONS: readonly Instruction[] = rows.map((row, i) => ({ ...row, index: FIRST_ROW + i }));

@@ -18,7 +18,10 @@ type Field = readonly [name: string, width: 1 | 2 | 4 | 8, count?: number];
 const align = (n: number, to: number): number => Math.ceil(n / to) * to;
 
 /** Gives each field its offset, naturally aligned. */
-function place<const F extends readonly Field[]>(fields: F, start = 0): { offsets: Record<F[number][0], number>; size: number } {
+function place<const F extends readonly Field[]>(
+  fields: F,
+  start = 0,
+): { offsets: Record<F[number][0], number>; size: number } {
   let at = start;
   const offsets: Record<string, number> = {};
   for (const [name, width, count = 1] of fields) {
@@ -225,7 +228,13 @@ export const JIT_SIZE = 4 << 20;
 export const RAM_AT = JIT_AT + JIT_SIZE;
 
 /** Locations that depend on the size of RAM (bytes, multiple of the page size). */
-export function ramTables(ramSize: number): { flags: number; decodeIndex: number; writeEntries: number; tableBits: number; end: number } {
+export function ramTables(ramSize: number): {
+  flags: number;
+  decodeIndex: number;
+  writeEntries: number;
+  tableBits: number;
+  end: number;
+} {
   const pages = ramSize / PAGE_SIZE;
   const flags = RAM_AT + ramSize;
   const decodeIndex = align(flags + pages, PAGE_SIZE);
@@ -235,7 +244,7 @@ export function ramTables(ramSize: number): { flags: number; decodeIndex: number
 }
 
 /** Largest RAM that fits the 4 GiB linear memory with its tables. */
-export const MAX_RAM = 3584 << 20 >>> 0;
+export const MAX_RAM = (3584 << 20) >>> 0;
 /** Smallest RAM accepted. */
 export const MIN_RAM = 1 << 20;
 

@@ -11,7 +11,12 @@ export interface Pseudo {
 const ZERO = 0;
 const RA = 1;
 
-const p = (row: string, name: string, syntax: string, when: (d: Decoded) => boolean): Pseudo => ({ row, name, syntax, when });
+const p = (row: string, name: string, syntax: string, when: (d: Decoded) => boolean): Pseudo => ({
+  row,
+  name,
+  syntax,
+  when,
+});
 const noRd = (d: Decoded): boolean => d.rd === ZERO;
 const noRs1 = (d: Decoded): boolean => d.rs1 === ZERO;
 const noRs2 = (d: Decoded): boolean => d.rs2 === ZERO;
@@ -73,10 +78,17 @@ export const PSEUDO_INSTRUCTIONS: readonly Pseudo[] = [
   p('fence', 'pause', '', (d) => d.imm === 0x010 && noRd(d) && noRs1(d)),
   p('fence', 'fence', '', (d) => (d.imm & 0xff) === 0xff),
   p('csrrw', 'unimp', '', (d) => d.imm === CSR.cycle && noRd(d) && noRs1(d)),
-  reads('frflags', CSR.fflags), reads('frrm', CSR.frm), reads('frcsr', CSR.fcsr),
-  reads('rdcycle', CSR.cycle), reads('rdtime', CSR.time), reads('rdinstret', CSR.instret),
-  ...writes('fsflags', CSR.fflags), ...writes('fsrm', CSR.frm), ...writes('fscsr', CSR.fcsr),
-  ...writesImmediate('fsflagsi', CSR.fflags), ...writesImmediate('fsrmi', CSR.frm),
+  reads('frflags', CSR.fflags),
+  reads('frrm', CSR.frm),
+  reads('frcsr', CSR.fcsr),
+  reads('rdcycle', CSR.cycle),
+  reads('rdtime', CSR.time),
+  reads('rdinstret', CSR.instret),
+  ...writes('fsflags', CSR.fflags),
+  ...writes('fsrm', CSR.frm),
+  ...writes('fscsr', CSR.fcsr),
+  ...writesImmediate('fsflagsi', CSR.fflags),
+  ...writesImmediate('fsrmi', CSR.frm),
   p('csrrs', 'csrr', 'rd, csr', noRs1),
   p('csrrw', 'csrw', 'csr, rs1', noRd),
   p('csrrs', 'csrs', 'csr, rs1', noRd),
@@ -86,6 +98,9 @@ export const PSEUDO_INSTRUCTIONS: readonly Pseudo[] = [
   p('csrrci', 'csrci', 'csr, uimm', noRd),
   p('sfence.vma', 'sfence.vma', '', (d) => noRs1(d) && noRs2(d)),
   p('sfence.vma', 'sfence.vma', 'rs1', noRs2),
-  ...floats('s'), ...floats('d'),
-  prefetch('prefetch.i', 0), prefetch('prefetch.r', 1), prefetch('prefetch.w', 3),
+  ...floats('s'),
+  ...floats('d'),
+  prefetch('prefetch.i', 0),
+  prefetch('prefetch.r', 1),
+  prefetch('prefetch.w', 3),
 ];

@@ -14,7 +14,22 @@
  * Functions: see {@link FUNCTIONS}; load8s … load64(A) only at the top of `rd =`/`fd =`.
  */
 
-export type BinaryOp = 'add' | 'sub' | 'mul' | 'and' | 'or' | 'xor' | 'shl' | 'shr_s' | 'shr_u' | 'eq' | 'ne' | 'lt_s' | 'lt_u' | 'ge_s' | 'ge_u';
+export type BinaryOp =
+  | 'add'
+  | 'sub'
+  | 'mul'
+  | 'and'
+  | 'or'
+  | 'xor'
+  | 'shl'
+  | 'shr_s'
+  | 'shr_u'
+  | 'eq'
+  | 'ne'
+  | 'lt_s'
+  | 'lt_u'
+  | 'ge_s'
+  | 'ge_u';
 export type Leaf = 'rs1' | 'rs2' | 'fs1' | 'fs2' | 'fs3' | 'imm' | 'pc' | 'link' | 'rm' | 'old';
 
 export type Expr =
@@ -28,7 +43,13 @@ export type MemoryWidth = 8 | 16 | 32 | 64;
 
 export type Statement =
   | { readonly kind: 'rd' | 'fd'; readonly value: Expr }
-  | { readonly kind: 'load'; readonly to: 'rd' | 'fd'; readonly width: MemoryWidth; readonly signed: boolean; readonly address: Expr }
+  | {
+      readonly kind: 'load';
+      readonly to: 'rd' | 'fd';
+      readonly width: MemoryWidth;
+      readonly signed: boolean;
+      readonly address: Expr;
+    }
   | { readonly kind: 'store'; readonly width: MemoryWidth; readonly address: Expr; readonly value: Expr }
   | { readonly kind: 'branch'; readonly condition: Expr }
   | { readonly kind: 'jump'; readonly target: Expr }
@@ -39,12 +60,21 @@ export type Statement =
 export interface FunctionInfo {
   readonly group: 'bits' | 'helper' | 'fp';
   /** For `fp`: widths of value operands, then whether a rounding mode follows, and the width of the result ('x' = integer register). */
-  readonly fp?: { readonly args: readonly ('f32' | 'f64' | 'x')[]; readonly rm: boolean; readonly result: 'f32' | 'f64' | 'x' };
+  readonly fp?: {
+    readonly args: readonly ('f32' | 'f64' | 'x')[];
+    readonly rm: boolean;
+    readonly result: 'f32' | 'f64' | 'x';
+  };
 }
 
 const fpFunctions = (): Record<string, FunctionInfo> => {
   const out: Record<string, FunctionInfo> = {};
-  const def = (name: string, args: readonly ('f32' | 'f64' | 'x')[], rm: boolean, result: 'f32' | 'f64' | 'x'): void => {
+  const def = (
+    name: string,
+    args: readonly ('f32' | 'f64' | 'x')[],
+    rm: boolean,
+    result: 'f32' | 'f64' | 'x',
+  ): void => {
     out[name] = { group: 'fp', fp: { args, rm, result } };
   };
   for (const t of ['f32', 'f64'] as const) {
@@ -117,10 +147,25 @@ const PRECEDENCE: readonly (readonly (readonly [string, BinaryOp])[])[] = [
   [['|', 'or']],
   [['^', 'xor']],
   [['&', 'and']],
-  [['==', 'eq'], ['!=', 'ne']],
-  [['<s', 'lt_s'], ['<u', 'lt_u'], ['>=s', 'ge_s'], ['>=u', 'ge_u']],
-  [['<<', 'shl'], ['>>s', 'shr_s'], ['>>u', 'shr_u']],
-  [['+', 'add'], ['-', 'sub']],
+  [
+    ['==', 'eq'],
+    ['!=', 'ne'],
+  ],
+  [
+    ['<s', 'lt_s'],
+    ['<u', 'lt_u'],
+    ['>=s', 'ge_s'],
+    ['>=u', 'ge_u'],
+  ],
+  [
+    ['<<', 'shl'],
+    ['>>s', 'shr_s'],
+    ['>>u', 'shr_u'],
+  ],
+  [
+    ['+', 'add'],
+    ['-', 'sub'],
+  ],
   [['*', 'mul']],
 ];
 const LEAVES: readonly string[] = ['rs1', 'rs2', 'fs1', 'fs2', 'fs3', 'imm', 'pc', 'link', 'rm', 'old'];
@@ -220,14 +265,21 @@ export function parseSemantics(text: string): Statement {
     const load = /^load(8|16|32|64)([su]?)$/.exec(p.peek());
     if (load) {
       p.next();
-      s = { kind: 'load', to: head, width: Number(load[1]) as MemoryWidth, signed: load[2] === 's', address: p.arguments()[0] };
+      s = {
+        kind: 'load',
+        to: head,
+        width: Number(load[1]) as MemoryWidth,
+        signed: load[2] === 's',
+        address: p.arguments()[0],
+      };
     } else s = { kind: head, value: p.expression() };
   } else if (store) {
     const [address, value] = p.arguments();
     s = { kind: 'store', width: Number(store[1]) as MemoryWidth, address, value };
   } else if (head === 'branch') s = { kind: 'branch', condition: p.expression() };
   else if (head === 'jump') s = { kind: 'jump', target: p.expression() };
-  else if (head === 'amo32' || head === 'amo64') s = { kind: 'amo', width: head === 'amo32' ? 32 : 64, value: p.expression() };
+  else if (head === 'amo32' || head === 'amo64')
+    s = { kind: 'amo', width: head === 'amo32' ? 32 : 64, value: p.expression() };
   else if (head === 'call') s = { kind: 'call', name: p.next() };
   else throw new Error(`semantics "${text}": unknown statement "${head}"`);
   p.end();

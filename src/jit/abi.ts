@@ -1,6 +1,6 @@
 import { MACHINE, MACHINE_AT } from '../isa/layout.ts';
-import { TYPE } from './wasm-opcodes.ts';
 import type { FunctionImport, Signature } from './wasm-module.ts';
+import { TYPE } from './wasm-opcodes.ts';
 
 /**
  * How the core and translated functions speak to each other.
@@ -48,7 +48,12 @@ export const LOCAL = {
 } as const;
 
 /** Types of the locals behind the parameters, up to FIRST_REGISTER. */
-export const FIXED_LOCALS = [[8, TYPE.I32], [6, TYPE.I64], [1, TYPE.F64], [1, TYPE.F32]] as const;
+export const FIXED_LOCALS = [
+  [8, TYPE.I32],
+  [6, TYPE.I64],
+  [1, TYPE.F64],
+  [1, TYPE.F32],
+] as const;
 
 /** Why a region function returned; pc and MACHINE.left are stored. */
 export const LEAVE = {
@@ -98,7 +103,11 @@ const names = Object.keys(HELPERS) as HelperName[];
 export const helperIndex = (name: HelperName): number => names.indexOf(name);
 
 /** The imports of every translated module. */
-export const HELPER_IMPORTS: readonly FunctionImport[] = names.map((name) => ({ module: 'core', name, signature: HELPERS[name] }));
+export const HELPER_IMPORTS: readonly FunctionImport[] = names.map((name) => ({
+  module: 'core',
+  name,
+  signature: HELPERS[name],
+}));
 
 /** Absolute address of MACHINE.left. */
 export const LEFT_AT = MACHINE_AT + MACHINE.left;

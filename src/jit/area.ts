@@ -64,6 +64,7 @@ export const LINKS_AT = RARE_AT + RARE_COUNTERS * 4;
 /** A count of transitions that stays as it is: nothing can come of them. */
 export const LINK_NEVER = 0xffff;
 /** Index of the counter of transitions from one key to another. */
-export const linkIndex = (from: number, key: number): number => Math.imul(Math.imul(from, ENTRY_HASH) ^ key, ENTRY_HASH) >>> (32 - LINK_BITS);
+export const linkIndex = (from: number, key: number): number =>
+  Math.imul(Math.imul(from, ENTRY_HASH) ^ key, ENTRY_HASH) >>> (32 - LINK_BITS);
 export const AREA_END = LINKS_AT + 2 * 2 ** LINK_BITS;
 if (AREA_END > JIT_AT + JIT_SIZE) throw new Error("the translator's area does not fit its place in the layout");

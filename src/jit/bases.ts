@@ -1,7 +1,7 @@
 import type { Decoded } from '../isa/decode.ts';
 import { writes } from './dataflow.ts';
 import type { Block, Placed, Region } from './region.ts';
-import { successors, type Structure } from './structure.ts';
+import { type Structure, successors } from './structure.ts';
 import { isTouchedCsr } from './system.ts';
 
 /**
@@ -92,7 +92,12 @@ class Sharing {
     const { region, shape } = this;
     for (const block of region.blocks) {
       if (shape.order[block.index] >= 0 && !this.continues(block)) {
-        this.walk(block, { values: Array.from({ length: 32 }, (_, root) => ({ root, offset: 0 })), groups: new Map(), alone: new Set(), locals: 0 });
+        this.walk(block, {
+          values: Array.from({ length: 32 }, (_, root) => ({ root, offset: 0 })),
+          groups: new Map(),
+          alone: new Set(),
+          locals: 0,
+        });
       }
     }
     for (const [decoded, s] of this.shared) if (s.group.members < 2) this.shared.delete(decoded);
@@ -117,7 +122,12 @@ class Sharing {
     for (const to of successors(this.region, block.index)) {
       const next = this.region.blocks[to];
       if (this.continues(next) && !this.shape.dispatched(block.index, to)) {
-        this.walk(next, { values: [...state.values], groups: new Map(state.groups), alone: new Set(state.alone), locals });
+        this.walk(next, {
+          values: [...state.values],
+          groups: new Map(state.groups),
+          alone: new Set(state.alone),
+          locals,
+        });
       }
     }
   }
@@ -171,7 +181,8 @@ function admit(group: AccessGroup, offset: number, bytes: number): boolean {
   const lowest = Math.min(group.anchor, offset);
   const anchor = fixed - Math.ceil((fixed - lowest) / align) * align;
   const end = Math.max(group.end, offset + bytes);
-  if (end - anchor > SPAN || (offset - anchor) % bytes !== 0 || (group.anchor - anchor) % group.align !== 0) return false;
+  if (end - anchor > SPAN || (offset - anchor) % bytes !== 0 || (group.anchor - anchor) % group.align !== 0)
+    return false;
   group.anchor = anchor;
   group.end = end;
   group.align = align;
@@ -180,7 +191,11 @@ function admit(group: AccessGroup, offset: number, bytes: number): boolean {
 }
 
 /** Finds accesses that can share a probe. @returns them, and how many locals they need */
-export function shareProbes(region: Region, shape: Structure, stays: (at: number) => Stay): { shared: SharedAccesses; locals: number } {
+export function shareProbes(
+  region: Region,
+  shape: Structure,
+  stays: (at: number) => Stay,
+): { shared: SharedAccesses; locals: number } {
   const sharing = new Sharing(region, shape, stays);
   sharing.run();
   return sharing;

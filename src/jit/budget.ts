@@ -1,5 +1,5 @@
 import type { Region } from './region.ts';
-import { successors, type Structure } from './structure.ts';
+import { type Structure, successors } from './structure.ts';
 
 /**
  * Where a region looks whether enough ticks are left, so that it stops exactly: at its labels and loops' heads, each time for the longest way
@@ -11,7 +11,10 @@ export function tickChecks(region: Region, shape: Structure, longest = 160): Int
   const checks = new Int32Array(count);
   const isCheck = new Uint8Array(count);
   for (const l of shape.labels) isCheck[l] = 1;
-  const nodes = region.blocks.map((_, i) => i).filter((i) => shape.order[i] >= 0).sort((a, b) => shape.order[b] - shape.order[a]);
+  const nodes = region.blocks
+    .map((_, i) => i)
+    .filter((i) => shape.order[i] >= 0)
+    .sort((a, b) => shape.order[b] - shape.order[a]);
   for (const i of nodes) if (shape.isLoop[i]) isCheck[i] = 1;
   const need = new Int32Array(count);
   for (const i of nodes) {

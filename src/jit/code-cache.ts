@@ -119,11 +119,23 @@ export class CodeCache {
     this.host.table.set(func, region.code);
     const pages = [...new Set(region.ranges.map((r) => r.start >>> 12))];
     const cached: CachedRegion = {
-      id: this.nextId++, func, entries: region.entries.map((e) => region.ramOf(e.at)), origin: {
-        base: region.origin.base, prv: region.origin.prv, roots: region.origin.roots, growth: region.origin.growth, inside: region.origin.inside,
-      }, basePage: region.basePage,
-      roots: new Set(region.origin.roots.map(region.ramOf)), ranges: region.ranges, pages,
-      name: region.name, instructions: region.instructions, bytes: region.bytes,
+      id: this.nextId++,
+      func,
+      entries: region.entries.map((e) => region.ramOf(e.at)),
+      origin: {
+        base: region.origin.base,
+        prv: region.origin.prv,
+        roots: region.origin.roots,
+        growth: region.origin.growth,
+        inside: region.origin.inside,
+      },
+      basePage: region.basePage,
+      roots: new Set(region.origin.roots.map(region.ramOf)),
+      ranges: region.ranges,
+      pages,
+      name: region.name,
+      instructions: region.instructions,
+      bytes: region.bytes,
     };
     this.regions.set(cached.id, cached);
     for (const page of pages) {

@@ -1,11 +1,11 @@
+import type { Core, CoreHost } from '../core/core.ts';
+import { type CoreExports, coreOver, instantiateCore } from '../core/wasm/core.ts';
+import { JIT_CORE_WASM_BASE64 } from '../generated/jit-core-wasm.ts';
 import { HELPERS, LEAVE } from './abi.ts';
 import { COUNT, COUNTS_AT, HEAT_MASK, LINK_MASK_AT, PATIENCE_AT, THRESHOLD_AT } from './area.ts';
 import { CodeCache } from './code-cache.ts';
 import type { RegionLimits } from './discover.ts';
 import { Translator } from './translator.ts';
-import type { Core, CoreHost } from '../core/core.ts';
-import { coreOver, instantiateCore, type CoreExports } from '../core/wasm/core.ts';
-import { JIT_CORE_WASM_BASE64 } from '../generated/jit-core-wasm.ts';
 
 /** Ticks that requests wait for company: a module costs more than a function in it. */
 const PATIENCE = 1_500_000;
@@ -48,9 +48,20 @@ export interface JitStatistics {
   readonly ticks: number;
   /** Times a region was entered, and why regions were left. */
   readonly entered: number;
-  readonly left: { readonly go: number; readonly interpret: number; readonly budget: number; readonly rare: number; readonly check: number };
+  readonly left: {
+    readonly go: number;
+    readonly interpret: number;
+    readonly budget: number;
+    readonly rare: number;
+    readonly check: number;
+  };
   /** Regions live; made, dropped because code changed, evicted. */
-  readonly regions: { readonly live: number; readonly made: number; readonly dropped: number; readonly evicted: number };
+  readonly regions: {
+    readonly live: number;
+    readonly made: number;
+    readonly dropped: number;
+    readonly evicted: number;
+  };
   readonly modules: number;
   readonly instructions: number;
   readonly bytes: number;
@@ -93,33 +104,52 @@ export function createJitCore(memory: WebAssembly.Memory, host: CoreHost, option
   const compile = options.compile ?? compileHere;
   let refused: string | undefined;
   let translator: Translator | undefined;
-  const exports = instantiateCore<JitExports>(JIT_CORE_WASM_BASE64, memory, host, (offset, length) => translator?.changed(offset >>> 0, length), {
-    jit: {
-      translate: (): void => timed(() => translator?.translateQueue()),
-      common: (hart: number, ram: number): void => timed(() => translator?.becameCommon(hart, ram >>> 0)),
+  const exports = instantiateCore<JitExports>(
+    JIT_CORE_WASM_BASE64,
+    memory,
+    host,
+    (offset, length) => translator?.changed(offset >>> 0, length),
+    {
+      jit: {
+        translate: (): void => timed(() => translator?.translateQueue()),
+        common: (hart: number, ram: number): void => timed(() => translator?.becameCommon(hart, ram >>> 0)),
+      },
     },
-  });
+  );
   const cache = new CodeCache(memory, exports, options.regions ?? 8000);
   const all = exports as unknown as Record<string, Function>;
-  const imports = { env: { memory }, core: Object.fromEntries(Object.keys(HELPERS).map((name) => [name, all[name]])) } as WebAssembly.Imports;
-  translator = new Translator(memory, {
-    codePage: exports.codePage,
-    instantiate: (bytes) => {
-      try {
-        const functions = new WebAssembly.Instance(compile(bytes), imports).exports;
-        return Object.keys(functions).map((_, i) => functions[i] as Function);
-      } catch (error) {
-        // out of memory for code, or a policy that forbids it
-        refused = error instanceof Error ? error.message : String(error);
-        view.setUint32(THRESHOLD_AT, HEAT_MASK + 1, true);
-        return undefined;
-      }
+  const imports = {
+    env: { memory },
+    core: Object.fromEntries(Object.keys(HELPERS).map((name) => [name, all[name]])),
+  } as WebAssembly.Imports;
+  translator = new Translator(
+    memory,
+    {
+      codePage: exports.codePage,
+      instantiate: (bytes) => {
+        try {
+          const functions = new WebAssembly.Instance(compile(bytes), imports).exports;
+          return Object.keys(functions).map((_, i) => functions[i] as Function);
+        } catch (error) {
+          // out of memory for code, or a policy that forbids it
+          refused = error instanceof Error ? error.message : String(error);
+          view.setUint32(THRESHOLD_AT, HEAT_MASK + 1, true);
+          return undefined;
+        }
+      },
     },
-  }, cache, {
-    unexecuted: options.threshold === 0, limits: options.limits, inspect: options.inspect,
-    // a jump to code without a region costs several transitions
-    prices: options.threshold === 0 ? { link: 1, miss: 1, instruction: 0 } : { link: LINK, miss: threshold * 3, instruction: options.instruction ?? INSTRUCTION },
-  });
+    cache,
+    {
+      unexecuted: options.threshold === 0,
+      limits: options.limits,
+      inspect: options.inspect,
+      // a jump to code without a region costs several transitions
+      prices:
+        options.threshold === 0
+          ? { link: 1, miss: 1, instruction: 0 }
+          : { link: LINK, miss: threshold * 3, instruction: options.instruction ?? INSTRUCTION },
+    },
+  );
   cache.clear();
   translator.clear();
   view.setUint32(THRESHOLD_AT, threshold, true);
@@ -143,7 +173,13 @@ export function createJitCore(memory: WebAssembly.Memory, host: CoreHost, option
     statistics: () => ({
       ticks: count(COUNT.ticks),
       entered: count(COUNT.entered),
-      left: { go: left(LEAVE.CONTINUE), interpret: left(LEAVE.INTERPRET), budget: left(LEAVE.BUDGET), rare: left(LEAVE.RARE), check: left(LEAVE.CHECK) },
+      left: {
+        go: left(LEAVE.CONTINUE),
+        interpret: left(LEAVE.INTERPRET),
+        budget: left(LEAVE.BUDGET),
+        rare: left(LEAVE.RARE),
+        check: left(LEAVE.CHECK),
+      },
       regions: { live: cache.size, made: translator.made.regions, dropped: cache.dropped, evicted: cache.evicted },
       modules: translator.made.modules,
       instructions: translator.made.instructions,

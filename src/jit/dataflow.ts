@@ -1,8 +1,8 @@
 import type { Decoded } from '../isa/decode.ts';
 import type { Instruction } from '../isa/instruction.ts';
-import { leavesOf, type Expr, type Leaf } from '../isa/semantics.ts';
+import { type Expr, type Leaf, leavesOf } from '../isa/semantics.ts';
 import type { Region } from './region.ts';
-import { successors, type Structure } from './structure.ts';
+import { type Structure, successors } from './structure.ts';
 
 /** A set of registers: bit n of `x` and `f` stands for xn and fn. x0 is never a member. */
 export interface RegisterSet {

@@ -64,7 +64,8 @@ class Discovery {
     for (let depth = 0; depth < this.queues.length; depth++) {
       const queue = this.queues[depth];
       // breadth first, so that a limit cuts what is far away
-      for (let i = 0; i < (queue?.length ?? 0); i++) this.explore(queue[i], depth, depth === 0 && roots.includes(queue[i]));
+      for (let i = 0; i < (queue?.length ?? 0); i++)
+        this.explore(queue[i], depth, depth === 0 && roots.includes(queue[i]));
     }
     return this.build(roots);
   }
@@ -140,9 +141,15 @@ class Discovery {
         else {
           const placed = { at, decoded };
           const kind = classify(decoded);
-          const target = kind === 'jump' ? at + decoded.imm : kind === 'indirect' ? pairTarget(code[code.length - 1], decoded) : undefined;
+          const target =
+            kind === 'jump'
+              ? at + decoded.imm
+              : kind === 'indirect'
+                ? pairTarget(code[code.length - 1], decoded)
+                : undefined;
           code.push(placed);
-          if (kind === 'branch') ending = { kind: 'branch', taken: edge(at + decoded.imm), next: edge(at + decoded.length) };
+          if (kind === 'branch')
+            ending = { kind: 'branch', taken: edge(at + decoded.imm), next: edge(at + decoded.length) };
           else if (target !== undefined) ending = { kind: 'jump', taken: edge(target) };
           else if (kind === 'indirect') ending = { kind: 'indirect' };
           if ((at & 0xfff) === 0xffe && decoded.length === 4) {
@@ -175,6 +182,10 @@ function pairTarget(previous: Placed | undefined, jalr: Decoded): number | undef
  * Finds the code reachable from the roots by direct jumps, branches and calls. @param roots offsets; the first names the region
  * @returns undefined when the first instruction itself cannot be translated
  */
-export function discover(source: CodeSource, roots: readonly number[], limits: RegionLimits = DEFAULT_LIMITS): Region | undefined {
+export function discover(
+  source: CodeSource,
+  roots: readonly number[],
+  limits: RegionLimits = DEFAULT_LIMITS,
+): Region | undefined {
   return new Discovery(source, limits).run(roots);
 }

@@ -8,7 +8,9 @@ import { wasmText } from './wasm-text.ts';
  * @param word the 32 bits at an offset from the base
  */
 export function dumpRegion(region: Region, body: FunctionBody, base: bigint, word: (at: number) => number): string {
-  const lines = [`${body.name}: ${region.blocks.length} blocks, ${region.pages.length} pages, ${body.code.length} bytes of code`];
+  const lines = [
+    `${body.name}: ${region.blocks.length} blocks, ${region.pages.length} pages, ${body.code.length} bytes of code`,
+  ];
   for (const block of region.blocks) {
     const entry = region.entries.indexOf(block.index);
     lines.push(`block ${block.index}${entry >= 0 ? ` (entry ${entry})` : ''}`);
@@ -17,8 +19,10 @@ export function dumpRegion(region: Region, body: FunctionBody, base: bigint, wor
       lines.push(`  ${pc.toString(16)}  ${disassemble(word(at), pc).text}`);
     }
     const e = block.ending;
-    const target = (to: number, index: number): string => (index >= 0 ? `block ${index}` : `${BigInt.asUintN(64, base + BigInt(to)).toString(16)}, outside`);
-    if (e.kind === 'branch') lines.push(`  taken: ${target(e.taken.to, e.taken.block)}; else: ${target(e.next.to, e.next.block)}`);
+    const target = (to: number, index: number): string =>
+      index >= 0 ? `block ${index}` : `${BigInt.asUintN(64, base + BigInt(to)).toString(16)}, outside`;
+    if (e.kind === 'branch')
+      lines.push(`  taken: ${target(e.taken.to, e.taken.block)}; else: ${target(e.next.to, e.next.block)}`);
     if (e.kind === 'next') lines.push(`  next: ${target(e.next.to, e.next.block)}`);
     if (e.kind === 'jump') lines.push(`  to: ${target(e.taken.to, e.taken.block)}`);
     if (e.kind === 'leave') lines.push(`  left to the interpreter at ${target(e.at, -1)}`);

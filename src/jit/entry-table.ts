@@ -80,6 +80,7 @@ export class EntryTable {
     const old = this.words.slice();
     this.clear();
     const n = ENTRY_SIZE / 4;
-    for (let at = 0; at < old.length; at += n) if (old[at] & 1) this.set(old[at], old[at + 1], old[at + 2], old[at + 3] | 0);
+    for (let at = 0; at < old.length; at += n)
+      if (old[at] & 1) this.set(old[at], old[at + 1], old[at + 2], old[at + 3] | 0);
   }
 }

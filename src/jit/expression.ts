@@ -1,7 +1,7 @@
 import type { Decoded } from '../isa/decode.ts';
 import type { Expr } from '../isa/semantics.ts';
 import { FUNCTIONS } from '../isa/semantics.ts';
-import { LOCAL, helperIndex } from './abi.ts';
+import { helperIndex, LOCAL } from './abi.ts';
 import type { Shared, Stay } from './bases.ts';
 import { floatResult } from './float.ts';
 import type { Frame } from './frame.ts';
@@ -21,14 +21,31 @@ export interface Site {
 }
 
 const BINARY64: Readonly<Record<string, number>> = {
-  add: OP.I64_ADD, sub: OP.I64_SUB, mul: OP.I64_MUL, and: OP.I64_AND, or: OP.I64_OR, xor: OP.I64_XOR, shl: OP.I64_SHL,
-  shr_s: OP.I64_SHR_S, shr_u: OP.I64_SHR_U,
+  add: OP.I64_ADD,
+  sub: OP.I64_SUB,
+  mul: OP.I64_MUL,
+  and: OP.I64_AND,
+  or: OP.I64_OR,
+  xor: OP.I64_XOR,
+  shl: OP.I64_SHL,
+  shr_s: OP.I64_SHR_S,
+  shr_u: OP.I64_SHR_U,
 };
 const BINARY32: Readonly<Record<string, number>> = {
-  add: OP.I32_ADD, sub: OP.I32_SUB, mul: OP.I32_MUL, and: OP.I32_AND, or: OP.I32_OR, xor: OP.I32_XOR,
+  add: OP.I32_ADD,
+  sub: OP.I32_SUB,
+  mul: OP.I32_MUL,
+  and: OP.I32_AND,
+  or: OP.I32_OR,
+  xor: OP.I32_XOR,
 };
 const COMPARE: Readonly<Record<string, number>> = {
-  eq: OP.I64_EQ, ne: OP.I64_NE, lt_s: OP.I64_LT_S, lt_u: OP.I64_LT_U, ge_s: OP.I64_GE_S, ge_u: OP.I64_GE_U,
+  eq: OP.I64_EQ,
+  ne: OP.I64_NE,
+  lt_s: OP.I64_LT_S,
+  lt_u: OP.I64_LT_U,
+  ge_s: OP.I64_GE_S,
+  ge_u: OP.I64_GE_U,
 };
 
 const COMMUTES: ReadonlySet<string> = new Set(['add', 'or', 'xor', 'mul', 'and']);
@@ -63,7 +80,12 @@ export function emit64(e: Expr, s: Site): void {
       return code.op(OP.SELECT);
     case 'call':
       return call(e.name, e.args, s);
-    case 'eq': case 'ne': case 'lt_s': case 'lt_u': case 'ge_s': case 'ge_u':
+    case 'eq':
+    case 'ne':
+    case 'lt_s':
+    case 'lt_u':
+    case 'ge_s':
+    case 'ge_u':
       emitTruth(e, s);
       return code.op(OP.I64_EXTEND_I32_U);
     default: {
@@ -87,7 +109,9 @@ function leaf(name: string, { frame, decoded: d, at }: Site): void {
       return frame.getX(d.rs1);
     case 'rs2':
       return frame.getX(d.rs2);
-    case 'fs1': case 'fs2': case 'fs3':
+    case 'fs1':
+    case 'fs2':
+    case 'fs3':
       frame.getF(name === 'fs1' ? d.rs1 : name === 'fs2' ? d.rs2 : d.rs3);
       return code.op(OP.I64_REINTERPRET_F64);
     case 'pc':
@@ -116,7 +140,12 @@ export function emit32(e: Expr, s: Site): void {
   const constant = known(e, s.decoded);
   if (constant !== undefined) return code.i32(constant | 0);
   switch (e.op) {
-    case 'add': case 'sub': case 'mul': case 'and': case 'or': case 'xor': {
+    case 'add':
+    case 'sub':
+    case 'mul':
+    case 'and':
+    case 'or':
+    case 'xor': {
       const a = known(e.a, s.decoded);
       const b = known(e.b, s.decoded);
       if (b === 0 && (e.op === 'add' || e.op === 'sub')) return emit32(e.a, s);
@@ -125,7 +154,9 @@ export function emit32(e: Expr, s: Site): void {
       emit32(e.b, s);
       return code.op(BINARY32[e.op]);
     }
-    case 'shl': case 'shr_u': case 'shr_s': {
+    case 'shl':
+    case 'shr_u':
+    case 'shr_s': {
       const amount = shiftAmount32(e.b, s.decoded);
       const narrow = e.op === 'shl' || calls(e.a, e.op === 'shr_u' ? 'zext32' : 'sext32');
       if (amount && narrow) {
@@ -204,7 +235,8 @@ function call(name: string, args: readonly Expr[], s: Site): void {
       return bits32(OP.I32_CTZ, OP.I64_EXTEND_I32_U);
     case 'popcnt32':
       return bits32(OP.I32_POPCNT, OP.I64_EXTEND_I32_U);
-    case 'rotl': case 'rotr':
+    case 'rotl':
+    case 'rotr':
       for (const a of args) emit64(a, s);
       return code.op(name === 'rotl' ? OP.I64_ROTL : OP.I64_ROTR);
     case 'rotl32':
@@ -226,22 +258,33 @@ function call(name: string, args: readonly Expr[], s: Site): void {
       emit64(args[0], s);
       code.i64(0xffff_ffff_0000_0000n);
       return code.op(OP.I64_OR);
-    case 'mulh': case 'mulhu': case 'mulhsu':
+    case 'mulh':
+    case 'mulhu':
+    case 'mulhsu':
       for (const a of args) emit64(a, s);
       return highProduct(code, name);
-    case 'div': case 'divu': case 'rem': case 'remu':
+    case 'div':
+    case 'divu':
+    case 'rem':
+    case 'remu':
       for (const a of args) emit64(a, s);
       return divide(code, name);
-    case 'divw': case 'divuw': case 'remw': case 'remuw':
+    case 'divw':
+    case 'divuw':
+    case 'remw':
+    case 'remuw':
       for (const a of args) {
         emit32(a, s);
         code.op(name === 'divw' || name === 'remw' ? OP.I64_EXTEND_I32_S : OP.I64_EXTEND_I32_U);
       }
       return divide(code, name);
-    case 'orcb': case 'rev8':
+    case 'orcb':
+    case 'rev8':
       emit64(args[0], s);
       return name === 'orcb' ? orCombine(code) : reverseBytes(code);
-    case 'clmul': case 'clmulh': case 'clmulr':
+    case 'clmul':
+    case 'clmulh':
+    case 'clmulr':
       for (const a of args) emit64(a, s);
       return code.call(helperIndex(name));
   }

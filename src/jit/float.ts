@@ -1,6 +1,6 @@
-import { FUNCTIONS, type Expr } from '../isa/semantics.ts';
 import { HART } from '../isa/layout.ts';
-import { LEAVE, LOCAL, helperIndex } from './abi.ts';
+import { type Expr, FUNCTIONS } from '../isa/semantics.ts';
+import { helperIndex, LEAVE, LOCAL } from './abi.ts';
 import { emit32, emit64, type Site } from './expression.ts';
 import type { Frame } from './frame.ts';
 import { fused32, fused64 } from './fused.ts';
@@ -14,23 +14,61 @@ import { OP, SATURATING } from './wasm-opcodes.ts';
  */
 
 /** Order of the functions that the `float` helper takes by number. */
-export const FLOAT_FUNCTIONS: readonly string[] = Object.entries(FUNCTIONS).filter(([, info]) => info.group === 'fp').map(([name]) => name);
+export const FLOAT_FUNCTIONS: readonly string[] = Object.entries(FUNCTIONS)
+  .filter(([, info]) => info.group === 'fp')
+  .map(([name]) => name);
 
 interface Precision {
   readonly bits: 32 | 64;
-  readonly add: number; readonly sub: number; readonly mul: number; readonly div: number; readonly sqrt: number;
-  readonly min: number; readonly max: number; readonly neg: number; readonly copysign: number;
-  readonly eq: number; readonly lt: number; readonly le: number; readonly ge: number;
+  readonly add: number;
+  readonly sub: number;
+  readonly mul: number;
+  readonly div: number;
+  readonly sqrt: number;
+  readonly min: number;
+  readonly max: number;
+  readonly neg: number;
+  readonly copysign: number;
+  readonly eq: number;
+  readonly lt: number;
+  readonly le: number;
+  readonly ge: number;
   readonly temp: number;
 }
 
 const F64: Precision = {
-  bits: 64, add: OP.F64_ADD, sub: OP.F64_SUB, mul: OP.F64_MUL, div: OP.F64_DIV, sqrt: OP.F64_SQRT, min: OP.F64_MIN, max: OP.F64_MAX,
-  neg: OP.F64_NEG, copysign: OP.F64_COPYSIGN, eq: OP.F64_EQ, lt: OP.F64_LT, le: OP.F64_LE, ge: OP.F64_GE, temp: LOCAL.TEMP_F64,
+  bits: 64,
+  add: OP.F64_ADD,
+  sub: OP.F64_SUB,
+  mul: OP.F64_MUL,
+  div: OP.F64_DIV,
+  sqrt: OP.F64_SQRT,
+  min: OP.F64_MIN,
+  max: OP.F64_MAX,
+  neg: OP.F64_NEG,
+  copysign: OP.F64_COPYSIGN,
+  eq: OP.F64_EQ,
+  lt: OP.F64_LT,
+  le: OP.F64_LE,
+  ge: OP.F64_GE,
+  temp: LOCAL.TEMP_F64,
 };
 const F32: Precision = {
-  bits: 32, add: OP.F32_ADD, sub: OP.F32_SUB, mul: OP.F32_MUL, div: OP.F32_DIV, sqrt: OP.F32_SQRT, min: OP.F32_MIN, max: OP.F32_MAX,
-  neg: OP.F32_NEG, copysign: OP.F32_COPYSIGN, eq: OP.F32_EQ, lt: OP.F32_LT, le: OP.F32_LE, ge: OP.F32_GE, temp: LOCAL.TEMP_F32,
+  bits: 32,
+  add: OP.F32_ADD,
+  sub: OP.F32_SUB,
+  mul: OP.F32_MUL,
+  div: OP.F32_DIV,
+  sqrt: OP.F32_SQRT,
+  min: OP.F32_MIN,
+  max: OP.F32_MAX,
+  neg: OP.F32_NEG,
+  copysign: OP.F32_COPYSIGN,
+  eq: OP.F32_EQ,
+  lt: OP.F32_LT,
+  le: OP.F32_LE,
+  ge: OP.F32_GE,
+  temp: LOCAL.TEMP_F32,
 };
 
 /** The flag limits from fcsr: at the function's start and after whatever raised flags. */
@@ -74,18 +112,24 @@ function calm(code: WasmCode): void {
 
 const isCall = (e: Expr): e is Extract<Expr, { op: 'call' }> => e.op === 'call';
 /** The expression as a floating-point function's call with that type of result. */
-const gives = (e: Expr, type: 'f32' | 'f64'): e is Extract<Expr, { op: 'call' }> => isCall(e) && FUNCTIONS[e.name]?.fp?.result === type;
+const gives = (e: Expr, type: 'f32' | 'f64'): e is Extract<Expr, { op: 'call' }> =>
+  isCall(e) && FUNCTIONS[e.name]?.fp?.result === type;
 
 /** Whether the expression is `e ^ sign bit`. */
 function negated(e: Expr, bits: 32 | 64): Expr | undefined {
-  return e.op === 'xor' && e.b.op === 'const' && BigInt.asUintN(64, e.b.value) === 1n << BigInt(bits - 1) ? e.a : undefined;
+  return e.op === 'xor' && e.b.op === 'const' && BigInt.asUintN(64, e.b.value) === 1n << BigInt(bits - 1)
+    ? e.a
+    : undefined;
 }
 
-const same = (a: Expr, b: Expr): boolean => JSON.stringify(a, (_, v: unknown) => (typeof v === 'bigint' ? String(v) : v)) === JSON.stringify(b, (_, v: unknown) => (typeof v === 'bigint' ? String(v) : v));
+const same = (a: Expr, b: Expr): boolean =>
+  JSON.stringify(a, (_, v: unknown) => (typeof v === 'bigint' ? String(v) : v)) ===
+  JSON.stringify(b, (_, v: unknown) => (typeof v === 'bigint' ? String(v) : v));
 
 /** Operands of `(a & rest) | (b & sign)`, as fsgnj and fsgnjn write it. */
 function signMove(e: Expr, bits: 32 | 64): { magnitude: Expr; sign: Expr } | undefined {
-  if (e.op !== 'or' || e.a.op !== 'and' || e.b.op !== 'and' || e.a.b.op !== 'const' || e.b.b.op !== 'const') return undefined;
+  if (e.op !== 'or' || e.a.op !== 'and' || e.b.op !== 'and' || e.a.b.op !== 'const' || e.b.b.op !== 'const')
+    return undefined;
   const sign = 1n << BigInt(bits - 1);
   if (BigInt.asUintN(64, e.b.b.value) !== sign || BigInt.asUintN(64, e.a.b.value) !== sign - 1n) return undefined;
   return { magnitude: e.a.a, sign: e.b.a };
@@ -95,7 +139,8 @@ function signMove(e: Expr, bits: 32 | 64): { magnitude: Expr; sign: Expr } | und
 export function emitF64(e: Expr, s: Site): void {
   const { frame, decoded: d } = s;
   const { code } = frame;
-  if (e.op === 'leaf' && e.name.startsWith('fs')) return frame.getF(e.name === 'fs1' ? d.rs1 : e.name === 'fs2' ? d.rs2 : d.rs3);
+  if (e.op === 'leaf' && e.name.startsWith('fs'))
+    return frame.getF(e.name === 'fs1' ? d.rs1 : e.name === 'fs2' ? d.rs2 : d.rs3);
   if (gives(e, 'f64')) return operation(e.name, e.args, s);
   const opposite = negated(e, 64);
   if (opposite) {
@@ -214,13 +259,20 @@ function operation(name: string, args: readonly Expr[], s: Site): void {
   const [left, right] = name.split(/_(.*)/s);
   const p = left === 'f32' ? F32 : F64;
   switch (right) {
-    case 'add': case 'sub': case 'mul': case 'div': case 'sqrt':
+    case 'add':
+    case 'sub':
+    case 'mul':
+    case 'div':
+    case 'sqrt':
       return arithmetic(name, right, args, s, p);
     case 'fma':
       return multiplyAdd(name, args, s, p);
-    case 'eq': case 'lt': case 'le':
+    case 'eq':
+    case 'lt':
+    case 'le':
       return comparison(name, right, args, s, p);
-    case 'min': case 'max':
+    case 'min':
+    case 'max':
       unordered(args, s, p);
       if (s.stay) {
         code.set(LOCAL.TEMP32);
@@ -234,7 +286,13 @@ function operation(name: string, args: readonly Expr[], s: Site): void {
       for (const a of args) operand(a, s, p);
       return code.op(p[right]);
     case 'to_f64':
-      emitFrom(left, args[0], s, { f32: OP.F64_PROMOTE_F32, i32: OP.F64_CONVERT_I32_S, u32: OP.F64_CONVERT_I32_U, i64: OP.F64_CONVERT_I64_S, u64: OP.F64_CONVERT_I64_U });
+      emitFrom(left, args[0], s, {
+        f32: OP.F64_PROMOTE_F32,
+        i32: OP.F64_CONVERT_I32_S,
+        u32: OP.F64_CONVERT_I32_U,
+        i64: OP.F64_CONVERT_I64_S,
+        u64: OP.F64_CONVERT_I64_U,
+      });
       if (left === 'i32' || left === 'u32') return;
       if (left === 'f32') {
         code.tee(LOCAL.TEMP_F64);
@@ -246,7 +304,13 @@ function operation(name: string, args: readonly Expr[], s: Site): void {
       }
       return unlessRare(name, args, s, LOCAL.TEMP_F64);
     case 'to_f32':
-      emitFrom(left, args[0], s, { f64: OP.F32_DEMOTE_F64, i32: OP.F32_CONVERT_I32_S, u32: OP.F32_CONVERT_I32_U, i64: OP.F32_CONVERT_I64_S, u64: OP.F32_CONVERT_I64_U });
+      emitFrom(left, args[0], s, {
+        f64: OP.F32_DEMOTE_F64,
+        i32: OP.F32_CONVERT_I32_S,
+        u32: OP.F32_CONVERT_I32_U,
+        i64: OP.F32_CONVERT_I64_S,
+        u64: OP.F32_CONVERT_I64_U,
+      });
       if (left === 'f64') {
         code.tee(LOCAL.TEMP_F32);
         notCalm(frame, F32);
@@ -256,7 +320,10 @@ function operation(name: string, args: readonly Expr[], s: Site): void {
         notNearest(frame, s.decoded.rm);
       }
       return unlessRare(name, args, s, LOCAL.TEMP_F32);
-    case 'to_i32': case 'to_u32': case 'to_i64': case 'to_u64':
+    case 'to_i32':
+    case 'to_u32':
+    case 'to_i64':
+    case 'to_u64':
       return toInteger(name, right, args, s, p);
     default:
       return byHelper(name, args, s);
@@ -287,7 +354,13 @@ function emitFrom(left: string, e: Expr, s: Site, opcodes: Readonly<Record<strin
   code.op(opcodes[left]);
 }
 
-function arithmetic(name: string, op: 'add' | 'sub' | 'mul' | 'div' | 'sqrt', args: readonly Expr[], s: Site, p: Precision): void {
+function arithmetic(
+  name: string,
+  op: 'add' | 'sub' | 'mul' | 'div' | 'sqrt',
+  args: readonly Expr[],
+  s: Site,
+  p: Precision,
+): void {
   const { frame } = s;
   const { code } = frame;
   const values = op === 'sqrt' ? args.slice(0, 1) : args.slice(0, 2);
@@ -397,7 +470,15 @@ function toInteger(name: string, to: string, args: readonly Expr[], s: Site, p: 
   code.op(d.rm === 1 ? OP.F64_TRUNC : OP.F64_NEAREST);
   code.tee(LOCAL.TEMP_F64);
   code.byte(SATURATING.PREFIX);
-  code.byte(to === 'to_i32' ? SATURATING.I32_F64_S : to === 'to_u32' ? SATURATING.I32_F64_U : to === 'to_i64' ? SATURATING.I64_F64_S : SATURATING.I64_F64_U);
+  code.byte(
+    to === 'to_i32'
+      ? SATURATING.I32_F64_S
+      : to === 'to_u32'
+        ? SATURATING.I32_F64_U
+        : to === 'to_i64'
+          ? SATURATING.I64_F64_S
+          : SATURATING.I64_F64_U,
+  );
   if (to.endsWith('32')) code.op(OP.I64_EXTEND_I32_S);
   code.set(LOCAL.TEMP_C);
   const [least, limit] = RANGE[to];

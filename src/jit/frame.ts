@@ -1,5 +1,5 @@
 import { HART } from '../isa/layout.ts';
-import { FIXED_LOCALS, LOCAL, LEFT_AT, type Leave } from './abi.ts';
+import { FIXED_LOCALS, LEFT_AT, type Leave, LOCAL } from './abi.ts';
 import type { RegisterFlow, RegisterSet } from './dataflow.ts';
 import { WasmCode } from './wasm-code.ts';
 import type { FunctionBody } from './wasm-module.ts';
@@ -251,7 +251,13 @@ export class Frame {
     out.op(OP.UNREACHABLE);
     return {
       name,
-      locals: [...FIXED_LOCALS, [this.xCount, TYPE.I64], [this.fCount, TYPE.F64], [this.groupCount, TYPE.I32], [this.floats, TYPE.F64]],
+      locals: [
+        ...FIXED_LOCALS,
+        [this.xCount, TYPE.I64],
+        [this.fCount, TYPE.F64],
+        [this.groupCount, TYPE.I32],
+        [this.floats, TYPE.F64],
+      ],
       code: out.bytes.slice(),
       unlikely: this.unlikely.map((at) => prefix + at),
     };

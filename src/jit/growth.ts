@@ -109,7 +109,8 @@ export class Planner {
       const to = this.world.entered(request.ram);
       const grows = this.growable(from, request) && near(from, request.va);
       if (!to) {
-        if (grows && from.instructions < MAX_GROWN && from.instructions * this.prices.instruction <= this.prices.miss) jobs.push(taking(from, request));
+        if (grows && from.instructions < MAX_GROWN && from.instructions * this.prices.instruction <= this.prices.miss)
+          jobs.push(taking(from, request));
         else jobs.push(fresh(request));
       } else if (grows && to.roots.has(request.ram) && this.growable(to, request)) this.note(from, request);
       // places that calls return to are left alone: it is the callee that moves in
@@ -124,7 +125,12 @@ export class Planner {
   }
 
   private growable(region: CachedRegion | undefined, { hart, prv }: Request): region is CachedRegion {
-    return region !== undefined && region.origin.prv === prv && region.origin.growth < MAX_GROWTH && this.world.inPlace(region, hart);
+    return (
+      region !== undefined &&
+      region.origin.prv === prv &&
+      region.origin.growth < MAX_GROWTH &&
+      this.world.inPlace(region, hart)
+    );
   }
 
   private note(from: CachedRegion, request: Request): void {
@@ -190,15 +196,30 @@ export class Planner {
       // the commonest first
       for (const { node: to, link } of node.goesTo.sort((a, b) => b.link.transitions - a.link.transitions)) {
         if (members.has(to)) spent += link.transitions;
-        else if (to.region.instructions <= MAX_COPY && size + to.region.instructions <= MAX_GROWN && link.transitions >= to.region.instructions * this.prices.instruction) {
+        else if (
+          to.region.instructions <= MAX_COPY &&
+          size + to.region.instructions <= MAX_GROWN &&
+          link.transitions >= to.region.instructions * this.prices.instruction
+        ) {
           size += to.region.instructions;
           spent += link.transitions;
           add(link.request.va);
         }
       }
     }
-    if (spent < size * this.prices.instruction || (roots.size === before && (!loops || first.origin.inside))) return undefined;
-    return { hart, base, basePage: first.basePage, prv, roots: [...roots], growth: growth + 1, inside: true, replaces: group.map((n) => n.region), serves: [] };
+    if (spent < size * this.prices.instruction || (roots.size === before && (!loops || first.origin.inside)))
+      return undefined;
+    return {
+      hart,
+      base,
+      basePage: first.basePage,
+      prv,
+      roots: [...roots],
+      growth: growth + 1,
+      inside: true,
+      replaces: group.map((n) => n.region),
+      serves: [],
+    };
   }
 }
 
@@ -213,7 +234,11 @@ function once(jobs: readonly Job[]): Job[] {
       result.push(job);
     } else {
       const other = result[same];
-      result[same] = { ...other, roots: [...new Set([...other.roots, ...job.roots])], serves: [...other.serves, ...job.serves] };
+      result[same] = {
+        ...other,
+        roots: [...new Set([...other.roots, ...job.roots])],
+        serves: [...other.serves, ...job.serves],
+      };
     }
   }
   return result;
@@ -227,17 +252,34 @@ function near(region: CachedRegion, va: bigint): boolean {
 /** A region of its own for a request. */
 export function fresh(request: Request): Job {
   return {
-    hart: request.hart, base: request.va & ~0xfffn, basePage: (request.ram & ~0xfff) >>> 0, prv: request.prv, roots: [Number(request.va & 0xfffn)],
-    growth: 0, inside: false, replaces: [], serves: [request],
+    hart: request.hart,
+    base: request.va & ~0xfffn,
+    basePage: (request.ram & ~0xfff) >>> 0,
+    prv: request.prv,
+    roots: [Number(request.va & 0xfffn)],
+    growth: 0,
+    inside: false,
+    replaces: [],
+    serves: [request],
   };
 }
 
 /** A region made anew, with what it goes to. */
 function taking(region: CachedRegion, request: Request): Job {
-  const { origin: { base, prv, roots, growth }, basePage } = region;
+  const {
+    origin: { base, prv, roots, growth },
+    basePage,
+  } = region;
   return {
-    hart: request.hart, base, basePage, prv, roots: [...roots, Number(BigInt.asIntN(64, request.va - base))], growth: growth + 1, inside: true,
-    replaces: [region], serves: [request],
+    hart: request.hart,
+    base,
+    basePage,
+    prv,
+    roots: [...roots, Number(BigInt.asIntN(64, request.va - base))],
+    growth: growth + 1,
+    inside: true,
+    replaces: [region],
+    serves: [request],
   };
 }
 

@@ -124,7 +124,11 @@ export function highProduct(code: WasmCode, name: 'mulh' | 'mulhu' | 'mulhsu'): 
 
 /** orc.b: the bits of each byte are ored downwards into bit 0, which then fills the byte. */
 export function orCombine(code: WasmCode): void {
-  for (const [shift, mask] of [[1, 0x7f7f7f7f7f7f7f7fn], [2, 0x3f3f3f3f3f3f3f3fn], [4, 0x0f0f0f0f0f0f0f0fn]] as const) {
+  for (const [shift, mask] of [
+    [1, 0x7f7f7f7f7f7f7f7fn],
+    [2, 0x3f3f3f3f3f3f3f3fn],
+    [4, 0x0f0f0f0f0f0f0f0fn],
+  ] as const) {
     code.tee(A);
     code.get(A);
     code.i64(shift);
@@ -141,7 +145,10 @@ export function orCombine(code: WasmCode): void {
 
 /** rev8: bytes, pairs and words change places in turn. */
 export function reverseBytes(code: WasmCode): void {
-  for (const [shift, mask] of [[8, 0x00ff00ff00ff00ffn], [16, 0x0000ffff0000ffffn]] as const) {
+  for (const [shift, mask] of [
+    [8, 0x00ff00ff00ff00ffn],
+    [16, 0x0000ffff0000ffffn],
+  ] as const) {
     code.tee(A);
     code.i64(shift);
     code.op(OP.I64_SHR_U);

@@ -1,6 +1,6 @@
 import { HART, RAM_AT, RAM_BASE, TLB_ENTRY, TLB_READ, TLB_WRITE } from '../isa/layout.ts';
 import type { Expr, MemoryWidth, Statement } from '../isa/semantics.ts';
-import { LEAVE, LOCAL, helperIndex } from './abi.ts';
+import { helperIndex, LEAVE, LOCAL } from './abi.ts';
 import type { Shared } from './bases.ts';
 import { emit32, emit64, known, type Site } from './expression.ts';
 import type { Frame } from './frame.ts';
@@ -12,7 +12,14 @@ import { OP } from './wasm-opcodes.ts';
 /** The local that holds the virtual address: the base register itself when there is no offset. */
 function addressLocal(address: Expr, s: Site): number {
   const { frame, decoded: d } = s;
-  if (address.op === 'add' && address.a.op === 'leaf' && address.a.name === 'rs1' && known(address.b, d) === 0 && d.rs1 !== 0) return frame.localOfX(d.rs1);
+  if (
+    address.op === 'add' &&
+    address.a.op === 'leaf' &&
+    address.a.name === 'rs1' &&
+    known(address.b, d) === 0 &&
+    d.rs1 !== 0
+  )
+    return frame.localOfX(d.rs1);
   if (address.op === 'leaf' && address.name === 'rs1' && d.rs1 !== 0) return frame.localOfX(d.rs1);
   emit64(address, s);
   frame.code.set(LOCAL.ADDRESS);
@@ -133,10 +140,21 @@ function probeShared(s: Site, place: number, { group, offset, bias, first }: Sha
 }
 
 const LOADS: Readonly<Record<string, number>> = {
-  '8s': OP.I64_LOAD8_S, '8u': OP.I64_LOAD8_U, '16s': OP.I64_LOAD16_S, '16u': OP.I64_LOAD16_U, '32s': OP.I64_LOAD32_S, '32u': OP.I64_LOAD32_U,
-  '64s': OP.I64_LOAD, '64u': OP.I64_LOAD,
+  '8s': OP.I64_LOAD8_S,
+  '8u': OP.I64_LOAD8_U,
+  '16s': OP.I64_LOAD16_S,
+  '16u': OP.I64_LOAD16_U,
+  '32s': OP.I64_LOAD32_S,
+  '32u': OP.I64_LOAD32_U,
+  '64s': OP.I64_LOAD,
+  '64u': OP.I64_LOAD,
 };
-const STORES: Readonly<Record<MemoryWidth, number>> = { 8: OP.I64_STORE8, 16: OP.I64_STORE16, 32: OP.I64_STORE32, 64: OP.I64_STORE };
+const STORES: Readonly<Record<MemoryWidth, number>> = {
+  8: OP.I64_STORE8,
+  16: OP.I64_STORE16,
+  32: OP.I64_STORE32,
+  64: OP.I64_STORE,
+};
 
 /** Pushes the linear-memory address of a load or store, less what is returned. */
 function plain(s: Site, address: Expr, bytes: number, place: number): number {

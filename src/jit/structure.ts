@@ -144,7 +144,9 @@ export function structure(region: Region, jumpsInside: boolean): Structure {
       }
     }
     const mergeChildren: number[][] = next.map(() => []);
-    const inner = nodes.filter((n) => n < count && isLoop[n] && !labels.includes(n) && region.blocks[n].pages.length === 1);
+    const inner = nodes.filter(
+      (n) => n < count && isLoop[n] && !labels.includes(n) && region.blocks[n].pages.length === 1,
+    );
     if (inner.length > 0) {
       // loops can be entered, so that a long one goes on after an interrupt
       labels.push(...inner);
@@ -153,7 +155,13 @@ export function structure(region: Region, jumpsInside: boolean): Structure {
     }
     for (let i = nodes.length - 1; i > 0; i--) if (isMerge[nodes[i]]) mergeChildren[idom[nodes[i]]].push(nodes[i]);
     return {
-      dispatcher, root, labels, order, mergeChildren, isMerge, isLoop,
+      dispatcher,
+      root,
+      labels,
+      order,
+      mergeChildren,
+      isMerge,
+      isLoop,
       dispatched: (from, to) => viaDispatcher.has(from * count + to),
     };
   }

@@ -1,7 +1,7 @@
-import type { Decoded } from '../isa/decode.ts';
 import { CSRS } from '../isa/csrs.ts';
+import type { Decoded } from '../isa/decode.ts';
 import { HART } from '../isa/layout.ts';
-import { CSR_DONE, LEAVE, LEFT_AT, LOCAL, helperIndex } from './abi.ts';
+import { CSR_DONE, helperIndex, LEAVE, LEFT_AT, LOCAL } from './abi.ts';
 import { CSR_STATUS_AT } from './area.ts';
 import type { Site } from './expression.ts';
 import { OP } from './wasm-opcodes.ts';
@@ -13,14 +13,40 @@ const KINDS: Readonly<Record<string, number>> = { csrrw: 0, csrrs: 1, csrrc: 2, 
 
 /** Names of the CSRs that translated code touches. */
 const TOUCHED: ReadonlySet<string> = new Set([
-  'cycle', 'time', 'instret', 'sstatus', 'sie', 'stvec', 'scounteren', 'sscratch', 'sepc', 'scause', 'stval', 'sip', 'satp',
-  'mstatus', 'mie', 'mip', 'mtvec', 'mscratch', 'mepc', 'mcause', 'mtval', 'mhartid', 'mcycle', 'minstret',
+  'cycle',
+  'time',
+  'instret',
+  'sstatus',
+  'sie',
+  'stvec',
+  'scounteren',
+  'sscratch',
+  'sepc',
+  'scause',
+  'stval',
+  'sip',
+  'satp',
+  'mstatus',
+  'mie',
+  'mip',
+  'mtvec',
+  'mscratch',
+  'mepc',
+  'mcause',
+  'mtval',
+  'mhartid',
+  'mcycle',
+  'minstret',
 ]);
 const TOUCHED_NUMBERS: ReadonlySet<number> = new Set(CSRS.filter((c) => TOUCHED.has(c.name)).map((c) => c.number));
 /** Those that are a field of 64 bits, all writable. */
-const FIELDS: ReadonlyMap<number, keyof typeof HART> = new Map(CSRS.flatMap((c) => (
-  TOUCHED.has(c.name) && c.field !== undefined && c.width === 8 && c.write === 0xffff_ffff_ffff_ffffn ? [[c.number, c.field] as const] : []
-)));
+const FIELDS: ReadonlyMap<number, keyof typeof HART> = new Map(
+  CSRS.flatMap((c) =>
+    TOUCHED.has(c.name) && c.field !== undefined && c.width === 8 && c.write === 0xffff_ffff_ffff_ffffn
+      ? [[c.number, c.field] as const]
+      : [],
+  ),
+);
 
 /** Whether the instruction is one that {@link emitCsr} makes. */
 export function isTouchedCsr({ row, imm }: Decoded): boolean {

@@ -1,16 +1,16 @@
 import { DECODE_AT, DECODE_OWNER_AT, DECODE_STRIDE, HART, PAGE_SHIFT, TLB_ENTRY, TLB_EXECUTE } from '../isa/layout.ts';
 import { LEAVE, LEFT_AT, LOCAL } from './abi.ts';
-import { shareProbes, type SharedAccesses, type Stay } from './bases.ts';
+import { type SharedAccesses, type Stay, shareProbes } from './bases.ts';
 import { tickChecks } from './budget.ts';
-import { reads, registerFlow, type RegisterFlow } from './dataflow.ts';
+import { type RegisterFlow, reads, registerFlow } from './dataflow.ts';
 import { emit64, emitTruth, type Site } from './expression.ts';
 import { emitF64, loadFloatState } from './float.ts';
 import { Frame } from './frame.ts';
 import { emitAmo, emitLoad, emitLoadReserved, emitStore, emitStoreConditional } from './memory.ts';
-import { findHash, type Hash } from './target-hash.ts';
 import type { Block, Edge, Placed, Region } from './region.ts';
-import { structure, type Structure } from './structure.ts';
+import { type Structure, structure } from './structure.ts';
 import { emitCsr, emitFence, isTouchedCsr, leaveBehindCsr } from './system.ts';
+import { findHash, type Hash } from './target-hash.ts';
 import type { FunctionBody } from './wasm-module.ts';
 import { OP } from './wasm-opcodes.ts';
 
@@ -254,9 +254,11 @@ class Translator {
         return emitAmo(statement, site);
       case 'call':
         switch (statement.name) {
-          case 'lr_w': case 'lr_d':
+          case 'lr_w':
+          case 'lr_d':
             return emitLoadReserved(site, statement.name === 'lr_w' ? 4 : 8);
-          case 'sc_w': case 'sc_d':
+          case 'sc_w':
+          case 'sc_d':
             return emitStoreConditional(site, statement.name === 'sc_w' ? 4 : 8);
           case 'sfence_vma':
             return emitFence(site);
@@ -298,7 +300,8 @@ class Translator {
   private branch(block: Block, site: Site): void {
     const { frame } = this;
     const { statement } = site.decoded.row;
-    if (statement.kind !== 'branch' || block.ending.kind !== 'branch') throw new Error(`${site.decoded.row.name} ends no block`);
+    if (statement.kind !== 'branch' || block.ending.kind !== 'branch')
+      throw new Error(`${site.decoded.row.name} ends no block`);
     const { taken, next } = block.ending;
     emitTruth(statement.condition, site);
     if (this.misaligned(taken.to)) {
@@ -334,8 +337,12 @@ class Translator {
 
   /** Whether following the edge is a `br` and nothing else. */
   private isPlainBranch(block: Block, edge: Edge): boolean {
-    return edge.block >= 0 && !this.shape.dispatched(block.index, edge.block) && this.missingPages(block, edge).length === 0
-      && (this.shape.isMerge[edge.block] === 1 || this.isJumpBack(block, edge));
+    return (
+      edge.block >= 0 &&
+      !this.shape.dispatched(block.index, edge.block) &&
+      this.missingPages(block, edge).length === 0 &&
+      (this.shape.isMerge[edge.block] === 1 || this.isJumpBack(block, edge))
+    );
   }
 
   private missingPages(block: Block, edge: Edge): number[] {
@@ -439,5 +446,9 @@ class Translator {
 /** Whether jumps through registers may stay in the region: that was seen, or it holds calls and their return sites. */
 function jumpsWithin(region: Region, seen: boolean): boolean {
   if (!region.blocks.some((b) => b.ending.kind === 'indirect')) return false;
-  return region.blocks.some((b) => b.ending.kind === 'jump' && b.ending.taken.block >= 0 && b.code[b.code.length - 1].decoded.rd !== 0) || seen;
+  return (
+    region.blocks.some(
+      (b) => b.ending.kind === 'jump' && b.ending.taken.block >= 0 && b.code[b.code.length - 1].decoded.rd !== 0,
+    ) || seen
+  );
 }

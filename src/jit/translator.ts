@@ -1,16 +1,37 @@
-import { decode, isLong, type Decoded } from '../isa/decode.ts';
+import { type Decoded, decode, isLong } from '../isa/decode.ts';
 import { EXTENSIONS } from '../isa/instruction.ts';
-import { DECODE_AT, DECODE_STRIDE, MACHINE, MACHINE_AT, PAGE_FLAG, RAM_AT, SLOT_SIZE, ramTables } from '../isa/layout.ts';
+import {
+  DECODE_AT,
+  DECODE_STRIDE,
+  MACHINE,
+  MACHINE_AT,
+  PAGE_FLAG,
+  RAM_AT,
+  ramTables,
+  SLOT_SIZE,
+} from '../isa/layout.ts';
 import { HELPER_IMPORTS, REGION_SIGNATURE } from './abi.ts';
-import { HEAT_AT, HEAT_COUNTERS, LINKS_AT, LINK_BITS, LINK_NEVER, linkIndex, QUEUE_AT, QUEUE_COUNT_AT, REQUEST, REQUEST_SIZE, SLOT_ENTRY } from './area.ts';
-import { keyOf } from './entry-table.ts';
+import {
+  HEAT_AT,
+  HEAT_COUNTERS,
+  LINK_BITS,
+  LINK_NEVER,
+  LINKS_AT,
+  linkIndex,
+  QUEUE_AT,
+  QUEUE_COUNT_AT,
+  REQUEST,
+  REQUEST_SIZE,
+  SLOT_ENTRY,
+} from './area.ts';
 import { STAY } from './bases.ts';
 import type { CachedRegion, CodeCache } from './code-cache.ts';
-import { DEFAULT_LIMITS, discover, type CodeSource, type RegionLimits } from './discover.ts';
+import { type CodeSource, DEFAULT_LIMITS, discover, type RegionLimits } from './discover.ts';
 import { dumpRegion } from './dump.ts';
-import { fresh, Planner, type GrowthWorld, type Job, type Prices, type Request } from './growth.ts';
+import { keyOf } from './entry-table.ts';
+import { fresh, type GrowthWorld, type Job, Planner, type Prices, type Request } from './growth.ts';
 import { codeRanges, type Region } from './region.ts';
-import { translate, type Translation } from './translate.ts';
+import { type Translation, translate } from './translate.ts';
 import { ModuleEncoder } from './wasm-module.ts';
 
 /** What the translator asks of the core. */
@@ -82,7 +103,11 @@ export class Translator implements GrowthWorld {
     this.flagsAt = tables.flags;
     this.decodeIndexAt = tables.decodeIndex;
     this.toldRefill = options.unexecuted ? 1 : TOLD_REFILL;
-    this.encoder = new ModuleEncoder({ memory: { module: 'env', name: 'memory', minPages: 1 }, imports: HELPER_IMPORTS, signature: REGION_SIGNATURE });
+    this.encoder = new ModuleEncoder({
+      memory: { module: 'env', name: 'memory', minPages: 1 },
+      imports: HELPER_IMPORTS,
+      signature: REGION_SIGNATURE,
+    });
   }
 
   /** Translates what waits. */
@@ -105,7 +130,10 @@ export class Translator implements GrowthWorld {
     // asked for stays a root: it may move into another region
     jobs.sort((a, b) => (a.base === b.base ? a.roots[0] - b.roots[0] : a.base < b.base ? -1 : 1));
     for (const job of jobs) {
-      const held = job.prv !== 0 && job.replaces.length === 0 && job.serves.every(({ ram }) => planned.some((p) => p.entryRams.has(ram)));
+      const held =
+        job.prv !== 0 &&
+        job.replaces.length === 0 &&
+        job.serves.every(({ ram }) => planned.some((p) => p.entryRams.has(ram)));
       if (!held) this.take(job, planned);
     }
     this.install(planned);
@@ -164,7 +192,8 @@ export class Translator implements GrowthWorld {
     const planned: Planned[] = [];
     for (const region of [...this.cache.onPage(ram >>> 12)]) {
       if (!region.ranges.some((r) => r.start <= ram && r.end > ram)) continue;
-      if (this.inPlace(region, hart)) this.take({ ...region.origin, hart, basePage: region.basePage, replaces: [region], serves: [] }, planned);
+      if (this.inPlace(region, hart))
+        this.take({ ...region.origin, hart, basePage: region.basePage, replaces: [region], serves: [] }, planned);
       else this.cache.drop(region);
     }
     this.install(planned);
@@ -293,12 +322,20 @@ export class Translator implements GrowthWorld {
       this.made.instructions += instructions;
       this.options.inspect?.(dumpRegion(region, translation.body, job.base, (at) => this.word(ramOf, at)));
       const added = this.cache.add({
-        name: translation.body.name, code: functions[i], entries: translation.entries, ramOf, origin: job, basePage: job.basePage, ranges: codeRanges(region),
-        instructions, bytes: translation.body.code.length,
+        name: translation.body.name,
+        code: functions[i],
+        entries: translation.entries,
+        ramOf,
+        origin: job,
+        basePage: job.basePage,
+        ranges: codeRanges(region),
+        instructions,
+        bytes: translation.body.code.length,
       });
       for (const ram of added.entries) this.markEntry(ram);
       // only how it deals with rare cases has changed
-      if (job.replaces.length === 1 && job.growth === job.replaces[0].origin.growth) this.planner.replaced(job.replaces[0], added);
+      if (job.replaces.length === 1 && job.growth === job.replaces[0].origin.growth)
+        this.planner.replaced(job.replaces[0], added);
     });
   }
 }

@@ -1,10 +1,18 @@
 import { OP, SATURATING } from './wasm-opcodes.ts';
 
 const NAMES = new Map<number, string>(
-  Object.entries(OP).map(([key, opcode]) => [opcode, key.toLowerCase().replace(/^(i32|i64|f32|f64|local)_/, '$1.').replace(/^br\./, 'br_')]),
+  Object.entries(OP).map(([key, opcode]) => [
+    opcode,
+    key
+      .toLowerCase()
+      .replace(/^(i32|i64|f32|f64|local)_/, '$1.')
+      .replace(/^br\./, 'br_'),
+  ]),
 );
 const SATURATING_NAMES = new Map<number, string>(
-  Object.entries(SATURATING).filter(([key]) => key !== 'PREFIX').map(([key, second]) => [second, `trunc_sat ${key.toLowerCase()}`]),
+  Object.entries(SATURATING)
+    .filter(([key]) => key !== 'PREFIX')
+    .map(([key, second]) => [second, `trunc_sat ${key.toLowerCase()}`]),
 );
 
 /** The instructions of a function's body as text, one a line, indented by nesting. For people and golden files. */
@@ -38,7 +46,13 @@ export function wasmText(code: Uint8Array): string[] {
       if (code[at++] !== 0x40) text += ' (result)';
       depth++;
     } else if (opcode === OP.ELSE) depth++;
-    else if (opcode === OP.BR || opcode === OP.BR_IF || opcode === OP.CALL || (opcode >= OP.LOCAL_GET && opcode <= OP.LOCAL_TEE)) text += ` ${unsigned()}`;
+    else if (
+      opcode === OP.BR ||
+      opcode === OP.BR_IF ||
+      opcode === OP.CALL ||
+      (opcode >= OP.LOCAL_GET && opcode <= OP.LOCAL_TEE)
+    )
+      text += ` ${unsigned()}`;
     else if (opcode === OP.BR_TABLE) text += ` ${Array.from({ length: unsigned() + 1 }, unsigned).join(' ')}`;
     else if (opcode >= OP.I32_LOAD && opcode <= OP.I64_STORE32) {
       at++;

@@ -1,5 +1,5 @@
-import { EVENT, type HostEvent, QUESTION } from './door.ts';
 import { formatInstant } from './divergence.ts';
+import { EVENT, type HostEvent, QUESTION } from './door.ts';
 import type { RecordingHeader } from './format.ts';
 
 const KIND_NAMES: Record<number, string> = {
@@ -42,7 +42,10 @@ function textOf({ kind, payload }: HostEvent): string {
     case EVENT.WARP:
       return `${u64(0)} ticks`;
     case EVENT.COMMAND:
-      return (['reset', 'power-off', 'a debugger wrote to RAM', 'a debugger wrote to a register'] as const)[payload[0]] ?? `command ${payload[0]}`;
+      return (
+        (['reset', 'power-off', 'a debugger wrote to RAM', 'a debugger wrote to a register'] as const)[payload[0]] ??
+        `command ${payload[0]}`
+      );
     default:
       return shown(payload, kind === EVENT.INPUT);
   }
@@ -51,7 +54,11 @@ function textOf({ kind, payload }: HostEvent): string {
 function shown(bytes: Uint8Array, asText: boolean): string {
   const head = bytes.subarray(0, SHOWN);
   const more = bytes.length > SHOWN ? ` … (${bytes.length} bytes)` : '';
-  const printable = asText && head.every((b) => (b >= 32 && b < 127) || b === 10 || b === 13 || b === 9 || b === 27 || b === 3 || b === 4 || b === 127);
+  const printable =
+    asText &&
+    head.every(
+      (b) => (b >= 32 && b < 127) || b === 10 || b === 13 || b === 9 || b === 27 || b === 3 || b === 4 || b === 127,
+    );
   if (printable) return JSON.stringify(String.fromCharCode(...head)) + more;
   return Array.from(head, (b) => b.toString(16).padStart(2, '0')).join('') + more;
 }

@@ -21,7 +21,7 @@ export const EVENT = {
   CONTROL: 2,
   /** Guest time moves on without an instruction. Payload: ticks, u64. */
   WARP: 3,
-  /** The user's doing. Payload: one byte of {@link COMMAND}, and what a debugger writes (../machine/debug-write.ts). */
+  /** The user's doing. Payload: one byte of {@link COMMAND}, and what a debugger writes (../machine/engine/debug-write.ts). */
   COMMAND: 4,
 } as const;
 export type EventKind = (typeof EVENT)[keyof typeof EVENT];

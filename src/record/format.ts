@@ -1,6 +1,6 @@
-import { crc32c } from '../machine/checksum.ts';
-import { compress, decompress } from '../machine/compress.ts';
-import type { MachineConfig } from '../machine/config.ts';
+import { crc32c } from '../bytes/checksum.ts';
+import { compress, decompress } from '../bytes/compress.ts';
+import type { MachineConfig } from '../machine/board/config.ts';
 import { EVENT, type EventKind, type HostEvent, type Instant } from './door.ts';
 
 /**
@@ -151,7 +151,8 @@ class Unpacker {
   }
 }
 
-const hexBytes = (text: string): Uint8Array => Uint8Array.from(text.match(/../g) ?? [], (digits) => parseInt(digits, 16));
+const hexBytes = (text: string): Uint8Array =>
+  Uint8Array.from(text.match(/../g) ?? [], (digits) => parseInt(digits, 16));
 const hexText = (bytes: Uint8Array): string => Array.from(bytes, (b) => b.toString(16).padStart(2, '0')).join('');
 
 // ---- events
@@ -189,7 +190,13 @@ class EventCodec {
     const sequence = u.varint();
     this.skipped += u.varint();
     const payload = kind === NOTE.REACHED ? new Uint8Array(0) : u.bytes(kind === NOTE.HASH ? 8 : u.varint());
-    return { kind, port, at: { instructions: this.instructions, sequence }, time: this.instructions + this.skipped, payload };
+    return {
+      kind,
+      port,
+      at: { instructions: this.instructions, sequence },
+      time: this.instructions + this.skipped,
+      payload,
+    };
   }
 }
 
@@ -201,19 +208,29 @@ const SHORT_DIGEST = /^=[A-Za-z0-9+/]{43}$/;
 /** JSON, with the extensions as words and 32-byte values in base64 behind a `=`: the header is most of a short recording. */
 function packHeader(header: RecordingHeader): Uint8Array {
   const shorter = (_key: string, value: unknown): unknown =>
-    typeof value === 'string' && DIGEST.test(value) ? `=${btoa(String.fromCharCode(...hexBytes(value))).slice(0, 43)}` : value;
-  return new TextEncoder().encode(JSON.stringify({ ...header, config: { ...header.config, isa: header.config.isa.join(' ') } }, shorter));
+    typeof value === 'string' && DIGEST.test(value)
+      ? `=${btoa(String.fromCharCode(...hexBytes(value))).slice(0, 43)}`
+      : value;
+  return new TextEncoder().encode(
+    JSON.stringify({ ...header, config: { ...header.config, isa: header.config.isa.join(' ') } }, shorter),
+  );
 }
 
 function readHeader(body: Uint8Array): RecordingHeader {
   const longer = (_key: string, value: unknown): unknown =>
-    typeof value === 'string' && SHORT_DIGEST.test(value) ? hexText(Uint8Array.from(atob(`${value.slice(1)}=`), (c) => c.charCodeAt(0))) : value;
+    typeof value === 'string' && SHORT_DIGEST.test(value)
+      ? hexText(Uint8Array.from(atob(`${value.slice(1)}=`), (c) => c.charCodeAt(0)))
+      : value;
   const header = JSON.parse(new TextDecoder().decode(body), longer) as RecordingHeader & { config: { isa: string } };
   if (header.format !== FORMAT_VERSION) {
-    throw new RecordingError(`the recording has format version ${header.format}; this program reads version ${FORMAT_VERSION}`);
+    throw new RecordingError(
+      `the recording has format version ${header.format}; this program reads version ${FORMAT_VERSION}`,
+    );
   }
   if (header.machine !== MACHINE_VERSION) {
-    throw new RecordingError(`the recording is of machine version ${header.machine}; this program has version ${MACHINE_VERSION}: use the release it was made with`);
+    throw new RecordingError(
+      `the recording is of machine version ${header.machine}; this program has version ${MACHINE_VERSION}: use the release it was made with`,
+    );
   }
   const isa = header.config.isa.split(' ').filter((word) => word !== '') as unknown as MachineConfig['isa'];
   return { ...header, config: { ...header.config, isa } };
@@ -349,7 +366,16 @@ export interface Recording {
   readonly sizes: Readonly<Record<string, number>>;
 }
 
-const KNOWN_KINDS: ReadonlySet<number> = new Set<number>([EVENT.ANSWER, EVENT.INPUT, EVENT.CONTROL, EVENT.WARP, EVENT.COMMAND, NOTE.REWOUND, NOTE.REACHED, NOTE.HASH]);
+const KNOWN_KINDS: ReadonlySet<number> = new Set<number>([
+  EVENT.ANSWER,
+  EVENT.INPUT,
+  EVENT.CONTROL,
+  EVENT.WARP,
+  EVENT.COMMAND,
+  NOTE.REWOUND,
+  NOTE.REACHED,
+  NOTE.HASH,
+]);
 
 /**
  * Reads a recording. What breaks off or is damaged behind a good beginning is left out, and {@link Recording.damage} says where.
@@ -378,7 +404,8 @@ export function readRecording(file: Uint8Array): Recording {
   while (good < file.length && damage === undefined && !complete) {
     try {
       const { kind, body, next, nextCheck } = readChunk(file, view, good, check);
-      if ((kind === CHUNK.HEADER) !== (header === undefined)) throw new RecordingError('the header is not where it belongs');
+      if ((kind === CHUNK.HEADER) !== (header === undefined))
+        throw new RecordingError('the header is not where it belongs');
       switch (kind) {
         case CHUNK.HEADER:
           header = readHeader(body);
@@ -393,7 +420,9 @@ export function readRecording(file: Uint8Array): Recording {
             if (event.kind === NOTE.HASH) hashes.push({ at: event.at, hash: hexText(event.payload) });
             else if (event.kind === NOTE.REWOUND) {
               events.length = Math.min(events.length, new Unpacker(event.payload).varint());
-              checkpoints.forEach((stored, i) => (checkpointsValid[i] &&= checkpointInstructions(stored) <= end.instructions));
+              checkpoints.forEach(
+                (stored, i) => (checkpointsValid[i] &&= checkpointInstructions(stored) <= end.instructions),
+              );
               while (hashes.length > 0 && hashes[hashes.length - 1].at.instructions > end.instructions) hashes.pop();
             } else if (event.kind !== NOTE.REACHED) events.push({ ...event, kind: event.kind as EventKind });
           }
@@ -412,7 +441,10 @@ export function readRecording(file: Uint8Array): Recording {
         default:
           throw new RecordingError(`a chunk of unknown kind ${kind}`);
       }
-      const name = Object.entries(CHUNK).find(([, k]) => k === kind)?.[0].toLowerCase() ?? '';
+      const name =
+        Object.entries(CHUNK)
+          .find(([, k]) => k === kind)?.[0]
+          .toLowerCase() ?? '';
       sizes[name] = (sizes[name] ?? 0) + next - good;
       good = next;
       check = nextCheck;
@@ -424,10 +456,28 @@ export function readRecording(file: Uint8Array): Recording {
   if (header === undefined) throw new RecordingError('the recording breaks off before it says what machine it is of');
   if (!complete && damage === undefined) damage = `the recording breaks off at offset ${good}`;
   if (complete && good < file.length) damage = `${file.length - good} bytes follow the end at offset ${good}`;
-  return { header, events, hashes, images, checkpoints, checkpointsValid, end, endTime, complete, good, sizes, ...(damage !== undefined && { damage }) };
+  return {
+    header,
+    events,
+    hashes,
+    images,
+    checkpoints,
+    checkpointsValid,
+    end,
+    endTime,
+    complete,
+    good,
+    sizes,
+    ...(damage !== undefined && { damage }),
+  };
 }
 
-function readChunk(file: Uint8Array, view: DataView, at: number, check: number): { kind: number; body: Uint8Array; next: number; nextCheck: number } {
+function readChunk(
+  file: Uint8Array,
+  view: DataView,
+  at: number,
+  check: number,
+): { kind: number; body: Uint8Array; next: number; nextCheck: number } {
   if (at + CHUNK_HEADER > file.length) throw new RecordingError('a chunk is cut short');
   const kind = view.getUint8(at);
   const length = view.getUint32(at + 1, true);
@@ -448,4 +498,5 @@ function readChunk(file: Uint8Array, view: DataView, at: number, check: number):
 }
 
 /** A stored checkpoint begins with its instant. */
-const checkpointInstructions = (body: Uint8Array): number => new DataView(body.buffer, body.byteOffset, body.byteLength).getFloat64(0, true);
+const checkpointInstructions = (body: Uint8Array): number =>
+  new DataView(body.buffer, body.byteOffset, body.byteLength).getFloat64(0, true);

@@ -1,6 +1,13 @@
+import type { MachineConfig } from '../machine/board/config.ts';
 import type { HostEvent, Instant } from './door.ts';
-import { FORMAT_VERSION, type HashMark, MACHINE_VERSION, type RecordingHeader, RecordingWriter, type RecordSink } from './format.ts';
-import type { MachineConfig } from '../machine/config.ts';
+import {
+  FORMAT_VERSION,
+  type HashMark,
+  MACHINE_VERSION,
+  type RecordingHeader,
+  RecordingWriter,
+  type RecordSink,
+} from './format.ts';
 
 /** A recording as it lies in memory, growing while the machine runs. */
 export interface EventLog {
@@ -63,7 +70,8 @@ export class Recorder implements EventLog {
   /** The machine went back to an instant, before which `count` events lie: the rest no longer happened. */
   rewind(count: number, at: Instant, time: number): void {
     this.events.length = count;
-    while (this.hashes.length > 0 && this.hashes[this.hashes.length - 1].at.instructions > at.instructions) this.hashes.pop();
+    while (this.hashes.length > 0 && this.hashes[this.hashes.length - 1].at.instructions > at.instructions)
+      this.hashes.pop();
     this.end = at;
     this.endTime = time;
     this.flushedAt = -1;
@@ -104,6 +112,11 @@ export class Recorder implements EventLog {
 }
 
 /** The header of a recording. @param id 16 hexadecimal digits nobody else uses */
-export function recordingHeader(config: MachineConfig, ports: readonly string[], id: string, parent?: RecordingHeader['parent']): RecordingHeader {
+export function recordingHeader(
+  config: MachineConfig,
+  ports: readonly string[],
+  id: string,
+  parent?: RecordingHeader['parent'],
+): RecordingHeader {
   return { format: FORMAT_VERSION, machine: MACHINE_VERSION, config, ports, id, ...(parent && { parent }) };
 }

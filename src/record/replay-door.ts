@@ -1,5 +1,5 @@
-import { type Door, EVENT, type HostEvent, type Instant, QUESTION, type Question, type Witness } from './door.ts';
 import { formatInstant } from './divergence.ts';
+import { type Door, EVENT, type HostEvent, type Instant, QUESTION, type Question, type Witness } from './door.ts';
 
 const sameInstant = (a: Instant, b: Instant): boolean => a.instructions === b.instructions && a.sequence === b.sequence;
 
@@ -34,8 +34,12 @@ export class ReplayDoor implements Door {
     const asked = `${length} bytes of ${question} for ${machine.portName(port)} at ${formatInstant(at)}`;
     if (next === undefined) throw machine.diverged('question', 'none any more', asked);
     const sound =
-      next.kind === EVENT.ANSWER && next.port === port && next.payload[0] === QUESTION[question] &&
-      next.payload.length === length + 1 && sameInstant(next.at, at) && next.time === time;
+      next.kind === EVENT.ANSWER &&
+      next.port === port &&
+      next.payload[0] === QUESTION[question] &&
+      next.payload.length === length + 1 &&
+      sameInstant(next.at, at) &&
+      next.time === time;
     if (!sound) throw machine.diverged('question', this.describe(next, machine), asked);
     this.at++;
     return next.payload.slice(1);

@@ -67,7 +67,8 @@ export class ChunkedBackend implements BlockBackend {
         .fetch(index)
         .then((chunk) => {
           const expected = Math.min(this.source.chunkSize, this.size - index * this.source.chunkSize);
-          if (chunk.length !== expected) throw new RangeError(`disk chunk ${index} has ${chunk.length} bytes, expected ${expected}`);
+          if (chunk.length !== expected)
+            throw new RangeError(`disk chunk ${index} has ${chunk.length} bytes, expected ${expected}`);
           this.keep(index, chunk);
           return chunk;
         })

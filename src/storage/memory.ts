@@ -1,4 +1,4 @@
-import { type BlockBackend, SECTOR, checkRange } from './backend.ts';
+import { type BlockBackend, checkRange, SECTOR } from './backend.ts';
 
 /** A base held in memory. */
 export class MemoryBackend implements BlockBackend {

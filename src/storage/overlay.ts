@@ -1,5 +1,5 @@
-import { type StateReader, type StateWriter, StateError } from '../machine/state.ts';
-import { type BlockBackend, type Disk, type DiskRead, SECTOR, checkRange } from './backend.ts';
+import { StateError, type StateReader, type StateWriter } from '../bytes/state-stream.ts';
+import { type BlockBackend, checkRange, type Disk, type DiskRead, SECTOR } from './backend.ts';
 
 /** Bytes of a chunk, the unit in which written data is kept, saved and compared: one guest page. */
 export const CHUNK = 4096;
@@ -74,7 +74,8 @@ export class OverlayDisk implements Disk {
     return {
       late,
       finish: (from, into) => {
-        if (!arrived) throw new Error(`disk base ${this.base.hash}: ${length} bytes at offset ${offset} have not arrived`);
+        if (!arrived)
+          throw new Error(`disk base ${this.base.hash}: ${length} bytes at offset ${offset} have not arrived`);
         into.set(bytes.subarray(from, from + into.length));
         this.readWritten(offset + from, into);
       },
@@ -169,7 +170,9 @@ export class OverlayDisk implements Disk {
     const hash = r.text();
     const size = r.f64();
     if (hash !== this.base.hash || size !== this.base.size) {
-      throw new StateError(`saved disk is over base ${hash} of ${size} bytes, this one is ${this.base.hash} of ${this.base.size}`);
+      throw new StateError(
+        `saved disk is over base ${hash} of ${size} bytes, this one is ${this.base.hash} of ${this.base.size}`,
+      );
     }
     const count = r.u32();
     const chunks: OverlayChunk[] = [];
@@ -193,7 +196,8 @@ export class OverlayDisk implements Disk {
   private put(chunk: OwnChunk): OwnChunk {
     this.chunks.set(chunk.id, chunk);
     this.log.push(chunk);
-    if (this.log.length > 64 && this.log.length > 2 * this.chunks.size) this.log = this.log.filter((c) => this.chunks.get(c.id) === c);
+    if (this.log.length > 64 && this.log.length > 2 * this.chunks.size)
+      this.log = this.log.filter((c) => this.chunks.get(c.id) === c);
     return chunk;
   }
 
@@ -234,7 +238,9 @@ export class OverlayDisk implements Disk {
 
   private checkChunk(id: number, mask: number, data: Uint8Array): void {
     if (!(id * CHUNK < this.size && mask >= 1 && mask <= ALL_SECTORS && data.length === CHUNK)) {
-      throw new StateError(`disk chunk ${id} of ${data.length} bytes, sectors ${mask}, does not fit a disk of ${this.size} bytes`);
+      throw new StateError(
+        `disk chunk ${id} of ${data.length} bytes, sectors ${mask}, does not fit a disk of ${this.size} bytes`,
+      );
     }
   }
 }

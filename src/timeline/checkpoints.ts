@@ -1,13 +1,13 @@
+import { StateReader, StateWriter } from '../bytes/state-stream.ts';
 import { PAGE_SIZE } from '../isa/layout.ts';
-import type { Engine } from '../machine/engine.ts';
-import { StateReader, StateWriter } from '../machine/state.ts';
+import type { Engine } from '../machine/engine/engine.ts';
 import type { Instant } from '../record/door.ts';
 import type { OverlayChunk } from '../storage/index.ts';
 import { PageStore } from './page-store.ts';
 import { PageTable } from './page-table.ts';
 import { pristinePages } from './pristine.ts';
-import { Staging } from './staging.ts';
 import { leastWorth } from './spacing.ts';
+import { Staging } from './staging.ts';
 import { packCheckpoint, unpackCheckpoint } from './stored.ts';
 
 /** A state of the machine that can be returned to. */
@@ -38,7 +38,8 @@ interface Fresh {
 const MOST_STAGED = 32_768;
 
 /** Earlier first. */
-export const compareInstants = (a: Instant, b: Instant): number => a.instructions - b.instructions || a.sequence - b.sequence;
+export const compareInstants = (a: Instant, b: Instant): number =>
+  a.instructions - b.instructions || a.sequence - b.sequence;
 
 /**
  * The checkpoints of one machine, in memory: dirty pages only, equal pages once, compressed when there is time, thinned out with distance
@@ -74,7 +75,11 @@ export class Checkpoints {
     if (pristine) {
       const ids = pristinePages(engine, this.store);
       this.base = empty.changed([...ids.keys()], (page) => ids.get(page)!);
-    } else this.base = empty.changed(Array.from({ length: pages }, (_, page) => page), (page) => this.keep(page));
+    } else
+      this.base = empty.changed(
+        Array.from({ length: pages }, (_, page) => page),
+        (page) => this.keep(page),
+      );
     empty.release();
     this.list.push({ ...this.make(events), ram: this.base.share() });
   }
@@ -194,7 +199,10 @@ export class Checkpoints {
   /** Drops what there is no room for. */
   private thin(): void {
     while (this.size > this.budget && this.list.length > 2) {
-      const victim = leastWorth(this.list.map(({ at }) => at.instructions), this.engine.instructions);
+      const victim = leastWorth(
+        this.list.map(({ at }) => at.instructions),
+        this.engine.instructions,
+      );
       if (victim < 0) break;
       for (const dropped of this.list.splice(victim, 1)) dropped.ram.release();
     }

@@ -1,5 +1,5 @@
-import type { HostRoom } from '../machine/host-room.ts';
-import type { Machine } from '../machine/machine.ts';
+import type { HostRoom } from '../machine/session/host-room.ts';
+import type { Machine } from '../machine/session/machine.ts';
 import { type Checkpoint, Checkpoints } from './checkpoints.ts';
 import { Timeline, type TimelineOptions } from './timeline.ts';
 
@@ -47,7 +47,12 @@ export class LivePast {
     this.room = room;
     this.options = { ...options, spacing: options.spacing ?? DEFAULT_SPACING };
     this.store = options.store ?? false;
-    this.checkpoints = new Checkpoints(engine, options.budget ?? DEFAULT_BUDGET, recording.events.length, engine.instructions === 0);
+    this.checkpoints = new Checkpoints(
+      engine,
+      options.budget ?? DEFAULT_BUDGET,
+      recording.events.length,
+      engine.instructions === 0,
+    );
     this.nextAt = engine.instructions + this.options.spacing!;
     this.capturedAt = room.now();
     this.output = engine.output;

@@ -1,9 +1,9 @@
-import { type CoreKind, coreFactory } from '../machine/cores.ts';
-import { Engine } from '../machine/engine.ts';
-import type { HostRoom } from '../machine/host-room.ts';
-import { Machine, type RunOptions } from '../machine/machine.ts';
-import { withEmbedded } from '../machine/images.ts';
-import { type Hardware, type ImageFiles, rebuildHardware } from '../machine/options.ts';
+import { type CoreKind, coreFactory } from '../machine/engine/cores.ts';
+import { Engine } from '../machine/engine/engine.ts';
+import type { HostRoom } from '../machine/session/host-room.ts';
+import { withEmbedded } from '../machine/session/images.ts';
+import { Machine, type RunOptions } from '../machine/session/machine.ts';
+import { type Hardware, type ImageFiles, rebuildHardware } from '../machine/session/options.ts';
 import { type Recording, readRecording } from '../record/format.ts';
 import { ReplayDoor } from '../record/replay-door.ts';
 import { copyState } from './copy.ts';
@@ -47,7 +47,12 @@ export interface OpenedTimeline {
  * @param files the files of the machine, found by the hashes that {@link neededImages} tells
  * @throws RecordingError, ConfigError, LoadError
  */
-export async function openTimeline(file: Uint8Array, files: ImageFiles, room: HostRoom, options: OpenOptions = {}): Promise<OpenedTimeline> {
+export async function openTimeline(
+  file: Uint8Array,
+  files: ImageFiles,
+  room: HostRoom,
+  options: OpenOptions = {},
+): Promise<OpenedTimeline> {
   const recording = readRecording(file);
   const hardware = await rebuildHardware(recording.header.config, withEmbedded(recording, files), room);
   const { ports } = recording.header;

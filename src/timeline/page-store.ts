@@ -1,7 +1,7 @@
-import { compress, decompress } from '../machine/compress.ts';
-import { hashWords } from '../machine/hash.ts';
+import { compress, decompress } from '../bytes/compress.ts';
+import { hashWords } from '../bytes/hash.ts';
+import { StateError } from '../bytes/state-stream.ts';
 import { PAGE_SIZE } from '../isa/layout.ts';
-import { StateError } from '../machine/state.ts';
 
 /** Contents of a page, shared by all checkpoints that have it. */
 interface Page {
@@ -150,7 +150,8 @@ export class PageStore {
 
   private holds(id: number, from: Uint32Array, at: number): boolean {
     const { bytes, packed } = this.pages[id]!;
-    if (!packed && (bytes[0] !== (from[at] & 0xff) || bytes[PAGE_SIZE - 1] !== from[at + WORDS - 1] >>> 24)) return false;
+    if (!packed && (bytes[0] !== (from[at] & 0xff) || bytes[PAGE_SIZE - 1] !== from[at + WORDS - 1] >>> 24))
+      return false;
     if (packed) decompress(bytes, scratch);
     else scratch.set(bytes);
     for (let i = 0; i < WORDS; i++) if (scratchWords[i] !== from[at + i]) return false;

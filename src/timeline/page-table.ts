@@ -25,7 +25,10 @@ export class PageTable {
   static empty(store: PageStore, pages: number): PageTable {
     const count = Math.ceil(pages / BLOCK);
     const zero: Block = { ids: new Int32Array(BLOCK).fill(ZERO_PAGE), uses: count };
-    return new PageTable(store, Array.from({ length: count }, () => zero));
+    return new PageTable(
+      store,
+      Array.from({ length: count }, () => zero),
+    );
   }
 
   /** A table that differs in some pages: `keep` puts each into the store. */

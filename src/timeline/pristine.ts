@@ -1,6 +1,6 @@
 import { PAGE_SIZE } from '../isa/layout.ts';
-import type { Engine } from '../machine/engine.ts';
-import { RAM_BASE } from '../machine/memory-map.ts';
+import { RAM_BASE } from '../machine/board/memory-map.ts';
+import type { Engine } from '../machine/engine/engine.ts';
 import type { PageStore } from './page-store.ts';
 
 /**

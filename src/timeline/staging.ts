@@ -12,7 +12,8 @@ export class Staging {
   /** Copies pages of RAM; `pages` is sorted by this, so that stretches are copied in one go. */
   take(ram: Uint32Array, pages: number[]): void {
     pages.sort((a, b) => a - b);
-    if (this.words.length < pages.length * WORDS) this.words = new Uint32Array(2 ** Math.ceil(Math.log2(pages.length)) * WORDS);
+    if (this.words.length < pages.length * WORDS)
+      this.words = new Uint32Array(2 ** Math.ceil(Math.log2(pages.length)) * WORDS);
     for (let i = 0; i < pages.length; ) {
       let end = i + 1;
       while (end < pages.length && pages[end] === pages[end - 1] + 1) end++;

@@ -1,6 +1,6 @@
+import { compress, decompress } from '../bytes/compress.ts';
+import { StateError, StateReader, StateWriter } from '../bytes/state-stream.ts';
 import { PAGE_SIZE } from '../isa/layout.ts';
-import { compress, decompress } from '../machine/compress.ts';
-import { StateError, StateReader, StateWriter } from '../machine/state.ts';
 import type { Instant } from '../record/door.ts';
 import type { OverlayChunk } from '../storage/index.ts';
 import type { Checkpoint } from './checkpoints.ts';
@@ -26,7 +26,11 @@ export interface StoredCheckpoint {
 }
 
 /** Writes a checkpoint as the difference from another. */
-export function packCheckpoint(checkpoint: Checkpoint, before: { readonly ram: PageTable; readonly disks: Checkpoint['disks'] }, store: PageStore): Uint8Array {
+export function packCheckpoint(
+  checkpoint: Checkpoint,
+  before: { readonly ram: PageTable; readonly disks: Checkpoint['disks'] },
+  store: PageStore,
+): Uint8Array {
   const w = new StateWriter();
   w.f64(checkpoint.at.instructions);
   w.u32(checkpoint.at.sequence);
@@ -44,7 +48,9 @@ export function packCheckpoint(checkpoint: Checkpoint, before: { readonly ram: P
   w.u32(checkpoint.disks.length);
   checkpoint.disks.forEach((chunks, i) => {
     const old = new Map(before.disks[i]?.map((chunk) => [chunk.id, chunk]));
-    const written = chunks.filter((chunk) => old.get(chunk.id)?.data !== chunk.data || old.get(chunk.id)?.mask !== chunk.mask);
+    const written = chunks.filter(
+      (chunk) => old.get(chunk.id)?.data !== chunk.data || old.get(chunk.id)?.mask !== chunk.mask,
+    );
     const kept = new Set(chunks.map(({ id }) => id));
     const removed = [...old.keys()].filter((id) => !kept.has(id));
     w.u32(removed.length);

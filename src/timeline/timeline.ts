@@ -1,13 +1,13 @@
 import { DEBUG } from '../isa/layout.ts';
-import type { DebugPoint } from '../machine/debug-points.ts';
-import type { Engine, Limit, Stop } from '../machine/engine.ts';
-import { STOP } from '../machine/engine.ts';
-import type { HostRoom } from '../machine/host-room.ts';
-import { stateHash } from '../machine/state-hash.ts';
+import type { DebugPoint } from '../machine/engine/debug-points.ts';
+import type { Engine, Limit, Stop } from '../machine/engine/engine.ts';
+import { STOP } from '../machine/engine/engine.ts';
+import type { HostRoom } from '../machine/session/host-room.ts';
+import { stateHash } from '../machine/state/state-hash.ts';
 import { formatInstant } from '../record/divergence.ts';
 import type { HostEvent, Instant } from '../record/door.ts';
-import { ReplayDoor } from '../record/replay-door.ts';
 import type { EventLog } from '../record/recorder.ts';
+import { ReplayDoor } from '../record/replay-door.ts';
 import { type Checkpoint, Checkpoints, compareInstants } from './checkpoints.ts';
 
 /** Somewhere to go: an instant, a number of instructions, a part of the recording, a guest time in seconds, an event by its index. */
@@ -74,7 +74,8 @@ const TICKS_PER_SECOND = 1e9;
 
 class Interrupted extends Error {}
 
-const ended = (result: MoveResult, reason: 'begin' | 'end'): MoveResult => (result.reason === 'there' ? { ...result, reason } : result);
+const ended = (result: MoveResult, reason: 'begin' | 'end'): MoveResult =>
+  result.reason === 'there' ? { ...result, reason } : result;
 
 const range = (kind: number, at: bigint | readonly [bigint, bigint] | undefined): DebugPoint[] => {
   if (at === undefined) return [];
@@ -147,7 +148,8 @@ export class Timeline {
   /** Goes somewhere; what lies outside the recording is its begin or end. */
   async seek(to: Destination, options: MoveOptions = {}): Promise<MoveResult> {
     return this.move(async () => {
-      if (typeof to === 'object' && 'guestTime' in to) await this.goToTime(Math.round(to.guestTime * TICKS_PER_SECOND), options);
+      if (typeof to === 'object' && 'guestTime' in to)
+        await this.goToTime(Math.round(to.guestTime * TICKS_PER_SECOND), options);
       else await this.goTo(this.locate(to), options);
       return { reason: 'there', at: this.at };
     });
@@ -218,7 +220,9 @@ export class Timeline {
    * Replays all of it, or as far as is wanted, and compares the state hashes of the recording.
    * @returns how many were compared @throws DivergenceError at the first that differs
    */
-  async verify(options: MoveOptions & { readonly until?: Exclude<Destination, { readonly guestTime: number }> } = {}): Promise<number> {
+  async verify(
+    options: MoveOptions & { readonly until?: Exclude<Destination, { readonly guestTime: number }> } = {},
+  ): Promise<number> {
     const { until = this.end } = options;
     const end = this.locate(until);
     let compared = 0;
@@ -257,12 +261,17 @@ export class Timeline {
     if (typeof to === 'number') return { instructions: Math.floor(to), sequence: 0 };
     if (typeof to === 'string') {
       const part = Number(to.slice(0, -1)) / 100;
-      if (!to.endsWith('%') || Number.isNaN(part)) throw new RangeError(`"${to}" is no place in a recording: expected a percentage such as 50%`);
-      return { instructions: Math.round(this.begin.instructions + (this.end.instructions - this.begin.instructions) * part), sequence: 0 };
+      if (!to.endsWith('%') || Number.isNaN(part))
+        throw new RangeError(`"${to}" is no place in a recording: expected a percentage such as 50%`);
+      return {
+        instructions: Math.round(this.begin.instructions + (this.end.instructions - this.begin.instructions) * part),
+        sequence: 0,
+      };
     }
     if (!('event' in to)) return to;
     const event = this.events[to.event];
-    if (event === undefined) throw new RangeError(`there is no event ${to.event}: the recording has ${this.events.length}, from 0 on`);
+    if (event === undefined)
+      throw new RangeError(`there is no event ${to.event}: the recording has ${this.events.length}, from 0 on`);
     return event.at;
   }
 
@@ -305,7 +314,10 @@ export class Timeline {
     const { engine } = this;
     for (;;) {
       const now = engine.instructions;
-      const stop = await this.advance({ ...limit, instructions: Math.min(limit.instructions, now + SLICE, this.nextMark(now, target)) }, limit);
+      const stop = await this.advance(
+        { ...limit, instructions: Math.min(limit.instructions, now + SLICE, this.nextMark(now, target)) },
+        limit,
+      );
       const behind = engine.instructions < limit.instructions || engine.instant.sequence < (limit.sequence ?? 0);
       if (!behind) return;
       if (stop === STOP.LIMIT) {
@@ -313,7 +325,12 @@ export class Timeline {
         if (limit.time !== undefined && engine.time >= limit.time) return;
         this.maybeMark(target);
       } else if (stop === STOP.HALT || stop === STOP.IDLE) {
-        if (this.door.next !== undefined) throw engine.diverged('the next event', `at ${formatInstant(this.door.next.at)}`, `the machine ${stop === STOP.HALT ? 'ended' : 'waits for ever'}`);
+        if (this.door.next !== undefined)
+          throw engine.diverged(
+            'the next event',
+            `at ${formatInstant(this.door.next.at)}`,
+            `the machine ${stop === STOP.HALT ? 'ended' : 'waits for ever'}`,
+          );
         return;
       }
       await this.breathe(options);
@@ -352,7 +369,8 @@ export class Timeline {
     const { instructions, sequence } = this.at;
     if (sequence !== 0 || this.spacing === Infinity) return;
     const last = this.checkpoints.before(this.at).at.instructions;
-    const near = target - instructions < this.spacing && instructions - last >= Math.max(FINEST, (target - instructions) / 2);
+    const near =
+      target - instructions < this.spacing && instructions - last >= Math.max(FINEST, (target - instructions) / 2);
     if (instructions - last >= this.spacing || near) this.mark();
   }
 
@@ -375,9 +393,20 @@ export class Timeline {
    * Runs forward from here and tells of each point met before `until`; `found` ends it by true.
    * @param pass whether points at the very first instruction are passed over
    */
-  private async scan(search: SearchFor, until: Instant, pass: boolean, options: MoveOptions, found: (hit: Hit) => boolean): Promise<void> {
+  private async scan(
+    search: SearchFor,
+    until: Instant,
+    pass: boolean,
+    options: MoveOptions,
+    found: (hit: Hit) => boolean,
+  ): Promise<void> {
     const { engine } = this;
-    const points = [...range(DEBUG.EXECUTE, search.execute), ...range(DEBUG.READ, search.read), ...range(DEBUG.WRITE, search.write), ...(search.points ?? [])];
+    const points = [
+      ...range(DEBUG.EXECUTE, search.execute),
+      ...range(DEBUG.READ, search.read),
+      ...range(DEBUG.WRITE, search.write),
+      ...(search.points ?? []),
+    ];
     if (points.length === 0 && search.when !== undefined) points.push(EVERYWHERE);
     const whole: Limit = { instructions: until.instructions, sequence: until.sequence };
     let skip = false;
@@ -388,8 +417,12 @@ export class Timeline {
       const pc = engine.harts[hart].get('pc');
       engine.setDebugPoints([EVERYWHERE]);
       engine.skipDebugPoint(false);
-      await this.advance({ instructions: Math.min(at.instructions + 1, until.instructions) }, { instructions: Infinity });
-      skip = engine.currentHart === hart && engine.harts[hart].get('pc') === pc && engine.instructions === at.instructions;
+      await this.advance(
+        { instructions: Math.min(at.instructions + 1, until.instructions) },
+        { instructions: Infinity },
+      );
+      skip =
+        engine.currentHart === hart && engine.harts[hart].get('pc') === pc && engine.instructions === at.instructions;
     }
     engine.setDebugPoints(points);
     engine.skipDebugPoint(skip);
@@ -397,11 +430,16 @@ export class Timeline {
     try {
       while (compareInstants(this.at, until) < 0) {
         const now = engine.instructions;
-        const stop = await this.advance({ ...whole, instructions: Math.min(whole.instructions, now + SLICE, this.nextMark(now, Infinity)) }, whole);
+        const stop = await this.advance(
+          { ...whole, instructions: Math.min(whole.instructions, now + SLICE, this.nextMark(now, Infinity)) },
+          whole,
+        );
         if (stop === STOP.DEBUG) {
           const hit = this.hitHere(points);
           if (compareInstants(hit.at, until) >= 0) return;
-          const wanted = (search.hart === undefined || search.hart === hit.hart) && (search.when === undefined || search.when(engine));
+          const wanted =
+            (search.hart === undefined || search.hart === hit.hart) &&
+            (search.when === undefined || search.when(engine));
           if (wanted && found(hit)) return;
           engine.skipDebugPoint(true);
           if (++hits % HITS_PER_BREATH === 0) await this.breathe(options);
@@ -442,7 +480,9 @@ export class Timeline {
       });
       if (last !== undefined) return last;
       to = from.at;
-      options.onProgress?.(1 - (to.instructions - this.begin.instructions) / Math.max(1, before.instructions - this.begin.instructions));
+      options.onProgress?.(
+        1 - (to.instructions - this.begin.instructions) / Math.max(1, before.instructions - this.begin.instructions),
+      );
     }
     return undefined;
   }

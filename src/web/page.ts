@@ -18,9 +18,15 @@ async function fetchBytes(path: string): Promise<Uint8Array> {
 /** How many characters fit into the page. */
 function fitting(terminal: Terminal): { columns: number; rows: number } {
   const screen = terminal.element?.querySelector('.xterm-screen');
-  const cell = { width: (screen?.clientWidth ?? 800) / terminal.cols, height: (screen?.clientHeight ?? 480) / terminal.rows };
+  const cell = {
+    width: (screen?.clientWidth ?? 800) / terminal.cols,
+    height: (screen?.clientHeight ?? 480) / terminal.rows,
+  };
   const room = { width: place.clientWidth - 24, height: place.clientHeight - 12 };
-  return { columns: Math.max(20, Math.floor(room.width / cell.width)), rows: Math.max(5, Math.floor(room.height / cell.height)) };
+  return {
+    columns: Math.max(20, Math.floor(room.width / cell.width)),
+    rows: Math.max(5, Math.floor(room.height / cell.height)),
+  };
 }
 
 async function showProgress(machine: WorkerMachine): Promise<void> {

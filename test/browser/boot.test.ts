@@ -7,11 +7,19 @@ import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { commandLine } from '../../src/guest/cmdline.ts';
 import { serveFiles } from '../../src/host/node/static-server.ts';
 import { Machine } from '../../src/index.ts';
-import { bundled } from '../cli/hindsight.ts';
 import { guest } from '../cli/guest.ts';
+import { bundled } from '../cli/hindsight.ts';
 
 const CHROMIUM = process.env.HINDSIGHT_CHROMIUM ?? '/usr/bin/chromium';
-const FLAGS = ['--no-sandbox', '--disable-gpu', '--disable-quic', '--no-first-run', '--disable-background-networking', '--disable-component-update', '--disable-sync'];
+const FLAGS = [
+  '--no-sandbox',
+  '--disable-gpu',
+  '--disable-quic',
+  '--no-first-run',
+  '--disable-background-networking',
+  '--disable-component-update',
+  '--disable-sync',
+];
 if (!existsSync(CHROMIUM)) process.stderr.write(`tests of the browser are skipped: ${CHROMIUM} is not there\n`);
 
 /** What the page sends back: the console's text, where the machine stands, and its state's hash. */
@@ -41,70 +49,96 @@ window.boot = async (core, append, until) => {
 window.ready = true;
 `;
 
-describe.skipIf(!existsSync(CHROMIUM) || guest === undefined)('the guest in headless Chromium', { timeout: 300_000 }, () => {
-  let browser: Browser;
-  let dir: string;
-  let close: () => void;
-  let address: string;
+describe.skipIf(!existsSync(CHROMIUM) || guest === undefined)(
+  'the guest in headless Chromium',
+  { timeout: 300_000 },
+  () => {
+    let browser: Browser;
+    let dir: string;
+    let close: () => void;
+    let address: string;
 
-  beforeAll(async () => {
-    await bundled;
-    dir = mkdtempSync(join(tmpdir(), 'hindsight-browser-'));
-    writeFileSync(join(dir, 'index.html'), '<!doctype html><link rel="icon" href="data:,"><script type="module" src="test.js"></script>');
-    writeFileSync(join(dir, 'test.js'), SCRIPT);
-    const dist = (name: string): string => fileURLToPath(new URL(`../../dist/${name}`, import.meta.url));
-    const page = (name: string): [string, string] => [`/web/${name === 'index.html' ? '' : name}`, dist(`web/${name}`)];
-    const routes = new Map([
-      ['/', join(dir, 'index.html')], ['/test.js', join(dir, 'test.js')], ['/browser.js', dist('browser.js')], ['/worker.js', dist('worker.js')],
-      ['/kernel', guest!.kernel], ['/initrd', guest!.initrd], ['/web/guest/kernel', guest!.kernel], ['/web/guest/initrd', guest!.initrd],
-      ...['index.html', 'page.js', 'worker.js', 'xterm.css'].map(page),
-    ]);
-    const served = await serveFiles(routes, '127.0.0.1', 0);
-    close = () => served.server.close().closeAllConnections();
-    address = `http://127.0.0.1:${served.port}/`;
-    browser = await chromium.launch({ executablePath: CHROMIUM, args: FLAGS });
-  });
-  afterAll(async () => {
-    await browser?.close();
-    close?.();
-    if (dir) rmSync(dir, { recursive: true, force: true });
-  });
+    beforeAll(async () => {
+      await bundled;
+      dir = mkdtempSync(join(tmpdir(), 'hindsight-browser-'));
+      writeFileSync(
+        join(dir, 'index.html'),
+        '<!doctype html><link rel="icon" href="data:,"><script type="module" src="test.js"></script>',
+      );
+      writeFileSync(join(dir, 'test.js'), SCRIPT);
+      const dist = (name: string): string => fileURLToPath(new URL(`../../dist/${name}`, import.meta.url));
+      const page = (name: string): [string, string] => [
+        `/web/${name === 'index.html' ? '' : name}`,
+        dist(`web/${name}`),
+      ];
+      const routes = new Map([
+        ['/', join(dir, 'index.html')],
+        ['/test.js', join(dir, 'test.js')],
+        ['/browser.js', dist('browser.js')],
+        ['/worker.js', dist('worker.js')],
+        ['/kernel', guest!.kernel],
+        ['/initrd', guest!.initrd],
+        ['/web/guest/kernel', guest!.kernel],
+        ['/web/guest/initrd', guest!.initrd],
+        ...['index.html', 'page.js', 'worker.js', 'xterm.css'].map(page),
+      ]);
+      const served = await serveFiles(routes, '127.0.0.1', 0);
+      close = () => served.server.close().closeAllConnections();
+      address = `http://127.0.0.1:${served.port}/`;
+      browser = await chromium.launch({ executablePath: CHROMIUM, args: FLAGS });
+    });
+    afterAll(async () => {
+      await browser?.close();
+      close?.();
+      if (dir) rmSync(dir, { recursive: true, force: true });
+    });
 
-  test.each(['wasm', 'jit'] as const)('%s: a command in Debian ends in the same state as in Node', async (core) => {
-    const append = commandLine({ exec: 'uname -m; seq 3 | sort -r; exit 3', stdin: 'none' });
-    const page = await browser.newPage();
-    const errors: string[] = [];
-    page.on('pageerror', (error) => errors.push(error.message));
-    await page.goto(address);
-    await page.waitForFunction('window.ready');
-    const there = (await page.evaluate(`window.boot(${JSON.stringify(core)}, ${JSON.stringify(append)}, {})`)) as Run;
-    await page.close();
+    test.each(['wasm', 'jit'] as const)('%s: a command in Debian ends in the same state as in Node', async (core) => {
+      const append = commandLine({ exec: 'uname -m; seq 3 | sort -r; exit 3', stdin: 'none' });
+      const page = await browser.newPage();
+      const errors: string[] = [];
+      page.on('pageerror', (error) => errors.push(error.message));
+      await page.goto(address);
+      await page.waitForFunction('window.ready');
+      const there = (await page.evaluate(`window.boot(${JSON.stringify(core)}, ${JSON.stringify(append)}, {})`)) as Run;
+      await page.close();
 
-    let text = '';
-    const { readFile } = await import('node:fs/promises');
-    const named = async (file: string): Promise<{ file: string; bytes: Uint8Array }> => ({ file, bytes: await readFile(file) });
-    await using here = await Machine.create({ kernel: await named(guest!.kernel), initrd: await named(guest!.initrd), core: 'wasm', append, memory: '128M' });
-    here.on('console', (chunk) => (text += new TextDecoder().decode(chunk)));
-    await here.run();
+      let text = '';
+      const { readFile } = await import('node:fs/promises');
+      const named = async (file: string): Promise<{ file: string; bytes: Uint8Array }> => ({
+        file,
+        bytes: await readFile(file),
+      });
+      await using here = await Machine.create({
+        kernel: await named(guest!.kernel),
+        initrd: await named(guest!.initrd),
+        core: 'wasm',
+        append,
+        memory: '128M',
+      });
+      here.on('console', (chunk) => (text += new TextDecoder().decode(chunk)));
+      await here.run();
 
-    expect(errors).toEqual([]);
-    expect(there.text).toContain('begin\nriscv64\n3\n2\n1\n\x1ehindsight:exec end 3\n');
-    expect(there).toEqual({ text, instructions: here.instant.instructions, hash: here.hash() });
-  });
+      expect(errors).toEqual([]);
+      expect(there.text).toContain('begin\nriscv64\n3\n2\n1\n\x1ehindsight:exec end 3\n');
+      expect(there).toEqual({ text, instructions: here.instant.instructions, hash: here.hash() });
+    });
 
-  test('the page shows a shell that takes keys', async () => {
-    const page = await browser.newPage();
-    const errors: string[] = [];
-    page.on('pageerror', (error) => errors.push(error.message));
-    await page.goto(`${address}web/`);
-    const screen = page.locator('.xterm-rows');
-    const shows = (text: string): Promise<void> => expect.poll(() => screen.innerText(), { timeout: 200_000, interval: 300 }).toContain(text);
-    await shows('root@hindsight:~#');
-    await page.keyboard.type('echo $((6*7)) answers');
-    await page.keyboard.press('Enter');
-    await shows('42 answers');
-    expect(await page.locator('#status').innerText()).toMatch(/M instructions, \d+ MIPS/);
-    expect(errors).toEqual([]);
-    await page.close();
-  });
-});
+    test('the page shows a shell that takes keys', async () => {
+      const page = await browser.newPage();
+      const errors: string[] = [];
+      page.on('pageerror', (error) => errors.push(error.message));
+      await page.goto(`${address}web/`);
+      const screen = page.locator('.xterm-rows');
+      const shows = (text: string): Promise<void> =>
+        expect.poll(() => screen.innerText(), { timeout: 200_000, interval: 300 }).toContain(text);
+      await shows('root@hindsight:~#');
+      await page.keyboard.type('echo $((6*7)) answers');
+      await page.keyboard.press('Enter');
+      await shows('42 answers');
+      expect(await page.locator('#status').innerText()).toMatch(/M instructions, \d+ MIPS/);
+      expect(errors).toEqual([]);
+      await page.close();
+    });
+  },
+);

@@ -9,7 +9,15 @@ import { type CoreKind, Machine } from '../../src/index.ts';
 import { describeGuest, theGuest } from '../e2e/guest.ts';
 
 const CHROMIUM = '/usr/bin/chromium';
-const FLAGS = ['--no-sandbox', '--disable-gpu', '--disable-quic', '--no-first-run', '--disable-background-networking', '--disable-component-update', '--disable-sync'];
+const FLAGS = [
+  '--no-sandbox',
+  '--disable-gpu',
+  '--disable-quic',
+  '--no-first-run',
+  '--disable-background-networking',
+  '--disable-component-update',
+  '--disable-sync',
+];
 const STEP = 5_000_000;
 const END = 20_000_000;
 
@@ -19,7 +27,15 @@ describeGuest('a Worker in Chromium', () => {
 
   beforeAll(async () => {
     const { found } = await theGuest();
-    const bundle = await build({ entryPoints: [new URL('worker-main.ts', import.meta.url).pathname], bundle: true, write: false, platform: 'browser', format: 'esm', target: 'es2022', logLevel: 'error' });
+    const bundle = await build({
+      entryPoints: [new URL('worker-main.ts', import.meta.url).pathname],
+      bundle: true,
+      write: false,
+      platform: 'browser',
+      format: 'esm',
+      target: 'es2022',
+      logLevel: 'error',
+    });
     const files: Record<string, (() => Uint8Array) | undefined> = {
       '/': () => Buffer.from('<!doctype html><title>hindsight</title>'),
       '/worker.js': () => bundle.outputFiles[0].contents,
@@ -28,7 +44,14 @@ describeGuest('a Worker in Chromium', () => {
     };
     server = createServer((request, response) => {
       const file = files[request.url ?? ''];
-      response.writeHead(file ? 200 : 404, { 'content-type': request.url === '/' ? 'text/html' : request.url === '/worker.js' ? 'text/javascript' : 'application/octet-stream' });
+      response.writeHead(file ? 200 : 404, {
+        'content-type':
+          request.url === '/'
+            ? 'text/html'
+            : request.url === '/worker.js'
+              ? 'text/javascript'
+              : 'application/octet-stream',
+      });
       response.end(file?.());
     });
     await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
@@ -38,8 +61,17 @@ describeGuest('a Worker in Chromium', () => {
   it('boots the same guest to the same hashes as Node', async (context) => {
     if (!existsSync(CHROMIUM)) return context.skip(`${CHROMIUM} is not installed`);
     const { found } = await theGuest();
-    const named = (file: string, role: string): { file: string; bytes: Uint8Array } => ({ file: role, bytes: new Uint8Array(readFileSync(file)) });
-    const machine = await Machine.create({ kernel: named(found!.kernel, 'kernel'), initrd: named(found!.initrd, 'initrd'), append, core: 'wasm', seed: 5 });
+    const named = (file: string, role: string): { file: string; bytes: Uint8Array } => ({
+      file: role,
+      bytes: new Uint8Array(readFileSync(file)),
+    });
+    const machine = await Machine.create({
+      kernel: named(found!.kernel, 'kernel'),
+      initrd: named(found!.initrd, 'initrd'),
+      append,
+      core: 'wasm',
+      seed: 5,
+    });
     const expected: string[] = [];
     for (let at = STEP; at <= END; at += STEP) {
       await machine.run({ instructions: at });
@@ -51,12 +83,16 @@ describeGuest('a Worker in Chromium', () => {
       const page = await browser.newPage();
       await page.goto(`http://127.0.0.1:${(server.address() as AddressInfo).port}/`);
       for (const core of ['wasm', 'jit'] satisfies CoreKind[]) {
-        const told = await page.evaluate((request) => new Promise<{ hashes?: string[]; error?: string }>((resolve) => {
-          const worker = new Worker('/worker.js', { type: 'module' });
-          worker.onmessage = ({ data }) => resolve(data as { hashes?: string[] });
-          worker.onerror = (error) => resolve({ error: error.message });
-          worker.postMessage(request);
-        }), { append, core, step: STEP, end: END });
+        const told = await page.evaluate(
+          (request) =>
+            new Promise<{ hashes?: string[]; error?: string }>((resolve) => {
+              const worker = new Worker('/worker.js', { type: 'module' });
+              worker.onmessage = ({ data }) => resolve(data as { hashes?: string[] });
+              worker.onerror = (error) => resolve({ error: error.message });
+              worker.postMessage(request);
+            }),
+          { append, core, step: STEP, end: END },
+        );
         expect(told).toEqual({ hashes: expected });
       }
     } finally {

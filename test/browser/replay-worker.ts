@@ -8,5 +8,8 @@ addEventListener('message', ({ data }: MessageEvent<{ readonly core: CoreKind }>
     const compared = await timeline.verify();
     return { compared, hash: timeline.hash() };
   };
-  replay().then((told) => postMessage(told), (error: unknown) => postMessage({ error: String(error) }));
+  replay().then(
+    (told) => postMessage(told),
+    (error: unknown) => postMessage({ error: String(error) }),
+  );
 });

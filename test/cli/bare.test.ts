@@ -5,7 +5,7 @@ import { join } from 'node:path';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { SYSCON_POWEROFF } from '../../src/devices/syscon.ts';
 import { assembleNamed as ins } from '../../src/isa/encode.ts';
-import { MEMORY_MAP } from '../../src/machine/memory-map.ts';
+import { MEMORY_MAP } from '../../src/machine/board/memory-map.ts';
 import { hindsight } from './hindsight.ts';
 
 let dir: string;
@@ -18,9 +18,13 @@ beforeAll(() => {
   const words = [
     ins('csrrs', { rd: 5, rs1: 0, imm: 0xf14 }), // mhartid: machine mode, or a trap
     upper(6, MEMORY_MAP.uart.base),
-    ...[...'bare\n'].flatMap((c) => [ins('addi', { rd: 7, rs1: 0, imm: c.charCodeAt(0) }), ins('sb', { rs1: 6, rs2: 7, imm: 0 })]),
+    ...[...'bare\n'].flatMap((c) => [
+      ins('addi', { rd: 7, rs1: 0, imm: c.charCodeAt(0) }),
+      ins('sb', { rs1: 6, rs2: 7, imm: 0 }),
+    ]),
     upper(6, MEMORY_MAP.syscon.base),
-    upper(7, SYSCON_POWEROFF), ins('addi', { rd: 7, rs1: 7, imm: SYSCON_POWEROFF & 0xfff }),
+    upper(7, SYSCON_POWEROFF),
+    ins('addi', { rd: 7, rs1: 7, imm: SYSCON_POWEROFF & 0xfff }),
     ins('sw', { rs1: 6, rs2: 7, imm: 0 }),
   ];
   writeFileSync(program, Buffer.from(Uint32Array.from(words).buffer));

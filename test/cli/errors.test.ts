@@ -19,9 +19,29 @@ function imageHeader(size: number): Uint8Array {
 
 beforeAll(() => {
   dir = mkdtempSync(join(tmpdir(), 'hindsight-cli-'));
-  writeFileSync(join(dir, 'text'), 'this is no kernel, it is a line of text that is longer than a header of 64 bytes\n');
+  writeFileSync(
+    join(dir, 'text'),
+    'this is no kernel, it is a line of text that is longer than a header of 64 bytes\n',
+  );
   writeFileSync(join(dir, 'empty'), '');
-  writeFileSync(join(dir, 'x86'), Uint8Array.from([0x7f, 0x45, 0x4c, 0x46, 2, 1, 1, ...new Array(9).fill(0), 2, 0, 0x3e, 0, ...new Array(100).fill(0)]));
+  writeFileSync(
+    join(dir, 'x86'),
+    Uint8Array.from([
+      0x7f,
+      0x45,
+      0x4c,
+      0x46,
+      2,
+      1,
+      1,
+      ...new Array(9).fill(0),
+      2,
+      0,
+      0x3e,
+      0,
+      ...new Array(100).fill(0),
+    ]),
+  );
   writeFileSync(join(dir, 'short'), imageHeader(2 ** 20).subarray(0, 60));
   writeFileSync(join(dir, 'large'), imageHeader(2 ** 30));
   writeFileSync(join(dir, 'image'), imageHeader(2 ** 16));
@@ -78,10 +98,13 @@ const CASES: readonly (readonly [string, number, RegExp])[] = [
 describe('every mistake is one clear line', () => {
   test.concurrent.each(CASES)('hindsight %s', async (typed, status, line) => {
     const args = typed.split(' ').map((word) => word.replace('@', `${dir}/`));
-    const ended = await hindsight(args, { environment: { XDG_CACHE_HOME: typed.startsWith('guest build') ? dir : process.env.XDG_CACHE_HOME } });
+    const ended = await hindsight(args, {
+      environment: { XDG_CACHE_HOME: typed.startsWith('guest build') ? dir : process.env.XDG_CACHE_HOME },
+    });
     expect(ended.stderr).toMatch(line);
     expect(ended.stderr).not.toMatch(/\n\s+at |internal error/);
-    if (status !== 2 || !ended.stderr.startsWith('Usage')) expect(ended.stderr.trimEnd().split('\n').length).toBeLessThanOrEqual(typed.startsWith('guest') ? 8 : 1);
+    if (status !== 2 || !ended.stderr.startsWith('Usage'))
+      expect(ended.stderr.trimEnd().split('\n').length).toBeLessThanOrEqual(typed.startsWith('guest') ? 8 : 1);
     expect(ended.stdout).toBe('');
     expect(ended.status).toBe(status);
   });

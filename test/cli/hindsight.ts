@@ -6,7 +6,9 @@ export const CLI = fileURLToPath(new URL('../../dist/cli.mjs', import.meta.url))
 
 /** Bundles the command line, the library and the page, once. */
 export const bundled: Promise<void> = (async () => {
-  const { build } = (await import(/* @vite-ignore */ new URL('../../build/build.mjs', import.meta.url).href)) as { build(): Promise<void> };
+  const { build } = (await import(/* @vite-ignore */ new URL('../../build/build.mjs', import.meta.url).href)) as {
+    build(): Promise<void>;
+  };
   await build();
 })();
 

@@ -16,8 +16,20 @@ const LOST = 1500;
 const COMMAND = 'while :; do date; head -c 64 /dev/urandom | md5sum; sleep 0.05; done';
 
 /** Records until it is killed. @returns what was shown by each time */
-async function recordAndKill(file: string, wait: number, flags: readonly string[]): Promise<{ readonly shown: readonly { readonly at: number; readonly length: number }[]; readonly text: string; readonly killed: number }> {
-  const child = spawn(process.execPath, [CLI, 'run', '--record', file, '--clock', 'host', '--quiet', ...flags, '--exec', COMMAND], { stdio: ['ignore', 'pipe', 'ignore'] });
+async function recordAndKill(
+  file: string,
+  wait: number,
+  flags: readonly string[],
+): Promise<{
+  readonly shown: readonly { readonly at: number; readonly length: number }[];
+  readonly text: string;
+  readonly killed: number;
+}> {
+  const child = spawn(
+    process.execPath,
+    [CLI, 'run', '--record', file, '--clock', 'host', '--quiet', ...flags, '--exec', COMMAND],
+    { stdio: ['ignore', 'pipe', 'ignore'] },
+  );
   const shown: { at: number; length: number }[] = [];
   let text = '';
   child.stdout.on('data', (bytes: Buffer) => {
@@ -41,20 +53,29 @@ describeGuest('kill -9 while recording', () => {
   });
   afterAll(() => rmSync(dir, { recursive: true, force: true }));
 
-  test.each(Array.from({ length: ROUNDS }, (_, round) => round))('leaves a recording that replays but for the last moment (round %i)', async (round) => {
-    const file = join(dir, `${round}.hsr`);
-    const { shown, text, killed } = await recordAndKill(file, 200 + round * 900 + Math.random() * 300, round % 2 === 0 ? [] : ['--checkpoints']);
-    const bytes = readFileSync(file);
-    const recording = readRecording(bytes);
-    expect(recording.complete).toBe(false);
-    expect(recording.damage).toMatch(/breaks off|cut short|damaged/);
-    let replayed = '';
-    const { timeline } = await openTimeline(bytes, theImages(), createHostRoom(), { output: (port, out) => (replayed += port === 'uart' ? new TextDecoder('latin1').decode(out) : '') });
-    // From power-on, so that everything is shown again.
-    timeline.checkpoints.forget({ instructions: 0, sequence: 0 });
-    await timeline.verify();
-    expect(timeline.at).toEqual(recording.end);
-    const sure = shown.findLast(({ at }) => at < killed - LOST)?.length ?? 0;
-    expect(replayed.replaceAll('\r', '')).toContain(text.slice(0, sure).replaceAll('\r', ''));
-  });
+  test.each(Array.from({ length: ROUNDS }, (_, round) => round))(
+    'leaves a recording that replays but for the last moment (round %i)',
+    async (round) => {
+      const file = join(dir, `${round}.hsr`);
+      const { shown, text, killed } = await recordAndKill(
+        file,
+        200 + round * 900 + Math.random() * 300,
+        round % 2 === 0 ? [] : ['--checkpoints'],
+      );
+      const bytes = readFileSync(file);
+      const recording = readRecording(bytes);
+      expect(recording.complete).toBe(false);
+      expect(recording.damage).toMatch(/breaks off|cut short|damaged/);
+      let replayed = '';
+      const { timeline } = await openTimeline(bytes, theImages(), createHostRoom(), {
+        output: (port, out) => (replayed += port === 'uart' ? new TextDecoder('latin1').decode(out) : ''),
+      });
+      // From power-on, so that everything is shown again.
+      timeline.checkpoints.forget({ instructions: 0, sequence: 0 });
+      await timeline.verify();
+      expect(timeline.at).toEqual(recording.end);
+      const sure = shown.findLast(({ at }) => at < killed - LOST)?.length ?? 0;
+      expect(replayed.replaceAll('\r', '')).toContain(text.slice(0, sure).replaceAll('\r', ''));
+    },
+  );
 });

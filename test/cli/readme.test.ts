@@ -28,7 +28,9 @@ describe.skipIf(guest === undefined)('README', { timeout: 300_000 }, () => {
 
   test('the example of the library runs as it stands there', async () => {
     const { code } = await transform(block('ts'), { loader: 'ts', format: 'esm', target: 'node20' });
-    const { stdout, stderr } = await promisify(execFile)(process.execPath, ['--input-type=module', '-e', code], { cwd: dir });
+    const { stdout, stderr } = await promisify(execFile)(process.execPath, ['--input-type=module', '-e', code], {
+      cwd: dir,
+    });
     expect(stderr).toBe('');
     expect(stdout).toMatch(/^Linux hindsight \S+ .* riscv64 GNU\/Linux\r?$/m);
     expect(stdout.trimEnd().split('\n').at(-1)).toMatch(/^\{ instructions: \d+, sequence: \d+ \} [0-9a-f]{16}$/);
@@ -37,7 +39,10 @@ describe.skipIf(guest === undefined)('README', { timeout: 300_000 }, () => {
   test('record, replay, info and branch work as written', async () => {
     const shown = (start: string): string[] => commands.find((command) => command.startsWith(start))!.split(' ');
     const here = { cwd: dir };
-    const run = await hindsight(shown('run --record'), { ...here, input: 'date; head -c 8 /dev/urandom | sha256sum; sleep 2\nexit 0\n' });
+    const run = await hindsight(shown('run --record'), {
+      ...here,
+      input: 'date; head -c 8 /dev/urandom | sha256sum; sleep 2\nexit 0\n',
+    });
     expect(run.status).toBe(0);
     const replay = await hindsight(shown('replay'), here);
     expect(replay.stderr).toMatch(/replayed \S+ [MG] instructions .*\d+ state hash(es)? compared, all equal/);
@@ -55,7 +60,8 @@ describe.skipIf(guest === undefined)('README', { timeout: 300_000 }, () => {
     for (const name of new Set(commands.map((command) => command.split(' ')[0]!))) {
       const help = await hindsight(['help', name]);
       expect(help.status).toBe(0);
-      for (const flag of commands.filter((c) => c.startsWith(name)).flatMap((c) => c.match(/--[a-z-]+/g) ?? [])) expect(help.stdout).toContain(flag);
+      for (const flag of commands.filter((c) => c.startsWith(name)).flatMap((c) => c.match(/--[a-z-]+/g) ?? []))
+        expect(help.stdout).toContain(flag);
     }
   });
 });

@@ -2,9 +2,15 @@ import { copyFileSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from '
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
-import { EVENT } from '../../src/record/door.ts';
-import { FORMAT_VERSION, MACHINE_VERSION, readRecording, type RecordingHeader, RecordingWriter } from '../../src/record/format.ts';
 import { commandLine } from '../../src/guest/cmdline.ts';
+import { EVENT } from '../../src/record/door.ts';
+import {
+  FORMAT_VERSION,
+  MACHINE_VERSION,
+  type RecordingHeader,
+  RecordingWriter,
+  readRecording,
+} from '../../src/record/format.ts';
 import { guest } from './guest.ts';
 import { type Ended, hindsight } from './hindsight.ts';
 
@@ -16,15 +22,22 @@ describe.skipIf(guest === undefined)('recordings on the command line', { timeout
   let shown: string;
   const at = (name: string): string => join(dir, name);
   /** Without the user's cache, so that only what is named is found. */
-  const alone = (args: readonly string[]): Promise<Ended> => hindsight(args, { environment: { XDG_CACHE_HOME: at('no-cache') } });
+  const alone = (args: readonly string[]): Promise<Ended> =>
+    hindsight(args, { environment: { XDG_CACHE_HOME: at('no-cache') } });
 
   /** Writes a recording again with other contents, and sound checks. */
   function rewrite(from: string, to: string, change: { header?: Partial<RecordingHeader>; late?: boolean }): void {
     const { header, events, end, endTime } = readRecording(readFileSync(from));
     const pieces: Uint8Array[] = [];
-    const writer = new RecordingWriter({ write: (bytes) => void pieces.push(bytes.slice()) }, { ...header, ...change.header });
+    const writer = new RecordingWriter(
+      { write: (bytes) => void pieces.push(bytes.slice()) },
+      { ...header, ...change.header },
+    );
     for (const event of events) {
-      const moved = change.late && event.kind === EVENT.ANSWER ? { ...event, at: { ...event.at, instructions: event.at.instructions + 1 }, time: event.time + 1 } : event;
+      const moved =
+        change.late && event.kind === EVENT.ANSWER
+          ? { ...event, at: { ...event.at, instructions: event.at.instructions + 1 }, time: event.time + 1 }
+          : event;
       writer.event(moved);
     }
     writer.reached(end, endTime);
@@ -38,7 +51,19 @@ describe.skipIf(guest === undefined)('recordings on the command line', { timeout
     copyFileSync(guest!.kernel, kernel);
     writeFileSync(at('disk'), Buffer.alloc(1 << 20, 'disk'));
     const append = commandLine({ exec: COMMAND, stdin: 'none' });
-    const machine = ['run', '--kernel', kernel, '--initrd', guest!.initrd, '--append', append, '--disk', at('disk'), '--quiet', '--no-stdin'];
+    const machine = [
+      'run',
+      '--kernel',
+      kernel,
+      '--initrd',
+      guest!.initrd,
+      '--append',
+      append,
+      '--disk',
+      at('disk'),
+      '--quiet',
+      '--no-stdin',
+    ];
     const run = await hindsight([...machine, '--record', at('plain.hsr')]);
     expect(run.stderr).toBe('');
     shown = run.stdout;
@@ -57,16 +82,29 @@ describe.skipIf(guest === undefined)('recordings on the command line', { timeout
     expect(replay.status).toBe(0);
     const info = JSON.parse((await hindsight(['info', at('plain.hsr'), '--json'])).stdout) as Record<string, unknown>;
     expect(info).toMatchObject({ complete: true, events: 1, checkpoints: 0, embedded: [] });
-    expect(info.images).toMatchObject([{ role: 'kernel', file: kernel }, { role: 'initrd' }, { role: 'disk', file: at('disk') }]);
+    expect(info.images).toMatchObject([
+      { role: 'kernel', file: kernel },
+      { role: 'initrd' },
+      { role: 'disk', file: at('disk') },
+    ]);
   });
 
   test('with its images and checkpoints inside it opens anywhere, at its end at once', async () => {
     const info = await alone(['info', at('inside.hsr')]);
     expect(info.stdout).toMatch(/^checkpoints +[1-9]/m);
     expect(info.stdout).toMatch(/^kernel .*inside/m);
-    const all = JSON.parse((await alone(['replay', at('inside.hsr'), '--until', '100%', '--json'])).stdout) as { instructions: number; hash: string; wallSeconds: number };
-    const plain = JSON.parse((await hindsight(['replay', at('plain.hsr'), '--json', '--core', 'wasm'])).stdout) as typeof all;
-    expect({ hash: all.hash, instructions: all.instructions }).toEqual({ hash: plain.hash, instructions: plain.instructions });
+    const all = JSON.parse((await alone(['replay', at('inside.hsr'), '--until', '100%', '--json'])).stdout) as {
+      instructions: number;
+      hash: string;
+      wallSeconds: number;
+    };
+    const plain = JSON.parse(
+      (await hindsight(['replay', at('plain.hsr'), '--json', '--core', 'wasm'])).stdout,
+    ) as typeof all;
+    expect({ hash: all.hash, instructions: all.instructions }).toEqual({
+      hash: plain.hash,
+      instructions: plain.instructions,
+    });
     expect(all.wallSeconds).toBeLessThan(plain.wallSeconds / 2);
   });
 
@@ -76,20 +114,39 @@ describe.skipIf(guest === undefined)('recordings on the command line', { timeout
     rmSync(kernel);
     try {
       const missing = await alone(['replay', at('plain.hsr'), '--until', '1%']);
-      expect(missing.stderr).toMatch(/^hindsight: \S*my-kernel \(\d+ bytes\) is not here: needed is the file with SHA-256 [0-9a-f]{64}; name its folder with --image DIR\n$/);
+      expect(missing.stderr).toMatch(
+        /^hindsight: \S*my-kernel \(\d+ bytes\) is not here: needed is the file with SHA-256 [0-9a-f]{64}; name its folder with --image DIR\n$/,
+      );
       expect(missing.status).toBe(1);
-      const found = await alone(['replay', at('plain.hsr'), '--until', '1%', '--image', dir, '--image', join(guest!.initrd, '..'), '--quiet']);
+      const found = await alone([
+        'replay',
+        at('plain.hsr'),
+        '--until',
+        '1%',
+        '--image',
+        dir,
+        '--image',
+        join(guest!.initrd, '..'),
+        '--quiet',
+      ]);
       expect(found.stderr).toBe('');
       expect(found.status).toBe(0);
     } finally {
       copyFileSync(moved, kernel);
     }
-    for (const [file, name] of [[kernel, 'my-kernel'], [at('disk'), 'disk']] as const) {
+    for (const [file, name] of [
+      [kernel, 'my-kernel'],
+      [at('disk'), 'disk'],
+    ] as const) {
       const bytes = readFileSync(file);
       writeFileSync(file, Buffer.concat([bytes.subarray(0, -1), Buffer.of(bytes.at(-1)! ^ 1)]));
       rmSync(moved, { force: true });
       const changed = await alone(['replay', at('plain.hsr'), '--image', join(guest!.initrd, '..', 'nothing')]);
-      expect(changed.stderr).toMatch(new RegExp(`^hindsight: \\S*${name} is no longer what was recorded: needed is the file with SHA-256 [0-9a-f]{64}`));
+      expect(changed.stderr).toMatch(
+        new RegExp(
+          `^hindsight: \\S*${name} is no longer what was recorded: needed is the file with SHA-256 [0-9a-f]{64}`,
+        ),
+      );
       expect(changed.status).toBe(1);
       writeFileSync(file, bytes);
     }
@@ -98,12 +155,17 @@ describe.skipIf(guest === undefined)('recordings on the command line', { timeout
   test('a replay that goes another way says where: instant, hart, pc, symbol, field, expected, found; exit status 3', async () => {
     rewrite(at('plain.hsr'), at('bent.hsr'), { late: true });
     const { status, stderr } = await hindsight(['replay', at('bent.hsr'), '--quiet']);
-    expect(stderr).toMatch(/^hindsight: replay diverged at instant \d+(\.\d+)?, hart 0, pc 0xffffffff[0-9a-f]{8} <\w+\+0x[0-9a-f]+>: question: expected 8 bytes of clock for rtc at \d+, found 8 bytes of clock for rtc at \d+\n$/);
+    expect(stderr).toMatch(
+      /^hindsight: replay diverged at instant \d+(\.\d+)?, hart 0, pc 0xffffffff[0-9a-f]{8} <\w+\+0x[0-9a-f]+>: question: expected 8 bytes of clock for rtc at \d+, found 8 bytes of clock for rtc at \d+\n$/,
+    );
     expect(status).toBe(3);
   });
 
   test('other versions are refused by name', async () => {
-    for (const [header, text] of [[{ format: FORMAT_VERSION + 1 }, /format version 3; this program reads version 2/], [{ machine: MACHINE_VERSION + 1 }, /machine version 2; this program has version 1/]] as const) {
+    for (const [header, text] of [
+      [{ format: FORMAT_VERSION + 1 }, /format version 3; this program reads version 2/],
+      [{ machine: MACHINE_VERSION + 1 }, /machine version 2; this program has version 1/],
+    ] as const) {
       rewrite(at('plain.hsr'), at('other.hsr'), { header });
       for (const command of ['replay', 'info']) {
         const { status, stderr } = await hindsight([command, at('other.hsr')]);
@@ -116,19 +178,32 @@ describe.skipIf(guest === undefined)('recordings on the command line', { timeout
 
   test('a branch names its parent and leaves it alone; --speed and --until pace and end a replay', async () => {
     const before = readFileSync(at('inside.hsr'));
-    const branch = await alone(['branch', at('inside.hsr'), '--at', '0.5s', '--record', at('branch.hsr'), '--embed', '--quiet']);
+    const branch = await alone([
+      'branch',
+      at('inside.hsr'),
+      '--at',
+      '0.5s',
+      '--record',
+      at('branch.hsr'),
+      '--embed',
+      '--quiet',
+    ]);
     expect(branch.status).toBe(0);
     expect(readFileSync(at('inside.hsr')).equals(before)).toBe(true);
     const parent = readRecording(before).header.id;
     const { header } = readRecording(readFileSync(at('branch.hsr')));
     expect(header.parent?.id).toBe(parent);
-    expect((await alone(['info', at('branch.hsr')])).stdout).toContain(`branched from ${parent} at ${header.parent!.at.instructions}`);
+    expect((await alone(['info', at('branch.hsr')])).stdout).toContain(
+      `branched from ${parent} at ${header.parent!.at.instructions}`,
+    );
     expect((await alone(['replay', at('branch.hsr'), '--verify', '--quiet'])).status).toBe(0);
     const refused = await alone(['branch', at('inside.hsr'), '--at', '50%', '--record', at('inside.hsr')]);
     expect(refused.stderr).toMatch(/inside\.hsr: is the recording itself/);
     expect(refused.status).toBe(2);
 
-    const slow = JSON.parse((await alone(['replay', at('inside.hsr'), '--until', '0.2s', '--speed', '0.2', '--json'])).stdout) as { guestSeconds: number; wallSeconds: number };
+    const slow = JSON.parse(
+      (await alone(['replay', at('inside.hsr'), '--until', '0.2s', '--speed', '0.2', '--json'])).stdout,
+    ) as { guestSeconds: number; wallSeconds: number };
     expect(slow.guestSeconds).toBeCloseTo(0.2, 2);
     expect(slow.wallSeconds).toBeGreaterThan(0.9);
   });

@@ -7,7 +7,8 @@ import { guest } from './guest.ts';
 import { type Ended, hindsight, type StartOptions } from './hindsight.ts';
 
 /** The interpreter: the tests are of the command line, not of the cores. */
-const run = (args: readonly string[], options?: StartOptions): Promise<Ended> => hindsight(['run', '--core', 'wasm', ...args], options);
+const run = (args: readonly string[], options?: StartOptions): Promise<Ended> =>
+  hindsight(['run', '--core', 'wasm', ...args], options);
 
 const summaryOf = (ended: Ended): RunSummary => JSON.parse(ended.stdout.trimEnd().split('\n').at(-1)!) as RunSummary;
 
@@ -26,11 +27,19 @@ describe.skipIf(guest === undefined)('hindsight run', { timeout: 240_000 }, () =
   });
 
   test('a command that a signal killed has status 128 and its number, and nobody says so', async () => {
-    expect(await run(['--quiet', '--exec', 'echo before; kill -9 $$'])).toMatchObject({ stdout: 'before\n', stderr: '', status: 137 });
+    expect(await run(['--quiet', '--exec', 'echo before; kill -9 $$'])).toMatchObject({
+      stdout: 'before\n',
+      stderr: '',
+      status: 137,
+    });
   });
 
   test('output is exact to the byte, whatever it is', async () => {
-    const ended = await run(['--quiet', '--exec', String.raw`printf 'a\tb\r\n\036hindsight:exec end\n\033[1m\000\n'; seq 3000`]);
+    const ended = await run([
+      '--quiet',
+      '--exec',
+      String.raw`printf 'a\tb\r\n\036hindsight:exec end\n\033[1m\000\n'; seq 3000`,
+    ]);
     const numbers = Array.from({ length: 3000 }, (_, i) => `${i + 1}\n`).join('');
     expect(ended.stdout).toBe(`a\tb\r\n\x1ehindsight:exec end\n\x1b[1m\0\n${numbers}`);
     expect(ended.stderr).toBe('');
@@ -56,24 +65,49 @@ describe.skipIf(guest === undefined)('hindsight run', { timeout: 240_000 }, () =
   });
 
   test('--json ends with one line of figures, and the same run has the same hash', async () => {
-    const [one, two] = [await run(['--json', '--exec', 'echo hi']), await run(['--json', '--exec', 'echo hi'], { input: '' })];
+    const [one, two] = [
+      await run(['--json', '--exec', 'echo hi']),
+      await run(['--json', '--exec', 'echo hi'], { input: '' }),
+    ];
     expect(one.stdout.split('\n')[0]).toBe('hi');
     const summary = summaryOf(one);
     expect(summary).toMatchObject({ reason: 'poweroff', status: 0, core: 'wasm', harts: 1, memory: 2 ** 28 });
     expect(summary.hash).toMatch(/^[0-9a-f]{16}$/);
     expect(summary.instructions).toBeGreaterThan(1e8);
-    expect(summaryOf(two)).toMatchObject({ hash: summary.hash, instructions: summary.instructions, guestSeconds: summary.guestSeconds });
+    expect(summaryOf(two)).toMatchObject({
+      hash: summary.hash,
+      instructions: summary.instructions,
+      guestSeconds: summary.guestSeconds,
+    });
   });
 
   test('--harts, --mem, --append and --isa reach the guest', async () => {
-    const ended = await run(['--quiet', '--harts', '2', '--mem', '192M', '--append', 'hindsight.hostname=elsewhere', '--isa', 'rv64gc', '--exec', 'nproc; hostname; grep -c zba /proc/cpuinfo; free -m | sed -n 2p']);
+    const ended = await run([
+      '--quiet',
+      '--harts',
+      '2',
+      '--mem',
+      '192M',
+      '--append',
+      'hindsight.hostname=elsewhere',
+      '--isa',
+      'rv64gc',
+      '--exec',
+      'nproc; hostname; grep -c zba /proc/cpuinfo; free -m | sed -n 2p',
+    ]);
     const lines = ended.stdout.split('\n');
     expect(lines.slice(0, 3)).toEqual(['2', 'elsewhere', '0']);
     expect(Number(lines[3]!.trim().split(/\s+/)[1])).toBeLessThan(192);
   });
 
   test('a kernel panic is exit status 4, and says why', async () => {
-    const ended = await run(['--quiet', '--kernel', guest!.kernel, '--append', 'console=ttyS0 quiet cryptomgr.notests']);
+    const ended = await run([
+      '--quiet',
+      '--kernel',
+      guest!.kernel,
+      '--append',
+      'console=ttyS0 quiet cryptomgr.notests',
+    ]);
     expect(ended.stderr).toMatch(/^hindsight: the guest's kernel panicked: VFS: Unable to mount root fs/m);
     expect(ended.status).toBe(4);
     const crashed = await run(['--quiet', '--exec', 'echo c >/proc/sysrq-trigger']);
@@ -88,7 +122,10 @@ describe.skipIf(guest === undefined)('hindsight run', { timeout: 240_000 }, () =
   });
 
   test('an interrupt ends it with 130, a termination with 143', async () => {
-    for (const [signal, status] of [['SIGINT', 130], ['SIGTERM', 143]] as const) {
+    for (const [signal, status] of [
+      ['SIGINT', 130],
+      ['SIGTERM', 143],
+    ] as const) {
       const ended = await run(['--clock', 'host', '--exec', 'echo begun; sleep 1000'], {
         onOutput: (text, kill) => {
           if (text === 'begun\n') kill(signal);
@@ -109,7 +146,14 @@ describe.skipIf(guest === undefined)('hindsight run', { timeout: 240_000 }, () =
     const { CLI, bundled } = await import('./hindsight.ts');
     await bundled;
     const shown = await new Promise<string>((resolve) => {
-      execFile('sh', ['-c', `"${process.execPath}" "${CLI}" run --core wasm --quiet --exec 'seq 100000' </dev/null 2>&1 | head -n 2`], (_error, stdout) => resolve(stdout));
+      execFile(
+        'sh',
+        [
+          '-c',
+          `"${process.execPath}" "${CLI}" run --core wasm --quiet --exec 'seq 100000' </dev/null 2>&1 | head -n 2`,
+        ],
+        (_error, stdout) => resolve(stdout),
+      );
     });
     expect(shown).toBe('1\n2\n');
   });

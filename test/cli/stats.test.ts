@@ -3,9 +3,9 @@ import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, expect, test } from 'vitest';
-import { SYSCON_POWEROFF } from '../../src/devices/syscon.ts';
 import { statisticsLines } from '../../src/cli/translator-report.ts';
-import { MEMORY_MAP } from '../../src/machine/memory-map.ts';
+import { SYSCON_POWEROFF } from '../../src/devices/syscon.ts';
+import { MEMORY_MAP } from '../../src/machine/board/memory-map.ts';
 import { Assembler } from '../jit/assembler.ts';
 import { hindsight } from './hindsight.ts';
 
@@ -30,10 +30,25 @@ afterAll(() => rmSync(dir, { recursive: true, force: true }));
 
 test('--stats and --dump-regions tell what the translator made', async () => {
   const dump = join(dir, 'regions.txt');
-  const ended = await hindsight(['run', '--firmware', program, '--kernel', 'none', '--mem', '2M', '--stats', '--json', '--dump-regions', dump]);
+  const ended = await hindsight([
+    'run',
+    '--firmware',
+    program,
+    '--kernel',
+    'none',
+    '--mem',
+    '2M',
+    '--stats',
+    '--json',
+    '--dump-regions',
+    dump,
+  ]);
   expect(ended.status).toBe(0);
   expect(ended.stderr).toMatch(/^hindsight: \d+\.\d % of 12 M instructions in translated code/m);
-  const { translator, instructions } = JSON.parse(ended.stdout.trim().split('\n').at(-1)!) as { translator: Record<string, never>; instructions: number };
+  const { translator, instructions } = JSON.parse(ended.stdout.trim().split('\n').at(-1)!) as {
+    translator: Record<string, never>;
+    instructions: number;
+  };
   expect(translator).toMatchObject({ regions: { made: 1, live: 1 }, modules: 1 });
   expect(translator.ticks / instructions).toBeGreaterThan(0.5);
   const text = readFileSync(dump, 'utf8');
@@ -42,13 +57,34 @@ test('--stats and --dump-regions tell what the translator made', async () => {
 });
 
 test('without a translator --stats says so', async () => {
-  const ended = await hindsight(['run', '--firmware', program, '--kernel', 'none', '--mem', '2M', '--stats', '--core', 'wasm']);
+  const ended = await hindsight([
+    'run',
+    '--firmware',
+    program,
+    '--kernel',
+    'none',
+    '--mem',
+    '2M',
+    '--stats',
+    '--core',
+    'wasm',
+  ]);
   expect(ended.stderr).toContain('hindsight: core wasm translates nothing\n');
 });
 
 test('statistics for people', () => {
   const left = { go: 1, interpret: 2, budget: 3, rare: 4, check: 5 };
-  const statistics = { ticks: 750, entered: 15, left, regions: { live: 2, made: 3, dropped: 1, evicted: 0 }, modules: 2, instructions: 90, bytes: 2048, milliseconds: 12, refused: 'no more' };
+  const statistics = {
+    ticks: 750,
+    entered: 15,
+    left,
+    regions: { live: 2, made: 3, dropped: 1, evicted: 0 },
+    modules: 2,
+    instructions: 90,
+    bytes: 2048,
+    milliseconds: 12,
+    refused: 'no more',
+  };
   expect(statisticsLines(statistics, 1000)).toMatchInlineSnapshot(`
     [
       "75.0 % of 1 k instructions in translated code, 25.0 % interpreted",

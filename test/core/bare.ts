@@ -1,10 +1,22 @@
 import type { Core, CoreHost } from '../../src/core/core.ts';
 import { createTsCore } from '../../src/core/ts/core.ts';
 import { createWasmCore } from '../../src/core/wasm/core.ts';
-import { createJitCore } from '../../src/jit/core.ts';
-import { ALL_EXTENSIONS } from '../../src/isa/decode.ts';
 import { CSR_MASKS } from '../../src/isa/csrs.ts';
-import { HART, HART_STATE_FIELDS, HART_STATE_SIZE, MACHINE, MACHINE_AT, PAGE_FLAG, RAM_AT, RAM_BASE, hartAt, ramTables, type Exit } from '../../src/isa/layout.ts';
+import { ALL_EXTENSIONS } from '../../src/isa/decode.ts';
+import {
+  type Exit,
+  HART,
+  HART_STATE_FIELDS,
+  HART_STATE_SIZE,
+  hartAt,
+  MACHINE,
+  MACHINE_AT,
+  PAGE_FLAG,
+  RAM_AT,
+  RAM_BASE,
+  ramTables,
+} from '../../src/isa/layout.ts';
+import { createJitCore } from '../../src/jit/core.ts';
 
 export type CoreKind = Core['kind'];
 
@@ -133,10 +145,18 @@ export class Bare {
 /** Names and values of the fields that differ between two harts' states. */
 export function hartDifferences(a: Bare, b: Bare): string[] {
   const out: string[] = [];
-  for (const [name, width, count = 1] of HART_STATE_FIELDS as readonly (readonly [(typeof HART_STATE_FIELDS)[number][0], number, number?])[]) {
+  for (const [name, width, count = 1] of HART_STATE_FIELDS as readonly (readonly [
+    (typeof HART_STATE_FIELDS)[number][0],
+    number,
+    number?,
+  ])[]) {
     for (let i = 0; i < count; i++) {
-      const left = a.get(name, i), right = b.get(name, i);
-      if (left !== right) out.push(`${name}${count > 1 ? `[${i}]` : ''}: ${a.kind} ${left.toString(16).padStart(2 * width, '0')}, ${b.kind} ${right.toString(16).padStart(2 * width, '0')}`);
+      const left = a.get(name, i),
+        right = b.get(name, i);
+      if (left !== right)
+        out.push(
+          `${name}${count > 1 ? `[${i}]` : ''}: ${a.kind} ${left.toString(16).padStart(2 * width, '0')}, ${b.kind} ${right.toString(16).padStart(2 * width, '0')}`,
+        );
     }
   }
   return out;

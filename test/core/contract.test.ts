@@ -3,22 +3,29 @@ import { PerformanceObserver } from 'node:perf_hooks';
 import { getHeapStatistics } from 'node:v8';
 import binaryen from 'binaryen';
 import { describe, expect, it } from 'vitest';
-import { JIT_CORE_WASM_BASE64 } from '../../src/generated/jit-core-wasm.ts';
 import { CORE_WASM_BASE64 } from '../../src/generated/core-wasm.ts';
+import { JIT_CORE_WASM_BASE64 } from '../../src/generated/jit-core-wasm.ts';
 import { assembleNamed as ins } from '../../src/isa/encode.ts';
 import { EXIT } from '../../src/isa/layout.ts';
 import { Bare, type CoreKind } from './bare.ts';
 
 const bytes = (base64: string): Uint8Array<ArrayBuffer> => new Uint8Array(Buffer.from(base64, 'base64'));
-const HOST = ['env.memory memory', 'host.mmioRead function', 'host.mmioWrite function', 'host.translatedStore function'];
+const HOST = [
+  'env.memory memory',
+  'host.mmioRead function',
+  'host.mmioWrite function',
+  'host.translatedStore function',
+];
 const MODULES = {
   core: { base64: CORE_WASM_BASE64, imports: HOST },
   'jit-core': { base64: JIT_CORE_WASM_BASE64, imports: [...HOST, 'jit.translate function', 'jit.common function'] },
 } as const;
 
 describe.each(Object.entries(MODULES))('%s.wasm', (_name, { base64, imports }) => {
-  it('imports exactly the machine\'s memory and the named calls of its host', () => {
-    const found = WebAssembly.Module.imports(new WebAssembly.Module(bytes(base64))).map((i) => `${i.module}.${i.name} ${i.kind}`);
+  it("imports exactly the machine's memory and the named calls of its host", () => {
+    const found = WebAssembly.Module.imports(new WebAssembly.Module(bytes(base64))).map(
+      (i) => `${i.module}.${i.name} ${i.kind}`,
+    );
     expect(found.sort()).toEqual([...imports].sort());
   });
 
@@ -33,12 +40,24 @@ describe.each(Object.entries(MODULES))('%s.wasm', (_name, { base64, imports }) =
 
 /** A loop of integer, memory, floating-point, compressed and atomic instructions with 64-bit operands. */
 const LOOP = [
-  ins('auipc', { rd: 8, imm: 0 }), ins('addi', { rd: 9, rs1: 8, imm: 1024 }), ins('addi', { rd: 5, rs1: 0, imm: -3 }),
+  ins('auipc', { rd: 8, imm: 0 }),
+  ins('addi', { rd: 9, rs1: 8, imm: 1024 }),
+  ins('addi', { rd: 5, rs1: 0, imm: -3 }),
   // from here
-  ins('mul', { rd: 6, rs1: 5, rs2: 5 }), ins('mulhu', { rd: 7, rs1: 6, rs2: 5 }), ins('divu', { rd: 10, rs1: 7, rs2: 5 }), ins('sd', { rs1: 9, rs2: 6, imm: 0 }),
-  ins('ld', { rd: 11, rs1: 9, imm: 0 }), ins('amoadd.d', { rd: 12, rs1: 9, rs2: 11 }), ins('sll', { rd: 13, rs1: 12, rs2: 5 }), ins('sltu', { rd: 14, rs1: 13, rs2: 5 }),
-  ins('fcvt.d.l', { rd: 1, rs1: 5, rm: 0 }), ins('fadd.d', { rd: 2, rs1: 2, rs2: 1, rm: 0 }), ins('rev8', { rd: 15, rs1: 13 }), ins('addi', { rd: 5, rs1: 5, imm: -7 }),
-  ins('csrrs', { rd: 16, rs1: 0, imm: 0xc02 }), ins('jal', { rd: 0, imm: -13 * 4 }),
+  ins('mul', { rd: 6, rs1: 5, rs2: 5 }),
+  ins('mulhu', { rd: 7, rs1: 6, rs2: 5 }),
+  ins('divu', { rd: 10, rs1: 7, rs2: 5 }),
+  ins('sd', { rs1: 9, rs2: 6, imm: 0 }),
+  ins('ld', { rd: 11, rs1: 9, imm: 0 }),
+  ins('amoadd.d', { rd: 12, rs1: 9, rs2: 11 }),
+  ins('sll', { rd: 13, rs1: 12, rs2: 5 }),
+  ins('sltu', { rd: 14, rs1: 13, rs2: 5 }),
+  ins('fcvt.d.l', { rd: 1, rs1: 5, rm: 0 }),
+  ins('fadd.d', { rd: 2, rs1: 2, rs2: 1, rm: 0 }),
+  ins('rev8', { rd: 15, rs1: 13 }),
+  ins('addi', { rd: 5, rs1: 5, imm: -7 }),
+  ins('csrrs', { rd: 16, rs1: 0, imm: 0xc02 }),
+  ins('jal', { rd: 0, imm: -13 * 4 }),
 ];
 
 describe.each(['wasm', 'ts', 'jit'] as readonly CoreKind[])('%s core', (kind) => {

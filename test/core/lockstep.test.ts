@@ -17,7 +17,12 @@ const WAYS: Record<string, Omit<Lockstep, 'seed'>> = {
   'in hot loops, over long stretches': { ticks: 400_000, stretch: 5000, calm: true, drop: true },
   'in hot loops, one instruction at a time against many': { ticks: 60_000, stretch: 700, calm: true, split: true },
 };
-const PAIRS: readonly (readonly [CoreKind, CoreKind])[] = [['wasm', 'ts'], ['wasm', 'wasm'], ['jit', 'ts'], ['jit', 'jit']];
+const PAIRS: readonly (readonly [CoreKind, CoreKind])[] = [
+  ['wasm', 'ts'],
+  ['wasm', 'wasm'],
+  ['jit', 'ts'],
+  ['jit', 'jit'],
+];
 const WORLDS = 4;
 
 function run(pair: readonly [CoreKind, CoreKind], way: Omit<Lockstep, 'seed'>): Coverage {

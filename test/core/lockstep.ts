@@ -1,8 +1,8 @@
 import { ACCESS } from '../../src/core/core.ts';
 import { disassemble } from '../../src/isa/disassemble.ts';
 import { EXIT, MACHINE, MACHINE_AT, PAGE_SIZE, RAM_BASE } from '../../src/isa/layout.ts';
-import { Bare, hartDifferences } from './bare.ts';
-import { DEVICE, HANDLERS, RAM_SIZE, START, chaosRam, poolAt, poolValue, randomSlot } from './chaos.ts';
+import { type Bare, hartDifferences } from './bare.ts';
+import { chaosRam, DEVICE, HANDLERS, poolAt, poolValue, RAM_SIZE, randomSlot, START } from './chaos.ts';
 import { Random } from './random.ts';
 
 /** Two or more machines of different cores that are given the same world and must stay the same. */
@@ -83,7 +83,10 @@ function resettle(m: Bare, r: Random): void {
   m.set('mideleg', r.pick([0n, 0x222n, r.u64() & 0x222n]));
   m.set('mcounteren', BigInt(r.pick([0, 0xffffffff])));
   m.set('scounteren', BigInt(r.pick([0, 0xffffffff])));
-  m.set('menvcfg', (r.u64() & 0xe000_0000_0000_00c1n) | r.pick([0n, 0x10n, 0x30n]) | 0x2000_0000_0000_0000n * BigInt(r.below(2)));
+  m.set(
+    'menvcfg',
+    (r.u64() & 0xe000_0000_0000_00c1n) | r.pick([0n, 0x10n, 0x30n]) | (0x2000_0000_0000_0000n * BigInt(r.below(2))),
+  );
   m.set('senvcfg', (r.u64() & 0xc1n) | r.pick([0n, 0x10n, 0x30n]));
   m.set('waiting', 0n);
   m.set('hsm', 0n);
@@ -98,12 +101,15 @@ function compare(a: Bare, b: Bare, ramToo: boolean, where: () => string): void {
   };
   if (Buffer.compare(a.hart, b.hart) !== 0) fail(hartDifferences(a, b).join('\n'));
   for (const field of ['timeEnd', 'debugAddress'] as const) {
-    if (a.machine64(field) !== b.machine64(field)) fail(`${field}: ${a.kind} ${a.machine64(field).toString(16)}, ${b.kind} ${b.machine64(field).toString(16)}`);
+    if (a.machine64(field) !== b.machine64(field))
+      fail(`${field}: ${a.kind} ${a.machine64(field).toString(16)}, ${b.kind} ${b.machine64(field).toString(16)}`);
   }
   for (const field of ['left', 'attention', 'debugHit', 'debugSkip'] as const) {
-    if (a.machine32(field) !== b.machine32(field)) fail(`${field}: ${a.kind} ${a.machine32(field)}, ${b.kind} ${b.machine32(field)}`);
+    if (a.machine32(field) !== b.machine32(field))
+      fail(`${field}: ${a.kind} ${a.machine32(field)}, ${b.kind} ${b.machine32(field)}`);
   }
-  if (a.log.length !== b.log.length || a.log.some((entry, i) => entry !== b.log[i])) fail(`MMIO: ${a.kind} ${a.log.join(' ')}, ${b.kind} ${b.log.join(' ')}`);
+  if (a.log.length !== b.log.length || a.log.some((entry, i) => entry !== b.log[i]))
+    fail(`MMIO: ${a.kind} ${a.log.join(' ')}, ${b.kind} ${b.log.join(' ')}`);
   a.log = [];
   b.log = [];
   if (!ramToo || Buffer.compare(a.ram, b.ram) === 0) return;
@@ -137,7 +143,8 @@ function meddle(machines: readonly Bare[], r: Random): void {
         break;
       }
       case 2: {
-        const at = q.below(RAM_SIZE - 64), length = q.between(1, 64);
+        const at = q.below(RAM_SIZE - 64),
+          length = q.between(1, 64);
         for (let i = 0; i < length; i++) m.ram[at + i] ^= q.chance(20) ? q.below(256) : 0;
         m.core.ramChanged(at, length);
         break;
@@ -158,15 +165,22 @@ function meddle(machines: readonly Bare[], r: Random): void {
     }
   }
   // looking must give the same, and touch nothing
-  const csr = r.below(4096), address = r.chance(70) ? BigInt(RAM_BASE + r.below(2 * RAM_SIZE)) : r.corner(), access = r.pick([0, 1, 2] as const);
-  const seen = machines.map((m) => `csr ${csr.toString(16)} ${m.core.readCsr(0, csr)} translate ${access} ${address.toString(16)} ${m.core.translate(0, address, access).toString(16)}`);
+  const csr = r.below(4096),
+    address = r.chance(70) ? BigInt(RAM_BASE + r.below(2 * RAM_SIZE)) : r.corner(),
+    access = r.pick([0, 1, 2] as const);
+  const seen = machines.map(
+    (m) =>
+      `csr ${csr.toString(16)} ${m.core.readCsr(0, csr)} translate ${access} ${address.toString(16)} ${m.core.translate(0, address, access).toString(16)}`,
+  );
   if (seen.some((s) => s !== seen[0])) throw new Error(`seen from outside: ${seen.join(' / ')}`);
 }
 
 function points(machines: readonly Bare[], r: Random): void {
   const n = r.pick([0, 0, 1, 2, 3]);
   const list = Array.from({ length: n }, () => {
-    const start = r.chance(30) ? machines[0].get('pc') + BigInt(r.below(32) * 2) : BigInt(RAM_BASE) + BigInt(r.below(RAM_SIZE));
+    const start = r.chance(30)
+      ? machines[0].get('pc') + BigInt(r.below(32) * 2)
+      : BigInt(RAM_BASE) + BigInt(r.below(RAM_SIZE));
     return { kind: r.between(1, 7), start, end: start + BigInt(r.pick([1, 2, 4, 8, 64, 4096])) };
   });
   for (const m of machines) {
@@ -184,7 +198,10 @@ function points(machines: readonly Bare[], r: Random): void {
 function checkDirty(m: Bare, before: Uint8Array): void {
   for (let page = 0; page < RAM_SIZE / PAGE_SIZE; page++) {
     const from = page * PAGE_SIZE;
-    if (!m.isDirty(page) && Buffer.compare(m.ram.subarray(from, from + PAGE_SIZE), before.subarray(from, from + PAGE_SIZE)) !== 0) {
+    if (
+      !m.isDirty(page) &&
+      Buffer.compare(m.ram.subarray(from, from + PAGE_SIZE), before.subarray(from, from + PAGE_SIZE)) !== 0
+    ) {
       throw new Error(`${m.kind}: page ${page.toString(16)} changed and is not marked dirty`);
     }
   }
@@ -197,12 +214,16 @@ export function lockstep(machines: readonly [Bare, Bare], job: Lockstep, coverag
   for (const m of machines) place(m, job.seed, ram);
   const [a, b] = machines;
   const snapshots = machines.map((m) => m.ram.slice());
-  let done = 0, stretches = 0, lost = 0;
+  let done = 0,
+    stretches = 0,
+    lost = 0;
   while (done < job.ticks) {
     const before = instructionAt(a);
-    const where = (): string => `seed ${job.seed}, tick ${done}, stretch ${stretches}\nfrom ${before}\nnow ${instructionAt(a)}`;
+    const where = (): string =>
+      `seed ${job.seed}, tick ${done}, stretch ${stretches}\nfrom ${before}\nnow ${instructionAt(a)}`;
     let n = job.stretch === 1 ? 1 : r.between(1, r.chance(50) ? 8 : job.stretch);
-    const start = a.machine64('timeEnd'), retired = a.get('instretOffset');
+    const start = a.machine64('timeEnd'),
+      retired = a.get('instretOffset');
     if (job.split) {
       const due = a.get('stimecmp') * 64n - start;
       if (due > 0n && due < BigInt(n)) n = Number(due);
@@ -216,12 +237,15 @@ export function lockstep(machines: readonly [Bare, Bare], job: Lockstep, coverag
       for (let i = 0; i < used && (other === EXIT.BUDGET || other === EXIT.REPLAN); i++) other = b.run(1);
       if (exit !== EXIT.BUDGET && exit !== EXIT.REPLAN && exit !== EXIT.SBI && other !== exit) other = b.run(1);
     } else other = b.run(n);
-    if (exit !== other) throw new Error(`exit: ${a.kind} ${exit} after ${used}, ${b.kind} ${other} after ${b.machine64('timeEnd') - start} of ${n}\n${where()}`);
+    if (exit !== other)
+      throw new Error(
+        `exit: ${a.kind} ${exit} after ${used}, ${b.kind} ${other} after ${b.machine64('timeEnd') - start} of ${n}\n${where()}`,
+      );
     count(coverage.exits, exit);
     const trapped = Number(BigInt.asIntN(64, retired - a.get('instretOffset')));
     // unless the program wrote minstret
     if (trapped >= 0 && trapped <= used) coverage.trapped += trapped;
-    if (trapped > 0 || (a.machine32('lastTrap') >>> 31) !== 0) count(coverage.traps, a.machine32('lastTrap'));
+    if (trapped > 0 || a.machine32('lastTrap') >>> 31 !== 0) count(coverage.traps, a.machine32('lastTrap'));
     stretches++;
     compare(a, b, stretches % 64 === 0 || used > 64, where);
     done += Math.max(used, 1);

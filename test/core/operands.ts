@@ -19,17 +19,21 @@ export function range(first: number, last: number): number[] {
 }
 
 /** Every CSR number that has a row. */
-export const CSR_NUMBERS: readonly number[] = CSRS.flatMap((row) => range(row.number, row.number + (row.count ?? 1) - 1));
+export const CSR_NUMBERS: readonly number[] = CSRS.flatMap((row) =>
+  range(row.number, row.number + (row.count ?? 1) - 1),
+);
 
 const small = (r: Random): number => (r.chance(50) ? r.between(-16, 16) : r.between(-2048, 2047));
 
 /** Random operands for a 32-bit row. Branches and jumps stay near. */
 export function randomLong(r: Random, row: Instruction, registers: Registers = ALL_REGISTERS): number {
   const writesInteger = /\brd\b/.test(row.syntax);
-  const integer = (name: string): number => (new RegExp(`\\b${name}\\b`).test(row.syntax) ? r.pick(registers.from) : r.below(32));
+  const integer = (name: string): number =>
+    new RegExp(`\\b${name}\\b`).test(row.syntax) ? r.pick(registers.from) : r.below(32);
   let imm = 0;
   switch (row.format) {
-    case 'I': case 'S':
+    case 'I':
+    case 'S':
       imm = small(r);
       break;
     case 'B':
@@ -55,7 +59,12 @@ export function randomLong(r: Random, row: Instruction, registers: Registers = A
   }
   const rm = row.rm ? r.pick([0, 0, 1, 2, 3, 4, 7, 7, 7]) : 0;
   return assemble(row, {
-    rd: writesInteger ? r.pick(registers.to) : r.below(32), rs1: integer('rs1'), rs2: integer('rs2'), rs3: r.below(32), imm, rm,
+    rd: writesInteger ? r.pick(registers.to) : r.below(32),
+    rs1: integer('rs1'),
+    rs2: integer('rs2'),
+    rs3: r.below(32),
+    imm,
+    rm,
   });
 }
 

@@ -7,7 +7,8 @@ import { makeImage } from './oracle/image.ts';
 import { haveQemu, runQemu } from './oracle/qemu.ts';
 
 const present = haveQemu();
-if (!present) console.warn('cores against QEMU: skipped, qemu-system-riscv64 not found; install it (Debian: qemu-system-misc)');
+if (!present)
+  console.warn('cores against QEMU: skipped, qemu-system-riscv64 not found; install it (Debian: qemu-system-misc)');
 
 /** The long form: CORE_ORACLE_IMAGES images of 4000 cases, from seed CORE_ORACLE_SEED on. */
 const images = Number(process.env['CORE_ORACLE_IMAGES'] ?? 1);
@@ -26,6 +27,7 @@ describe.skipIf(!present)('cores agree with QEMU', () => {
         expect(found.length, `${core.bare.kind}, seed ${seed}: ${found[0]?.text}`).toBe(0);
       }
     }
-    if (images > 1) console.log(`${images * CASES} cases, ${cores[0].ticks} instructions on each of ${KINDS.join(', ')}`);
+    if (images > 1)
+      console.log(`${images * CASES} cases, ${cores[0].ticks} instructions on each of ${KINDS.join(', ')}`);
   });
 });

@@ -60,9 +60,20 @@ export class Random {
       case 4:
         return BigInt.asUintN(64, BigInt(this.between(-70, 70)));
       case 5:
-        return BigInt.asUintN(64, BigInt(this.pick([0x7fffffff, 0x80000000, -0x80000000, 0xffffffff, 0, -1, 1, 0x7fffffff_00000000])));
+        return BigInt.asUintN(
+          64,
+          BigInt(this.pick([0x7fffffff, 0x80000000, -0x80000000, 0xffffffff, 0, -1, 1, 0x7fffffff_00000000])),
+        );
       case 6:
-        return this.pick([0n, 0x8000_0000_0000_0000n, 0x7fff_ffff_ffff_ffffn, 0xffff_ffff_ffff_ffffn, 1n, 0xffff_ffff_8000_0000n, 0x5555_5555_5555_5555n]);
+        return this.pick([
+          0n,
+          0x8000_0000_0000_0000n,
+          0x7fff_ffff_ffff_ffffn,
+          0xffff_ffff_ffff_ffffn,
+          1n,
+          0xffff_ffff_8000_0000n,
+          0x5555_5555_5555_5555n,
+        ]);
       case 7:
         return 0xffff_ffff_0000_0000n | BigInt(this.single());
       case 8:
@@ -79,15 +90,47 @@ export class Random {
   /** Bits of a single-precision number. */
   single(): number {
     const exponent = this.pick([0, 1, 2, 0xfe, 0xff, 0x7f, 0x80, 0x7e, this.below(256), this.between(0x60, 0xa0)]);
-    const fraction = this.pick([0, 1, 0x7fffff, 0x400000, 0x3fffff, this.below(0x800000), this.below(0x800000), (this.below(0x800) << 12) >>> 0]);
+    const fraction = this.pick([
+      0,
+      1,
+      0x7fffff,
+      0x400000,
+      0x3fffff,
+      this.below(0x800000),
+      this.below(0x800000),
+      (this.below(0x800) << 12) >>> 0,
+    ]);
     return ((this.below(2) << 31) | (exponent << 23) | fraction) >>> 0;
   }
 
   /** Bits of a double-precision number. */
   double(): bigint {
-    const exponent = BigInt(this.pick([0, 1, 2, 0x7fe, 0x7ff, 0x3ff, 0x400, 0x3fe, this.below(2048), this.between(0x3c0, 0x440), this.between(0x360, 0x3a0)]));
+    const exponent = BigInt(
+      this.pick([
+        0,
+        1,
+        2,
+        0x7fe,
+        0x7ff,
+        0x3ff,
+        0x400,
+        0x3fe,
+        this.below(2048),
+        this.between(0x3c0, 0x440),
+        this.between(0x360, 0x3a0),
+      ]),
+    );
     const mask = 0xf_ffff_ffff_ffffn;
-    const fraction = this.pick([0n, 1n, mask, 1n << 51n, (1n << 51n) - 1n, this.u64() & mask, this.u64() & mask, (this.u64() << 30n) & mask]);
+    const fraction = this.pick([
+      0n,
+      1n,
+      mask,
+      1n << 51n,
+      (1n << 51n) - 1n,
+      this.u64() & mask,
+      this.u64() & mask,
+      (this.u64() << 30n) & mask,
+    ]);
     return (BigInt(this.below(2)) << 63n) | (exponent << 52n) | fraction;
   }
 }

@@ -2,8 +2,8 @@ import { PassThrough } from 'node:stream';
 import { encodeMessage, MessageReader } from '../../src/debug/dap/framing.ts';
 import type { Monitor } from '../../src/debug/monitor/monitor.ts';
 import { serveDap } from '../../src/host/node/debug/dap-server.ts';
-import type { Scene } from './scene.ts';
 import { checkMessage, checkRequest } from './dap-schema.ts';
+import type { Scene } from './scene.ts';
 
 export type Body = Record<string, any>;
 export interface Message {

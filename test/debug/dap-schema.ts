@@ -11,7 +11,9 @@ const FILE = createRequire(import.meta.url).resolve('@vscode/debugprotocol/lib/d
 const program = ts.createProgram([FILE], { strict: true, noLib: false, types: [] });
 const checker = program.getTypeChecker();
 const [namespace] = checker.getExportsOfModule(checker.getSymbolAtLocation(program.getSourceFile(FILE)!)!);
-const names = new Map(checker.getExportsOfModule(namespace).map((symbol) => [symbol.name, checker.getDeclaredTypeOfSymbol(symbol)]));
+const names = new Map(
+  checker.getExportsOfModule(namespace).map((symbol) => [symbol.name, checker.getDeclaredTypeOfSymbol(symbol)]),
+);
 
 /** The protocol's type of a name. @throws Error when it has none */
 function typeOf(name: string): ts.Type {
@@ -25,13 +27,18 @@ function mistake(value: unknown, type: ts.Type, where: string): string | undefin
   if (type.flags & (ts.TypeFlags.Any | ts.TypeFlags.Unknown)) return undefined;
   if (type.isUnion()) {
     const all = type.types.map((t) => mistake(value, t, where));
-    return all.some((m) => m === undefined) ? undefined : (all.find((m) => m !== undefined && !m.startsWith(`${where}: `)) ?? `${where}: ${JSON.stringify(value)} is no ${checker.typeToString(type)}`);
+    return all.some((m) => m === undefined)
+      ? undefined
+      : (all.find((m) => m !== undefined && !m.startsWith(`${where}: `)) ??
+          `${where}: ${JSON.stringify(value)} is no ${checker.typeToString(type)}`);
   }
   const wrong = (): string => `${where}: ${JSON.stringify(value)} is no ${checker.typeToString(type)}`;
   if (type.isStringLiteral() || type.isNumberLiteral()) return value === type.value ? undefined : wrong();
-  if (type.flags & ts.TypeFlags.BooleanLiteral) return typeof value === 'boolean' && checker.typeToString(type) === String(value) ? undefined : wrong();
+  if (type.flags & ts.TypeFlags.BooleanLiteral)
+    return typeof value === 'boolean' && checker.typeToString(type) === String(value) ? undefined : wrong();
   if (type.flags & ts.TypeFlags.String) return typeof value === 'string' ? undefined : wrong();
-  if (type.flags & ts.TypeFlags.Number) return typeof value === 'number' && Number.isFinite(value) ? undefined : wrong();
+  if (type.flags & ts.TypeFlags.Number)
+    return typeof value === 'number' && Number.isFinite(value) ? undefined : wrong();
   if (type.flags & ts.TypeFlags.Boolean) return typeof value === 'boolean' ? undefined : wrong();
   if (type.flags & ts.TypeFlags.Null) return value === null ? undefined : wrong();
   if (type.flags & ts.TypeFlags.Undefined) return value === undefined ? undefined : wrong();
@@ -54,7 +61,8 @@ function mistake(value: unknown, type: ts.Type, where: string): string | undefin
     const m = mistake(v, checker.getTypeOfSymbol(property), `${where}.${property.name}`);
     if (m) return m;
   }
-  if (rest.size > 0 && checker.getIndexInfosOfType(type).length === 0 && checker.getPropertiesOfType(type).length > 0) return `${where}: the protocol has no ${[...rest].join(', ')}`;
+  if (rest.size > 0 && checker.getIndexInfosOfType(type).length === 0 && checker.getPropertiesOfType(type).length > 0)
+    return `${where}: the protocol has no ${[...rest].join(', ')}`;
   return undefined;
 }
 
@@ -83,4 +91,8 @@ export function checkRequest(command: string, args: object): void {
 }
 
 /** Version of the protocol's types. */
-export const PROTOCOL = (JSON.parse(readFileSync(createRequire(import.meta.url).resolve('@vscode/debugprotocol/package.json'), 'utf8')) as { version: string }).version;
+export const PROTOCOL = (
+  JSON.parse(readFileSync(createRequire(import.meta.url).resolve('@vscode/debugprotocol/package.json'), 'utf8')) as {
+    version: string;
+  }
+).version;

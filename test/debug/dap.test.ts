@@ -5,21 +5,24 @@ import { fromBase64, toBase64 } from '../../src/debug/dap/inspect.ts';
 import { Monitor } from '../../src/debug/monitor/monitor.ts';
 import { startGdbServer } from '../../src/host/node/debug/gdb-server.ts';
 import { DapClient } from './dap-client.ts';
-import { RawClient } from './gdb-client.ts';
 import { checkMessage, checkRequest, PROTOCOL } from './dap-schema.ts';
-import { buildProgram, GCC, have, LIST_PROGRAM, type Built } from './programs.ts';
-import { scene, type Scene } from './scene.ts';
+import { RawClient } from './gdb-client.ts';
+import { type Built, buildProgram, GCC, have, LIST_PROGRAM } from './programs.ts';
+import { type Scene, scene } from './scene.ts';
 
 describe('framing', () => {
   it('cuts any stream', () => {
-    fc.assert(fc.property(fc.array(fc.jsonValue(), { maxLength: 5 }), fc.integer({ min: 1, max: 50 }), (messages, cut) => {
-      const sent = messages.map((m) => JSON.parse(JSON.stringify(m)));
-      const wire = Uint8Array.from(sent.flatMap((m) => [...encodeMessage(m)]));
-      const reader = new MessageReader();
-      const got: unknown[] = [];
-      for (let at = 0; at < wire.length; at += cut) got.push(...reader.push(wire.subarray(at, at + cut)));
-      expect(got).toEqual(sent);
-    }), { seed: 3 });
+    fc.assert(
+      fc.property(fc.array(fc.jsonValue(), { maxLength: 5 }), fc.integer({ min: 1, max: 50 }), (messages, cut) => {
+        const sent = messages.map((m) => JSON.parse(JSON.stringify(m)));
+        const wire = Uint8Array.from(sent.flatMap((m) => [...encodeMessage(m)]));
+        const reader = new MessageReader();
+        const got: unknown[] = [];
+        for (let at = 0; at < wire.length; at += cut) got.push(...reader.push(wire.subarray(at, at + cut)));
+        expect(got).toEqual(sent);
+      }),
+      { seed: 3 },
+    );
   });
 
   it('refuses what is no header, or too long', () => {
@@ -31,15 +34,23 @@ describe('framing', () => {
   });
 
   it('writes base64', () => {
-    fc.assert(fc.property(fc.uint8Array(), (b) => {
-      expect(toBase64(b)).toBe(Buffer.from(b).toString('base64'));
-      expect(fromBase64(toBase64(b))).toEqual(b);
-    }), { seed: 3 });
+    fc.assert(
+      fc.property(fc.uint8Array(), (b) => {
+        expect(toBase64(b)).toBe(Buffer.from(b).toString('base64'));
+        expect(fromBase64(toBase64(b))).toEqual(b);
+      }),
+      { seed: 3 },
+    );
   });
 });
 
-describe('the protocol\'s own types', () => {
-  const event = (body: object): Parameters<typeof checkMessage>[0] => ({ seq: 1, type: 'event', event: 'stopped', body });
+describe("the protocol's own types", () => {
+  const event = (body: object): Parameters<typeof checkMessage>[0] => ({
+    seq: 1,
+    type: 'event',
+    event: 'stopped',
+    body,
+  });
 
   it('find what is missing, wrong or not of the protocol', () => {
     expect(Number(PROTOCOL.split('.')[1])).toBeGreaterThanOrEqual(60);
@@ -49,7 +60,14 @@ describe('the protocol\'s own types', () => {
     expect(() => checkMessage(event({ reason: 'step', thread: 1 }))).toThrow('the protocol has no thread');
     expect(() => checkMessage({ seq: 1, type: 'event', event: 'moved' })).toThrow('the protocol has no MovedEvent');
     expect(() => checkRequest('stackTrace', {})).toThrow('threadId is missing');
-    const scopes = { seq: 2, type: 'response', request_seq: 1, success: true, command: 'scopes', body: { scopes: [{ name: 'r', variablesReference: 1 }] } };
+    const scopes = {
+      seq: 2,
+      type: 'response',
+      request_seq: 1,
+      success: true,
+      command: 'scopes',
+      body: { scopes: [{ name: 'r', variablesReference: 1 }] },
+    };
     expect(() => checkMessage(scopes)).toThrow('scopes[0].expensive is missing');
   });
 });
@@ -65,13 +83,16 @@ describe.runIf(have(GCC))('a scripted client', () => {
 
   async function start(at = 'begin'): Promise<DapClient> {
     const c = new DapClient(scenes);
-    expect((await c.ask('initialize', { adapterID: 'hindsight', supportsProgressReporting: true })).supportsStepBack).toBe(true);
+    expect(
+      (await c.ask('initialize', { adapterID: 'hindsight', supportsProgressReporting: true })).supportsStepBack,
+    ).toBe(true);
     await c.ask('launch', { at });
     await c.event('initialized');
     return c;
   }
 
-  const top = async (c: DapClient): Promise<Record<string, any>> => (await c.ask('stackTrace', { threadId: 1 })).stackFrames[0];
+  const top = async (c: DapClient): Promise<Record<string, any>> =>
+    (await c.ask('stackTrace', { threadId: 1 })).stackFrames[0];
   const line = (text: string): number => LIST_PROGRAM.split('\n').findIndex((l) => l.includes(text)) + 1;
 
   it('finds the guilty store backwards', async () => {
@@ -91,7 +112,9 @@ describe.runIf(have(GCC))('a scripted client', () => {
     const { data } = await c.ask('readMemory', { memoryReference: `0x${nodes.toString(16)}`, count: 64 * 16 });
     const view = new DataView(Uint8Array.from(fromBase64(data)).buffer);
     const broken = Array.from({ length: 64 }, (_, i) => i).find((i) => view.getBigUint64(i * 16, true) === 0x1234n)!;
-    await c.ask('setDataBreakpoints', { breakpoints: [{ dataId: `0x${(nodes + BigInt(broken * 16)).toString(16)},8`, accessType: 'write' }] });
+    await c.ask('setDataBreakpoints', {
+      breakpoints: [{ dataId: `0x${(nodes + BigInt(broken * 16)).toString(16)},8`, accessType: 'write' }],
+    });
     await c.move('reverseContinue');
     expect(await top(c)).toMatchObject({ name: expect.stringMatching(/^tidy\+/), line: line('the guilty store') });
     c.end();
@@ -100,7 +123,10 @@ describe.runIf(have(GCC))('a scripted client', () => {
 
   it('steps by line over calls, out and back', async () => {
     const c = await start();
-    await c.ask('setBreakpoints', { source: { path: 'program.c' }, breakpoints: [{ line: line('sum = total()') }, { line: 99_999 }] });
+    await c.ask('setBreakpoints', {
+      source: { path: 'program.c' },
+      breakpoints: [{ line: line('sum = total()') }, { line: 99_999 }],
+    });
     await c.move('configurationDone', {});
     await c.move('continue');
     const there = (await top(c)).line;
@@ -127,8 +153,16 @@ describe.runIf(have(GCC))('a scripted client', () => {
     expect((await c.ask('threads')).threads).toHaveLength(1);
     const frame = await top(c);
     const { scopes } = await c.ask('scopes', { frameId: frame.id });
-    for (const s of scopes) expect((await c.ask('variables', { variablesReference: s.variablesReference })).variables.length).toBeGreaterThan(3);
-    const listing = await c.ask('disassemble', { memoryReference: frame.instructionPointerReference, instructionOffset: -10, instructionCount: 30, resolveSymbols: true });
+    for (const s of scopes)
+      expect((await c.ask('variables', { variablesReference: s.variablesReference })).variables.length).toBeGreaterThan(
+        3,
+      );
+    const listing = await c.ask('disassemble', {
+      memoryReference: frame.instructionPointerReference,
+      instructionOffset: -10,
+      instructionCount: 30,
+      resolveSymbols: true,
+    });
     expect(listing.instructions).toHaveLength(30);
     expect(listing.instructions[10].address).toBe(frame.instructionPointerReference);
     expect((await c.ask('disassemble', { memoryReference: '0x10', instructionCount: 4 })).instructions).toHaveLength(4);
@@ -136,7 +170,9 @@ describe.runIf(have(GCC))('a scripted client', () => {
     expect((await c.ask('evaluate', { expression: 'help', context: 'repl' })).result).toContain('last-write');
     expect((await c.ask('evaluate', { expression: '(1 + 2) * 3 == 9 && sp > 0' })).memoryReference).toBe('0x1');
     expect((await c.try('evaluate', { expression: '1 +' })).success).toBe(false);
-    expect((await c.try('setVariable', { variablesReference: 1, name: 'a0', value: '1' })).message).toContain('the past cannot be changed');
+    expect((await c.try('setVariable', { variablesReference: 1, name: 'a0', value: '1' })).message).toContain(
+      'the past cannot be changed',
+    );
     expect((await c.try('stackTrace', { threadId: 99 })).success).toBe(false);
     expect((await c.try('bogus')).success).toBe(false);
     expect((await c.try('readMemory', { memoryReference: 'zz', count: 1 })).success).toBe(false);
@@ -156,12 +192,17 @@ describe.runIf(have(GCC))('a scripted client', () => {
 
     await c.ask('setFunctionBreakpoints', { breakpoints: [] });
     await c.ask('setInstructionBreakpoints', {
-      breakpoints: [{ instructionReference: `0x${scenes.knowledge.address('tidy')!.toString(16)}`, condition: 'a0 == 7' }],
+      breakpoints: [
+        { instructionReference: `0x${scenes.knowledge.address('tidy')!.toString(16)}`, condition: 'a0 == 7' },
+      ],
     });
     await c.move('continue');
     expect((await c.ask('evaluate', { expression: 'a0' })).memoryReference).toBe('0x7');
     await c.ask('setInstructionBreakpoints', { breakpoints: [] });
-    await c.ask('setBreakpoints', { source: { path: 'program.c' }, breakpoints: [{ line: line('sum = total()'), logMessage: 'rounds {u64[rounds]}' }] });
+    await c.ask('setBreakpoints', {
+      source: { path: 'program.c' },
+      breakpoints: [{ line: line('sum = total()'), logMessage: 'rounds {u64[rounds]}' }],
+    });
     expect((await c.move('continue')).text).toBe('the end of the recording');
     const logged = c.all.filter((m) => m.event === 'output').map((m) => m.body!.output as string);
     expect(logged.length).toBeGreaterThan(20);

@@ -3,7 +3,7 @@ import { mkdtempSync, writeFileSync } from 'node:fs';
 import { connect, type Socket } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { encodePacket, fromLatin1, latin1, PacketReader, toHex, fromHex } from '../../src/debug/gdb/packets.ts';
+import { encodePacket, fromHex, fromLatin1, latin1, PacketReader, toHex } from '../../src/debug/gdb/packets.ts';
 import { GDB } from './programs.ts';
 
 /** A gdb that runs. */
@@ -17,16 +17,42 @@ export interface RunningGdb {
 }
 
 /** Runs the real gdb with commands; resolves to what it printed. */
-export const runGdb = (elf: string | undefined, port: number, commands: readonly string[], timeout = 60_000, file = false): Promise<string> =>
-  startGdb(elf, port, commands, timeout, file).done;
+export const runGdb = (
+  elf: string | undefined,
+  port: number,
+  commands: readonly string[],
+  timeout = 60_000,
+  file = false,
+): Promise<string> => startGdb(elf, port, commands, timeout, file).done;
 
 /** Starts the real gdb with commands. @param file they are too many for a command line: gdb reads them, and goes on behind those that fail */
-export function startGdb(elf: string | undefined, port: number, commands: readonly string[], timeout = 60_000, file = false): RunningGdb {
-  const first = ['set pagination off', 'set confirm off', 'set debuginfod enabled off', 'set width 0', `target remote 127.0.0.1:${port}`];
-  const args = ['-nx', '-q', '-batch', ...(elf === undefined ? ['-ex', 'set architecture riscv:rv64'] : []), ...[...first, ...(file ? [] : commands)].flatMap((c) => ['-ex', c])];
+export function startGdb(
+  elf: string | undefined,
+  port: number,
+  commands: readonly string[],
+  timeout = 60_000,
+  file = false,
+): RunningGdb {
+  const first = [
+    'set pagination off',
+    'set confirm off',
+    'set debuginfod enabled off',
+    'set width 0',
+    `target remote 127.0.0.1:${port}`,
+  ];
+  const args = [
+    '-nx',
+    '-q',
+    '-batch',
+    ...(elf === undefined ? ['-ex', 'set architecture riscv:rv64'] : []),
+    ...[...first, ...(file ? [] : commands)].flatMap((c) => ['-ex', c]),
+  ];
   if (file) {
     const script = join(mkdtempSync(join(tmpdir(), 'hindsight-gdb-')), 'commands.py');
-    writeFileSync(script, `import gdb\nfor c in ${JSON.stringify(commands)}:\n  try: gdb.execute(c)\n  except gdb.error as e: print(e)\n`);
+    writeFileSync(
+      script,
+      `import gdb\nfor c in ${JSON.stringify(commands)}:\n  try: gdb.execute(c)\n  except gdb.error as e: print(e)\n`,
+    );
     args.push('-x', script);
   }
   const child = spawn(GDB, elf === undefined ? args : [...args, elf], { stdio: ['ignore', 'pipe', 'pipe'] });
@@ -47,15 +73,16 @@ export function startGdb(elf: string | undefined, port: number, commands: readon
     });
   });
   return {
-    says: (text) => new Promise((resolve) => {
-      const look = (): void => {
-        if (!out.includes(text)) return;
-        waiting.delete(look);
-        resolve();
-      };
-      waiting.add(look);
-      look();
-    }),
+    says: (text) =>
+      new Promise((resolve) => {
+        const look = (): void => {
+          if (!out.includes(text)) return;
+          waiting.delete(look);
+          resolve();
+        };
+        waiting.add(look);
+        look();
+      }),
     interrupt: () => void child.kill('SIGINT'),
     done,
   };

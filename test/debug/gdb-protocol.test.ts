@@ -7,30 +7,38 @@ import { registerByNumber, targetXml } from '../../src/debug/gdb/registers.ts';
 import type { MachineView } from '../../src/debug/target.ts';
 import { RawClient } from './gdb-client.ts';
 import { buildProgram, GCC, have } from './programs.ts';
-import { scene, served, type Scene } from './scene.ts';
+import { type Scene, scene, served } from './scene.ts';
 
 describe('packets', () => {
   it('carries any bytes, however they are cut', () => {
-    fc.assert(fc.property(fc.uint8Array({ maxLength: 300 }), fc.integer({ min: 1, max: 20 }), (data, cut) => {
-      const wire = encodePacket(data);
-      const reader = new PacketReader();
-      const items = [];
-      for (let at = 0; at < wire.length; at += cut) items.push(...reader.push(wire.subarray(at, at + cut)));
-      expect(items).toEqual([{ kind: 'packet', data }]);
-    }), { seed: 7 });
+    fc.assert(
+      fc.property(fc.uint8Array({ maxLength: 300 }), fc.integer({ min: 1, max: 20 }), (data, cut) => {
+        const wire = encodePacket(data);
+        const reader = new PacketReader();
+        const items = [];
+        for (let at = 0; at < wire.length; at += cut) items.push(...reader.push(wire.subarray(at, at + cut)));
+        expect(items).toEqual([{ kind: 'packet', data }]);
+      }),
+      { seed: 7 },
+    );
   });
 
   it('tells bad checksums, oversized packets and interrupts apart', () => {
     const reader = new PacketReader();
     expect(reader.push(latin1('+-\x03$m0,4#00')).map((i) => i.kind)).toEqual(['ack', 'nak', 'interrupt', 'bad']);
-    expect(reader.push(encodePacket(new Uint8Array(PACKET_SIZE + 1).fill(65))).map((i) => i.kind)).toEqual(['oversized']);
+    expect(reader.push(encodePacket(new Uint8Array(PACKET_SIZE + 1).fill(65))).map((i) => i.kind)).toEqual([
+      'oversized',
+    ]);
     expect(reader.push(encodePacket('g')).map((i) => i.kind)).toEqual(['packet']);
   });
 
   it('reads and writes hexadecimal', () => {
-    fc.assert(fc.property(fc.uint8Array({ maxLength: 50 }), (b) => {
-      expect(fromHex(toHex(b))).toEqual(b);
-    }), { seed: 7 });
+    fc.assert(
+      fc.property(fc.uint8Array({ maxLength: 50 }), (b) => {
+        expect(fromHex(toHex(b))).toEqual(b);
+      }),
+      { seed: 7 },
+    );
     expect(fromHex('0')).toBeUndefined();
     expect(fromHex('zz')).toBeUndefined();
   });
@@ -39,10 +47,13 @@ describe('packets', () => {
 describe('conditions in bytecode', () => {
   const memory = Uint8Array.of(0xfe, 0xff, 1, 2, 3, 4, 5, 6);
   const view = {
-    harts: 1, readRegister: (_: number, id: { kind: string }) => (id.kind === 'prv' ? 3n : 0n),
-    readPhysical: (a: bigint, n: number) => (a >= 16n && a < 24n ? memory.slice(Number(a) - 16, Number(a) - 16 + n) : new Uint8Array(0)),
+    harts: 1,
+    readRegister: (_: number, id: { kind: string }) => (id.kind === 'prv' ? 3n : 0n),
+    readPhysical: (a: bigint, n: number) =>
+      a >= 16n && a < 24n ? memory.slice(Number(a) - 16, Number(a) - 16 + n) : new Uint8Array(0),
   } as unknown as MachineView;
-  const run = (...code: number[]): boolean => agentCondition(Uint8Array.from(code), (_, __, n) => (n === 10 ? 42n : undefined))(view, 0);
+  const run = (...code: number[]): boolean =>
+    agentCondition(Uint8Array.from(code), (_, __, n) => (n === 10 ? 42n : undefined))(view, 0);
 
   it('computes', () => {
     expect(run(0x22, 7, 0x22, 7, 0x13, 0x27)).toBe(true); // 7 == 7
@@ -63,9 +74,12 @@ describe('conditions in bytecode', () => {
   });
 
   it('survives any code', () => {
-    fc.assert(fc.property(fc.uint8Array({ maxLength: 40 }), (code) => {
-      expect(typeof run(...code)).toBe('boolean');
-    }), { seed: 7, numRuns: 2000 });
+    fc.assert(
+      fc.property(fc.uint8Array({ maxLength: 40 }), (code) => {
+        expect(typeof run(...code)).toBe('boolean');
+      }),
+      { seed: 7, numRuns: 2000 },
+    );
   });
 });
 
@@ -87,9 +101,47 @@ describe.runIf(have(GCC))('a server under hostile clients', () => {
     await scenes.target.seek(100);
     await served(scenes, async ({ port }) => {
       const c = await RawClient.connect(port);
-      const bad = ['m', 'mzz,4', 'm0', 'm0,ffffffff', 'mffffffffffffffff,10', 'M0,4:00', 'X0,4:a', 'pzz', 'p', 'Pzz=00', 'P0=1', 'Z0', 'Z0,,', 'Z9,0,0',
-        'Z2,0,ffffffff;X2,27', 'Z0,80000000,4;Xff,00', 'z0', 'Hg99', 'Hq1', 'T99', 'T', 'vCont;x', 'vCont;s:99', 'vCont', 'vMustReplyEmpty', 'qXfer:features:read:nope:0,10',
-        'qXfer:features:read:target.xml:ffffff,ff', 'qXfer:bogus', 'qRcmd,zz', 'G00', 'Gzz', 'QBogus', '!', 'R00', 'A', 'F0', 'i', '\x80\xff', ''];
+      const bad = [
+        'm',
+        'mzz,4',
+        'm0',
+        'm0,ffffffff',
+        'mffffffffffffffff,10',
+        'M0,4:00',
+        'X0,4:a',
+        'pzz',
+        'p',
+        'Pzz=00',
+        'P0=1',
+        'Z0',
+        'Z0,,',
+        'Z9,0,0',
+        'Z2,0,ffffffff;X2,27',
+        'Z0,80000000,4;Xff,00',
+        'z0',
+        'Hg99',
+        'Hq1',
+        'T99',
+        'T',
+        'vCont;x',
+        'vCont;s:99',
+        'vCont',
+        'vMustReplyEmpty',
+        'qXfer:features:read:nope:0,10',
+        'qXfer:features:read:target.xml:ffffff,ff',
+        'qXfer:bogus',
+        'qRcmd,zz',
+        'G00',
+        'Gzz',
+        'QBogus',
+        '!',
+        'R00',
+        'A',
+        'F0',
+        'i',
+        '\x80\xff',
+        '',
+      ];
       for (const b of bad) expect(await c.ask(b), JSON.stringify(b)).not.toBe('closed');
       expect(await c.monitor('')).toContain('last-write');
       expect(await c.monitor('bogus')).toContain('no command');
@@ -121,7 +173,16 @@ describe.runIf(have(GCC))('a server under hostile clients', () => {
 
   it('lets clients vanish in the middle of anything', async () => {
     await served(scenes, async ({ port }) => {
-      for (const words of ['$', '$m800', '$c#63', '$bc#c5', '$qSupported#37', '$vCont;c#a8', '\x03\x03', '$g#67$g#67$g#67']) {
+      for (const words of [
+        '$',
+        '$m800',
+        '$c#63',
+        '$bc#c5',
+        '$qSupported#37',
+        '$vCont;c#a8',
+        '\x03\x03',
+        '$g#67$g#67$g#67',
+      ]) {
         await new Promise<void>((resolve) => {
           const s = connect(port, '127.0.0.1', () => s.write(words, () => s.destroy()));
           s.on('close', () => resolve());

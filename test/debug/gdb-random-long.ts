@@ -2,5 +2,7 @@
 import { randomSequences } from './gdb-random.ts';
 
 const [count = '1000', seed = '1'] = process.argv.slice(2);
-const compared = await randomSequences(Number(count), Number(seed), (done) => process.stderr.write(`\r${done} sequences`));
+const compared = await randomSequences(Number(count), Number(seed), (done) =>
+  process.stderr.write(`\r${done} sequences`),
+);
 process.stdout.write(`\n${count} sequences, ${compared} moves: registers as in a straight run\n`);

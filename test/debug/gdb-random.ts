@@ -2,7 +2,7 @@ import type { EngineTarget } from '../../src/debug/engine-target.ts';
 import { PC, X } from '../../src/debug/target.ts';
 import { INTEGER_REGISTERS } from '../../src/isa/names.ts';
 import { runGdb } from './gdb-client.ts';
-import { LIST_PROGRAM, buildProgram, type Built } from './programs.ts';
+import { type Built, buildProgram, LIST_PROGRAM } from './programs.ts';
 import { scene, served } from './scene.ts';
 
 /** Commands of one sequence. */
@@ -18,15 +18,38 @@ function stream(seed: number): (n: number) => number {
 }
 
 /** Prints where the machine stands, in one piece: gdb's messages come by two streams. */
-const TELL = "python tell = lambda: print('@@' + gdb.execute('monitor when', to_string=True) + gdb.execute('info registers', to_string=True) + '==')";
+const TELL =
+  "python tell = lambda: print('@@' + gdb.execute('monitor when', to_string=True) + gdb.execute('info registers', to_string=True) + '==')";
 
 /** One sequence: somewhere to begin, then moves with points that come and go. Each move is followed by where it led. */
 function sequence(random: (n: number) => number, end: number): string[] {
   const out = ['delete', `monitor seek ${random(end)}`, 'maintenance flush register-cache'];
   for (let i = 0; i < LENGTH; i++) {
-    const move = ['stepi', `stepi ${1 + random(40)}`, 'reverse-stepi', `reverse-stepi ${1 + random(40)}`, 'continue', 'reverse-continue', 'step', 'reverse-step', 'next', 'reverse-next',
-      'finish', 'reverse-finish'][random(12)];
-    const point = ['break tidy', 'break total', 'tbreak main', `break tidy if i == ${random(60)}`, 'watch sum', `watch nodes[${random(60)}].value`, 'rwatch head', 'delete', 'delete'][random(9)];
+    const move = [
+      'stepi',
+      `stepi ${1 + random(40)}`,
+      'reverse-stepi',
+      `reverse-stepi ${1 + random(40)}`,
+      'continue',
+      'reverse-continue',
+      'step',
+      'reverse-step',
+      'next',
+      'reverse-next',
+      'finish',
+      'reverse-finish',
+    ][random(12)];
+    const point = [
+      'break tidy',
+      'break total',
+      'tbreak main',
+      `break tidy if i == ${random(60)}`,
+      'watch sum',
+      `watch nodes[${random(60)}].value`,
+      'rwatch head',
+      'delete',
+      'delete',
+    ][random(9)];
     out.push(point, move, 'python tell()');
   }
   return out;
@@ -53,25 +76,33 @@ async function compare(told: readonly Told[], straight: EngineTarget): Promise<v
       const name = n === 32 ? 'pc' : INTEGER_REGISTERS[n];
       const mine = straight.readRegister(0, n === 32 ? PC : X(n))!;
       const theirs = registers.get(name === 's0' ? 'fp' : name);
-      if (theirs !== mine) throw new Error(`at instant ${instant} gdb has ${name} = 0x${theirs?.toString(16)}, the straight run 0x${mine.toString(16)}`);
+      if (theirs !== mine)
+        throw new Error(
+          `at instant ${instant} gdb has ${name} = 0x${theirs?.toString(16)}, the straight run 0x${mine.toString(16)}`,
+        );
     }
   }
 }
 
 /** Runs random sequences through the real gdb, some to a process. @returns how many moves were compared with a straight run */
-export async function randomSequences(count: number, seed: number, progress: (done: number) => void = () => undefined): Promise<number> {
+export async function randomSequences(
+  count: number,
+  seed: number,
+  progress: (done: number) => void = () => undefined,
+): Promise<number> {
   const program: Built = buildProgram(LIST_PROGRAM);
   const debugged = scene(program, { core: 'wasm', spacing: 5000 });
   const straight = scene(program, { core: 'wasm', spacing: 5000 }).target;
   const random = stream(seed);
   let compared = 0;
   await served(debugged, async ({ port }) => {
-    for (let done = 0; done < count;) {
+    for (let done = 0; done < count; ) {
       const some = Math.min(25, count - done);
       const commands = [TELL, ...Array.from({ length: some }, () => sequence(random, debugged.base.end())).flat()];
       const out = await runGdb(program.elf, port, commands, 240_000, true);
       const told = readTold(out);
-      if (told.length < some * LENGTH) throw new Error(`gdb told ${told.length} of ${some * LENGTH} places: ${out.slice(-2000)}`);
+      if (told.length < some * LENGTH)
+        throw new Error(`gdb told ${told.length} of ${some * LENGTH} places: ${out.slice(-2000)}`);
       await compare(told, straight);
       compared += told.length;
       done += some;

@@ -4,8 +4,8 @@ import { beforeAll, describe, expect, it } from 'vitest';
 import { CSR, F, PC, X } from '../../src/debug/target.ts';
 import { RawClient, runGdb } from './gdb-client.ts';
 import { randomSequences } from './gdb-random.ts';
-import { buildProgram, EXAMPLE, GCC, GDB, have, LIST_PROGRAM, type Built } from './programs.ts';
-import { scene, served, type Scene } from './scene.ts';
+import { type Built, buildProgram, EXAMPLE, GCC, GDB, have, LIST_PROGRAM } from './programs.ts';
+import { type Scene, scene, served } from './scene.ts';
 
 const LONG_PROGRAM = `
 volatile long counter, wanted;
@@ -26,9 +26,11 @@ describe.runIf(have(GCC) && have(GDB))('the real gdb', () => {
     scenes = scene(list, { core: 'wasm', spacing: 5000 });
   }, 60_000);
 
-  it('finds a corrupted list\'s guilty store backwards', async () => {
+  it("finds a corrupted list's guilty store backwards", async () => {
     await scenes.target.seek(0);
-    const script = readFileSync(join(EXAMPLE, 'session.gdb'), 'utf8').split('\n').filter((l) => l !== '' && !/^#|^set |^target /.test(l));
+    const script = readFileSync(join(EXAMPLE, 'session.gdb'), 'utf8')
+      .split('\n')
+      .filter((l) => l !== '' && !/^#|^set |^target /.test(l));
     const out = await served(scenes, ({ port }) => runGdb(list.elf, port, script));
     expect(out).toContain('No more reverse-execution history');
     expect(out).toMatch(/Old value = \(struct node \*\) 0x1234\s+New value = \(struct node \*\) 0x8[0-9a-f]+ <nodes/);
@@ -39,13 +41,37 @@ describe.runIf(have(GCC) && have(GDB))('the real gdb', () => {
 
   it('steps, finishes and breaks in both directions', async () => {
     await scenes.target.seek(0);
-    const out = await served(scenes, ({ port }) => runGdb(list.elf, port, [
-      'break total if rounds == 50', 'continue', 'p rounds', 'p $pc == (void *)total', 'info program',
-      'set $here = $pc', 'stepi', 'stepi', 'reverse-stepi', 'reverse-stepi', 'p $pc == $here',
-      'delete', 'finish', 'reverse-step', 'up', 'down',
-      'break tidy', 'reverse-continue', 'bt 1', 'reverse-finish', 'bt 1', 'next', 'reverse-next', 'bt 1',
-      'delete', 'reverse-continue', 'p $pc == (void *)_start',
-    ]));
+    const out = await served(scenes, ({ port }) =>
+      runGdb(list.elf, port, [
+        'break total if rounds == 50',
+        'continue',
+        'p rounds',
+        'p $pc == (void *)total',
+        'info program',
+        'set $here = $pc',
+        'stepi',
+        'stepi',
+        'reverse-stepi',
+        'reverse-stepi',
+        'p $pc == $here',
+        'delete',
+        'finish',
+        'reverse-step',
+        'up',
+        'down',
+        'break tidy',
+        'reverse-continue',
+        'bt 1',
+        'reverse-finish',
+        'bt 1',
+        'next',
+        'reverse-next',
+        'bt 1',
+        'delete',
+        'reverse-continue',
+        'p $pc == (void *)_start',
+      ]),
+    );
     expect(out).toMatch(/\$1 = 50\n\$2 = 1/);
     expect(out).toContain('$3 = 1');
     expect(out).toMatch(/Breakpoint 2, (0x[0-9a-f]+ in )?tidy/);
@@ -56,10 +82,14 @@ describe.runIf(have(GCC) && have(GDB))('the real gdb', () => {
   it('evaluates conditions on our side, 10⁵ times', async () => {
     const program = buildProgram(LONG_PROGRAM);
     const long = scene(program, { core: 'wasm', spacing: 500_000 });
-    const out = await served(long, ({ port }) => runGdb(program.elf, port, [
-      'break hit if i == 99999', 'continue', 'p $a0', 'delete',
-      'break hit if i == 5', 'reverse-continue', 'p $a0',
-    ], 120_000));
+    const out = await served(long, ({ port }) =>
+      runGdb(
+        program.elf,
+        port,
+        ['break hit if i == 99999', 'continue', 'p $a0', 'delete', 'break hit if i == 5', 'reverse-continue', 'p $a0'],
+        120_000,
+      ),
+    );
     expect(out).toContain('$1 = 99999');
     expect(out).toContain('$2 = 5');
   }, 120_000);
@@ -67,10 +97,23 @@ describe.runIf(have(GCC) && have(GDB))('the real gdb', () => {
   it('shows harts as threads', async () => {
     const program = buildProgram(SMP_PROGRAM);
     const smp = scene(program, { harts: 4 });
-    const out = await served(smp, ({ port }) => runGdb(program.elf, port, [
-      'monitor seek 5000', 'maintenance flush register-cache', 'info threads', 'thread 3', 'p $tp == $tp', 'stepi', 'reverse-stepi',
-      'watch turns[2]', 'continue', 'p turns[2]', 'reverse-continue', 'reverse-continue', 'p turns[2]',
-    ]));
+    const out = await served(smp, ({ port }) =>
+      runGdb(program.elf, port, [
+        'monitor seek 5000',
+        'maintenance flush register-cache',
+        'info threads',
+        'thread 3',
+        'p $tp == $tp',
+        'stepi',
+        'reverse-stepi',
+        'watch turns[2]',
+        'continue',
+        'p turns[2]',
+        'reverse-continue',
+        'reverse-continue',
+        'p turns[2]',
+      ]),
+    );
     expect(out).toMatch(/Thread 1 "hart 0"[^]*Thread 4 "hart 3"/);
     expect(out).toMatch(/Old value = (\d+)\s+New value = \d+/);
     expect(out).not.toContain('Remote failure');
@@ -78,10 +121,24 @@ describe.runIf(have(GCC) && have(GDB))('the real gdb', () => {
 
   it('refuses writes to the past, allows them on a branch', async () => {
     const own = scene(list);
-    const out = await served(own, ({ port }) => runGdb(list.elf, port, [
-      'break main', 'continue', 'set $a0 = 7', 'set var rounds = 7', 'p rounds', 'monitor branch', 'set var rounds = 7', 'p rounds', 'set $a0 = 9', 'p $a0',
-      'monitor when', 'stepi', 'reverse-stepi', 'detach',
-    ]));
+    const out = await served(own, ({ port }) =>
+      runGdb(list.elf, port, [
+        'break main',
+        'continue',
+        'set $a0 = 7',
+        'set var rounds = 7',
+        'p rounds',
+        'monitor branch',
+        'set var rounds = 7',
+        'p rounds',
+        'set $a0 = 9',
+        'p $a0',
+        'monitor when',
+        'stepi',
+        'reverse-stepi',
+        'detach',
+      ]),
+    );
     expect(out).toContain('the past cannot be changed');
     expect(out).toMatch(/\$1 = 0[^]*a branch begins here[^]*\$2 = 7[^]*\$3 = 9/);
   }, 60_000);
@@ -114,7 +171,12 @@ describe.runIf(have(GCC) && have(GDB))('the real gdb', () => {
       const crashed = scenes.knowledge.address('sum')!.toString(16);
       for (let i = 0; i < 1000; i++) {
         const command = ['s', 'vCont;s:1', 'bs', 'bs', 'c', 'vCont;c', 'bc', 'seek', 's', 'bs'][random(10)];
-        const points = random(3) === 0 ? [`Z0,${tidy},4`] : random(2) === 0 ? [`Z2,${crashed},8`] : [`Z1,${tidy},4`, `Z4,${crashed},8`];
+        const points =
+          random(3) === 0
+            ? [`Z0,${tidy},4`]
+            : random(2) === 0
+              ? [`Z2,${crashed},8`]
+              : [`Z1,${tidy},4`, `Z4,${crashed},8`];
         if (command === 'seek') await c.monitor(`seek ${random(base.end())}`);
         else {
           for (const p of points) expect(await c.ask(p)).toBe('OK');
@@ -126,7 +188,11 @@ describe.runIf(have(GCC) && have(GDB))('the real gdb', () => {
         const registers = await c.ask('g');
         for (let n = 0; n < 33; n++) {
           const mine = straight.readRegister(0, n < 32 ? X(n) : PC)!;
-          const theirs = registers.slice(n * 16, n * 16 + 16).match(/../g)!.reverse().join('');
+          const theirs = registers
+            .slice(n * 16, n * 16 + 16)
+            .match(/../g)!
+            .reverse()
+            .join('');
           expect(BigInt(`0x${theirs}`), `register ${n} after ${i} commands, the last ${command} to ${at}`).toBe(mine);
         }
       }
@@ -159,7 +225,8 @@ describe.runIf(have(GCC) && have(GDB))('the real gdb', () => {
     await scenes.target.seek(1000);
     await served(scenes, async ({ port }) => {
       const c = await RawClient.connect(port);
-      const value = async (n: number): Promise<bigint> => BigInt(`0x${(await c.ask(`p${n.toString(16)}`)).match(/../g)!.reverse().join('')}`);
+      const value = async (n: number): Promise<bigint> =>
+        BigInt(`0x${(await c.ask(`p${n.toString(16)}`)).match(/../g)!.reverse().join('')}`);
       expect(await value(32)).toBe(scenes.target.readRegister(0, PC));
       expect(await value(33)).toBe(scenes.target.readRegister(0, F(0)));
       expect(await value(65 + 0x100)).toBe(scenes.target.readRegister(0, CSR(0x100)));

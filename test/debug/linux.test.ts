@@ -1,18 +1,18 @@
 import { readFileSync } from 'node:fs';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import type { EngineTarget } from '../../src/debug/engine-target.ts';
 import { Knowledge } from '../../src/debug/knowledge.ts';
-import { dmesg } from '../../src/debug/linux/dmesg.ts';
-import { memoryAreas } from '../../src/debug/linux/maps.ts';
-import { modules } from '../../src/debug/linux/modules.ts';
-import { currentOn, findTask, tasks } from '../../src/debug/linux/tasks.ts';
 import { Monitor } from '../../src/debug/monitor/monitor.ts';
 import { CSR, PC, PRV, X } from '../../src/debug/target.ts';
 import { timelineTarget } from '../../src/debug/timeline-target.ts';
-import type { EngineTarget } from '../../src/debug/engine-target.ts';
-import { findGuest } from '../../src/host/node/guest/index.ts';
 import { startGdbServer } from '../../src/host/node/debug/index.ts';
+import { findGuest } from '../../src/host/node/guest/index.ts';
 import { createHostRoom } from '../../src/host/room.ts';
-import { Machine } from '../../src/machine/machine.ts';
+import { dmesg } from '../../src/linux/dmesg.ts';
+import { memoryAreas } from '../../src/linux/maps.ts';
+import { modules } from '../../src/linux/modules.ts';
+import { currentOn, findTask, tasks } from '../../src/linux/tasks.ts';
+import { Machine } from '../../src/machine/session/machine.ts';
 import { LivePast } from '../../src/timeline/live.ts';
 import { runGdb } from './gdb-client.ts';
 import { GDB, have } from './programs.ts';
@@ -36,9 +36,16 @@ describe.runIf(guest !== undefined)('Linux, seen from outside', () => {
 
   beforeAll(async () => {
     const append = `${guest!.commandLine} hindsight.stdin=none hindsight.modules=virtio_blk hindsight.exec=${Buffer.from(COMMAND).toString('base64')}`;
-    machine = await Machine.create({
-      kernel: { file: 'kernel', bytes: readFileSync(guest!.kernel) }, initrd: { file: 'initrd', bytes: readFileSync(guest!.initrd) }, append, harts: HARTS, core: 'wasm',
-    }, room);
+    machine = await Machine.create(
+      {
+        kernel: { file: 'kernel', bytes: readFileSync(guest!.kernel) },
+        initrd: { file: 'initrd', bytes: readFileSync(guest!.initrd) },
+        append,
+        harts: HARTS,
+        core: 'wasm',
+      },
+      room,
+    );
     let printed = '';
     machine.on('output', ({ bytes }) => (printed += Buffer.from(bytes).toString('latin1')));
     const past = new LivePast(machine, room);
@@ -57,8 +64,16 @@ describe.runIf(guest !== undefined)('Linux, seen from outside', () => {
     }
     // Back to where the guest had just said all that: the shell's last sleep.
     await target.seek(target.end());
-    const exit = knowledge.address('__riscv_sys_kill') ?? knowledge.address('__se_sys_kill') ?? knowledge.address('do_exit')!;
-    target.setPoints([{ kind: 'execute', start: exit, end: exit + 1n, when: () => findTask(knowledge.kernel()!, sleeper)?.state === 'S' }]);
+    const exit =
+      knowledge.address('__riscv_sys_kill') ?? knowledge.address('__se_sys_kill') ?? knowledge.address('do_exit')!;
+    target.setPoints([
+      {
+        kind: 'execute',
+        start: exit,
+        end: exit + 1n,
+        when: () => findTask(knowledge.kernel()!, sleeper)?.state === 'S',
+      },
+    ]);
     expect((await target.reverseContinue()).reason).toBe('point');
     target.setPoints([]);
   }, 120_000);
@@ -67,7 +82,7 @@ describe.runIf(guest !== undefined)('Linux, seen from outside', () => {
     await machine?.close();
   });
 
-  it('finds the kernel\'s symbols where the kernel says they are', () => {
+  it("finds the kernel's symbols where the kernel says they are", () => {
     expect(said.get('symbols')!.length).toBeGreaterThan(4);
     for (const line of said.get('symbols')!) {
       const m = /^([0-9a-f]{16}) \w (\w+)(?:\s+\[\w+\])?$/.exec(line);
@@ -95,10 +110,18 @@ describe.runIf(guest !== undefined)('Linux, seen from outside', () => {
     const kernel = knowledge.kernel()!;
     const task = findTask(kernel, sleeper)!;
     const areas = memoryAreas(kernel, task.mm);
-    const theirs = said.get('maps')!.map((l) => /^([0-9a-f]+)-([0-9a-f]+) (\S+) ([0-9a-f]+) \S+ \d+\s*(.*)$/.exec(l)).filter((m) => m !== null);
+    const theirs = said
+      .get('maps')!
+      .map((l) => /^([0-9a-f]+)-([0-9a-f]+) (\S+) ([0-9a-f]+) \S+ \d+\s*(.*)$/.exec(l))
+      .filter((m) => m !== null);
     expect(areas.length).toBe(theirs.length);
     theirs.forEach((m, i) => {
-      expect(areas[i]).toMatchObject({ start: BigInt(`0x${m[1]}`), end: BigInt(`0x${m[2]}`), permissions: m[3], offset: BigInt(`0x${m[4]}`) });
+      expect(areas[i]).toMatchObject({
+        start: BigInt(`0x${m[1]}`),
+        end: BigInt(`0x${m[2]}`),
+        permissions: m[3],
+        offset: BigInt(`0x${m[4]}`),
+      });
       if (m[5].startsWith('/') || /heap|stack|vdso/.test(m[5])) expect(areas[i].name).toBe(m[5]);
     });
     expect(knowledge.readProcess(sleeper, areas[0].start, 4)).toEqual(Uint8Array.of(0x7f, 0x45, 0x4c, 0x46));
@@ -107,17 +130,27 @@ describe.runIf(guest !== undefined)('Linux, seen from outside', () => {
 
   it('lists modules and the log', () => {
     const kernel = knowledge.kernel()!;
-    expect(modules(kernel).map((m) => m.name)).toEqual(said.get('modules')!.filter((l) => l !== '').map((l) => l.split(' ')[0]));
+    expect(modules(kernel).map((m) => m.name)).toEqual(
+      said
+        .get('modules')!
+        .filter((l) => l !== '')
+        .map((l) => l.split(' ')[0]),
+    );
     const log = dmesg(kernel).map((l) => l.text);
-    for (const line of said.get('log')!.filter((l) => l !== '')) expect(log).toContain(line.replace(/^\[ *[\d.]+\] /, ''));
+    for (const line of said.get('log')!.filter((l) => l !== ''))
+      expect(log).toContain(line.replace(/^\[ *[\d.]+\] /, ''));
     expect(log[0]).toContain('Linux version');
   });
 
   it('knows what each hart runs, and its call stack', async () => {
     const kernel = knowledge.kernel()!;
-    for (let hart = 0; hart < HARTS; hart++) expect(currentOn(kernel, hart)?.name).toMatch(/^(swapper\/\d|sh|sleep|init|kworker.*)$/);
+    for (let hart = 0; hart < HARTS; hart++)
+      expect(currentOn(kernel, hart)?.name).toMatch(/^(swapper\/\d|sh|sleep|init|kworker.*)$/);
     const outer = knowledge.backtrace(target.activeHart()).map((f) => knowledge.name(f.pc) ?? 'user');
-    expect(outer.some((n) => /^(handle_exception|ret_from_exception)/.test(n)), outer.join(' ')).toBe(true);
+    expect(
+      outer.some((n) => /^(handle_exception|ret_from_exception)/.test(n)),
+      outer.join(' '),
+    ).toBe(true);
     expect(await ask('info harts')).toMatch(/hart 0 .*\n.*hart 1/);
     expect(await ask('info mem')).toMatch(/^Sv57, root 0x8/);
   });
@@ -145,10 +178,20 @@ describe.runIf(guest !== undefined)('Linux, seen from outside', () => {
 
   it('steps over the handlers of interrupts, both ways, unless asked into them', async () => {
     const here = target.now();
-    const read = (id: Parameters<typeof target.readRegister>[1], hart: number): bigint => target.readRegister(hart, id)!;
+    const read = (id: Parameters<typeof target.readRegister>[1], hart: number): bigint =>
+      target.readRegister(hart, id)!;
     const vector = read(CSR(0x105), 0) & ~3n;
     // The last timer interrupt of a user program.
-    target.setPoints([{ kind: 'execute', start: vector, end: vector + 1n, when: (view, h) => view.readRegister(h, CSR(0x142)) === (1n << 63n | 5n) && (view.readRegister(h, CSR(0x100))! & 0x100n) === 0n }]);
+    target.setPoints([
+      {
+        kind: 'execute',
+        start: vector,
+        end: vector + 1n,
+        when: (view, h) =>
+          view.readRegister(h, CSR(0x142)) === ((1n << 63n) | 5n) &&
+          (view.readRegister(h, CSR(0x100))! & 0x100n) === 0n,
+      },
+    ]);
     expect((await target.reverseContinue()).reason).toBe('point');
     target.setPoints([]);
     const taken = target.now();
@@ -176,24 +219,42 @@ describe.runIf(guest !== undefined)('Linux, seen from outside', () => {
     await target.seek(here);
   }, 60_000);
 
-  it.runIf(have(GDB))('is debugged by the real gdb in both directions', async () => {
-    const server = await startGdbServer(target, knowledge, { port: 0 });
-    try {
-      const exit = knowledge.address('do_exit')!.toString(16);
-      const out = await runGdb(undefined, server.port, [
-        'info threads', `break *0x${exit}`, 'continue', 'p/x $pc', 'stepi', 'stepi', 'reverse-stepi', 'reverse-stepi', 'p/x $pc',
-        'reverse-continue', 'p/x $pc', 'monitor when', 'monitor ps', 'monitor branch', 'set $t0 = 1', 'p $t0',
-      ]);
-      expect(out).toMatch(/Thread 1 "hart 0"[^]*Thread 2 "hart 1"/);
-      expect(out).toContain(`$1 = 0x${exit}`);
-      expect(out).toContain(`$2 = 0x${exit}`);
-      expect(out).toContain(`$3 = 0x${exit}`);
-      expect(out).toMatch(/init\b/);
-      expect(out).toContain('$4 = 1');
-    } finally {
-      await server.close();
-    }
-  }, 90_000);
+  it.runIf(have(GDB))(
+    'is debugged by the real gdb in both directions',
+    async () => {
+      const server = await startGdbServer(target, knowledge, { port: 0 });
+      try {
+        const exit = knowledge.address('do_exit')!.toString(16);
+        const out = await runGdb(undefined, server.port, [
+          'info threads',
+          `break *0x${exit}`,
+          'continue',
+          'p/x $pc',
+          'stepi',
+          'stepi',
+          'reverse-stepi',
+          'reverse-stepi',
+          'p/x $pc',
+          'reverse-continue',
+          'p/x $pc',
+          'monitor when',
+          'monitor ps',
+          'monitor branch',
+          'set $t0 = 1',
+          'p $t0',
+        ]);
+        expect(out).toMatch(/Thread 1 "hart 0"[^]*Thread 2 "hart 1"/);
+        expect(out).toContain(`$1 = 0x${exit}`);
+        expect(out).toContain(`$2 = 0x${exit}`);
+        expect(out).toContain(`$3 = 0x${exit}`);
+        expect(out).toMatch(/init\b/);
+        expect(out).toContain('$4 = 1');
+      } finally {
+        await server.close();
+      }
+    },
+    90_000,
+  );
 });
 
 describe.runIf(guest === undefined)('Linux, seen from outside', () => {

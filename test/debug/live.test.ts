@@ -1,21 +1,21 @@
-import { spawn, type ChildProcess } from 'node:child_process';
+import { type ChildProcess, spawn } from 'node:child_process';
 import { mkdtempSync, readFileSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeAll, describe, expect, it } from 'vitest';
-import { ramWrite } from '../../src/machine/debug-write.ts';
 import { Knowledge, symbolFile } from '../../src/debug/knowledge.ts';
 import { LiveBase, liveTarget } from '../../src/debug/live-target.ts';
-import { readElf } from '../../src/debug/symbols/elf.ts';
 import { X } from '../../src/debug/target.ts';
 import { timelineTarget } from '../../src/debug/timeline-target.ts';
 import { createHostRoom } from '../../src/host/room.ts';
-import { Machine } from '../../src/machine/machine.ts';
+import { ramWrite } from '../../src/machine/engine/debug-write.ts';
+import { Machine } from '../../src/machine/session/machine.ts';
 import { readRecording } from '../../src/record/format.ts';
+import { readElf } from '../../src/symbols/elf.ts';
 import { LivePast } from '../../src/timeline/live.ts';
 import { openTimeline } from '../../src/timeline/open.ts';
 import { RawClient, runGdb } from './gdb-client.ts';
-import { buildProgram, GCC, GDB, have, type Built } from './programs.ts';
+import { type Built, buildProgram, GCC, GDB, have } from './programs.ts';
 
 /** Counts for ever; `limit` ends it. */
 const PROGRAM = `
@@ -35,8 +35,18 @@ describe.runIf(have(GCC))('a live machine', () => {
   }, 60_000);
   afterEach(() => machine?.close());
 
-  async function start(record?: Uint8Array[]): Promise<{ target: ReturnType<typeof liveTarget>; address: (name: string) => bigint }> {
-    machine = await Machine.create({ kernel: { file: 'program', bytes: program.elfBytes }, memory: '16M', core: 'wasm', ...(record && { record: { write: (b: Uint8Array) => void record.push(b.slice()) } }) }, room);
+  async function start(
+    record?: Uint8Array[],
+  ): Promise<{ target: ReturnType<typeof liveTarget>; address: (name: string) => bigint }> {
+    machine = await Machine.create(
+      {
+        kernel: { file: 'program', bytes: program.elfBytes },
+        memory: '16M',
+        core: 'wasm',
+        ...(record && { record: { write: (b: Uint8Array) => void record.push(b.slice()) } }),
+      },
+      room,
+    );
     base = new LiveBase(machine, new LivePast(machine, room, { interval: 0, spacing: 1_000_000 }), room, 'live');
     const target = liveTarget(base);
     const knowledge = new Knowledge(target);
@@ -67,7 +77,14 @@ describe.runIf(have(GCC))('a live machine', () => {
 
     // Beyond the end of the past it lives.
     const counts: bigint[] = [];
-    target.setPoints([{ kind: 'execute', start: address('tick'), end: address('tick') + 1n, when: (view) => view.now() > front + 100_000 }]);
+    target.setPoints([
+      {
+        kind: 'execute',
+        start: address('tick'),
+        end: address('tick') + 1n,
+        when: (view) => view.now() > front + 100_000,
+      },
+    ]);
     for (let i = 0; i < 3; i++) {
       expect((await target.continue()).reason).toBe('point');
       counts.push(count());
@@ -86,7 +103,9 @@ describe.runIf(have(GCC))('a live machine', () => {
     const parts: Uint8Array[] = [];
     const { target, address } = await start(parts);
     await target.hold();
-    target.setPoints([{ kind: 'execute', start: address('tick'), end: address('tick') + 1n, when: (view) => view.now() > 50_000 }]);
+    target.setPoints([
+      { kind: 'execute', start: address('tick'), end: address('tick') + 1n, when: (view) => view.now() > 50_000 },
+    ]);
     await target.continue();
     await target.seek(30_000);
     await target.branch();
@@ -106,7 +125,9 @@ describe.runIf(have(GCC))('a live machine', () => {
     const hash = machine.hash();
     await machine.close();
     const recording = Uint8Array.from(parts.flatMap((p) => [...p]));
-    const { timeline } = await openTimeline(recording, { kernel: { file: 'program', bytes: program.elfBytes } }, room, { core: 'wasm' });
+    const { timeline } = await openTimeline(recording, { kernel: { file: 'program', bytes: program.elfBytes } }, room, {
+      core: 'wasm',
+    });
     await timeline.seek(timeline.end);
     expect(timeline.hash()).toBe(hash);
     await timeline.verify();
@@ -118,13 +139,17 @@ describe.runIf(have(GCC))('a live machine', () => {
     await machine.run({ instructions: 100_000 });
     await machine.close();
     const kernel = { file: 'program', bytes: program.elfBytes };
-    const { timeline } = await openTimeline(Uint8Array.from(parts.flatMap((p) => [...p])), { kernel }, room, { core: 'wasm' });
+    const { timeline } = await openTimeline(Uint8Array.from(parts.flatMap((p) => [...p])), { kernel }, room, {
+      core: 'wasm',
+    });
     const target = timelineTarget(timeline, room, 'recording');
     await target.seek(40_000);
     expect(() => target.save()).toThrow('no branch');
     await target.branch();
     target.writePhysical(address('limit'), Uint8Array.of(0, 64, 0, 0, 0, 0, 0, 0)); // 16384
-    target.setPoints([{ kind: 'execute', start: address('tick'), end: address('tick') + 1n, when: (view) => view.now() > 60_000 }]);
+    target.setPoints([
+      { kind: 'execute', start: address('tick'), end: address('tick') + 1n, when: (view) => view.now() > 60_000 },
+    ]);
     await target.continue();
     const there = target.now();
     // Another write, in the branch's own past: what came after is forgotten.
@@ -172,8 +197,26 @@ describe.runIf(have(GCC))('a live machine', () => {
       const file = join(mkdtempSync(join(tmpdir(), 'hindsight-live-')), 'live.hsr');
       const port = await serve(['--live', '--kernel', program.elf, '--mem', '16M', '--record', file]);
       const out = await runGdb(program.elf, port, [
-        'break tick', 'continue', 'set $before = count', 'continue', 'p count - $before', 'reverse-continue', 'reverse-continue', 'p count - $before', 'set var limit = 5',
-        'delete', 'break tick if count > 100000000', 'monitor branch', 'p limit', 'set var limit = count + 10', 'delete', 'continue', 'p mark', 'reverse-stepi', 'p $pc != 0', 'detach',
+        'break tick',
+        'continue',
+        'set $before = count',
+        'continue',
+        'p count - $before',
+        'reverse-continue',
+        'reverse-continue',
+        'p count - $before',
+        'set var limit = 5',
+        'delete',
+        'break tick if count > 100000000',
+        'monitor branch',
+        'p limit',
+        'set var limit = count + 10',
+        'delete',
+        'continue',
+        'p mark',
+        'reverse-stepi',
+        'p $pc != 0',
+        'detach',
       ]);
       expect(out).toContain('$1 = 1');
       expect(out).toContain('$2 = -1');

@@ -1,9 +1,9 @@
 import { describe, expect, it } from 'vitest';
 import { EngineTarget } from '../../src/debug/engine-target.ts';
-import { PC, type DebugPoint } from '../../src/debug/target.ts';
-import { CORES } from '../../src/machine/cores.ts';
-import { bareEngine, SnapshotBase } from './snapshot-base.ts';
+import { type DebugPoint, PC } from '../../src/debug/target.ts';
+import { CORES } from '../../src/machine/engine/cores.ts';
 import { buildProgram, GCC, have, LIST_PROGRAM } from './programs.ts';
+import { bareEngine, SnapshotBase } from './snapshot-base.ts';
 
 /** Every hit of some points from the beginning on: instant and pc; also after going back to the beginning. */
 async function hits(target: EngineTarget, points: readonly DebugPoint[], most: number): Promise<string[]> {
@@ -34,11 +34,15 @@ describe.runIf(have(GCC))('points', () => {
     const size = BigInt(program.code.length);
     let met = 0;
     for (let round = 0; round < 10; round++) {
-      const at = (): bigint => BigInt(program.address) + (BigInt(random(1 << 20)) % size & ~1n);
+      const at = (): bigint => BigInt(program.address) + ((BigInt(random(1 << 20)) % size) & ~1n);
       const points: DebugPoint[] = Array.from({ length: 1 + random(4) }, () => {
         const start = at();
         if (random(3) > 0) return { kind: 'execute', start, end: start + BigInt([1, 1, 4, 64, 200][random(5)]) };
-        return { kind: (['read', 'write', 'access'] as const)[random(3)], start, end: start + BigInt([1, 8, 300][random(3)]) };
+        return {
+          kind: (['read', 'write', 'access'] as const)[random(3)],
+          start,
+          end: start + BigInt([1, 8, 300][random(3)]),
+        };
       });
       // A run without points in between warms the code up.
       const all: string[][] = [];
@@ -49,7 +53,8 @@ describe.runIf(have(GCC))('points', () => {
         all.push(await hits(target, points, 60));
       }
       met += all[0].length;
-      for (let n = 1; n < all.length; n++) expect(all[n], `${CORES[n]} against ${CORES[0]}, round ${round}`).toEqual(all[0]);
+      for (let n = 1; n < all.length; n++)
+        expect(all[n], `${CORES[n]} against ${CORES[0]}, round ${round}`).toEqual(all[0]);
     }
     expect(met).toBeGreaterThan(100);
   }, 60_000);

@@ -28,11 +28,37 @@ export function buildProgram(c: string, flags: readonly string[] = ['-O1'], addr
   const room = mkdtempSync(join(tmpdir(), 'hindsight-debug-'));
   const path = (name: string): string => join(room, name);
   writeFileSync(path('program.c'), c);
-  execFileSync(GCC, ['-g', ...flags, '-march=rv64gc', '-mabi=lp64d', '-mcmodel=medany', '-fno-pie', '-no-pie', '-ffreestanding', '-nostdlib', '-static',
-    '-fno-omit-frame-pointer', `-Wl,-Ttext=0x${address.toString(16)}`, '-Wl,--build-id=none', '-Wl,-z,norelro',
-    '-o', path('program'), join(EXAMPLE, 'start.S'), path('program.c')], { cwd: room });
+  execFileSync(
+    GCC,
+    [
+      '-g',
+      ...flags,
+      '-march=rv64gc',
+      '-mabi=lp64d',
+      '-mcmodel=medany',
+      '-fno-pie',
+      '-no-pie',
+      '-ffreestanding',
+      '-nostdlib',
+      '-static',
+      '-fno-omit-frame-pointer',
+      `-Wl,-Ttext=0x${address.toString(16)}`,
+      '-Wl,--build-id=none',
+      '-Wl,-z,norelro',
+      '-o',
+      path('program'),
+      join(EXAMPLE, 'start.S'),
+      path('program.c'),
+    ],
+    { cwd: room },
+  );
   execFileSync('riscv64-linux-gnu-objcopy', ['-O', 'binary', path('program'), path('program.bin')]);
-  return { code: readFileSync(path('program.bin')), address, elf: path('program'), elfBytes: readFileSync(path('program')) };
+  return {
+    code: readFileSync(path('program.bin')),
+    address,
+    elf: path('program'),
+    elfBytes: readFileSync(path('program')),
+  };
 }
 
 /** A list that is rarely corrupted, as in docs/debugging.md. */

@@ -1,9 +1,9 @@
 import { EngineTarget } from '../../src/debug/engine-target.ts';
 import { Knowledge, symbolFile } from '../../src/debug/knowledge.ts';
-import { readElf } from '../../src/debug/symbols/elf.ts';
-import { startGdbServer, type GdbServer } from '../../src/host/node/debug/gdb-server.ts';
-import { bareEngine, SnapshotBase, type BareOptions } from './snapshot-base.ts';
+import { type GdbServer, startGdbServer } from '../../src/host/node/debug/gdb-server.ts';
+import { readElf } from '../../src/symbols/elf.ts';
 import type { Built } from './programs.ts';
+import { type BareOptions, bareEngine, SnapshotBase } from './snapshot-base.ts';
 
 /** A recorded run of a program with everything a debugger needs. */
 export interface Scene {

@@ -1,4 +1,4 @@
-import { execFileSync, spawn, type ChildProcess } from 'node:child_process';
+import { type ChildProcess, execFileSync, spawn } from 'node:child_process';
 import { mkdtempSync, openSync, readFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -23,9 +23,13 @@ describe.runIf(ready)('a bug of a program under Linux, from its recording', () =
   beforeAll(async () => {
     execFileSync(GCC, ['-g', '-O1', '-static', '-o', elf, join(DOCS, 'list.c')]);
     execFileSync('riscv64-linux-gnu-strip', ['-o', path('list.bin'), elf]);
-    const run = spawn(process.execPath, [CLI, 'run', '--quiet', '--record', path('list.hsr'), '--exec', COMMAND], { stdio: [openSync(path('list.bin'), 'r'), 'ignore', 'inherit'] });
+    const run = spawn(process.execPath, [CLI, 'run', '--quiet', '--record', path('list.hsr'), '--exec', COMMAND], {
+      stdio: [openSync(path('list.bin'), 'r'), 'ignore', 'inherit'],
+    });
     expect(await new Promise((resolve) => run.on('exit', resolve))).toBe(139);
-    server = spawn(process.execPath, [CLI, 'debug', path('list.hsr'), '--gdb', ':0'], { stdio: ['ignore', 'ignore', 'pipe'] });
+    server = spawn(process.execPath, [CLI, 'debug', path('list.hsr'), '--gdb', ':0'], {
+      stdio: ['ignore', 'ignore', 'pipe'],
+    });
     port = await new Promise((resolve) => {
       let said = '';
       server.stderr!.on('data', (d: Buffer) => {
@@ -40,11 +44,43 @@ describe.runIf(ready)('a bug of a program under Linux, from its recording', () =
   // First: where gdb attaches in the middle of a function it takes reverse-finish differently.
   it('steps, breaks, finishes and watches in both directions', async () => {
     const out = await runGdb(elf, port, [
-      'monitor only off', 'monitor seek end', 'maintenance flush register-cache', 'break total', 'reverse-continue', 'monitor only current', 'reverse-continue', 'bt',
-      'set $here = $pc', 'stepi', 'stepi', 'reverse-stepi', 'reverse-stepi', 'p $pc == $here',
-      'finish', 'p $_exitcode', 'delete', 'reverse-step', 'break tidy', 'reverse-continue', 'next', 'delete', 'reverse-finish', 'next', 'reverse-next',
-      'watch -location pool[3].value', 'continue', 'reverse-continue', 'reverse-continue', 'delete', 'break tidy if n == &pool[5]', 'continue', 'p n == &pool[5]',
-      'delete', 'monitor only off', 'monitor when', 'detach',
+      'monitor only off',
+      'monitor seek end',
+      'maintenance flush register-cache',
+      'break total',
+      'reverse-continue',
+      'monitor only current',
+      'reverse-continue',
+      'bt',
+      'set $here = $pc',
+      'stepi',
+      'stepi',
+      'reverse-stepi',
+      'reverse-stepi',
+      'p $pc == $here',
+      'finish',
+      'p $_exitcode',
+      'delete',
+      'reverse-step',
+      'break tidy',
+      'reverse-continue',
+      'next',
+      'delete',
+      'reverse-finish',
+      'next',
+      'reverse-next',
+      'watch -location pool[3].value',
+      'continue',
+      'reverse-continue',
+      'reverse-continue',
+      'delete',
+      'break tidy if n == &pool[5]',
+      'continue',
+      'p n == &pool[5]',
+      'delete',
+      'monitor only off',
+      'monitor when',
+      'detach',
     ]);
     expect(out).toMatch(/#0 +total \(\) at .*\n#1 .* in main/);
     expect(out).toContain('$1 = 1');
@@ -57,7 +93,9 @@ describe.runIf(ready)('a bug of a program under Linux, from its recording', () =
   }, 120_000);
 
   it('the session of the manual goes from the crash to the guilty store', async () => {
-    const script = readFileSync(join(DOCS, 'session.gdb'), 'utf8').split('\n').filter((l) => l !== '' && !/^#|^set |^target /.test(l));
+    const script = readFileSync(join(DOCS, 'session.gdb'), 'utf8')
+      .split('\n')
+      .filter((l) => l !== '' && !/^#|^set |^target /.test(l));
     const out = await runGdb(elf, port, ['monitor seek end', 'maintenance flush register-cache', ...script]);
     expect(out, out).toMatch(/<force_sig_fault> list \(\d+\)/);
     expect(out).toMatch(/breakpoints stop in process \d+ only/);
@@ -71,17 +109,35 @@ describe.runIf(ready)('a bug of a program under Linux, from its recording', () =
 
   it('asks a condition at each of 10⁵ hits', async () => {
     // Every lock the kernel takes from the beginning to where the program dies: none is at address 1.
-    const out = await runGdb(elf, port, [
-      'python lock = gdb.execute("monitor symbol _raw_spin_lock", to_string=True).split()[0]', 'monitor seek begin', 'maintenance flush register-cache',
-      'python gdb.execute("break *" + lock + " if $a0 == 1")', 'continue', 'delete', 'detach',
-    ], 200_000);
+    const out = await runGdb(
+      elf,
+      port,
+      [
+        'python lock = gdb.execute("monitor symbol _raw_spin_lock", to_string=True).split()[0]',
+        'monitor seek begin',
+        'maintenance flush register-cache',
+        'python gdb.execute("break *" + lock + " if $a0 == 1")',
+        'continue',
+        'delete',
+        'detach',
+      ],
+      200_000,
+    );
     expect(out).toContain('No more reverse-execution history');
   }, 220_000);
 
   it('Ctrl-C in gdb ends a long reverse-continue where it began', async () => {
     const gdb = startGdb(elf, port, [
-      'python lock = gdb.execute("monitor symbol _raw_spin_lock", to_string=True).split()[0]', 'monitor seek end', 'maintenance flush register-cache',
-      'python gdb.execute("break *" + lock + " if $a0 == 1")', 'echo searching\\n', 'reverse-continue', 'monitor when', 'delete', 'p 40 + 2', 'detach',
+      'python lock = gdb.execute("monitor symbol _raw_spin_lock", to_string=True).split()[0]',
+      'monitor seek end',
+      'maintenance flush register-cache',
+      'python gdb.execute("break *" + lock + " if $a0 == 1")',
+      'echo searching\\n',
+      'reverse-continue',
+      'monitor when',
+      'delete',
+      'p 40 + 2',
+      'detach',
     ]);
     await gdb.says('searching');
     await new Promise((resolve) => setTimeout(resolve, 300));

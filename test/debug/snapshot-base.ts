@@ -1,10 +1,10 @@
 import type { TimeBase } from '../../src/debug/engine-target.ts';
 import { DebugError, type Instant } from '../../src/debug/target.ts';
-import { coreFactory, type CoreKind } from '../../src/machine/cores.ts';
-import { Engine, type Limit, type Stop } from '../../src/machine/engine.ts';
-import type { BootPlan } from '../../src/machine/load-plan.ts';
-import { parseIsa } from '../../src/machine/config.ts';
-import { restoreMachine, saveMachine } from '../../src/machine/save.ts';
+import { parseIsa } from '../../src/machine/board/config.ts';
+import type { BootPlan } from '../../src/machine/boot/plan.ts';
+import { type CoreKind, coreFactory } from '../../src/machine/engine/cores.ts';
+import { Engine, type Limit, type Stop } from '../../src/machine/engine/engine.ts';
+import { restoreMachine, saveMachine } from '../../src/machine/state/save.ts';
 import { fixedSources, LiveDoor } from '../../src/record/door.ts';
 
 export interface BareProgram {
@@ -28,16 +28,35 @@ const MEMORY = 4 << 20;
 export function bareEngine({ code, address }: BareProgram, { harts = 1, core = 'ts' }: BareOptions = {}): Engine {
   const plan: BootPlan = {
     placements: [{ what: 'kernel', address, bytes: code, memorySize: code.length }],
-    harts: Array.from({ length: harts }, (_, hart) => ({ hart, started: true, pc: address, mode: 'supervisor', a0: hart, a1: 0, a2: 0 })),
+    harts: Array.from({ length: harts }, (_, hart) => ({
+      hart,
+      started: true,
+      pc: address,
+      mode: 'supervisor',
+      a0: hart,
+      a1: 0,
+      a2: 0,
+    })),
     entry: address,
     deviceTree: 0,
   };
   return new Engine({
     config: {
-      memory: MEMORY, harts, isa: parseIsa('max'), mmu: 'sv57', kernel: { file: 'program', size: code.length, hash: '' }, append: '',
-      rotation: { seed: 1, quantum: 50, chaos: false }, rngSeed: '', slots: [],
+      memory: MEMORY,
+      harts,
+      isa: parseIsa('max'),
+      mmu: 'sv57',
+      kernel: { file: 'program', size: code.length, hash: '' },
+      append: '',
+      rotation: { seed: 1, quantum: 50, chaos: false },
+      rngSeed: '',
+      slots: [],
     },
-    plan, backends: [], door: new LiveDoor(fixedSources(1)), core: coreFactory(core), output: () => undefined,
+    plan,
+    backends: [],
+    door: new LiveDoor(fixedSources(1)),
+    core: coreFactory(core),
+    output: () => undefined,
   });
 }
 

@@ -1,9 +1,9 @@
-import fc from 'fast-check';
 import { readdirSync } from 'node:fs';
+import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
-import { FEATURE } from '../../src/devices/virtio/mmio.ts';
+import { StateWriter } from '../../src/bytes/state-stream.ts';
 import { consoleResize } from '../../src/devices/virtio/console.ts';
-import { StateWriter } from '../../src/machine/state.ts';
+import { FEATURE } from '../../src/devices/virtio/mmio.ts';
 import { DATA, Driver, type Piece } from './driver.ts';
 import { MODELS, type Model, type Subject } from './models.ts';
 import { RAM_BASE, RAM_SIZE } from './world.ts';
@@ -28,7 +28,27 @@ type Step =
 
 const width = fc.constantFrom<Width>(1, 2, 4);
 const value = fc.oneof(
-  { arbitrary: fc.constantFrom(0, 1, 2, 4, 7, 8, 0xf, 0x10, 0x80, 0x83, 0xc7, 0xff, 0x5555, 0xffff, RAM_BASE, 0xffffffff), weight: 3 },
+  {
+    arbitrary: fc.constantFrom(
+      0,
+      1,
+      2,
+      4,
+      7,
+      8,
+      0xf,
+      0x10,
+      0x80,
+      0x83,
+      0xc7,
+      0xff,
+      0x5555,
+      0xffff,
+      RAM_BASE,
+      0xffffffff,
+    ),
+    weight: 3,
+  },
   { arbitrary: fc.nat(0xffffffff), weight: 1 },
 );
 const masked = (v: number, w: Width): number => (w === 4 ? v : v % 2 ** (8 * w));
@@ -38,17 +58,41 @@ function steps(model: Model, size: number): fc.Arbitrary<Step[]> {
     { arbitrary: fc.constantFrom(...model.offsets), weight: 9 },
     { arbitrary: fc.nat(size - 1), weight: 1 },
   );
-  const access = fc.record({ offset, width: fc.oneof({ arbitrary: fc.constant<Width>(4), weight: 4 }, { arbitrary: width, weight: 1 }), value });
+  const access = fc.record({
+    offset,
+    width: fc.oneof({ arbitrary: fc.constant<Width>(4), weight: 4 }, { arbitrary: width, weight: 1 }),
+    value,
+  });
   const choices: { arbitrary: fc.Arbitrary<Step>; weight: number }[] = [
     { arbitrary: access.map(({ offset, width }) => ({ do: 'read', offset, width })), weight: 6 },
     { arbitrary: access.map(({ offset, width }) => ({ do: 'peek', offset, width })), weight: 1 },
-    { arbitrary: access.map((a) => ({ do: 'write', offset: a.offset, width: a.width, value: masked(a.value, a.width) })), weight: 8 },
+    {
+      arbitrary: access.map((a) => ({
+        do: 'write',
+        offset: a.offset,
+        width: a.width,
+        value: masked(a.value, a.width),
+      })),
+      weight: 8,
+    },
     { arbitrary: fc.constantFrom(1, 63, 1000, 60_000, 5_000_000).map((ticks) => ({ do: 'pass', ticks })), weight: 3 },
     { arbitrary: fc.uint8Array({ minLength: 1, maxLength: 40 }).map((bytes) => ({ do: 'input', bytes })), weight: 2 },
-    { arbitrary: fc.record({ n: fc.oneof({ arbitrary: fc.nat(1), weight: 4 }, { arbitrary: fc.nat(200), weight: 1 }), level: fc.boolean() }).map((d) => ({ do: 'drive', ...d })), weight: 2 },
+    {
+      arbitrary: fc
+        .record({
+          n: fc.oneof({ arbitrary: fc.nat(1), weight: 4 }, { arbitrary: fc.nat(200), weight: 1 }),
+          level: fc.boolean(),
+        })
+        .map((d) => ({ do: 'drive', ...d })),
+      weight: 2,
+    },
     { arbitrary: fc.constant({ do: 'reset' }), weight: 0.2 as number },
   ];
-  if (model.commands === true) choices.push({ arbitrary: fc.integer({ min: 1, max: 65535 }).map((columns) => ({ do: 'resize', columns })), weight: 1 });
+  if (model.commands === true)
+    choices.push({
+      arbitrary: fc.integer({ min: 1, max: 65535 }).map((columns) => ({ do: 'resize', columns })),
+      weight: 1,
+    });
   if (model.wake !== undefined) choices.push({ arbitrary: fc.constant({ do: 'wake' }), weight: 2 });
   if (model.queues !== undefined) choices.push(...rings(model.queues));
   const whole = choices.map(({ arbitrary, weight }) => ({ arbitrary, weight: Math.ceil(weight * 5) }));
@@ -59,22 +103,39 @@ function rings(queues: number): { arbitrary: fc.Arbitrary<Step>; weight: number 
   const features = fc.subarray([FEATURE.indirectDesc, FEATURE.eventIndex]).map((some) => [...some, FEATURE.version1]);
   const length = fc.constantFrom(0, 1, 16, 512, 513, 4096, 0x40000, 0xffffffff);
   const piece = fc.record({
-    address: fc.oneof({ arbitrary: fc.constantFrom(DATA, DATA + 0x1000), weight: 6 }, { arbitrary: fc.constantFrom(0, RAM_BASE, RAM_BASE + RAM_SIZE - 1), weight: 1 }),
+    address: fc.oneof(
+      { arbitrary: fc.constantFrom(DATA, DATA + 0x1000), weight: 6 },
+      { arbitrary: fc.constantFrom(0, RAM_BASE, RAM_BASE + RAM_SIZE - 1), weight: 1 },
+    ),
     length: fc.oneof({ arbitrary: fc.constantFrom(1, 16, 512), weight: 6 }, { arbitrary: length, weight: 1 }),
     write: fc.boolean(),
     flags: fc.oneof({ arbitrary: fc.constant(0), weight: 12 }, { arbitrary: fc.nat(7), weight: 1 }),
   });
-  const sorted = fc.array(piece, { minLength: 1, maxLength: 4 }).map((p) => p.sort((a, b) => Number(a.write) - Number(b.write)));
+  const sorted = fc
+    .array(piece, { minLength: 1, maxLength: 4 })
+    .map((p) => p.sort((a, b) => Number(a.write) - Number(b.write)));
   return [
     { arbitrary: features.map((features) => ({ do: 'start', features })), weight: 3 },
-    { arbitrary: fc.record({ queue: fc.nat(queues - 1), pieces: sorted }).map((o) => ({ do: 'offer', ...o })), weight: 6 },
+    {
+      arbitrary: fc.record({ queue: fc.nat(queues - 1), pieces: sorted }).map((o) => ({ do: 'offer', ...o })),
+      weight: 6,
+    },
     {
       arbitrary: fc
-        .record({ type: fc.constantFrom(0, 1, 4, 8, 11, 13, 99), sector: fc.nat(130), length: fc.constantFrom(16, 512, 1536, 4096) })
+        .record({
+          type: fc.constantFrom(0, 1, 4, 8, 11, 13, 99),
+          sector: fc.nat(130),
+          length: fc.constantFrom(16, 512, 1536, 4096),
+        })
         .map((r) => ({ do: 'request', ...r })),
       weight: 6,
     },
-    { arbitrary: fc.record({ address: fc.nat(0x3fff).map((n) => RAM_BASE + n), value: fc.nat(255) }).map((p) => ({ do: 'poke', ...p })), weight: 1 },
+    {
+      arbitrary: fc
+        .record({ address: fc.nat(0x3fff).map((n) => RAM_BASE + n), value: fc.nat(255) })
+        .map((p) => ({ do: 'poke', ...p })),
+      weight: 1,
+    },
     { arbitrary: fc.constant({ do: 'acknowledge' }), weight: 2 },
   ];
 }
@@ -90,7 +151,10 @@ function play(model: Model, subject: Subject, list: readonly Step[]): unknown[] 
       case 'read':
       case 'peek': {
         const got = device[step.do](step.offset, step.width);
-        expect(Number.isInteger(got) && got >= 0 && got <= 0xffffffff, `${step.do} of 0x${step.offset.toString(16)} gave ${got}`).toBe(true);
+        expect(
+          Number.isInteger(got) && got >= 0 && got <= 0xffffffff,
+          `${step.do} of 0x${step.offset.toString(16)} gave ${got}`,
+        ).toBe(true);
         out.push(got);
         break;
       }
@@ -157,7 +221,8 @@ function successor(model: Model, original: Subject): Subject {
 }
 
 /** The levels that are high now. */
-const high = ({ outputs }: Subject): string[] => [...outputs].flatMap(([name, level]) => (level === true ? [name] : [])).sort();
+const high = ({ outputs }: Subject): string[] =>
+  [...outputs].flatMap(([name, level]) => (level === true ? [name] : [])).sort();
 
 /** What the disk holds, if there is one. */
 const stored = ({ disk }: Subject): Buffer => {
@@ -275,8 +340,12 @@ test('every device file is held by this suite', () => {
   const files = (path: string): string[] => readdirSync(new URL(`../../src/devices/${path}`, import.meta.url));
   const shared = ['device.ts', 'index.ts', 'mmio.ts', 'model.ts', 'queue.ts', 'segments.ts'];
   const devices = [
-    ...files('').filter((f) => f.endsWith('.ts') && !shared.includes(f)).map((f) => f.replace('.ts', '').replace('rtc', 'goldfish-rtc')),
-    ...files('virtio').filter((f) => !shared.includes(f)).map((f) => `virtio-${f.replace('.ts', '')}`),
+    ...files('')
+      .filter((f) => f.endsWith('.ts') && !shared.includes(f))
+      .map((f) => f.replace('.ts', '').replace('rtc', 'goldfish-rtc')),
+    ...files('virtio')
+      .filter((f) => !shared.includes(f))
+      .map((f) => `virtio-${f.replace('.ts', '')}`),
   ];
   expect(devices.filter((name) => !listed.has(name))).toEqual([]);
 });

@@ -1,6 +1,6 @@
 import fc from 'fast-check';
 import { expect, test } from 'vitest';
-import { DeadlineQueue, NONE_DUE } from '../../src/machine/deadlines.ts';
+import { DeadlineQueue, NONE_DUE } from '../../src/machine/schedule/deadlines.ts';
 
 test('takes what is due by time, then by id', () => {
   const queue = new DeadlineQueue(4);
@@ -8,12 +8,23 @@ test('takes what is due by time, then by id', () => {
   queue.arm(1, 9);
   queue.arm(2, 5);
   expect(queue.next()).toBe(5);
-  expect([queue.takeDue(4), queue.takeDue(9), queue.takeDue(9), queue.takeDue(9), queue.takeDue(9)]).toEqual([NONE_DUE, 2, 3, 1, NONE_DUE]);
+  expect([queue.takeDue(4), queue.takeDue(9), queue.takeDue(9), queue.takeDue(9), queue.takeDue(9)]).toEqual([
+    NONE_DUE,
+    2,
+    3,
+    1,
+    NONE_DUE,
+  ]);
   expect(queue.next()).toBe(Infinity);
 });
 
 test('agrees with a sorted list under any use', () => {
-  const step = fc.record({ id: fc.nat(6), at: fc.oneof(fc.nat(20), fc.constant(Infinity)), take: fc.boolean(), now: fc.nat(25) });
+  const step = fc.record({
+    id: fc.nat(6),
+    at: fc.oneof(fc.nat(20), fc.constant(Infinity)),
+    take: fc.boolean(),
+    now: fc.nat(25),
+  });
   fc.assert(
     fc.property(fc.array(step, { maxLength: 60, size: 'max' }), (steps) => {
       const queue = new DeadlineQueue(7);

@@ -55,7 +55,10 @@ export class Driver {
     this.set(0x70, STATUS.acknowledge | STATUS.driver);
     for (const word of [0, 1]) {
       this.set(0x24, word);
-      this.set(0x20, features.filter((bit) => bit >>> 5 === word).reduce((bits, bit) => (bits | (1 << (bit & 31))) >>> 0, 0));
+      this.set(
+        0x20,
+        features.filter((bit) => bit >>> 5 === word).reduce((bits, bit) => (bits | (1 << (bit & 31))) >>> 0, 0),
+      );
     }
     this.set(0x70, this.get(0x70) | STATUS.featuresOk);
     for (let queue = 0; queue < queues; queue++) this.enable(queue);
@@ -88,7 +91,9 @@ export class Driver {
   offer(queue: number, pieces: readonly Piece[], notify = true): number {
     if (this.free + pieces.length > this.size) this.free = 0;
     const head = this.free;
-    pieces.forEach((piece, i) => this.describe(queue, head + i, piece, i + 1 < pieces.length ? head + i + 1 : undefined));
+    pieces.forEach((piece, i) =>
+      this.describe(queue, head + i, piece, i + 1 < pieces.length ? head + i + 1 : undefined),
+    );
     this.free += pieces.length;
     this.makeAvailable(queue, head, notify);
     return head;

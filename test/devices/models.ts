@@ -1,6 +1,7 @@
+import { StateReader, StateWriter } from '../../src/bytes/state-stream.ts';
 import { Aclint } from '../../src/devices/aclint.ts';
 import type { Device } from '../../src/devices/device.ts';
-import { Plic, PLIC_SOURCES } from '../../src/devices/plic.ts';
+import { PLIC_SOURCES, Plic } from '../../src/devices/plic.ts';
 import { GoldfishRtc } from '../../src/devices/rtc.ts';
 import { Syscon } from '../../src/devices/syscon.ts';
 import { Uart16550 } from '../../src/devices/uart16550.ts';
@@ -8,7 +9,6 @@ import { virtioBlk } from '../../src/devices/virtio/blk.ts';
 import { virtioConsole } from '../../src/devices/virtio/console.ts';
 import { VirtioMmio } from '../../src/devices/virtio/mmio.ts';
 import { virtioRng } from '../../src/devices/virtio/rng.ts';
-import { StateReader, StateWriter } from '../../src/machine/state.ts';
 import { MemoryBackend, OverlayDisk } from '../../src/storage/index.ts';
 import { World } from './world.ts';
 
@@ -53,7 +53,8 @@ const VIRTIO_OFFSETS = [...words(0, 0x48), 0x50, 0x60, 0x64, 0x70, ...words(0x80
 const HARTS = 2;
 
 export const DISK_SIZE = 64 * 1024;
-export const diskContents = (): Uint8Array => Uint8Array.from({ length: DISK_SIZE }, (_, i) => (i * 7 + (i >> 9)) & 0xff);
+export const diskContents = (): Uint8Array =>
+  Uint8Array.from({ length: DISK_SIZE }, (_, i) => (i * 7 + (i >> 9)) & 0xff);
 
 function virtioDisk(): Subject {
   const disk = new OverlayDisk(new MemoryBackend(diskContents(), 'b'.repeat(64)));
@@ -71,15 +72,43 @@ function virtioDisk(): Subject {
 
 /** Every device there is: one that is not in here escapes the conformance suite. */
 export const MODELS: readonly Model[] = [
-  { name: 'uart16550', offsets: words(0, 8, 1), wake: [[3, 3], [2, 0x41], [1, 0x0f]], create: () => plain((world) => new Uart16550(world.context)) },
+  {
+    name: 'uart16550',
+    offsets: words(0, 8, 1),
+    wake: [
+      [3, 3],
+      [2, 0x41],
+      [1, 0x0f],
+    ],
+    create: () => plain((world) => new Uart16550(world.context)),
+  },
   {
     name: 'plic',
     wake: [[4, 3], [8, 1], ...words(0x2000, 0x2200, 0x80).map((at) => [at, 6] as const)],
-    offsets: [0, 4, 8, 4 * PLIC_SOURCES, 0x1000, 0x100c, 0x2000, 0x2004, 0x200c, 0x2080, 0x2100, 0x200000, 0x200004, 0x201000, 0x201004],
+    offsets: [
+      0,
+      4,
+      8,
+      4 * PLIC_SOURCES,
+      0x1000,
+      0x100c,
+      0x2000,
+      0x2004,
+      0x200c,
+      0x2080,
+      0x2100,
+      0x200000,
+      0x200004,
+      0x201000,
+      0x201004,
+    ],
     create: () => {
       let plic!: Plic;
       const subject = plain((world, outputs) => {
-        plic = new Plic(world.context, { harts: HARTS, setExternal: (n, level) => outputs.set(`external ${n}`, level) });
+        plic = new Plic(world.context, {
+          harts: HARTS,
+          setExternal: (n, level) => outputs.set(`external ${n}`, level),
+        });
         return plic;
       });
       return { ...subject, drive: (n, level) => plic.setSource(1 + (n % PLIC_SOURCES), level) };
@@ -102,7 +131,8 @@ export const MODELS: readonly Model[] = [
   {
     name: 'syscon',
     offsets: [0],
-    create: () => plain((world, outputs) => new Syscon(world.context, { onRequest: (kind, status) => outputs.set(kind, status) })),
+    create: () =>
+      plain((world, outputs) => new Syscon(world.context, { onRequest: (kind, status) => outputs.set(kind, status) })),
   },
   { name: 'virtio-blk', offsets: VIRTIO_OFFSETS, queues: 1, create: virtioDisk },
   {
@@ -112,5 +142,10 @@ export const MODELS: readonly Model[] = [
     commands: true,
     create: () => plain((world) => new VirtioMmio(world.context, virtioConsole({ columns: 100, rows: 30 }))),
   },
-  { name: 'virtio-rng', offsets: VIRTIO_OFFSETS, queues: 1, create: () => plain((world) => new VirtioMmio(world.context, virtioRng)) },
+  {
+    name: 'virtio-rng',
+    offsets: VIRTIO_OFFSETS,
+    queues: 1,
+    create: () => plain((world) => new VirtioMmio(world.context, virtioRng)),
+  },
 ];

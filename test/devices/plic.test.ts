@@ -1,5 +1,5 @@
 import { beforeEach, expect, test } from 'vitest';
-import { Plic, PLIC_SOURCES } from '../../src/devices/plic.ts';
+import { PLIC_SOURCES, Plic } from '../../src/devices/plic.ts';
 import { World } from './world.ts';
 
 const M0 = 0;
@@ -70,7 +70,13 @@ test('a request stays pending when its wire falls before the claim', () => {
 });
 
 test('the highest priority is claimed first, the lowest id among equals', () => {
-  const priorities = new Map([[3, 2], [31, 7], [32, 7], [64, 5], [PLIC_SOURCES, 7]]);
+  const priorities = new Map([
+    [3, 2],
+    [31, 7],
+    [32, 7],
+    [64, 5],
+    [PLIC_SOURCES, 7],
+  ]);
   for (const [irq, priority] of priorities) prioritise(irq, priority);
   enable(S1, ...priorities.keys());
   for (const irq of priorities.keys()) plic.setSource(irq, true);

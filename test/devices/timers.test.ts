@@ -79,7 +79,11 @@ describe('ACLINT', () => {
     const copy = new World();
     copy.follow(world);
     const levels: boolean[] = [];
-    copy.device = new Aclint(copy.context, { harts: 2, setSoftware: () => undefined, setTimer: (hart, level) => (levels[hart] = level) });
+    copy.device = new Aclint(copy.context, {
+      harts: 2,
+      setSoftware: () => undefined,
+      setTimer: (hart, level) => (levels[hart] = level),
+    });
     copy.restore(world.save());
     expect(levels[0]).toBe(timer[0]);
     copy.advance(0);
@@ -153,5 +157,9 @@ test('syscon asks for what QEMU’s test device asks for', () => {
   const syscon = new Syscon(world.context, { onRequest: (kind, status) => requests.push([kind, status]) });
   for (const value of [0x5555, 0x7777, 0x00033333, 0x1234]) syscon.write(0, 4, value);
   syscon.write(4, 4, 0x5555);
-  expect(requests).toEqual([['poweroff', 0], ['reboot', 0], ['fail', 3]]);
+  expect(requests).toEqual([
+    ['poweroff', 0],
+    ['reboot', 0],
+    ['fail', 3],
+  ]);
 });

@@ -34,7 +34,8 @@ function request(type: number, sector: number, length: number, slot = 0): number
   world.ram.writeU32(header, type);
   world.ram.writeU64(header + 8, BigInt(sector));
   world.ram.writeU8(status, 255);
-  const data = length > 0 ? [{ address: BUFFER + slot * 0x1000, length, write: type === T.in || type === T.getId }] : [];
+  const data =
+    length > 0 ? [{ address: BUFFER + slot * 0x1000, length, write: type === T.in || type === T.getId }] : [];
   return driver.offer(0, [{ address: header, length: 16 }, ...data, { address: status, length: 1, write: true }]);
 }
 const status = (slot = 0): number => world.ram.readU8(STATUS_AT + slot);
@@ -43,7 +44,8 @@ const run = (type: number, sector: number, length: number): number => {
   world.advance(10_000_000);
   return status();
 };
-const sectors = (sector: number, count: number): Uint8Array => diskContents().subarray(sector * 512, (sector + count) * 512);
+const sectors = (sector: number, count: number): Uint8Array =>
+  diskContents().subarray(sector * 512, (sector + count) * 512);
 
 describe('requests', () => {
   test('configuration says size and limits', () => {
@@ -142,7 +144,13 @@ describe('requests', () => {
   });
 
   test.each<[string, Parameters<Driver['offer']>[1]]>([
-    ['without a whole header', [{ address: HEADER, length: 15 }, { address: STATUS_AT, length: 1, write: true }]],
+    [
+      'without a whole header',
+      [
+        { address: HEADER, length: 15 },
+        { address: STATUS_AT, length: 1, write: true },
+      ],
+    ],
     ['without a status byte', [{ address: HEADER, length: 16 }]],
   ])('a request %s needs a reset', (_name, pieces) => {
     driver.offer(0, pieces);

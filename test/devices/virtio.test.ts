@@ -73,7 +73,12 @@ describe('transport', () => {
 
   test('narrow accesses see configuration space only', () => {
     expect(world.device.read(0, 2)).toBe(0);
-    expect([world.device.read(0x100, 2), world.device.read(0x102, 2), world.device.read(0x102, 1), world.device.read(0x104, 4)]).toEqual([100, 30, 30, 1]);
+    expect([
+      world.device.read(0x100, 2),
+      world.device.read(0x102, 2),
+      world.device.read(0x102, 1),
+      world.device.read(0x104, 4),
+    ]).toEqual([100, 30, 30, 1]);
   });
 });
 
@@ -82,11 +87,17 @@ describe('console', () => {
     driver.start(2, [version1, indirectDesc]);
     put(DATA, 'hello ');
     put(DATA + 100, 'world');
-    const pieces = [{ address: DATA, length: 6 }, { address: DATA + 100, length: 5 }];
+    const pieces = [
+      { address: DATA, length: 6 },
+      { address: DATA + 100, length: 5 },
+    ];
     const first = driver.offer(TRANSMIT, pieces);
     const second = driver.offerIndirect(TRANSMIT, DATA + 0x800, pieces);
     expect(text()).toBe('hello worldhello world');
-    expect([driver.take(TRANSMIT), driver.take(TRANSMIT)]).toEqual([{ head: first, written: 0 }, { head: second, written: 0 }]);
+    expect([driver.take(TRANSMIT), driver.take(TRANSMIT)]).toEqual([
+      { head: first, written: 0 },
+      { head: second, written: 0 },
+    ]);
     expect(world.wire).toBe(true);
     expect(driver.acknowledge()).toBe(1);
     expect(world.wire).toBe(false);
@@ -179,37 +190,70 @@ describe('a broken driver', () => {
   const INDIRECT = 4;
 
   test.each<[string, () => void]>([
-    ['a chain that loops', () => {
-      driver.describe(TRANSMIT, 0, { address: DATA, length: 1 }, 1);
-      driver.describe(TRANSMIT, 1, { address: DATA, length: 1 }, 0);
-      driver.makeAvailable(TRANSMIT, 0);
-    }],
-    ['a next index outside the table', () => {
-      driver.describe(TRANSMIT, 0, { address: DATA, length: 1 }, 999);
-      driver.makeAvailable(TRANSMIT, 0);
-    }],
+    [
+      'a chain that loops',
+      () => {
+        driver.describe(TRANSMIT, 0, { address: DATA, length: 1 }, 1);
+        driver.describe(TRANSMIT, 1, { address: DATA, length: 1 }, 0);
+        driver.makeAvailable(TRANSMIT, 0);
+      },
+    ],
+    [
+      'a next index outside the table',
+      () => {
+        driver.describe(TRANSMIT, 0, { address: DATA, length: 1 }, 999);
+        driver.makeAvailable(TRANSMIT, 0);
+      },
+    ],
     ['a head outside the table', () => driver.makeAvailable(TRANSMIT, 8)],
-    ['an available index far ahead', () => {
-      world.ram.writeU16(driver.avail(TRANSMIT) + 2, 9);
-      driver.set(0x50, TRANSMIT);
-    }],
+    [
+      'an available index far ahead',
+      () => {
+        world.ram.writeU16(driver.avail(TRANSMIT) + 2, 9);
+        driver.set(0x50, TRANSMIT);
+      },
+    ],
     ['an address below RAM', offerBad([{ address: 0x1000, length: 4 }])],
     ['an address of 64 bits', offerBad([{ address: 2 ** 52, length: 4 }])],
     ['a length beyond RAM', offerBad([{ address: RAM_BASE, length: RAM_SIZE + 1 }])],
-    ['readable after writable', offerBad([{ address: DATA, length: 1, write: true }, { address: DATA, length: 1 }])],
+    [
+      'readable after writable',
+      offerBad([
+        { address: DATA, length: 1, write: true },
+        { address: DATA, length: 1 },
+      ]),
+    ],
     ['an empty indirect table', offerBad([{ address: DATA, length: 0, flags: INDIRECT }])],
     ['an indirect table of half a descriptor', offerBad([{ address: DATA, length: 24, flags: INDIRECT }])],
-    ['an indirect descriptor with a next', offerBad([{ address: DATA, length: 16, flags: INDIRECT }, { address: DATA, length: 1 }])],
-    ['a table within a table', () => void driver.offerIndirect(TRANSMIT, DATA, [{ address: DATA, length: 16, flags: INDIRECT }])],
-    ['a chain longer than the queue', () => {
-      const pieces = Array.from({ length: 9 }, () => ({ address: DATA + 0x1000, length: 1 }));
-      driver.offerIndirect(TRANSMIT, DATA, pieces);
-    }],
-    ['output of more than any driver sends', () => {
-      create(16);
-      driver.start(2);
-      driver.offer(TRANSMIT, Array.from({ length: 16 }, () => ({ address: RAM_BASE, length: RAM_SIZE })));
-    }],
+    [
+      'an indirect descriptor with a next',
+      offerBad([
+        { address: DATA, length: 16, flags: INDIRECT },
+        { address: DATA, length: 1 },
+      ]),
+    ],
+    [
+      'a table within a table',
+      () => void driver.offerIndirect(TRANSMIT, DATA, [{ address: DATA, length: 16, flags: INDIRECT }]),
+    ],
+    [
+      'a chain longer than the queue',
+      () => {
+        const pieces = Array.from({ length: 9 }, () => ({ address: DATA + 0x1000, length: 1 }));
+        driver.offerIndirect(TRANSMIT, DATA, pieces);
+      },
+    ],
+    [
+      'output of more than any driver sends',
+      () => {
+        create(16);
+        driver.start(2);
+        driver.offer(
+          TRANSMIT,
+          Array.from({ length: 16 }, () => ({ address: RAM_BASE, length: RAM_SIZE })),
+        );
+      },
+    ],
   ])('%s: needs a reset', (_name, misdeed) => {
     driver.start(2, [version1, indirectDesc]);
     world.emitted.length = 0;
@@ -256,7 +300,10 @@ test('entropy fills what the driver gives, at most 4096 bytes at a time', () => 
   world.device = new VirtioMmio(world.context, virtioRng);
   const driver = new Driver(world);
   driver.start(1);
-  driver.offer(0, [{ address: DATA, length: 3, write: true }, { address: DATA + 8, length: 2, write: true }]);
+  driver.offer(0, [
+    { address: DATA, length: 3, write: true },
+    { address: DATA + 8, length: 2, write: true },
+  ]);
   expect(driver.take(0)?.written).toBe(5);
   expect([...world.ram.read(DATA, 10)]).toEqual([32, 39, 46, 0, 0, 0, 0, 0, 53, 60]);
   driver.offer(0, [{ address: DATA, length: 0x8000, write: true }]);

@@ -1,8 +1,8 @@
 import { createHash } from 'node:crypto';
+import { StateReader, StateWriter } from '../../src/bytes/state-stream.ts';
 import type { Device, DeviceContext, DevicePort } from '../../src/devices/device.ts';
-import { DeadlineQueue, NONE_DUE } from '../../src/machine/deadlines.ts';
-import { GuestRam } from '../../src/machine/ram.ts';
-import { StateReader, StateWriter } from '../../src/machine/state.ts';
+import { GuestRam } from '../../src/machine/memory/ram.ts';
+import { DeadlineQueue, NONE_DUE } from '../../src/machine/schedule/deadlines.ts';
 
 export const RAM_BASE = 0x8000_0000;
 export const RAM_SIZE = 1 << 17;
@@ -28,7 +28,10 @@ export class World {
     now: () => this.time,
     arm: (at) => this.deadlines.arm(0, at),
     disarm: () => this.deadlines.disarm(0),
-    port: { ask: (question, length) => this.answer(question, length), emit: (payload) => void this.emitted.push(...payload) } satisfies DevicePort,
+    port: {
+      ask: (question, length) => this.answer(question, length),
+      emit: (payload) => void this.emitted.push(...payload),
+    } satisfies DevicePort,
     waitFor: (promise) => void this.waits.push(promise),
   };
 
@@ -76,13 +79,19 @@ export class World {
   /** All that can be seen of the device from outside. */
   seen(): string {
     const ram = createHash('sha256').update(this.bytes).digest('hex');
-    return JSON.stringify({ wire: this.wire, at: String(this.deadlines.next()), state: Buffer.from(this.save()).toString('hex'), ram });
+    return JSON.stringify({
+      wire: this.wire,
+      at: String(this.deadlines.next()),
+      state: Buffer.from(this.save()).toString('hex'),
+      ram,
+    });
   }
 
   private answer(question: 'clock' | 'entropy', length: number): Uint8Array {
     this.asked++;
     const bytes = new Uint8Array(length);
-    if (question === 'clock') new DataView(bytes.buffer).setBigUint64(0, 1_700_000_000_000_000_000n + BigInt(this.asked) * 1_000n, true);
+    if (question === 'clock')
+      new DataView(bytes.buffer).setBigUint64(0, 1_700_000_000_000_000_000n + BigInt(this.asked) * 1_000n, true);
     else for (let i = 0; i < length; i++) bytes[i] = (this.asked * 31 + i * 7 + 1) & 0xff;
     return bytes;
   }

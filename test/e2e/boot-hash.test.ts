@@ -1,12 +1,12 @@
 import { expect, it } from 'vitest';
 import { commandLine } from '../../src/guest/cmdline.ts';
 import { createHostRoom } from '../../src/host/room.ts';
-import { type CoreKind, coreFactory } from '../../src/machine/cores.ts';
-import { type Engine, STOP } from '../../src/machine/engine.ts';
-import { Machine } from '../../src/machine/machine.ts';
-import type { Hardware } from '../../src/machine/options.ts';
-import { restoreMachine, saveMachine } from '../../src/machine/save.ts';
-import { stateHash } from '../../src/machine/state-hash.ts';
+import { type CoreKind, coreFactory } from '../../src/machine/engine/cores.ts';
+import { type Engine, STOP } from '../../src/machine/engine/engine.ts';
+import { Machine } from '../../src/machine/session/machine.ts';
+import type { Hardware } from '../../src/machine/session/options.ts';
+import { restoreMachine, saveMachine } from '../../src/machine/state/save.ts';
+import { stateHash } from '../../src/machine/state/state-hash.ts';
 import { bareMachine, describeGuest, hardware, theImages } from './guest.ts';
 import { seeded } from './seeded.ts';
 
@@ -27,8 +27,11 @@ let parts: Hardware;
 let known: Boot;
 
 function differ(at: number, a: Engine, b: Engine): Error {
-  const pc = (engine: Engine): string => `${engine.core.kind} at pc 0x${engine.harts[engine.currentHart].get('pc').toString(16)}`;
-  return new Error(`the machines differ after ${at} instructions: ${pc(a)}, ${pc(b)}; test/machine/lockstep-boot.ts finds the first instruction`);
+  const pc = (engine: Engine): string =>
+    `${engine.core.kind} at pc 0x${engine.harts[engine.currentHart].get('pc').toString(16)}`;
+  return new Error(
+    `the machines differ after ${at} instructions: ${pc(a)}, ${pc(b)}; test/machine/lockstep-boot.ts finds the first instruction`,
+  );
 }
 
 describeGuest('a boot of Debian to its power-off', () => {
@@ -41,7 +44,8 @@ describeGuest('a boot of Debian to its power-off', () => {
       const stop = wasm.engine.run({ instructions: at });
       const hash = stateHash(wasm.engine);
       for (const { engine } of others) {
-        if (engine.run({ instructions: at }) !== stop || stateHash(engine) !== hash) throw differ(at, wasm.engine, engine);
+        if (engine.run({ instructions: at }) !== stop || stateHash(engine) !== hash)
+          throw differ(at, wasm.engine, engine);
       }
       if (stop === STOP.HALT) {
         known = { hashes, end: { instructions: wasm.engine.instructions, hash } };
@@ -83,7 +87,10 @@ describeGuest('a boot of Debian to its power-off', () => {
   });
 
   it("has it a third time through the library, whatever the lengths of the host's slices", async () => {
-    await using machine = await Machine.create({ ...theImages(), append: commandLine(BOOT), core: 'wasm', clock: 'virtual' }, createHostRoom());
+    await using machine = await Machine.create(
+      { ...theImages(), append: commandLine(BOOT), core: 'wasm', clock: 'virtual' },
+      createHostRoom(),
+    );
     const { reason } = await machine.run();
     expect(reason).toBe('halt');
     expect({ instructions: machine.instant.instructions, hash: machine.hash() }).toEqual(known.end);

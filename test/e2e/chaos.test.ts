@@ -45,7 +45,21 @@ describeGuest('a data race under Linux', () => {
     dir = mkdtempSync(join(tmpdir(), 'hindsight-race-'));
     writeFileSync(join(dir, 'race.c'), RACE);
     try {
-      execFileSync('riscv64-linux-gnu-gcc', ['-O1', '-static', '-nostdlib', '-fno-stack-protector', '-fno-builtin', '-s', '-o', join(dir, 'race'), join(dir, 'race.c')], { stdio: 'pipe' });
+      execFileSync(
+        'riscv64-linux-gnu-gcc',
+        [
+          '-O1',
+          '-static',
+          '-nostdlib',
+          '-fno-stack-protector',
+          '-fno-builtin',
+          '-s',
+          '-o',
+          join(dir, 'race'),
+          join(dir, 'race.c'),
+        ],
+        { stdio: 'pipe' },
+      );
       program = readFileSync(join(dir, 'race'));
     } catch {
       program = undefined;
@@ -56,7 +70,8 @@ describeGuest('a data race under Linux', () => {
   it('hides by default, shows under some chaos seed, and every time in its recording', async (context) => {
     if (program === undefined) return context.skip('riscv64-linux-gnu-gcc is missing');
     const recording = join(dir, 'race.hsr');
-    const run = (flags: readonly string[]): Promise<Ended> => hindsight(['run', '--harts', '2', '--quiet', ...flags, '--exec', COMMAND], { input: program });
+    const run = (flags: readonly string[]): Promise<Ended> =>
+      hindsight(['run', '--harts', '2', '--quiet', ...flags, '--exec', COMMAND], { input: program });
     const calm = await run([]);
     expect(calm.stdout).toBe('counted 96\n'.repeat(3));
     expect(calm.status).toBe(0);

@@ -7,14 +7,19 @@ import { hindsight } from '../cli/hindsight.ts';
 import { describeGuest, exec, theDisk } from './guest.ts';
 
 /** Superblock, first groups and a stretch of data: what a mount and the writes below would change. Offset and length in bytes. */
-const LOOKED_AT = [[0, 1 << 20], [128 << 20, 1 << 20]] as const;
+const LOOKED_AT = [
+  [0, 1 << 20],
+  [128 << 20, 1 << 20],
+] as const;
 
 function glimpse(disk: FileBackend): Buffer {
-  return Buffer.concat(LOOKED_AT.map(([offset, length]) => {
-    const bytes = new Uint8Array(length);
-    disk.read(offset, bytes);
-    return bytes;
-  }));
+  return Buffer.concat(
+    LOOKED_AT.map(([offset, length]) => {
+      const bytes = new Uint8Array(length);
+      disk.read(offset, bytes);
+      return bytes;
+    }),
+  );
 }
 
 describeGuest('the root disk', () => {
@@ -46,7 +51,8 @@ describeGuest('the root disk', () => {
     const { found, reason } = await theDisk();
     if (found === undefined) return context.skip(reason);
     const dir = mkdtempSync(join(tmpdir(), 'hindsight-disk-'));
-    const command = 'python3 -c "import os, random, time; print(time.time(), random.random(), os.urandom(8).hex())"; sqlite3 db "create table t(a); insert into t values(7); select a*6 from t"; sync';
+    const command =
+      'python3 -c "import os, random, time; print(time.time(), random.random(), os.urandom(8).hex())"; sqlite3 db "create table t(a); insert into t values(7); select a*6 from t"; sync';
     try {
       const file = join(dir, 'a.hsr');
       const run = await hindsight(['run', '--record', file, '--disk', 'debian', '--exec', command]);

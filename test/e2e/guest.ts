@@ -2,18 +2,35 @@ import { readFileSync } from 'node:fs';
 import { beforeEach, describe } from 'vitest';
 import { commandLine, type GuestBoot } from '../../src/guest/cmdline.ts';
 import { ExecOutput, StdinEncoder } from '../../src/guest/exec-stream.ts';
-import { buildDisk, buildGuest, findDisk, findGuest, type GuestDisk, type GuestImages } from '../../src/host/node/guest/index.ts';
+import {
+  buildDisk,
+  buildGuest,
+  findDisk,
+  findGuest,
+  type GuestDisk,
+  type GuestImages,
+} from '../../src/host/node/guest/index.ts';
 import { createHostRoom } from '../../src/host/room.ts';
-import { type CoreKind, coreFactory } from '../../src/machine/cores.ts';
-import { Engine } from '../../src/machine/engine.ts';
-import { Machine, type MachineOptions, type RunResult } from '../../src/machine/machine.ts';
-import { type Hardware, type HardwareOptions, type NamedBytes, planHardware } from '../../src/machine/options.ts';
+import { type CoreKind, coreFactory } from '../../src/machine/engine/cores.ts';
+import { Engine } from '../../src/machine/engine/engine.ts';
+import { Machine, type MachineOptions, type RunResult } from '../../src/machine/session/machine.ts';
+import {
+  type Hardware,
+  type HardwareOptions,
+  type NamedBytes,
+  planHardware,
+} from '../../src/machine/session/options.ts';
 import { fixedSources, LiveDoor } from '../../src/record/door.ts';
 
 /** Something a test needs, or why this machine does not have it. */
-type Found<T> = { readonly found: T; readonly reason?: undefined } | { readonly found?: undefined; readonly reason: string };
+type Found<T> =
+  | { readonly found: T; readonly reason?: undefined }
+  | { readonly found?: undefined; readonly reason: string };
 
-async function look<T extends { readonly stale: boolean }>(find: () => Promise<T | undefined>, build: () => Promise<T>): Promise<Found<T>> {
+async function look<T extends { readonly stale: boolean }>(
+  find: () => Promise<T | undefined>,
+  build: () => Promise<T>,
+): Promise<Found<T>> {
   const cached = await find();
   if (cached !== undefined && !cached.stale) return { found: cached };
   try {
@@ -93,7 +110,10 @@ export interface ExecResult {
 const PATIENCE = 20e9;
 
 /** Boots, runs a command as `hindsight run --exec` does, and powers off. */
-export async function exec(command: string, more: MachineOptions & { readonly boot?: GuestBoot; readonly input?: string } = {}): Promise<ExecResult> {
+export async function exec(
+  command: string,
+  more: MachineOptions & { readonly boot?: GuestBoot; readonly input?: string } = {},
+): Promise<ExecResult> {
   const { boot, input, ...options } = more;
   const append = commandLine({ exec: command, stdin: input === undefined ? 'none' : 'stream', ...boot });
   const machine = await Machine.create({ ...theImages(), append, ...options }, createHostRoom());

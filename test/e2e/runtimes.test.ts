@@ -7,7 +7,7 @@ import { build } from 'esbuild';
 import { afterAll, beforeAll, expect, it } from 'vitest';
 import { commandLine } from '../../src/guest/cmdline.ts';
 import { describeGuest, theGuest } from './guest.ts';
-import { findRuntime, type RuntimeName, RUNTIMES } from './runtimes.ts';
+import { findRuntime, RUNTIMES, type RuntimeName } from './runtimes.ts';
 
 const STEP = 5_000_000;
 const END = 30_000_000;
@@ -27,7 +27,20 @@ const script = join(scratch, 'main.mjs');
 async function boot(command: readonly string[], core: string, end: number): Promise<Told> {
   const { found } = await theGuest();
   const [program, ...before] = command;
-  const { stdout } = await run(program, [...before, script, found!.kernel, found!.initrd, commandLine({ exec: 'true', stdin: 'none' }), core, `${STEP}`, `${end}`], { timeout: 240_000 });
+  const { stdout } = await run(
+    program,
+    [
+      ...before,
+      script,
+      found!.kernel,
+      found!.initrd,
+      commandLine({ exec: 'true', stdin: 'none' }),
+      core,
+      `${STEP}`,
+      `${end}`,
+    ],
+    { timeout: 240_000 },
+  );
   return JSON.parse(stdout) as Told;
 }
 
@@ -36,7 +49,15 @@ describeGuest('the first 30 million instructions of a boot', () => {
 
   beforeAll(async () => {
     const entryPoints = [new URL('runtime-main.ts', import.meta.url).pathname];
-    await build({ entryPoints, outfile: script, bundle: true, platform: 'node', format: 'esm', target: 'node20', logLevel: 'error' });
+    await build({
+      entryPoints,
+      outfile: script,
+      bundle: true,
+      platform: 'node',
+      format: 'esm',
+      target: 'node20',
+      logLevel: 'error',
+    });
   });
   afterAll(() => rmSync(scratch, { recursive: true, force: true }));
 
@@ -51,8 +72,14 @@ describeGuest('the first 30 million instructions of a boot', () => {
     it(`are the same in the newest ${name}`, async (context) => {
       const { command, reason, version } = await findRuntime(name);
       if (command === undefined) return context.skip(reason);
-      for (const [core, end] of [['jit', END], ['wasm', END], ['ts', TS_END]] as const) {
-        expect((await boot(command, core, end)).hashes, `${name} ${version}, ${core}`).toEqual(here!.hashes.slice(0, end / STEP));
+      for (const [core, end] of [
+        ['jit', END],
+        ['wasm', END],
+        ['ts', TS_END],
+      ] as const) {
+        expect((await boot(command, core, end)).hashes, `${name} ${version}, ${core}`).toEqual(
+          here!.hashes.slice(0, end / STEP),
+        );
       }
     });
   }

@@ -48,5 +48,7 @@ export async function findRuntime(name: RuntimeName): Promise<Runtime> {
     return { reason: `npm could not install ${name}: ${(error as Error).message.split('\n').slice(0, 3).join(' ')}` };
   }
   const version = await tryVersion(program);
-  return version === undefined ? { reason: `the npm package ${name} brought no program that starts on this system` } : { version, command };
+  return version === undefined
+    ? { reason: `the npm package ${name} brought no program that starts on this system` }
+    : { version, command };
 }

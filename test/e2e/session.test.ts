@@ -6,13 +6,13 @@ import { promisify } from 'node:util';
 import { build } from 'esbuild';
 import { afterAll, beforeAll, expect, it } from 'vitest';
 import { createHostRoom } from '../../src/host/room.ts';
-import type { CoreKind } from '../../src/machine/cores.ts';
+import type { CoreKind } from '../../src/machine/engine/cores.ts';
 import { openTimeline } from '../../src/timeline/open.ts';
 import { replayInChromium } from '../browser/replay.ts';
 import { describeGuest } from './guest.ts';
-import { emptyExt4, HASH_EVERY, type RecordedSession, recordSession, SESSION } from './session.ts';
-import { findRuntime, type RuntimeName, RUNTIMES } from './runtimes.ts';
 import type { Replayed } from './replay-main.ts';
+import { findRuntime, RUNTIMES, type RuntimeName } from './runtimes.ts';
+import { emptyExt4, HASH_EVERY, type RecordedSession, recordSession, SESSION } from './session.ts';
 
 const run = promisify(execFile);
 /** How far the TypeScript core follows. */
@@ -33,14 +33,26 @@ describeGuest('a recorded session: typing, files on ext4, clock, entropy, sleeps
 
   beforeAll(async () => {
     const entryPoints = [new URL('replay-main.ts', import.meta.url).pathname];
-    await build({ entryPoints, outfile: script, bundle: true, platform: 'node', format: 'esm', target: 'node20', logLevel: 'error' });
+    await build({
+      entryPoints,
+      outfile: script,
+      bundle: true,
+      platform: 'node',
+      format: 'esm',
+      target: 'node20',
+      logLevel: 'error',
+    });
   });
   afterAll(() => rmSync(scratch, { recursive: true, force: true }));
 
   it('is recorded, and replays on the translator', async (context) => {
     const backend = emptyExt4(16);
     if (backend === undefined) return context.skip('mke2fs is not installed (Debian: e2fsprogs)');
-    session = await recordSession(SESSION, { disks: [{ file: 'disk', backend }], memory: '128M', boot: { modules: ['virtio_mmio', 'virtio_blk', 'ext4'] } });
+    session = await recordSession(SESSION, {
+      disks: [{ file: 'disk', backend }],
+      memory: '128M',
+      boot: { modules: ['virtio_mmio', 'virtio_blk', 'ext4'] },
+    });
     const [first, second] = session.console.split(/reboot: Restarting system/);
     expect(first).toMatch(/^\/mnt\r$/m);
     expect(first.match(/^[0-9a-f]{32} {2}numbers\r$/gm)).toHaveLength(2);

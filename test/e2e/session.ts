@@ -1,11 +1,11 @@
 import { execFileSync } from 'node:child_process';
+import { createHash } from 'node:crypto';
 import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { createHash } from 'node:crypto';
 import { commandLine, type GuestBoot } from '../../src/guest/cmdline.ts';
 import { createHostRoom } from '../../src/host/room.ts';
-import { Machine, type MachineOptions } from '../../src/machine/machine.ts';
+import { Machine, type MachineOptions } from '../../src/machine/session/machine.ts';
 import { MemoryBackend } from '../../src/storage/index.ts';
 import { theImages } from './guest.ts';
 
@@ -49,9 +49,24 @@ export function emptyExt4(megabytes: number): MemoryBackend | undefined {
   const directory = mkdtempSync(join(tmpdir(), 'hindsight-ext4-'));
   const image = join(directory, 'disk');
   try {
-    execFileSync('mke2fs', ['-q', '-t', 'ext4', '-E', 'hash_seed=6f9619ff-8b86-4d11-b42d-00c04fc964ff', '-U', '6f9619ff-8b86-4d11-b42d-00c04fc964ff', image, `${megabytes}M`], {
-      env: { ...process.env, PATH: `${process.env.PATH}:/usr/sbin:/sbin` }, stdio: 'pipe',
-    });
+    execFileSync(
+      'mke2fs',
+      [
+        '-q',
+        '-t',
+        'ext4',
+        '-E',
+        'hash_seed=6f9619ff-8b86-4d11-b42d-00c04fc964ff',
+        '-U',
+        '6f9619ff-8b86-4d11-b42d-00c04fc964ff',
+        image,
+        `${megabytes}M`,
+      ],
+      {
+        env: { ...process.env, PATH: `${process.env.PATH}:/usr/sbin:/sbin` },
+        stdio: 'pipe',
+      },
+    );
     const bytes = new Uint8Array(readFileSync(image));
     return new MemoryBackend(bytes, createHash('sha256').update(bytes).digest('hex'));
   } catch {
@@ -62,13 +77,25 @@ export function emptyExt4(megabytes: number): MemoryBackend | undefined {
 }
 
 /** Records a session on the host's clock, key by key as a person's terminal sends them; images inside. */
-export async function recordSession(lines: readonly Typed[], more: MachineOptions & { readonly boot?: GuestBoot }): Promise<RecordedSession> {
+export async function recordSession(
+  lines: readonly Typed[],
+  more: MachineOptions & { readonly boot?: GuestBoot },
+): Promise<RecordedSession> {
   const pieces: Uint8Array[] = [];
   const { boot, ...options } = more;
   const room = createHostRoom();
-  await using vm = await Machine.create({
-    ...theImages(), append: commandLine(boot ?? {}), clock: 'host', hashEvery: HASH_EVERY, embed: true, ...options, record: { write: (bytes) => void pieces.push(bytes.slice()) },
-  }, room);
+  await using vm = await Machine.create(
+    {
+      ...theImages(),
+      append: commandLine(boot ?? {}),
+      clock: 'host',
+      hashEvery: HASH_EVERY,
+      embed: true,
+      ...options,
+      record: { write: (bytes) => void pieces.push(bytes.slice()) },
+    },
+    room,
+  );
   let console = '';
   let seen = 0;
   let next = 0;

@@ -1,7 +1,6 @@
-import { HART_STATE, type HartState, type SbiHost } from '../../src/firmware/index.ts';
-import { handleSbiCall } from '../../src/firmware/index.ts';
-import { GuestRam } from '../../src/machine/ram.ts';
-import { RAM_BASE } from '../../src/machine/memory-map.ts';
+import { HART_STATE, type HartState, handleSbiCall, type SbiHost } from '../../src/firmware/index.ts';
+import { RAM_BASE } from '../../src/machine/board/memory-map.ts';
+import { GuestRam } from '../../src/machine/memory/ram.ts';
 
 /** A machine of registers and RAM only, which writes down what the firmware asks of it. */
 export class FakeHost implements SbiHost {
@@ -16,7 +15,9 @@ export class FakeHost implements SbiHost {
     this.hartCount = hartCount;
     this.ram = new GuestRam(new Uint8Array(ramSize), RAM_BASE, () => {});
     this.registers = Array.from({ length: hartCount }, () => new BigUint64Array(32));
-    this.states = Array.from({ length: hartCount }, (_, hart) => (hart === 0 ? HART_STATE.started : HART_STATE.stopped));
+    this.states = Array.from({ length: hartCount }, (_, hart) =>
+      hart === 0 ? HART_STATE.started : HART_STATE.stopped,
+    );
   }
 
   getReg(hart: number, index: number): bigint {
@@ -70,7 +71,13 @@ export class FakeHost implements SbiHost {
 }
 
 /** Makes an SBI call on a hart. @returns a0 as a signed number, and a1 */
-export function call(host: FakeHost, hart: number, eid: bigint, fid: number, ...args: (bigint | number)[]): { error: number; value: bigint } {
+export function call(
+  host: FakeHost,
+  hart: number,
+  eid: bigint,
+  fid: number,
+  ...args: (bigint | number)[]
+): { error: number; value: bigint } {
   const registers = host.registers[hart]!;
   registers.fill(0x5a5an);
   args.forEach((v, i) => (registers[10 + i] = BigInt.asUintN(64, BigInt(v))));

@@ -1,7 +1,7 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { handleSbiCall, HART_STATE, SBI_ERROR, SBI_EXTENSION } from '../../src/firmware/index.ts';
-import { RAM_BASE } from '../../src/machine/memory-map.ts';
+import { HART_STATE, handleSbiCall, SBI_ERROR, SBI_EXTENSION } from '../../src/firmware/index.ts';
+import { RAM_BASE } from '../../src/machine/board/memory-map.ts';
 import { call, FakeHost } from './fake-host.ts';
 
 const { base, time, ipi, rfence, hsm, srst, dbcn } = SBI_EXTENSION;
@@ -11,7 +11,24 @@ describe('calling convention', () => {
   it('answers unknown and legacy extensions with -2', () => {
     const host = new FakeHost();
     // Legacy 0 to 8, PMU, SUSP, CPPC, NACL, STA, and ids whose upper half is set.
-    for (const eid of [0n, 1n, 2n, 3n, 4n, 5n, 6n, 7n, 8n, 0x504d55n, 0x53555350n, 0x43505043n, 0x4e41434cn, 0x535441n, base + (1n << 32n), MAX]) {
+    for (const eid of [
+      0n,
+      1n,
+      2n,
+      3n,
+      4n,
+      5n,
+      6n,
+      7n,
+      8n,
+      0x504d55n,
+      0x53555350n,
+      0x43505043n,
+      0x4e41434cn,
+      0x535441n,
+      base + (1n << 32n),
+      MAX,
+    ]) {
       expect(call(host, 0, eid, 0), eid.toString(16)).toEqual({ error: -2, value: 0n });
     }
     expect(host.log).toEqual([]);
@@ -45,8 +62,10 @@ describe('base', () => {
 
   it('probes what is there and what is not', () => {
     const host = new FakeHost();
-    for (const eid of Object.values(SBI_EXTENSION)) expect(call(host, 0, base, 3, eid)).toEqual({ error: 0, value: 1n });
-    for (const eid of [0n, 1n, 0x504d55n, 0x535441n, MAX]) expect(call(host, 0, base, 3, eid)).toEqual({ error: 0, value: 0n });
+    for (const eid of Object.values(SBI_EXTENSION))
+      expect(call(host, 0, base, 3, eid)).toEqual({ error: 0, value: 1n });
+    for (const eid of [0n, 1n, 0x504d55n, 0x535441n, MAX])
+      expect(call(host, 0, base, 3, eid)).toEqual({ error: 0, value: 0n });
   });
 });
 
@@ -68,7 +87,10 @@ describe('ipi', () => {
   it('interrupts the harts of the mask, counted from its base', () => {
     const host = started();
     expect(call(host, 0, ipi, 0, 0b101, 1)).toEqual({ error: 0, value: 0n });
-    expect(host.log).toEqual([['setSoftware', 1, true], ['setSoftware', 3, true]]);
+    expect(host.log).toEqual([
+      ['setSoftware', 1, true],
+      ['setSoftware', 3, true],
+    ]);
   });
 
   it('takes base -1 for all, whatever the mask', () => {
@@ -103,7 +125,8 @@ describe('ipi', () => {
 describe('rfence', () => {
   it('succeeds for supervisors and has nothing to do', () => {
     const host = new FakeHost();
-    for (const fid of [0, 1, 2]) expect(call(host, 0, rfence, fid, 0b11, 0, 0x1000, MAX, 5)).toEqual({ error: 0, value: 0n });
+    for (const fid of [0, 1, 2])
+      expect(call(host, 0, rfence, fid, 0b11, 0, 0x1000, MAX, 5)).toEqual({ error: 0, value: 0n });
     expect(host.log).toEqual([]);
   });
 
@@ -129,7 +152,16 @@ describe('hsm', () => {
     expect(call(host, 0, hsm, 0, 1, RAM_BASE, 0).error).toBe(-6);
     for (const hart of [4n, MAX, 1n << 32n]) expect(call(host, 0, hsm, 0, hart, RAM_BASE, 0).error).toBe(-3);
     const end = BigInt(RAM_BASE + host.ram.size);
-    for (const address of [0n, BigInt(RAM_BASE) - 2n, BigInt(RAM_BASE) + 1n, end, end - 1n, MAX, MAX - 1n, BigInt(RAM_BASE) + (1n << 40n)]) {
+    for (const address of [
+      0n,
+      BigInt(RAM_BASE) - 2n,
+      BigInt(RAM_BASE) + 1n,
+      end,
+      end - 1n,
+      MAX,
+      MAX - 1n,
+      BigInt(RAM_BASE) + (1n << 40n),
+    ]) {
       expect(call(host, 0, hsm, 0, 2, address, 0), address.toString(16)).toEqual({ error: -5, value: 0n });
     }
     expect(host.log).toEqual([]);
@@ -156,7 +188,10 @@ describe('hsm', () => {
 
   it.each([0x8000_0000n, 0xffff_ffff_8000_0000n])('suspends to a new beginning (%x)', (type) => {
     const host = new FakeHost();
-    expect(call(host, 1, hsm, 3, type, RAM_BASE + 4, 9)).toEqual({ error: Number(BigInt.asIntN(64, type)), value: BigInt(RAM_BASE + 4) });
+    expect(call(host, 1, hsm, 3, type, RAM_BASE + 4, 9)).toEqual({
+      error: Number(BigInt.asIntN(64, type)),
+      value: BigInt(RAM_BASE + 4),
+    });
     expect(host.log).toEqual([['suspendHart', 1, { address: RAM_BASE + 4, opaque: 9n }]]);
   });
 
@@ -174,13 +209,18 @@ describe('srst', () => {
   it.each([0, 1, 2])('resets with type %d for both reasons', (kind) => {
     const host = new FakeHost();
     for (const reason of [0, 1]) call(host, 0, srst, 0, kind, reason);
-    expect(host.log).toEqual([['reset', kind, 0], ['reset', kind, 1]]);
+    expect(host.log).toEqual([
+      ['reset', kind, 0],
+      ['reset', kind, 1],
+    ]);
   });
 
   it('refuses reserved and vendor types and reasons', () => {
     const host = new FakeHost();
-    for (const kind of [3, 0xefff_ffff, 0xf000_0000, 0xffff_ffff]) expect(call(host, 0, srst, 0, kind, 0)).toEqual({ error: -3, value: 0n });
-    for (const reason of [2, 0xdfff_ffff, 0xe000_0000, 0xffff_ffff]) expect(call(host, 0, srst, 0, 0, reason)).toEqual({ error: -3, value: 0n });
+    for (const kind of [3, 0xefff_ffff, 0xf000_0000, 0xffff_ffff])
+      expect(call(host, 0, srst, 0, kind, 0)).toEqual({ error: -3, value: 0n });
+    for (const reason of [2, 0xdfff_ffff, 0xe000_0000, 0xffff_ffff])
+      expect(call(host, 0, srst, 0, 0, reason)).toEqual({ error: -3, value: 0n });
     expect(host.log).toEqual([]);
   });
 });
@@ -226,7 +266,14 @@ describe('dbcn', () => {
     const host = new FakeHost();
     host.input = Uint8Array.of(1, 2, 3);
     const end = BigInt(RAM_BASE + host.ram.size);
-    const wild: [bigint, bigint, bigint][] = [[1n, 0n, 0n], [1n, end, 0n], [2n, end - 1n, 0n], [MAX, BigInt(RAM_BASE), 0n], [1n, MAX, 0n], [1n, BigInt(RAM_BASE), 1n]];
+    const wild: [bigint, bigint, bigint][] = [
+      [1n, 0n, 0n],
+      [1n, end, 0n],
+      [2n, end - 1n, 0n],
+      [MAX, BigInt(RAM_BASE), 0n],
+      [1n, MAX, 0n],
+      [1n, BigInt(RAM_BASE), 1n],
+    ];
     for (const [count, low, high] of wild) {
       for (const fid of [0, 1]) expect(call(host, 0, dbcn, fid, count, low, high)).toEqual({ error: -3, value: 0n });
     }
@@ -238,10 +285,23 @@ describe('dbcn', () => {
 describe('any registers at all', () => {
   const word = fc.oneof(
     fc.bigInt({ min: 0n, max: MAX }),
-    fc.constantFrom(0n, 1n, 2n, MAX, 1n << 63n, 0x8000_0000n, BigInt(RAM_BASE), BigInt(RAM_BASE) + 0xffffn, BigInt(RAM_BASE) - 1n),
+    fc.constantFrom(
+      0n,
+      1n,
+      2n,
+      MAX,
+      1n << 63n,
+      0x8000_0000n,
+      BigInt(RAM_BASE),
+      BigInt(RAM_BASE) + 0xffffn,
+      BigInt(RAM_BASE) - 1n,
+    ),
     fc.bigInt({ min: 0n, max: 8n }),
   );
-  const eid = fc.oneof({ weight: 5, arbitrary: fc.constantFrom(...Object.values(SBI_EXTENSION)) }, { weight: 1, arbitrary: word });
+  const eid = fc.oneof(
+    { weight: 5, arbitrary: fc.constantFrom(...Object.values(SBI_EXTENSION)) },
+    { weight: 1, arbitrary: word },
+  );
 
   it('never throw and give back a standard error', () => {
     const errors = new Set<number>(Object.values(SBI_ERROR));

@@ -16,10 +16,12 @@ export interface OracleLine {
 }
 
 /** All but Zicond, which binutils 2.40 does not know. */
-const ARCH = 'rv64i2p1_m2p0_a2p1_f2p2_d2p2_c2p0_zicsr2p0_zifencei2p0_zba1p0_zbb1p0_zbc1p0_zbs1p0_zicbom1p0_zicboz1p0_zicbop1p0_zawrs1p0_svinval1p0';
+const ARCH =
+  'rv64i2p1_m2p0_a2p1_f2p2_d2p2_c2p0_zicsr2p0_zifencei2p0_zba1p0_zbb1p0_zbc1p0_zbs1p0_zicbom1p0_zicboz1p0_zicbop1p0_zawrs1p0_svinval1p0';
 
 /** Older binutils write the immediate forms with the name of the register forms. */
-const SHORTENED = /^(add|and|or|xor|sll|srl|sra|ror|slt|sltu|csrw|csrs|csrc|csrrw|csrrs|csrrc|fsflags|fsrm|bclr|bext|binv|bset|(?:add|sll|srl|sra|ror)(?=i?w))i?(w?) /;
+const SHORTENED =
+  /^(add|and|or|xor|sll|srl|sra|ror|slt|sltu|csrw|csrs|csrc|csrrw|csrrs|csrrc|fsflags|fsrm|bclr|bext|binv|bset|(?:add|sll|srl|sra|ror)(?=i?w))i?(w?) /;
 
 /** Spellings that differ between binutils versions made one. */
 export function normal(text: string): string {
@@ -37,12 +39,18 @@ export function objdump(code: Uint8Array): OracleLine[] {
     execFileSync('riscv64-linux-gnu-as', ['-march=rv64gc', '-o', join(room, 'code.o'), join(room, 'code.s')]);
     // Without mapping symbols the bytes count as code.
     execFileSync('riscv64-linux-gnu-strip', [join(room, 'code.o')]);
-    const out = execFileSync(OBJDUMP, ['-D', '-z', '-j', '.text', join(room, 'code.o')], { maxBuffer: 2 ** 30, encoding: 'utf8' });
+    const out = execFileSync(OBJDUMP, ['-D', '-z', '-j', '.text', join(room, 'code.o')], {
+      maxBuffer: 2 ** 30,
+      encoding: 'utf8',
+    });
     const lines: OracleLine[] = [];
     for (const line of out.split('\n')) {
       const m = /^\s*([0-9a-f]+):\s+([0-9a-f]+)\s+(.*)$/.exec(line);
       if (!m) continue;
-      const text = m[3].replace(/\s+#.*$/, '').replace(/\s+/, ' ').trim();
+      const text = m[3]
+        .replace(/\s+#.*$/, '')
+        .replace(/\s+/, ' ')
+        .trim();
       lines.push({ address: parseInt(m[1], 16), word: parseInt(m[2], 16), length: m[2].length / 2, text });
     }
     return lines;

@@ -1,8 +1,8 @@
 import { describe, expect, it } from 'vitest';
-import { decode, ALL_EXTENSIONS } from '../../src/isa/decode.ts';
+import { ALL_EXTENSIONS, decode } from '../../src/isa/decode.ts';
 import { disassemble, disassembleRange } from '../../src/isa/disassemble.ts';
-import { CSR_NAMES } from '../../src/isa/names.ts';
 import { INSTRUCTIONS } from '../../src/isa/instructions.ts';
+import { CSR_NAMES } from '../../src/isa/names.ts';
 import { haveObjdump, libraryText, normal, objdump } from './disassemble-oracle.ts';
 
 /** A seeded generator of 32-bit words. */
@@ -50,7 +50,8 @@ function differences(code: Uint8Array, skip: RegExp): string[] {
     if (skip.test(line.text)) continue;
     compared++;
     const { text } = disassemble(line.word, BigInt(line.address));
-    if (normal(text) !== normal(line.text) && out.length < 10) out.push(`${line.word.toString(16)}: ${text} / ${line.text}`);
+    if (normal(text) !== normal(line.text) && out.length < 10)
+      out.push(`${line.word.toString(16)}: ${text} / ${line.text}`);
   }
   expect(compared).toBeGreaterThan(1000);
   return out;
@@ -82,13 +83,16 @@ describe.runIf(haveObjdump)('against GNU objdump', () => {
 describe('disassembly', () => {
   it('writes the usual pseudo-instructions', () => {
     const text = (word: number): string => disassemble(word, 0x1000n).text;
-    expect([0x00000013, 0x00008067, 0x4501, 0x0ff57513, 0xfff54513, 0x0005051b, 0xc0102573, 0x40a00533].map(text)).toEqual(
-      ['nop', 'ret', 'li a0,0', 'zext.b a0,a0', 'not a0,a0', 'sext.w a0,a0', 'rdtime a0', 'neg a0,a0']);
+    expect(
+      [0x00000013, 0x00008067, 0x4501, 0x0ff57513, 0xfff54513, 0x0005051b, 0xc0102573, 0x40a00533].map(text),
+    ).toEqual(['nop', 'ret', 'li a0,0', 'zext.b a0,a0', 'not a0,a0', 'sext.w a0,a0', 'rdtime a0', 'neg a0,a0']);
     expect(disassemble(0x00150513, 0n, { pseudo: false }).text).toBe('addi a0,a0,1');
   });
 
   it('names targets', () => {
-    const d = disassemble(0x008000ef, 0xffff_ffff_8000_0000n, { symbol: (a) => (a === 0xffff_ffff_8000_0008n ? 'start_kernel' : undefined) });
+    const d = disassemble(0x008000ef, 0xffff_ffff_8000_0000n, {
+      symbol: (a) => (a === 0xffff_ffff_8000_0008n ? 'start_kernel' : undefined),
+    });
     expect(d.text).toBe('jal ffffffff80000008 <start_kernel>');
     expect(d.target).toBe(0xffff_ffff_8000_0008n);
   });
@@ -101,7 +105,10 @@ describe('disassembly', () => {
 
   it('stops at bytes that are cut off', () => {
     const list = disassembleRange(Uint8Array.of(0x01, 0x45, 0x13, 0x05, 0x15, 0x00, 0x13, 0x05), 0x100n);
-    expect(list.map((l) => [l.address, l.text])).toEqual([[0x100n, 'li a0,0'], [0x102n, 'addi a0,a0,1']]);
+    expect(list.map((l) => [l.address, l.text])).toEqual([
+      [0x100n, 'li a0,0'],
+      [0x102n, 'addi a0,a0,1'],
+    ]);
   });
 
   it('knows a spelling for every row', () => {

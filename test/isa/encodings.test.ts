@@ -7,16 +7,22 @@ import { COMPRESSED } from '../../src/isa/compressed.ts';
 import { CSRS } from '../../src/isa/csrs.ts';
 import { ALL_EXTENSIONS, decode, extensionBit } from '../../src/isa/decode.ts';
 import { assemble, assembleCompressed, type Operands } from '../../src/isa/encode.ts';
-import { INSTRUCTIONS } from '../../src/isa/instructions.ts';
 import type { Instruction } from '../../src/isa/instruction.ts';
+import { INSTRUCTIONS } from '../../src/isa/instructions.ts';
 import { Random } from '../core/ts/fuzz.ts';
 
 /** Random operands that a row's fields can hold. */
 function operandsFor(row: Instruction, random: Random): Operands {
   const rm = row.rm ? random.pick([0, 1, 2, 3, 4, 7]) : 0;
   const range: Partial<Record<Instruction['format'], [number, number, number]>> = {
-    I: [-2048, 4096, 1], S: [-2048, 4096, 1], B: [-2048, 4096, 2], J: [-524288, 1048576, 2], U: [-524288, 1048576, 4096],
-    shift64: [0, 64, 1], shift32: [0, 32, 1], CSR: [0, 4096, 1],
+    I: [-2048, 4096, 1],
+    S: [-2048, 4096, 1],
+    B: [-2048, 4096, 2],
+    J: [-524288, 1048576, 2],
+    U: [-524288, 1048576, 4096],
+    shift64: [0, 64, 1],
+    shift32: [0, 32, 1],
+    CSR: [0, 4096, 1],
   };
   const [least, count, unit] = range[row.format] ?? [0, 1, 1];
   const reg = (): number => random.below(32);
@@ -29,7 +35,8 @@ describe('32-bit encodings', () => {
       expect(a.match & ~a.mask, `${a.name}: match has bits outside its mask`).toBe(0);
       expect(a.match & 3, a.name).toBe(3);
       for (const b of INSTRUCTIONS) {
-        if (a.index < b.index && ((a.match ^ b.match) & a.mask & b.mask) === 0) throw new Error(`${a.name} and ${b.name} overlap`);
+        if (a.index < b.index && ((a.match ^ b.match) & a.mask & b.mask) === 0)
+          throw new Error(`${a.name} and ${b.name} overlap`);
       }
     }
   });
@@ -47,7 +54,8 @@ describe('32-bit encodings', () => {
         expect(assemble(row, { rd, rs1, rs2, rs3, imm, rm })).toBe(word);
         if (!['S', 'B', 'none'].includes(row.format) && (row.mask & 0xf80) === 0) expect(rd).toBe(operands.rd);
         if (!['U', 'J', 'none'].includes(row.format) && (row.mask & 0xf8000) === 0) expect(rs1).toBe(operands.rs1);
-        if (['R', 'S', 'B', 'R4', 'AMO'].includes(row.format) && (row.mask & 0x1f00000) === 0) expect(rs2).toBe(operands.rs2);
+        if (['R', 'S', 'B', 'R4', 'AMO'].includes(row.format) && (row.mask & 0x1f00000) === 0)
+          expect(rs2).toBe(operands.rs2);
         if (row.format === 'R4') expect(rs3).toBe(operands.rs3);
         expect(imm).toBe(operands.imm);
         expect(rm).toBe(operands.rm);
@@ -61,7 +69,8 @@ describe('32-bit encodings', () => {
       expect(decode(word, ALL_EXTENSIONS & ~extensionBit(row.extension)), row.name).toBeUndefined();
       if (row.rm) for (const rm of [5, 6]) expect(decode(word | (rm << 12), ALL_EXTENSIONS)).toBeUndefined();
     }
-    for (const word of [0xffffffff, 0x0000007f, 0x0000006b, 0xfe00705b]) expect(decode(word, ALL_EXTENSIONS)).toBeUndefined();
+    for (const word of [0xffffffff, 0x0000007f, 0x0000006b, 0xfe00705b])
+      expect(decode(word, ALL_EXTENSIONS)).toBeUndefined();
   });
 
   test('operands that do not fit are refused', () => {
@@ -83,7 +92,8 @@ describe('16-bit encodings', () => {
       legal++;
       const { compressed, rd, rs1, rs2, imm, length } = d;
       const again = assembleCompressed(compressed!, { rd, rs1, rs2, imm });
-      if (length !== 2 || again !== half) wrong.push(`${compressed!.name} ${half.toString(16)} became ${again.toString(16)}`);
+      if (length !== 2 || again !== half)
+        wrong.push(`${compressed!.name} ${half.toString(16)} became ${again.toString(16)}`);
       if (decode(half, ALL_EXTENSIONS & ~extensionBit('c'))) wrong.push(`${half.toString(16)} decodes without C`);
     }
     expect(wrong).toEqual([]);
@@ -93,7 +103,8 @@ describe('16-bit encodings', () => {
 
   test('each row is reachable', () => {
     const seen = new Set<string>();
-    for (let half = 0; half < 65536; half++) if ((half & 3) !== 3) seen.add(decode(half, ALL_EXTENSIONS)?.compressed?.name ?? '');
+    for (let half = 0; half < 65536; half++)
+      if ((half & 3) !== 3) seen.add(decode(half, ALL_EXTENSIONS)?.compressed?.name ?? '');
     for (const row of COMPRESSED) expect(seen.has(row.name), row.name).toBe(true);
   });
 });
@@ -112,9 +123,17 @@ test('no two CSRs share a number', () => {
 function gnuOperands(syntax: string, o: Required<Operands>): string {
   return syntax
     .replace(/\btarget\b/, `. + (${o.imm})`)
-    .replace(/\bfd\b/, `f${o.rd}`).replace(/\bfs1\b/, `f${o.rs1}`).replace(/\bfs2\b/, `f${o.rs2}`).replace(/\bfs3\b/, `f${o.rs3}`)
-    .replace(/\brd\b/, `x${o.rd}`).replace(/\brs1\b/, `x${o.rs1}`).replace(/\brs2\b/, `x${o.rs2}`)
-    .replace(/\bcsr\b/, String(o.imm)).replace(/\buimm\b/, String(o.rs1)).replace(/\bshamt\b/, String(o.imm)).replace(/\bimm\b/, String(o.imm));
+    .replace(/\bfd\b/, `f${o.rd}`)
+    .replace(/\bfs1\b/, `f${o.rs1}`)
+    .replace(/\bfs2\b/, `f${o.rs2}`)
+    .replace(/\bfs3\b/, `f${o.rs3}`)
+    .replace(/\brd\b/, `x${o.rd}`)
+    .replace(/\brs1\b/, `x${o.rs1}`)
+    .replace(/\brs2\b/, `x${o.rs2}`)
+    .replace(/\bcsr\b/, String(o.imm))
+    .replace(/\buimm\b/, String(o.rs1))
+    .replace(/\bshamt\b/, String(o.imm))
+    .replace(/\bimm\b/, String(o.imm));
 }
 
 function hasGnu(): boolean {
@@ -131,7 +150,9 @@ describe.skipIf(!hasGnu())('against GNU as', () => {
   /** Those that this version of as knows. */
   const known = optional.filter((name) => {
     try {
-      execFileSync('riscv64-linux-gnu-as', [`-march=rv64imafdc_${name}`, '-o', '/dev/null', '/dev/null'], { stdio: 'ignore' });
+      execFileSync('riscv64-linux-gnu-as', [`-march=rv64imafdc_${name}`, '-o', '/dev/null', '/dev/null'], {
+        stdio: 'ignore',
+      });
       return true;
     } catch {
       return false;
@@ -144,7 +165,9 @@ describe.skipIf(!hasGnu())('against GNU as', () => {
     const dir = mkdtempSync(join(tmpdir(), 'hindsight-as-'));
     try {
       writeFileSync(join(dir, 'a.s'), `.option ${c ? 'rvc' : 'norvc'}\n${lines.join('\n')}\n`);
-      execFileSync('riscv64-linux-gnu-as', [`-march=${ARCH}`, '-mno-relax', '-o', join(dir, 'a.o'), join(dir, 'a.s')], { stdio: 'pipe' });
+      execFileSync('riscv64-linux-gnu-as', [`-march=${ARCH}`, '-mno-relax', '-o', join(dir, 'a.o'), join(dir, 'a.s')], {
+        stdio: 'pipe',
+      });
       execFileSync('riscv64-linux-gnu-objcopy', ['-O', 'binary', '-j', '.text', join(dir, 'a.o'), join(dir, 'a.bin')]);
       return readFileSync(join(dir, 'a.bin'));
     } finally {
@@ -199,9 +222,16 @@ describe.skipIf(!hasGnu())('against GNU as', () => {
       if (!d?.compressed) continue;
       const { compressed: c } = d;
       // hints: as refuses to write them
-      if (/^c\.(nop|addi|li|lui|slli|mv|add|srli|srai)$/.test(c.name) && ((half & 0xf80) === 0 || d.imm === 0)) continue;
-      let text = c.syntax.replace(/\btarget\b/, `. + (${d.imm})`).replace(/\bfd\b/, `f${d.rd}`).replace(/\bfs2\b/, `f${d.rs2}`);
-      text = text.replace(/\brd\b/, `x${d.rd}`).replace(/\brs1\b/, `x${d.rs1}`).replace(/\brs2\b/, `x${d.rs2}`);
+      if (/^c\.(nop|addi|li|lui|slli|mv|add|srli|srai)$/.test(c.name) && ((half & 0xf80) === 0 || d.imm === 0))
+        continue;
+      let text = c.syntax
+        .replace(/\btarget\b/, `. + (${d.imm})`)
+        .replace(/\bfd\b/, `f${d.rd}`)
+        .replace(/\bfs2\b/, `f${d.rs2}`);
+      text = text
+        .replace(/\brd\b/, `x${d.rd}`)
+        .replace(/\brs1\b/, `x${d.rs1}`)
+        .replace(/\brs2\b/, `x${d.rs2}`);
       text = text.replace(/\bimm\b/, String(c.name === 'c.lui' ? (d.imm >> 12) & 0xfffff : d.imm));
       lines.push(`${c.name} ${text}`);
       halves.push(half);

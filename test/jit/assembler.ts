@@ -4,7 +4,8 @@ import { assembleNamed, type Operands } from '../../src/isa/encode.ts';
 export class Assembler {
   private readonly bytes: number[] = [];
   private readonly labels = new Map<string, number>();
-  private readonly fixups: { readonly at: number; readonly label: string; readonly write: (offset: number) => void }[] = [];
+  private readonly fixups: { readonly at: number; readonly label: string; readonly write: (offset: number) => void }[] =
+    [];
 
   get here(): number {
     return this.bytes.length;
@@ -45,7 +46,11 @@ export class Assembler {
   to(name: string, operands: Operands, label: string): void {
     const at = this.here;
     this.word(0);
-    this.fixups.push({ at, label, write: (offset) => this.put(assembleNamed(name, { ...operands, imm: offset }), 4, at) });
+    this.fixups.push({
+      at,
+      label,
+      write: (offset) => this.put(assembleNamed(name, { ...operands, imm: offset }), 4, at),
+    });
   }
 
   /** auipc and addi: the address of a label. */
@@ -54,7 +59,8 @@ export class Assembler {
     this.word(0);
     this.word(0);
     this.fixups.push({
-      at, label,
+      at,
+      label,
       write: (offset) => {
         const high = (offset + 0x800) & ~0xfff;
         this.put(assembleNamed('auipc', { rd, imm: high }), 4, at);
@@ -67,7 +73,7 @@ export class Assembler {
   li(rd: number, value: number): void {
     const high = ((value + 0x800) & ~0xfff) | 0;
     this.op('lui', { rd, imm: high });
-    this.op('addiw', { rd, rs1: rd, imm: (value - high) << 20 >> 20 });
+    this.op('addiw', { rd, rs1: rd, imm: ((value - high) << 20) >> 20 });
   }
 
   align(to: number): void {

@@ -1,6 +1,6 @@
-import { INSTRUCTIONS } from '../../src/isa/instructions.ts';
 import { assemble, assembleNamed } from '../../src/isa/encode.ts';
 import type { Instruction } from '../../src/isa/instruction.ts';
+import { INSTRUCTIONS } from '../../src/isa/instructions.ts';
 import { Assembler } from './assembler.ts';
 import type { Random } from './random.ts';
 
@@ -38,31 +38,64 @@ export interface FuzzLayout {
 
 function operate(row: Instruction, r: Random): number {
   const imm = row.format === 'shift64' ? r.below(64) : row.format === 'shift32' ? r.below(32) : r.between(-2048, 2047);
-  return assemble(row, { rd: r.pick(WORK), rs1: r.pick(WORK), rs2: r.pick(WORK), rs3: r.pick(WORK), imm, rm: row.rm ? r.pick([0, 0, 7, 7, 7, 1, 2, 3, 4]) : 0 });
+  return assemble(row, {
+    rd: r.pick(WORK),
+    rs1: r.pick(WORK),
+    rs2: r.pick(WORK),
+    rs3: r.pick(WORK),
+    imm,
+    rm: row.rm ? r.pick([0, 0, 7, 7, 7, 1, 2, 3, 4]) : 0,
+  });
 }
 
 function floating(row: Instruction, r: Random): number {
-  return assemble(row, { rd: r.below(8), rs1: r.below(8), rs2: r.below(8), rs3: r.below(8), rm: row.rm ? r.pick([0, 0, 7, 7, 7, 7, 1, 2, 3, 4]) : 0 });
+  return assemble(row, {
+    rd: r.below(8),
+    rs1: r.below(8),
+    rs2: r.below(8),
+    rs3: r.below(8),
+    rm: row.rm ? r.pick([0, 0, 7, 7, 7, 7, 1, 2, 3, 4]) : 0,
+  });
 }
 
 /** Scratch, status bits (SUM, MXR, FS; interrupts on and off), interrupts enabled and pending. */
 function system(r: Random, { supervisor }: FuzzLayout, a: Assembler): void {
   const name = r.pick(['csrrw', 'csrrs', 'csrrc'] as const);
   const kind = r.below(5);
-  if (kind === 0) return a.op(name, { rd: r.pick(WORK), rs1: r.pick(WORK), imm: r.pick(supervisor ? [0x140, 0x143] : [0x340, 0x343, 0x140, 0x141]) });
+  if (kind === 0)
+    return a.op(name, {
+      rd: r.pick(WORK),
+      rs1: r.pick(WORK),
+      imm: r.pick(supervisor ? [0x140, 0x143] : [0x340, 0x343, 0x140, 0x141]),
+    });
   if (kind === 1) {
     a.li(5, r.pick([0x40000, 0x80000, 0xc0000, 0x2000, 0x6000]));
-    return a.op(r.pick(['csrrs', 'csrrs', 'csrrc']), { rd: r.pick(WORK), rs1: 5, imm: supervisor ? 0x100 : r.pick([0x100, 0x300]) });
+    return a.op(r.pick(['csrrs', 'csrrs', 'csrrc']), {
+      rd: r.pick(WORK),
+      rs1: 5,
+      imm: supervisor ? 0x100 : r.pick([0x100, 0x300]),
+    });
   }
-  if (kind === 2) return a.op(`${name === 'csrrw' ? 'csrrs' : name}i`, { rd: r.pick(WORK), rs1: supervisor ? 2 : r.pick([2, 8]), imm: supervisor ? 0x100 : 0x300 });
-  if (kind === 3) return a.op(`${name}i`, { rd: r.pick(WORK), rs1: r.pick([0, 2]), imm: r.pick(supervisor ? [0x104, 0x144] : [0x304, 0x344, 0x104, 0x144]) });
+  if (kind === 2)
+    return a.op(`${name === 'csrrw' ? 'csrrs' : name}i`, {
+      rd: r.pick(WORK),
+      rs1: supervisor ? 2 : r.pick([2, 8]),
+      imm: supervisor ? 0x100 : 0x300,
+    });
+  if (kind === 3)
+    return a.op(`${name}i`, {
+      rd: r.pick(WORK),
+      rs1: r.pick([0, 2]),
+      imm: r.pick(supervisor ? [0x104, 0x144] : [0x304, 0x344, 0x104, 0x144]),
+    });
   a.op(r.pick(['sfence.vma', 'sret', 'csrrs']), { rd: 0, rs1: 0, imm: 0x140 });
 }
 
 /** One instruction that goes on at the next. */
 function instruction(r: Random, l: FuzzLayout, a: Assembler): void {
   const kind = r.below(100);
-  const aligned = (bytes: number): number => (r.chance(92) ? Math.trunc(r.between(-2048, 2040) / bytes) * bytes : r.between(-2048, 2047));
+  const aligned = (bytes: number): number =>
+    r.chance(92) ? Math.trunc(r.between(-2048, 2040) / bytes) * bytes : r.between(-2048, 2047);
   if (kind < 38) a.word(operate(r.pick(PLAIN), r));
   else if (kind < 50) a.word(floating(r.pick(FLOAT), r));
   else if (kind < 65) a.word(assemble(r.pick(LOADS), { rd: r.pick(WORK), rs1: r.pick(POINTERS), imm: aligned(8) }));
@@ -71,16 +104,21 @@ function instruction(r: Random, l: FuzzLayout, a: Assembler): void {
     const rd = r.pick(POINTERS);
     a.li(rd, l.base + r.pick(l.data) + (r.chance(90) ? r.below(512) * 8 : r.below(4096)));
     a.op('add.uw', { rd, rs1: rd, rs2: 0 });
-  } else if (kind < 88) a.word(assemble(r.pick(ATOMICS), { rd: r.pick(WORK), rs1: r.pick(POINTERS), rs2: r.pick(WORK) }));
-  else if (kind < 91) a.word(assembleNamed(r.pick(['lui', 'auipc']), { rd: r.pick(WORK), imm: r.u32() & 0xfffff000 | 0 }));
-  else if (kind < 93) a.half(r.pick([0x0001, 0x9002 + (r.pick([10, 11, 12]) << 7) + (r.pick([13, 14, 15]) << 2), 0x4501 + (r.below(8) << 2)]));
+  } else if (kind < 88)
+    a.word(assemble(r.pick(ATOMICS), { rd: r.pick(WORK), rs1: r.pick(POINTERS), rs2: r.pick(WORK) }));
+  else if (kind < 91)
+    a.word(assembleNamed(r.pick(['lui', 'auipc']), { rd: r.pick(WORK), imm: (r.u32() & 0xfffff000) | 0 }));
+  else if (kind < 93)
+    a.half(
+      r.pick([0x0001, 0x9002 + (r.pick([10, 11, 12]) << 7) + (r.pick([13, 14, 15]) << 2), 0x4501 + (r.below(8) << 2)]),
+    );
   else if (kind < 95) {
     const csr = r.pick(l.supervisor ? [0xc00, 0xc02, 0xc01, 0x140, 0x003, 0x001, 0x002] : COUNTERS);
     if (csr === 0x001 || csr === 0x003) a.op('csrrwi', { rd: r.pick(WORK), rs1: r.pick(FLAGS), imm: csr });
     else if (r.chance(50)) a.op('csrrs', { rd: r.pick(WORK), rs1: 0, imm: csr });
     else system(r, l, a);
   } else if (kind < 96) a.op(r.pick(['fence', 'fence.i', 'ecall', 'ebreak', 'wrs.sto']));
-  else if (kind < 97) a.word(r.chance(50) ? 0 : r.u32() & ~0x60 | 0x6b);
+  else if (kind < 97) a.word(r.chance(50) ? 0 : (r.u32() & ~0x60) | 0x6b);
   else if (kind < 98) {
     // another block's instruction changes
     a.la(26, `b${r.below(l.blocks)}`);
@@ -109,7 +147,9 @@ function branch(r: Random, a: Assembler, target: string): void {
 export function fuzzProgram(r: Random, l: FuzzLayout): Uint8Array {
   const a = new Assembler();
   l.prologue?.(a);
-  const csr = l.supervisor ? { tvec: 0x105, cause: 0x142, epc: 0x141, scratch: 0x140 } : { tvec: 0x305, cause: 0x342, epc: 0x341, scratch: 0x340 };
+  const csr = l.supervisor
+    ? { tvec: 0x105, cause: 0x142, epc: 0x141, scratch: 0x140 }
+    : { tvec: 0x305, cause: 0x342, epc: 0x341, scratch: 0x340 };
   a.la(5, 'handler');
   a.op('csrrw', { rd: 0, rs1: 5, imm: csr.tvec });
   a.la(27, 'b0');

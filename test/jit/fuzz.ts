@@ -4,11 +4,20 @@ import { lockstep } from './lockstep.ts';
 const seconds = Number(process.argv[2] ?? 60);
 let seed = Number(process.argv[3] ?? 1);
 const end = Date.now() + seconds * 1000;
-let programs = 0, ticks = 0, translated = 0, rare = 0, dropped = 0, regions = 0, found = 0;
+let programs = 0,
+  ticks = 0,
+  translated = 0,
+  rare = 0,
+  dropped = 0,
+  regions = 0,
+  found = 0;
 const modes = [
-  { stops: [1, 2, 3, 7, 50, 1000], ticks: 4000, threshold: 0 }, { stops: [20000], ticks: 60000, threshold: 0 },
-  { stops: [997, 31, 5000], ticks: 60000, threshold: 3 }, { stops: [4096], ticks: 40000, threshold: 1 },
-  { stops: [1, 2, 3, 7, 50, 1000], ticks: 4000, threshold: 0, paged: true }, { stops: [20000], ticks: 60000, threshold: 0, paged: true },
+  { stops: [1, 2, 3, 7, 50, 1000], ticks: 4000, threshold: 0 },
+  { stops: [20000], ticks: 60000, threshold: 0 },
+  { stops: [997, 31, 5000], ticks: 60000, threshold: 3 },
+  { stops: [4096], ticks: 40000, threshold: 1 },
+  { stops: [1, 2, 3, 7, 50, 1000], ticks: 4000, threshold: 0, paged: true },
+  { stops: [20000], ticks: 60000, threshold: 0, paged: true },
   { stops: [997, 31, 5000], ticks: 60000, threshold: 3, paged: true },
 ];
 while (Date.now() < end && found < 5) {

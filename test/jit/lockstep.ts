@@ -1,18 +1,23 @@
-import { rig, type Rig } from '../../bench/jit/rig.ts';
+import { type Rig, rig } from '../../bench/jit/rig.ts';
+import { HART, HART_STATE_FIELDS, hartAt, RAM_BASE } from '../../src/isa/layout.ts';
 import type { JitStatistics } from '../../src/jit/core.ts';
-import { HART_STATE_FIELDS, HART, hartAt, RAM_BASE } from '../../src/isa/layout.ts';
 import { fuzzProgram } from './fuzz-program.ts';
-import { PAGED_BASE, PAGED_DATA, enterPaged, remap } from './paged.ts';
+import { enterPaged, PAGED_BASE, PAGED_DATA, remap } from './paged.ts';
 import { Random } from './random.ts';
 
 const RAM = 2 << 20;
 
 /** Names the first field in which two harts differ, with both values. */
 export function difference(a: Rig, b: Rig): string | undefined {
-  for (const [name, width, count = 1] of HART_STATE_FIELDS as readonly (readonly [keyof typeof HART, number, number?])[]) {
+  for (const [name, width, count = 1] of HART_STATE_FIELDS as readonly (readonly [
+    keyof typeof HART,
+    number,
+    number?,
+  ])[]) {
     for (let i = 0; i < count; i++) {
       const at = hartAt(0) + HART[name] + i * width;
-      const read = (r: Rig): bigint => (width === 8 ? r.memory.view.getBigUint64(at, true) : BigInt(r.memory.view.getUint32(at, true)));
+      const read = (r: Rig): bigint =>
+        width === 8 ? r.memory.view.getBigUint64(at, true) : BigInt(r.memory.view.getUint32(at, true));
       if (read(a) !== read(b)) return `${name}[${i}]: ${read(a).toString(16)} and ${read(b).toString(16)}`;
     }
   }
@@ -57,7 +62,8 @@ export function lockstep(seed: number, mode: LockstepMode): JitStatistics {
     const left = [a.core.run(0, n), b.core.run(0, n)];
     done += n;
     const found = left[0] !== left[1] ? `exits ${left.join(' and ')}` : difference(a, b);
-    if (found !== undefined) throw new Error(`seed ${seed}, after ${done} ticks, from pc ${pc.toString(16)} by ${n}: ${found}`);
+    if (found !== undefined)
+      throw new Error(`seed ${seed}, after ${done} ticks, from pc ${pc.toString(16)} by ${n}: ${found}`);
   }
   return b.core.statistics();
 }

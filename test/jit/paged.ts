@@ -18,8 +18,24 @@ const CONSTANTS_AT = 0x51;
 export const PAGED_DATA = Array.from({ length: DATA_PAGES + 1 }, (_, i) => (DATA_AT + i) * 4096);
 
 /** Physical pages (RAM page numbers). */
-const PHYSICAL = { root: 0x100, middle: 0x101, leaf: 0x102, root2: 0x103, middle2: 0x104, leaf2: 0x105, constants: 0x110, data: 0x140, code: 0x20, copy: 0x60 } as const;
-const VALID = 1, R = 2, W = 4, X = 8, A = 64, D = 128;
+const PHYSICAL = {
+  root: 0x100,
+  middle: 0x101,
+  leaf: 0x102,
+  root2: 0x103,
+  middle2: 0x104,
+  leaf2: 0x105,
+  constants: 0x110,
+  data: 0x140,
+  code: 0x20,
+  copy: 0x60,
+} as const;
+const VALID = 1,
+  R = 2,
+  W = 4,
+  X = 8,
+  A = 64,
+  D = 128;
 const entry = (page: number, flags: number): bigint => (BigInt(0x80000 + page) << 10n) | BigInt(flags);
 const CODE = VALID | R | W | X | A | D;
 const shuffled = (page: number, i: number): number => page + ((i * 7) % CODE_PAGES);
@@ -28,24 +44,41 @@ const CONSTANTS = 64;
 /** Entries a program may write for a slot: first code slots, then data slots, 4 of each; then 2 satp values. */
 function constants(): bigint[] {
   const list: bigint[] = [];
-  for (let c = 0; c < CODE_PAGES; c++) list.push(entry(shuffled(PHYSICAL.code, c), CODE), entry(shuffled(PHYSICAL.copy, c), CODE));
+  for (let c = 0; c < CODE_PAGES; c++)
+    list.push(entry(shuffled(PHYSICAL.code, c), CODE), entry(shuffled(PHYSICAL.copy, c), CODE));
   for (let d = 0; d < DATA_PAGES; d++) {
     const page = PHYSICAL.data + d;
     list.push(entry(page, VALID | R | W | A | D), entry(page, VALID | R | A), entry(page + 1, VALID | R | W), 0n);
   }
   while (list.length < CONSTANTS) list.push(0n);
-  list.push((8n << 60n) | BigInt(0x80000 + PHYSICAL.root), (8n << 60n) | (1n << 44n) | BigInt(0x80000 + PHYSICAL.root2));
+  list.push(
+    (8n << 60n) | BigInt(0x80000 + PHYSICAL.root),
+    (8n << 60n) | (1n << 44n) | BigInt(0x80000 + PHYSICAL.root2),
+  );
   return list;
 }
 
 /** Puts a program into its pages and a hart at its start. */
 export function enterPaged({ memory, hart, core }: Rig, program: Uint8Array, r: Random): void {
-  const put = (page: number, slot: number, value: bigint): void => memory.view.setBigUint64(memory.ramBytes.byteOffset + page * 4096 + slot * 8, value, true);
-  for (const [root, middle, leaf] of [[PHYSICAL.root, PHYSICAL.middle, PHYSICAL.leaf], [PHYSICAL.root2, PHYSICAL.middle2, PHYSICAL.leaf2]] as const) {
+  const put = (page: number, slot: number, value: bigint): void =>
+    memory.view.setBigUint64(memory.ramBytes.byteOffset + page * 4096 + slot * 8, value, true);
+  for (const [root, middle, leaf] of [
+    [PHYSICAL.root, PHYSICAL.middle, PHYSICAL.leaf],
+    [PHYSICAL.root2, PHYSICAL.middle2, PHYSICAL.leaf2],
+  ] as const) {
     put(root, 0, entry(middle, VALID));
     put(middle, BASE >> 21, entry(leaf, VALID));
-    for (let c = 0; c < CODE_PAGES; c++) put(leaf, c, entry(shuffled(leaf === PHYSICAL.leaf ? PHYSICAL.code : PHYSICAL.copy, c), CODE));
-    for (let d = 0; d < DATA_PAGES; d++) put(leaf, DATA_AT + d, entry(PHYSICAL.data + (leaf === PHYSICAL.leaf ? d : DATA_PAGES - 1 - d), VALID | R | W | (r.chance(50) ? A | D : 0)));
+    for (let c = 0; c < CODE_PAGES; c++)
+      put(leaf, c, entry(shuffled(leaf === PHYSICAL.leaf ? PHYSICAL.code : PHYSICAL.copy, c), CODE));
+    for (let d = 0; d < DATA_PAGES; d++)
+      put(
+        leaf,
+        DATA_AT + d,
+        entry(
+          PHYSICAL.data + (leaf === PHYSICAL.leaf ? d : DATA_PAGES - 1 - d),
+          VALID | R | W | (r.chance(50) ? A | D : 0),
+        ),
+      );
     put(leaf, TABLE_AT, entry(leaf, VALID | R | W | A | D));
     put(leaf, CONSTANTS_AT, entry(PHYSICAL.constants, VALID | R | A));
   }
@@ -55,7 +88,8 @@ export function enterPaged({ memory, hart, core }: Rig, program: Uint8Array, r: 
     memory.ramBytes.set(part, shuffled(PHYSICAL.code, c) * 4096);
     memory.ramBytes.set(part, shuffled(PHYSICAL.copy, c) * 4096);
   }
-  if (program.length > CODE_PAGES * 4096) throw new Error(`a program of ${program.length} bytes is too long for its pages`);
+  if (program.length > CODE_PAGES * 4096)
+    throw new Error(`a program of ${program.length} bytes is too long for its pages`);
   memory.setMachine32('hostSbi', 1);
   hart.resetForSupervisor(EXTENSIONS);
   hart.set32('hsm', 0);

@@ -1,14 +1,18 @@
-import { Session, type Profiler } from 'node:inspector/promises';
+import { type Profiler, Session } from 'node:inspector/promises';
 import { expect, test } from 'vitest';
 import { rig } from '../../bench/jit/rig.ts';
-import { coreFactory } from '../../src/machine/cores.ts';
-import { MachineMemory } from '../../src/machine/memory.ts';
 import type { JitOptions } from '../../src/jit/core.ts';
+import { coreFactory } from '../../src/machine/engine/cores.ts';
+import { MachineMemory } from '../../src/machine/memory/memory.ts';
 import { Assembler } from './assembler.ts';
 import { difference } from './lockstep.ts';
 
 const RAM = 1 << 20;
-const refuses: JitOptions = { compile: () => { throw new WebAssembly.CompileError('not here'); } };
+const refuses: JitOptions = {
+  compile: () => {
+    throw new WebAssembly.CompileError('not here');
+  },
+};
 
 function loop(): Uint8Array {
   const a = new Assembler();
@@ -43,7 +47,7 @@ test('profilers show regions by the guest address of their code', async () => {
   await session.post('Profiler.setSamplingInterval', { interval: 200 });
   await session.post('Profiler.start');
   for (let i = 0; i < 20; i++) core.run(0, 10_000_000);
-  const { profile } = await session.post('Profiler.stop') as Profiler.StopReturnType;
+  const { profile } = (await session.post('Profiler.stop')) as Profiler.StopReturnType;
   session.disconnect();
   expect(profile.nodes.map((n) => n.callFrame.functionName)).toContain('guest 80000000');
 });

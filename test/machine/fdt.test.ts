@@ -1,13 +1,35 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { asCells, asStrings, cells, EMPTY, type Fdt, FdtError, type FdtNode, findNode, findProperty, readFdt, strings, words64, writeFdt } from '../../src/machine/fdt.ts';
+import {
+  asCells,
+  asStrings,
+  cells,
+  EMPTY,
+  type Fdt,
+  FdtError,
+  type FdtNode,
+  findNode,
+  findProperty,
+  readFdt,
+  strings,
+  words64,
+  writeFdt,
+} from '../../src/machine/board/fdt.ts';
 
-const tree = (root: Partial<FdtNode>): Fdt => ({ root: { name: '', properties: [], children: [], ...root }, reservations: [], bootCpu: 0 });
+const tree = (root: Partial<FdtNode>): Fdt => ({
+  root: { name: '', properties: [], children: [], ...root },
+  reservations: [],
+  bootCpu: 0,
+});
 
 describe('writeFdt', () => {
   it('lays a small tree out byte by byte', () => {
     const blob = writeFdt({
-      root: { name: '', properties: [{ name: 'a', value: Uint8Array.of(1) }], children: [{ name: 'n@1', properties: [{ name: 'a', value: EMPTY }], children: [] }] },
+      root: {
+        name: '',
+        properties: [{ name: 'a', value: Uint8Array.of(1) }],
+        children: [{ name: 'n@1', properties: [{ name: 'a', value: EMPTY }], children: [] }],
+      },
       reservations: [{ address: 0x8000_0000n, size: 0x1000n }],
       bootCpu: 3,
     });
@@ -21,7 +43,10 @@ describe('writeFdt', () => {
   });
 
   it('refuses two properties or two children of one name', () => {
-    const twice = [{ name: 'p', value: EMPTY }, { name: 'p', value: EMPTY }];
+    const twice = [
+      { name: 'p', value: EMPTY },
+      { name: 'p', value: EMPTY },
+    ];
     expect(() => writeFdt(tree({ properties: twice }))).toThrow('two properties named "p"');
     const child = { name: 'c', properties: [], children: [] };
     expect(() => writeFdt(tree({ children: [child, child] }))).toThrow('two children named "c"');
@@ -39,7 +64,8 @@ describe('values', () => {
 });
 
 const name = fc.stringMatching(/^[a-z][a-z0-9,._+-]{0,12}$/);
-const unique = <T extends { name: string }>(arbitrary: fc.Arbitrary<T>): fc.Arbitrary<T[]> => fc.uniqueArray(arbitrary, { maxLength: 4, selector: (x) => x.name });
+const unique = <T extends { name: string }>(arbitrary: fc.Arbitrary<T>): fc.Arbitrary<T[]> =>
+  fc.uniqueArray(arbitrary, { maxLength: 4, selector: (x) => x.name });
 const { node: anyNode } = fc.letrec<{ node: FdtNode }>((tie) => ({
   node: fc.record({
     name,
@@ -60,7 +86,19 @@ describe('readFdt', () => {
   });
 
   it('finds nodes and properties by path', () => {
-    const read = readFdt(writeFdt(tree({ children: [{ name: 'soc', properties: [], children: [{ name: 'x@1', properties: [{ name: 'v', value: cells(7) }], children: [] }] }] })));
+    const read = readFdt(
+      writeFdt(
+        tree({
+          children: [
+            {
+              name: 'soc',
+              properties: [],
+              children: [{ name: 'x@1', properties: [{ name: 'v', value: cells(7) }], children: [] }],
+            },
+          ],
+        }),
+      ),
+    );
     expect(asCells(findProperty(findNode(read, '/soc/x@1'), 'v')!)).toEqual([7]);
     expect(findNode(read, '/soc/y')).toBeUndefined();
     expect(findProperty(findNode(read, '/soc/y'), 'v')).toBeUndefined();
@@ -68,11 +106,17 @@ describe('readFdt', () => {
 
   it('refuses every truncation with an FdtError', () => {
     const blob = writeFdt(tree({ properties: [{ name: 'p', value: cells(1, 2) }] }));
-    for (let length = 0; length < blob.length; length++) expect(() => readFdt(blob.subarray(0, length))).toThrow(FdtError);
+    for (let length = 0; length < blob.length; length++)
+      expect(() => readFdt(blob.subarray(0, length))).toThrow(FdtError);
   });
 
   it('never fails with anything but an FdtError on damaged blobs', () => {
-    const blob = writeFdt(tree({ properties: [{ name: 'p', value: cells(1, 2) }], children: [{ name: 'c', properties: [{ name: 'q', value: EMPTY }], children: [] }] }));
+    const blob = writeFdt(
+      tree({
+        properties: [{ name: 'p', value: cells(1, 2) }],
+        children: [{ name: 'c', properties: [{ name: 'q', value: EMPTY }], children: [] }],
+      }),
+    );
     fc.assert(
       fc.property(fc.array(fc.tuple(fc.nat(blob.length - 1), fc.nat(255)), { minLength: 1, maxLength: 4 }), (edits) => {
         const damaged = blob.slice();

@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest';
-import { hashBytes, hashText, hashWords } from '../../src/machine/hash.ts';
-import { stateHash } from '../../src/machine/state-hash.ts';
-import { saveMachine, restoreMachine } from '../../src/machine/save.ts';
+import { hashBytes, hashText, hashWords } from '../../src/bytes/hash.ts';
+import { restoreMachine, saveMachine } from '../../src/machine/state/save.ts';
+import { stateHash } from '../../src/machine/state/state-hash.ts';
 import { tinyEngine } from './fixtures.ts';
 import { TINY } from './tiny-guest.ts';
 
@@ -10,7 +10,12 @@ describe('the hash', () => {
     expect(hashText(hashBytes(new Uint8Array(0)))).toMatchInlineSnapshot(`"0ea5a550131fe04d"`);
     expect(hashText(hashBytes(new TextEncoder().encode('Hindsight')))).toMatchInlineSnapshot(`"5b4fdd2bb803fd28"`);
     const page = { low: 0, high: 0 };
-    hashWords(Uint32Array.from({ length: 1024 }, (_, i) => Math.imul(i, 0x9e37_79b9)), 0, 1024, page);
+    hashWords(
+      Uint32Array.from({ length: 1024 }, (_, i) => Math.imul(i, 0x9e37_79b9)),
+      0,
+      1024,
+      page,
+    );
     expect(hashText(page)).toMatchInlineSnapshot(`"dc263cd8d7021a6e"`);
   });
 

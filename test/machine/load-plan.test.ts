@@ -1,12 +1,12 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { MAX_RAM } from '../../src/isa/layout.ts';
-import { asCells, findNode, findProperty, readFdt } from '../../src/machine/fdt.ts';
-import { LoadError } from '../../src/machine/load-error.ts';
-import { readFirmware, readKernel } from '../../src/machine/load-image.ts';
-import { type BootPlan, type BootRequest, type Placement, placeInRam, planBoot } from '../../src/machine/load-plan.ts';
-import { RAM_BASE } from '../../src/machine/memory-map.ts';
-import { GuestRam } from '../../src/machine/ram.ts';
+import { asCells, findNode, findProperty, readFdt } from '../../src/machine/board/fdt.ts';
+import { RAM_BASE } from '../../src/machine/board/memory-map.ts';
+import { readFirmware, readKernel } from '../../src/machine/boot/image.ts';
+import { LoadError } from '../../src/machine/boot/load-error.ts';
+import { type BootPlan, type BootRequest, type Placement, placeInRam, planBoot } from '../../src/machine/boot/plan.ts';
+import { GuestRam } from '../../src/machine/memory/ram.ts';
 import { elf, linuxImage } from './load-samples.ts';
 
 const MIB = 1 << 20;
@@ -21,9 +21,15 @@ const machine = (ramSize: number, harts = 2): BootRequest['machine'] => ({
   virtioSlots: [0],
 });
 const kernelOf = (imageSize: number): ReturnType<typeof readKernel> => readKernel('vmlinux', linuxImage({ imageSize }));
-const initrdOf = (size: number): { file: string; bytes: Uint8Array } => ({ file: 'initrd.img', bytes: new Uint8Array(size).fill(7) });
+const initrdOf = (size: number): { file: string; bytes: Uint8Array } => ({
+  file: 'initrd.img',
+  bytes: new Uint8Array(size).fill(7),
+});
 const rawFirmware = readFirmware('fw.bin', new Uint8Array(100_000).fill(0x13));
-const jumpFirmware = readFirmware('fw_jump.bin', Uint8Array.from([...new Uint8Array(64), ...new TextEncoder().encode('xOOpenSBI v1.1')]));
+const jumpFirmware = readFirmware(
+  'fw_jump.bin',
+  Uint8Array.from([...new Uint8Array(64), ...new TextEncoder().encode('xOOpenSBI v1.1')]),
+);
 
 const placed = (plan: BootPlan, what: Placement['what']): Placement => {
   const found = plan.placements.find((p) => p.what === what);
@@ -75,18 +81,38 @@ describe('a kernel on firmware in the guest', () => {
 
   it('starts every hart in the firmware, in M-mode, with the structure fw_dynamic wants', () => {
     const info = placed(plan, 'firmware info');
-    expect(plan.harts).toEqual([0, 1].map((hart) => ({ hart, started: true, pc: RAM_BASE, mode: 'machine', a0: hart, a1: plan.deviceTree, a2: info.address })));
+    expect(plan.harts).toEqual(
+      [0, 1].map((hart) => ({
+        hart,
+        started: true,
+        pc: RAM_BASE,
+        mode: 'machine',
+        a0: hart,
+        a1: plan.deviceTree,
+        a2: info.address,
+      })),
+    );
     expect(info.address % 8).toBe(0);
     const view = new DataView(info.bytes.buffer);
     // magic "OSBI", version, next_addr, next_mode (S), options, boot_hart
-    expect([0, 8, 16, 24, 32, 40].map((at) => view.getBigUint64(at, true))).toEqual([0x4942534fn, 2n, 0x8020_0000n, 1n, 0n, 0n]);
+    expect([0, 8, 16, 24, 32, 40].map((at) => view.getBigUint64(at, true))).toEqual([
+      0x4942534fn,
+      2n,
+      0x8020_0000n,
+      1n,
+      0n,
+      0n,
+    ]);
   });
 
   it('keeps the firmware, and leaves it room to edit the device tree', () => {
     const tree = treeOf(plan);
-    expect(asCells(findProperty(findNode(tree, '/reserved-memory/mmode_resv0@80000000'), 'reg')!)).toEqual([0, 0x8000_0000, 0, 0x20_0000]);
+    expect(asCells(findProperty(findNode(tree, '/reserved-memory/mmode_resv0@80000000'), 'reg')!)).toEqual([
+      0, 0x8000_0000, 0, 0x20_0000,
+    ]);
     const end = plan.deviceTree + placed(plan, 'device tree').bytes.length;
-    for (const p of plan.placements) if (p.address > plan.deviceTree) expect(p.address - end).toBeGreaterThanOrEqual(16 * 1024);
+    for (const p of plan.placements)
+      if (p.address > plan.deviceTree) expect(p.address - end).toBeGreaterThanOrEqual(16 * 1024);
   });
 
   it('may come without a kernel', () => {
@@ -98,7 +124,9 @@ describe('a kernel on firmware in the guest', () => {
   it('does not keep a payload from itself', () => {
     const big = readFirmware('fw_payload.bin', new Uint8Array(6 * MIB).fill(0x13));
     const tree = treeOf(planBoot({ firmware: big, machine: machine(64 * MIB) }));
-    expect(asCells(findProperty(findNode(tree, '/reserved-memory')!.children[0], 'reg')!)).toEqual([0, 0x8000_0000, 0, 0x20_0000]);
+    expect(asCells(findProperty(findNode(tree, '/reserved-memory')!.children[0], 'reg')!)).toEqual([
+      0, 0x8000_0000, 0, 0x20_0000,
+    ]);
   });
 });
 
@@ -117,36 +145,48 @@ describe('what does not fit', () => {
   });
 
   it('an empty initrd is refused', () => {
-    expect(refusal({ kernel: kernelOf(MIB), initrd: initrdOf(0), machine: machine(64 * MIB) })).toMatch(/initrd is empty.*Leave --initrd away/);
+    expect(refusal({ kernel: kernelOf(MIB), initrd: initrdOf(0), machine: machine(64 * MIB) })).toMatch(
+      /initrd is empty.*Leave --initrd away/,
+    );
   });
 
   it('more than the largest machine has', () => {
     const message = refusal({ kernel: kernelOf(MAX_RAM), machine: machine(128 * MIB) });
     expect(message).toMatch(/largest machine has 3584 MiB/);
-    expect(refusal({ kernel: readKernel('k', linuxImage({ imageSize: 2 ** 52 })), machine: machine(MIB) })).toMatch(/^k: the kernel needs/);
+    expect(refusal({ kernel: readKernel('k', linuxImage({ imageSize: 2 ** 52 })), machine: machine(MIB) })).toMatch(
+      /^k: the kernel needs/,
+    );
   });
 
   it('an ELF program outside RAM', () => {
     const kernel = readKernel('prog', elf({ entry: 0x9000_0000n, segments: [{ physical: 0x9000_0000n }] }));
-    expect(refusal({ kernel, machine: machine(64 * MIB) })).toMatch(/^prog: the kernel needs 16 bytes of memory at 0x90000000/);
+    expect(refusal({ kernel, machine: machine(64 * MIB) })).toMatch(
+      /^prog: the kernel needs 16 bytes of memory at 0x90000000/,
+    );
   });
 
   it('a suggestion is always enough', () => {
     fc.assert(
-      fc.property(fc.integer({ min: 1, max: 200 }), fc.integer({ min: 1, max: 200 }), fc.integer({ min: 1, max: 64 }), fc.boolean(), (kernelMib, initrdMib, ramMib, image) => {
-        const request = (ramSize: number): BootRequest => ({
-          kernel: kernelOf(kernelMib * MIB),
-          initrd: initrdOf(initrdMib * 1024),
-          ...(image && { firmware: rawFirmware }),
-          machine: machine(ramSize),
-        });
-        try {
-          planBoot(request(ramMib * MIB));
-        } catch (error) {
-          const suggested = /--mem (\d+)M/.exec((error as Error).message)![1];
-          planBoot(request(Number(suggested) * MIB));
-        }
-      }),
+      fc.property(
+        fc.integer({ min: 1, max: 200 }),
+        fc.integer({ min: 1, max: 200 }),
+        fc.integer({ min: 1, max: 64 }),
+        fc.boolean(),
+        (kernelMib, initrdMib, ramMib, image) => {
+          const request = (ramSize: number): BootRequest => ({
+            kernel: kernelOf(kernelMib * MIB),
+            initrd: initrdOf(initrdMib * 1024),
+            ...(image && { firmware: rawFirmware }),
+            machine: machine(ramSize),
+          });
+          try {
+            planBoot(request(ramMib * MIB));
+          } catch (error) {
+            const suggested = /--mem (\d+)M/.exec((error as Error).message)![1];
+            planBoot(request(Number(suggested) * MIB));
+          }
+        },
+      ),
       { seed: 8, numRuns: 100 },
     );
   });
@@ -155,7 +195,9 @@ describe('what does not fit', () => {
 describe('what collides', () => {
   it('a kernel on the firmware', () => {
     const kernel = readKernel('prog', elf({ entry: 0x8000_1000n, segments: [{ physical: 0x8000_1000n }] }));
-    expect(refusal({ kernel, firmware: rawFirmware, machine: machine(64 * MIB) })).toMatch(/^prog: the kernel \(0x80001000 to 0x80001010\) overlaps the firmware of fw\.bin/);
+    expect(refusal({ kernel, firmware: rawFirmware, machine: machine(64 * MIB) })).toMatch(
+      /^prog: the kernel \(0x80001000 to 0x80001010\) overlaps the firmware of fw\.bin/,
+    );
   });
 
   it('two segments of one program', () => {
@@ -164,9 +206,13 @@ describe('what collides', () => {
   });
 
   it('a kernel where fw_jump moves the device tree, or elsewhere than it jumps', () => {
-    expect(refusal({ kernel: kernelOf(33 * MIB), firmware: jumpFirmware, machine: machine(128 * MIB) })).toMatch(/fw_jump, which moves the device tree.*fw_dynamic\.bin/);
+    expect(refusal({ kernel: kernelOf(33 * MIB), firmware: jumpFirmware, machine: machine(128 * MIB) })).toMatch(
+      /fw_jump, which moves the device tree.*fw_dynamic\.bin/,
+    );
     const kernel = readKernel('prog', elf({ entry: 0x8040_0000n, segments: [{ physical: 0x8040_0000n }] }));
-    expect(refusal({ kernel, firmware: jumpFirmware, machine: machine(128 * MIB) })).toMatch(/enters the kernel at 0x80200000, but prog begins at 0x80400000/);
+    expect(refusal({ kernel, firmware: jumpFirmware, machine: machine(128 * MIB) })).toMatch(
+      /enters the kernel at 0x80200000, but prog begins at 0x80400000/,
+    );
     planBoot({ kernel: kernelOf(31 * MIB), firmware: jumpFirmware, machine: machine(128 * MIB) });
   });
 });
@@ -174,35 +220,45 @@ describe('what collides', () => {
 describe('placements', () => {
   it('never overlap and all lie in RAM', () => {
     fc.assert(
-      fc.property(fc.integer({ min: 4096, max: 40 * MIB }), fc.option(fc.integer({ min: 1, max: 5 * MIB })), fc.boolean(), fc.integer({ min: 1, max: 8 }), fc.integer({ min: 1 * MIB, max: 80 * MIB }), (imageSize, initrd, image, harts, ramSize) => {
-        const rounded = ramSize - (ramSize % 4096);
-        let plan: BootPlan;
-        try {
-          plan = planBoot({
-            kernel: kernelOf(imageSize),
-            ...(initrd && { initrd: initrdOf(initrd) }),
-            ...(image && { firmware: rawFirmware }),
-            machine: machine(rounded, harts),
-          });
-        } catch (error) {
-          expect(error).toBeInstanceOf(LoadError);
-          return;
-        }
-        const sorted = [...plan.placements].sort((a, b) => a.address - b.address);
-        let end = RAM_BASE;
-        for (const p of sorted) {
-          expect(p.address).toBeGreaterThanOrEqual(end);
-          end = p.address + p.memorySize;
-        }
-        expect(end).toBeLessThanOrEqual(RAM_BASE + rounded);
-      }),
+      fc.property(
+        fc.integer({ min: 4096, max: 40 * MIB }),
+        fc.option(fc.integer({ min: 1, max: 5 * MIB })),
+        fc.boolean(),
+        fc.integer({ min: 1, max: 8 }),
+        fc.integer({ min: 1 * MIB, max: 80 * MIB }),
+        (imageSize, initrd, image, harts, ramSize) => {
+          const rounded = ramSize - (ramSize % 4096);
+          let plan: BootPlan;
+          try {
+            plan = planBoot({
+              kernel: kernelOf(imageSize),
+              ...(initrd && { initrd: initrdOf(initrd) }),
+              ...(image && { firmware: rawFirmware }),
+              machine: machine(rounded, harts),
+            });
+          } catch (error) {
+            expect(error).toBeInstanceOf(LoadError);
+            return;
+          }
+          const sorted = [...plan.placements].sort((a, b) => a.address - b.address);
+          let end = RAM_BASE;
+          for (const p of sorted) {
+            expect(p.address).toBeGreaterThanOrEqual(end);
+            end = p.address + p.memorySize;
+          }
+          expect(end).toBeLessThanOrEqual(RAM_BASE + rounded);
+        },
+      ),
       { seed: 4, numRuns: 300 },
     );
   });
 
   it('are written to RAM, with zeros behind them', () => {
     const ram = new GuestRam(new Uint8Array(4 * MIB).fill(0xff), RAM_BASE, () => {});
-    const kernel = readKernel('prog', elf({ segments: [{ physical: 0x8020_0000n, bytes: Uint8Array.of(1, 2), memorySize: 4 }] }));
+    const kernel = readKernel(
+      'prog',
+      elf({ segments: [{ physical: 0x8020_0000n, bytes: Uint8Array.of(1, 2), memorySize: 4 }] }),
+    );
     placeInRam(planBoot({ kernel, machine: machine(4 * MIB) }), ram);
     expect(Array.from(ram.read(0x8020_0000, 5))).toEqual([1, 2, 0, 0, 0xff]);
   });

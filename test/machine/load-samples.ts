@@ -1,7 +1,15 @@
 /** Kernel-shaped files, made by hand. */
 
 /** A Linux Image: header of `size` bytes' file with `fields` set. */
-export function linuxImage(options: { size?: number; textOffset?: number; imageSize?: number; flags?: number; pe?: { machine?: number; end?: number } } = {}): Uint8Array {
+export function linuxImage(
+  options: {
+    size?: number;
+    textOffset?: number;
+    imageSize?: number;
+    flags?: number;
+    pe?: { machine?: number; end?: number };
+  } = {},
+): Uint8Array {
   const { size = 4096, textOffset = 0x20_0000, imageSize = 8192, flags = 0, pe } = options;
   const out = new Uint8Array(size);
   const view = new DataView(out.buffer);
@@ -31,7 +39,14 @@ export interface ElfOptions {
   type?: number;
   entry?: bigint;
   /** Program headers: type (default PT_LOAD), addresses, bytes in the file, bytes in memory. */
-  segments?: { type?: number; physical: bigint; virtual?: bigint; bytes?: Uint8Array; fileSize?: number; memorySize?: number }[];
+  segments?: {
+    type?: number;
+    physical: bigint;
+    virtual?: bigint;
+    bytes?: Uint8Array;
+    fileSize?: number;
+    memorySize?: number;
+  }[];
 }
 
 /** An ELF64 file whose segments' bytes follow its headers. */
@@ -69,6 +84,9 @@ export function elf(options: ElfOptions = {}): Uint8Array {
 /** A file of `size` bytes with `magic` at an offset, otherwise zeros. */
 export function fileWith(magic: string, at: number, size = 0x9000): Uint8Array {
   const out = new Uint8Array(size);
-  out.set(Array.from(magic, (c) => c.charCodeAt(0)), at);
+  out.set(
+    Array.from(magic, (c) => c.charCodeAt(0)),
+    at,
+  );
   return out;
 }

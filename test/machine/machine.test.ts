@@ -1,8 +1,8 @@
 import { describe, expect, it } from 'vitest';
-import { ConfigError, parseIsa, parseMemory } from '../../src/machine/config.ts';
-import { CORES } from '../../src/machine/cores.ts';
-import { stateHash } from '../../src/machine/state-hash.ts';
-import { Machine } from '../../src/machine/machine.ts';
+import { ConfigError, parseIsa, parseMemory } from '../../src/machine/board/config.ts';
+import { CORES } from '../../src/machine/engine/cores.ts';
+import { Machine } from '../../src/machine/session/machine.ts';
+import { stateHash } from '../../src/machine/state/state-hash.ts';
 import { room, tinyEngine, tinyMachine, tinyOptions } from './fixtures.ts';
 import { TINY } from './tiny-guest.ts';
 
@@ -28,7 +28,7 @@ describe('the machine', () => {
   });
 
   it('changes its core between any two instructions', async () => {
-    const { coreFactory } = await import('../../src/machine/cores.ts');
+    const { coreFactory } = await import('../../src/machine/engine/cores.ts');
     const [one, other] = [await tinyEngine({ harts: 2 }), await tinyEngine({ harts: 2 })];
     one.run({ instructions: 60_000 });
     for (let i = 1; i <= 60; i++) {

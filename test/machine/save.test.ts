@@ -1,9 +1,9 @@
 import { describe, expect, it } from 'vitest';
-import { compress, decompress } from '../../src/machine/compress.ts';
-import { crc32c } from '../../src/machine/checksum.ts';
-import { restoreMachine, savedConfig, saveMachine } from '../../src/machine/save.ts';
-import { StateError } from '../../src/machine/state.ts';
-import { stateHash } from '../../src/machine/state-hash.ts';
+import { crc32c } from '../../src/bytes/checksum.ts';
+import { compress, decompress } from '../../src/bytes/compress.ts';
+import { StateError } from '../../src/bytes/state-stream.ts';
+import { restoreMachine, savedConfig, saveMachine } from '../../src/machine/state/save.ts';
+import { stateHash } from '../../src/machine/state/state-hash.ts';
 import { tinyEngine } from './fixtures.ts';
 
 describe('saved machines', () => {
@@ -49,13 +49,16 @@ describe('compression', () => {
       const bytes = new Uint8Array(n < 20 ? n : n * 37);
       for (let i = 0; i < bytes.length; i++) {
         seed = (Math.imul(seed, 1_103_515_245) + 12_345) >>> 0;
-        bytes[i] = n % 3 === 0 ? seed >>> 24 : n % 3 === 1 ? (seed >>> 29) * 3 : i % (1 + n % 17);
+        bytes[i] = n % 3 === 0 ? seed >>> 24 : n % 3 === 1 ? (seed >>> 29) * 3 : i % (1 + (n % 17));
       }
       const back = new Uint8Array(bytes.length);
       const packed = compress(bytes);
       decompress(packed, back);
       expect(Buffer.compare(back, bytes)).toBe(0);
-      if (n > 30) expect(() => decompress(packed.subarray(0, packed.length - 1), new Uint8Array(bytes.length))).toThrow(StateError);
+      if (n > 30)
+        expect(() => decompress(packed.subarray(0, packed.length - 1), new Uint8Array(bytes.length))).toThrow(
+          StateError,
+        );
     }
   });
 

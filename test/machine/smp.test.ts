@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { stateHash } from '../../src/machine/state-hash.ts';
+import { stateHash } from '../../src/machine/state/state-hash.ts';
 import { tinyEngine } from './fixtures.ts';
 import { TINY } from './tiny-guest.ts';
 
@@ -9,7 +9,10 @@ const ROUNDS = 4000;
 async function lost(seed: number, chaos: boolean): Promise<{ lost: number; hash: string }> {
   const engine = await tinyEngine({ harts: 2, rounds: ROUNDS, seed, chaos, quantum: 20_000 });
   // Hart 0 is done first or last; look when both have counted.
-  while (engine.ram.readU64(TINY.atomic) < BigInt(2 * ROUNDS) && engine.run({ instructions: engine.instructions + 500 }) === 'limit');
+  while (
+    engine.ram.readU64(TINY.atomic) < BigInt(2 * ROUNDS) &&
+    engine.run({ instructions: engine.instructions + 500 }) === 'limit'
+  );
   return { lost: Number(engine.ram.readU64(TINY.atomic) - engine.ram.readU64(TINY.racy)), hash: stateHash(engine) };
 }
 
@@ -33,6 +36,7 @@ describe('several harts', () => {
     }
     expect(found).toBeDefined();
     expect(loud).toBeGreaterThan(10 * quiet);
-    for (let again = 0; again < 3; again++) expect(await lost(found!.seed, true)).toEqual({ lost: found!.lost, hash: found!.hash });
+    for (let again = 0; again < 3; again++)
+      expect(await lost(found!.seed, true)).toEqual({ lost: found!.lost, hash: found!.hash });
   });
 });

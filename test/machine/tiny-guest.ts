@@ -105,7 +105,11 @@ export function tinyGuest({ rounds = 0 }: TinyOptions = {}): Uint8Array {
   a.to('beq', { rs1: T0, rs2: ZERO }, 'sleepy');
   a.op('lbu', { rd: T0, rs1: S3, imm: 0 });
   a.op('sb', { rs1: S3, rs2: T0, imm: 0 });
-  for (const [letter, label] of [['q', 'off'], ['r', 'reboot'], ['d', 'date']] as const) {
+  for (const [letter, label] of [
+    ['q', 'off'],
+    ['r', 'reboot'],
+    ['d', 'date'],
+  ] as const) {
     a.op('addi', { rd: T1, rs1: ZERO, imm: letter.charCodeAt(0) });
     a.to('beq', { rs1: T0, rs2: T1 }, label);
   }

@@ -1,12 +1,12 @@
 import { describe, expect, it } from 'vitest';
-import { Machine } from '../../src/machine/machine.ts';
-import { DivergenceError } from '../../src/record/divergence.ts';
+import type { MachineOptions } from '../../src/machine/session/machine.ts';
+import { Machine } from '../../src/machine/session/machine.ts';
 import { describeEvent } from '../../src/record/describe.ts';
-import { readRecording, RecordingError } from '../../src/record/format.ts';
+import { DivergenceError } from '../../src/record/divergence.ts';
+import { RecordingError, readRecording } from '../../src/record/format.ts';
 import { openTimeline } from '../../src/timeline/open.ts';
 import { room, tinyMachine, tinyOptions } from '../machine/fixtures.ts';
 import { tinyGuest } from '../machine/tiny-guest.ts';
-import type { MachineOptions } from '../../src/machine/machine.ts';
 
 interface Session {
   readonly file: Uint8Array;
@@ -38,11 +38,19 @@ async function record(more: Partial<MachineOptions> = {}): Promise<Session> {
 const files = { kernel: { file: 'tiny', bytes: tinyGuest() } };
 
 describe('a recording', () => {
-  it.each([['virtual', 1], ['host', 1], ['virtual', 3], ['host', 4]] as const)('replays to the same hashes on every core (clock %s, %i harts)', async (clock, harts) => {
+  it.each([
+    ['virtual', 1],
+    ['host', 1],
+    ['virtual', 3],
+    ['host', 4],
+  ] as const)('replays to the same hashes on every core (clock %s, %i harts)', async (clock, harts) => {
     const { file, hash, console } = await record({ clock, harts });
     for (const core of ['wasm', 'ts', 'jit'] as const) {
       let shown = '';
-      const { timeline, recording } = await openTimeline(file, files, room, { core, output: (_port, bytes) => (shown += new TextDecoder().decode(bytes)) });
+      const { timeline, recording } = await openTimeline(file, files, room, {
+        core,
+        output: (_port, bytes) => (shown += new TextDecoder().decode(bytes)),
+      });
       expect(recording.complete).toBe(true);
       expect(recording.hashes.length).toBeGreaterThan(2);
       expect(await timeline.verify()).toBe(recording.hashes.length);
@@ -60,7 +68,10 @@ describe('a recording', () => {
     const { header, events } = readRecording((await record()).file);
     const lines = events.map((event) => describeEvent(event, header));
     expect(lines.map(({ text }) => text)).toContain('"d"');
-    expect(lines.find(({ kind }) => kind === 'answer')).toMatchObject({ port: 'rtc', text: 'clock 1767225600000000000 ns' });
+    expect(lines.find(({ kind }) => kind === 'answer')).toMatchObject({
+      port: 'rtc',
+      text: 'clock 1767225600000000000 ns',
+    });
     expect(lines.find(({ kind }) => kind === 'warp')).toMatchObject({ port: 'machine', text: '1000 ticks' });
   });
 
@@ -70,7 +81,10 @@ describe('a recording', () => {
     for (let at = 0; at < file.length; at++) {
       const flipped = file.slice();
       flipped[at] ^= 1 << (at % 8);
-      for (const [what, bytes] of [['cut', file.subarray(0, at)], ['flipped', flipped]] as const) {
+      for (const [what, bytes] of [
+        ['cut', file.subarray(0, at)],
+        ['flipped', flipped],
+      ] as const) {
         try {
           const part = readRecording(bytes);
           expect(part.complete, `${what} at ${at}`).toBe(false);
@@ -82,7 +96,9 @@ describe('a recording', () => {
         }
       }
     }
-    const { timeline } = await openTimeline(file.subarray(0, Math.floor(file.length * 0.8)), files, room, { core: 'wasm' });
+    const { timeline } = await openTimeline(file.subarray(0, Math.floor(file.length * 0.8)), files, room, {
+      core: 'wasm',
+    });
     await timeline.seek('100%');
     expect(timeline.at).toEqual(timeline.end);
     expect(timeline.end.instructions).toBeGreaterThan(0);
@@ -91,7 +107,9 @@ describe('a recording', () => {
   it('names what is another file', async () => {
     const { file } = await record();
     const kernel = { file: 'other', bytes: tinyGuest({ rounds: 5 }) };
-    await expect(openTimeline(file, { kernel }, room)).rejects.toThrow(/the kernel other has SHA-256 [0-9a-f]{64}, expected [0-9a-f]{64}/);
+    await expect(openTimeline(file, { kernel }, room)).rejects.toThrow(
+      /the kernel other has SHA-256 [0-9a-f]{64}, expected [0-9a-f]{64}/,
+    );
     await expect(openTimeline(file, {}, room)).rejects.toThrow(/the kernel tiny is missing/);
     await expect(openTimeline(new Uint8Array(100), files, room)).rejects.toThrow(/no recording/);
   });
@@ -105,7 +123,9 @@ describe('a recording', () => {
     timeline.engine.warp(1);
     const failed: unknown = await timeline.seek('100%').catch((error: unknown) => error);
     expect(failed).toBeInstanceOf(DivergenceError);
-    expect((failed as DivergenceError).message).toMatch(/replay diverged at instant \d+.*, hart 0, pc 0x8[0-9a-f]+: .* expected .*, found /);
+    expect((failed as DivergenceError).message).toMatch(
+      /replay diverged at instant \d+.*, hart 0, pc 0x8[0-9a-f]+: .* expected .*, found /,
+    );
     await timeline.seek('10%');
     await timeline.seek('100%');
     expect(timeline.at).toEqual(timeline.end);

@@ -40,7 +40,9 @@ test('every refusal names the file and what to do', () => {
   expect(() => new FileBackend(join(folder, 'none'))).toThrow(/disk .*none cannot be opened: there is no such file/);
   expect(() => new FileBackend(folder)).toThrow(/not a regular file/);
   expect(() => new FileBackend(file('empty', ''))).toThrow(/empty is empty: expected a raw image/);
-  expect(() => new FileBackend(file('a.qcow2', Uint8Array.of(0x51, 0x46, 0x49, 0xfb, 0, 0, 0, 3)))).toThrow(/qcow2 image.*qemu-img convert -O raw/);
+  expect(() => new FileBackend(file('a.qcow2', Uint8Array.of(0x51, 0x46, 0x49, 0xfb, 0, 0, 0, 3)))).toThrow(
+    /qcow2 image.*qemu-img convert -O raw/,
+  );
 });
 
 test('a file cut short while in use is an error, not zeros', () => {

@@ -1,6 +1,6 @@
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
-import { StateReader, StateWriter } from '../../src/machine/state.ts';
+import { StateReader, StateWriter } from '../../src/bytes/state-stream.ts';
 import { BlankBackend, CHUNK, MemoryBackend, type OverlayChunk, OverlayDisk } from '../../src/storage/index.ts';
 
 const SIZE = 20 * CHUNK + 3 * 512;
@@ -26,10 +26,18 @@ const save = (disk: OverlayDisk): Uint8Array => {
   return w.finish();
 };
 
-const range = fc.nat(SIZE / 512 - 1).chain((first) => fc.record({ first: fc.constant(first), count: fc.integer({ min: 1, max: Math.min(40, SIZE / 512 - first) }) }));
+const range = fc
+  .nat(SIZE / 512 - 1)
+  .chain((first) =>
+    fc.record({ first: fc.constant(first), count: fc.integer({ min: 1, max: Math.min(40, SIZE / 512 - first) }) }),
+  );
 const change = fc.record({ do: fc.constantFrom('write', 'write', 'zero'), range, fill: fc.nat(255) });
 type Change = { do: string; range: { first: number; count: number }; fill: number };
-const apply = (disk: OverlayDisk, model: Uint8Array | undefined, { do: kind, range: { first, count }, fill }: Change): void => {
+const apply = (
+  disk: OverlayDisk,
+  model: Uint8Array | undefined,
+  { do: kind, range: { first, count }, fill }: Change,
+): void => {
   const [from, length] = [first * 512, count * 512];
   if (kind === 'zero') disk.zero(from, length);
   else disk.write(from, new Uint8Array(length).fill(fill));
@@ -53,16 +61,20 @@ describe('overlay', () => {
 
   test('saves, restores and saves the same bytes, over whatever was there', () => {
     fc.assert(
-      fc.property(fc.array(change, { maxLength: 8, size: 'max' }), fc.array(change, { maxLength: 8, size: 'max' }), (changes, others) => {
-        const disk = create();
-        for (const one of changes) apply(disk, undefined, one);
-        const other = create();
-        for (const one of others) apply(other, undefined, one);
-        const state = save(disk);
-        other.restore(new StateReader(state));
-        expectSame(read(other), read(disk));
-        expectSame(save(other), state);
-      }),
+      fc.property(
+        fc.array(change, { maxLength: 8, size: 'max' }),
+        fc.array(change, { maxLength: 8, size: 'max' }),
+        (changes, others) => {
+          const disk = create();
+          for (const one of changes) apply(disk, undefined, one);
+          const other = create();
+          for (const one of others) apply(other, undefined, one);
+          const state = save(disk);
+          other.restore(new StateReader(state));
+          expectSame(read(other), read(disk));
+          expectSame(save(other), state);
+        },
+      ),
       SEEDED,
     );
   });
@@ -76,7 +88,11 @@ describe('overlay', () => {
         let since = 0;
         for (const round of rounds) {
           for (const one of round) apply(disk, undefined, one);
-          const touched = new Set(round.flatMap(({ range: { first, count } }) => Array.from({ length: count }, (_, i) => Math.floor((first + i) / 8))));
+          const touched = new Set(
+            round.flatMap(({ range: { first, count } }) =>
+              Array.from({ length: count }, (_, i) => Math.floor((first + i) / 8)),
+            ),
+          );
           const increment = [...disk.changedSince(since)];
           expect(new Set(increment.map(({ id }) => id))).toEqual(touched);
           for (const chunk of increment) {
@@ -137,7 +153,9 @@ describe('overlay', () => {
     const other = new OverlayDisk(new MemoryBackend(contents, 'e'.repeat(64)));
     expect(() => other.restore(new StateReader(state))).toThrow(`over base ${HASH}`);
     expect(() => create().restore(new StateReader(state.slice(0, 200)))).toThrow('state ends');
-    expect(() => create().restoreChunks([{ id: 99, mask: 1, data: new Uint8Array(CHUNK), generation: 0 }])).toThrow('does not fit');
+    expect(() => create().restoreChunks([{ id: 99, mask: 1, data: new Uint8Array(CHUNK), generation: 0 }])).toThrow(
+      'does not fit',
+    );
     expect(() => disk.write(100, new Uint8Array(512))).toThrow('expected multiples of 512');
     expect(() => disk.prefetch(SIZE, 512)).toThrow('of a disk of');
   });

@@ -1,7 +1,7 @@
-import type { CoreKind } from '../../src/machine/cores.ts';
-import type { HostRoom } from '../../src/machine/host-room.ts';
-import type { Hardware } from '../../src/machine/options.ts';
-import { restoreMachine, saveMachine } from '../../src/machine/save.ts';
+import type { CoreKind } from '../../src/machine/engine/cores.ts';
+import type { HostRoom } from '../../src/machine/session/host-room.ts';
+import type { Hardware } from '../../src/machine/session/options.ts';
+import { restoreMachine, saveMachine } from '../../src/machine/state/save.ts';
 import { formatInstant } from '../../src/record/divergence.ts';
 import { EVENT } from '../../src/record/door.ts';
 import { branchMachine } from '../../src/timeline/open.ts';
@@ -41,7 +41,13 @@ export function fuzzRandom(seed: number): (below: number) => number {
  * Goes on live from where the timeline stands. Left alone a branch is what was recorded, up to the next input; typed at, it is what its own
  * recording gives in a straight run. @returns landings to compare with the timeline's own straight run
  */
-async function branchMove(timeline: Timeline, hardware: Hardware, options: FuzzOptions, random: (below: number) => number, what: string): Promise<Landing[]> {
+async function branchMove(
+  timeline: Timeline,
+  hardware: Hardware,
+  options: FuzzOptions,
+  random: (below: number) => number,
+  what: string,
+): Promise<Landing[]> {
   const { core, room } = options;
   const vm = branchMachine(timeline, hardware, { core, hashEvery: 0 }, room);
   const landings: Landing[] = [{ at: vm.instant, hash: vm.hash(), what: `${what}, before it lived` }];
@@ -67,7 +73,11 @@ async function branchMove(timeline: Timeline, hardware: Hardware, options: FuzzO
  * Makes random moves and compares each landing with a straight run; the recording's sources must be fixed (`clock: 'virtual'`).
  * @returns how long moves of each kind took, in milliseconds @throws at one that landed wrong
  */
-export async function fuzzTimeline(timeline: Timeline, hardware: Hardware, options: FuzzOptions): Promise<Map<string, number[]>> {
+export async function fuzzTimeline(
+  timeline: Timeline,
+  hardware: Hardware,
+  options: FuzzOptions,
+): Promise<Map<string, number[]>> {
   const { room, core, batch = options.moves } = options;
   const times = new Map<string, number[]>();
   const now = options.now ?? (() => 0);
@@ -127,7 +137,7 @@ export async function fuzzTimeline(timeline: Timeline, hardware: Hardware, optio
         break;
       case 14:
         kind = 'branch';
-        landings.push(...await branchMove(timeline, hardware, options, random, what(kind)));
+        landings.push(...(await branchMove(timeline, hardware, options, random, what(kind))));
         break;
       default: {
         kind = 'save and restore';

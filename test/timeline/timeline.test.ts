@@ -1,11 +1,11 @@
 import { describe, expect, it } from 'vitest';
-import { Machine, type MachineOptions } from '../../src/machine/machine.ts';
-import { stateHash } from '../../src/machine/state-hash.ts';
+import { Machine, type MachineOptions } from '../../src/machine/session/machine.ts';
+import { stateHash } from '../../src/machine/state/state-hash.ts';
+import { readRecording } from '../../src/record/format.ts';
 import { compareInstants } from '../../src/timeline/checkpoints.ts';
 import { LivePast } from '../../src/timeline/live.ts';
-import { openTimeline } from '../../src/timeline/open.ts';
 import type { OpenedTimeline, OpenOptions } from '../../src/timeline/open.ts';
-import { readRecording } from '../../src/record/format.ts';
+import { openTimeline } from '../../src/timeline/open.ts';
 import { room, tinyEngine, tinyHardware, tinyOptions } from '../machine/fixtures.ts';
 import { TINY, tinyGuest } from '../machine/tiny-guest.ts';
 import { fuzzTimeline } from './fuzz.ts';
@@ -14,7 +14,10 @@ const files = { kernel: { file: 'tiny', bytes: tinyGuest() } };
 
 async function session(more: Partial<MachineOptions> = {}, open: OpenOptions = {}): Promise<OpenedTimeline> {
   const pieces: Uint8Array[] = [];
-  const vm = await Machine.create({ ...tinyOptions(more), record: { write: (bytes) => void pieces.push(bytes.slice()) } }, room);
+  const vm = await Machine.create(
+    { ...tinyOptions(more), record: { write: (bytes) => void pieces.push(bytes.slice()) } },
+    room,
+  );
   for (const text of ['hello', 'd', 'r', 'more of it']) {
     vm.write(text);
     await vm.run({ instructions: vm.instant.instructions + 77_777 });
@@ -100,7 +103,10 @@ describe('the timeline', () => {
 
   it('searches by predicate, and can be interrupted', async () => {
     const { timeline } = await session();
-    const full = (n: bigint) => ({ write: BigInt(TINY.racy), when: (e: typeof timeline.engine) => e.ram.readU64(TINY.racy) === n });
+    const full = (n: bigint) => ({
+      write: BigInt(TINY.racy),
+      when: (e: typeof timeline.engine) => e.ram.readU64(TINY.racy) === n,
+    });
     const { hit } = await timeline.continue(full(1000n));
     expect(hit).toBeDefined();
     expect(timeline.engine.ram.readU64(TINY.racy)).toBe(1000n);
@@ -125,9 +131,21 @@ describe('the timeline', () => {
     expect(timeline.hash()).toBe(hash);
   });
 
-  it.each([['wasm', 1, 1], ['wasm', 3, 2], ['ts', 2, 3], ['jit', 2, 4]] as const)('never lands wrong: random moves on %s with %i harts', async (core, harts, seed) => {
+  it.each([
+    ['wasm', 1, 1],
+    ['wasm', 3, 2],
+    ['ts', 2, 3],
+    ['jit', 2, 4],
+  ] as const)('never lands wrong: random moves on %s with %i harts', async (core, harts, seed) => {
     const { timeline } = await session({ harts, chaos: seed % 2 === 0 }, { core });
-    await fuzzTimeline(timeline, await tinyHardware({ harts, chaos: seed % 2 === 0 }), { moves: 80, seed, core, room, typed: 'another life', life: 20_000 });
+    await fuzzTimeline(timeline, await tinyHardware({ harts, chaos: seed % 2 === 0 }), {
+      moves: 80,
+      seed,
+      core,
+      room,
+      typed: 'another life',
+      life: 20_000,
+    });
   });
 });
 
@@ -158,7 +176,10 @@ describe('a branch', () => {
 describe('a live machine', () => {
   it('goes back and forth and on from there, its recording too', async () => {
     const pieces: Uint8Array[] = [];
-    const vm = await Machine.create({ ...tinyOptions({ harts: 2 }), record: { write: (bytes) => void pieces.push(bytes.slice()) } }, room);
+    const vm = await Machine.create(
+      { ...tinyOptions({ harts: 2 }), record: { write: (bytes) => void pieces.push(bytes.slice()) } },
+      room,
+    );
     const past = new LivePast(vm, room, { spacing: 20_000, interval: 0 });
     vm.write('first');
     await vm.run({ instructions: 100_000 });
@@ -190,7 +211,10 @@ describe('a live machine', () => {
 describe('checkpoints in the file', () => {
   it('open a recording at its end at once, also after going back', async () => {
     const pieces: Uint8Array[] = [];
-    const vm = await Machine.create({ ...tinyOptions({ harts: 2 }), embed: true, record: { write: (bytes) => void pieces.push(bytes.slice()) } }, room);
+    const vm = await Machine.create(
+      { ...tinyOptions({ harts: 2 }), embed: true, record: { write: (bytes) => void pieces.push(bytes.slice()) } },
+      room,
+    );
     const past = new LivePast(vm, room, { spacing: 20_000, interval: 0, store: true });
     vm.write('first');
     for (let at = 30_000; at <= 300_000; at += 30_000) await vm.run({ instructions: at });

@@ -1,10 +1,10 @@
-import { createHostRoom } from '../../host/room.ts';
 import { inputKind } from '../../host/node/standard-input.ts';
-import { imagesOf } from '../../machine/images.ts';
+import { createHostRoom } from '../../host/room.ts';
+import { imagesOf } from '../../machine/session/images.ts';
 import { formatInstant } from '../../record/divergence.ts';
 import { branchMachine } from '../../timeline/open.ts';
 import { checkRecorderFlags, keepPast, type RecorderFlags, recorderOptions } from '../recorder-flags.ts';
-import { explained, openRecording, parseDestination, refuseOverwriting, type RecordingFlags } from '../recordings.ts';
+import { explained, openRecording, parseDestination, type RecordingFlags, refuseOverwriting } from '../recordings.ts';
 import { Session } from '../session.ts';
 import { parseDuration } from '../values.ts';
 
@@ -26,12 +26,25 @@ export async function branch(file: string, flags: BranchFlags): Promise<number> 
   const images = recorder.embed ? { images: await imagesOf(hardware) } : {};
   const kind = await inputKind();
   const room = createHostRoom();
-  await using machine = branchMachine(timeline, { ...hardware, ...images }, { clock: kind === 'terminal' ? 'host' : 'virtual', ...recorderOptions(recorder) }, room);
+  await using machine = branchMachine(
+    timeline,
+    { ...hardware, ...images },
+    { clock: kind === 'terminal' ? 'host' : 'virtual', ...recorderOptions(recorder) },
+    room,
+  );
   const quiet = flags.quiet ?? false;
-  if (!quiet) process.stderr.write(`hindsight: live again from ${formatInstant(timeline.at)}, ${timeline.guestTime.toFixed(2)} s of guest time\n`);
+  if (!quiet)
+    process.stderr.write(
+      `hindsight: live again from ${formatInstant(timeline.at)}, ${timeline.guestTime.toFixed(2)} s of guest time\n`,
+    );
   const input = kind === 'terminal' ? 'keys' : kind === 'nothing' ? 'none' : 'plain';
   const past = keepPast(machine, room, recorder);
-  const session = new Session(machine, { input, quiet, ...(past && { past }), ...(timeout !== undefined && { timeout }) });
+  const session = new Session(machine, {
+    input,
+    quiet,
+    ...(past && { past }),
+    ...(timeout !== undefined && { timeout }),
+  });
   const end = await session.run();
   if (recorder.checkpoints) past?.capture();
   if (end.message !== undefined) process.stderr.write(`hindsight: ${end.message}\n`);

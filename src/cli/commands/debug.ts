@@ -2,15 +2,15 @@ import { LiveBase, liveTarget } from '../../debug/live-target.ts';
 import { timelineTarget } from '../../debug/timeline-target.ts';
 import { EXEC_STDIN } from '../../guest/cmdline.ts';
 import { ExecOutput } from '../../guest/exec-stream.ts';
-import { parsePlace, serveDebuggers, type ServeOptions } from '../../host/node/debug/index.ts';
+import { parsePlace, type ServeOptions, serveDebuggers } from '../../host/node/debug/index.ts';
 import { openRecordFile } from '../../host/node/record-file.ts';
 import { createHostRoom } from '../../host/room.ts';
-import { Machine } from '../../machine/machine.ts';
+import { Machine } from '../../machine/session/machine.ts';
 import { LivePast } from '../../timeline/live.ts';
 import { EXIT, UsageError } from '../exit.ts';
 import { checkMachineFlags, type MachineFlags, openHardware } from '../machine-flags.ts';
 import { checkRecorderFlags, type RecorderFlags, recorderOptions } from '../recorder-flags.ts';
-import { openRecording, refuseOverwriting, type RecordingFlags } from '../recordings.ts';
+import { openRecording, type RecordingFlags, refuseOverwriting } from '../recordings.ts';
 
 /** Flags of `hindsight debug`. */
 export interface DebugFlags extends RecordingFlags, MachineFlags, RecorderFlags {
@@ -34,7 +34,8 @@ const place = (flag: string, text: string): ReturnType<typeof parsePlace> => {
 
 /** Who may connect, and what they are told, whatever is debugged. */
 function serving(flags: DebugFlags): ServeOptions & { readonly signal: AbortSignal } {
-  if (flags.gdb === undefined && flags.dap === undefined) throw new UsageError('hindsight debug: expected --gdb :PORT or --dap');
+  if (flags.gdb === undefined && flags.dap === undefined)
+    throw new UsageError('hindsight debug: expected --gdb :PORT or --dap');
   const gdb = flags.gdb === undefined ? undefined : place('--gdb', flags.gdb);
   const dap = typeof flags.dap === 'string' ? place('--dap', flags.dap) : flags.dap ? 'stdio' : undefined;
   const interrupt = new AbortController();
@@ -56,7 +57,8 @@ function serving(flags: DebugFlags): ServeOptions & { readonly signal: AbortSign
 
 /** `hindsight debug`: opens a recording, standing at its end, or a live machine, for gdb and for clients of the Debug Adapter Protocol. */
 export async function debug(file: string | undefined, flags: DebugFlags): Promise<number> {
-  if ((file === undefined) === !flags.live) throw new UsageError('hindsight debug: expected a recording, or --live for a machine that runs');
+  if ((file === undefined) === !flags.live)
+    throw new UsageError('hindsight debug: expected a recording, or --live for a machine that runs');
   return flags.live ? live(flags) : recorded(file!, flags);
 }
 
@@ -72,24 +74,38 @@ async function recorded(file: string, flags: DebugFlags): Promise<number> {
     sink.close?.();
     return `the branch is in ${record}`;
   };
-  await serveDebuggers(timelineTarget(timeline, createHostRoom(), file), { ...options, ...(record !== undefined && { store }) });
+  await serveDebuggers(timelineTarget(timeline, createHostRoom(), file), {
+    ...options,
+    ...(record !== undefined && { store }),
+  });
   return options.signal.aborted ? EXIT.INTERRUPT : EXIT.OK;
 }
 
 async function live(flags: DebugFlags): Promise<number> {
   const checked = checkMachineFlags(flags);
   const recorder = checkRecorderFlags(flags);
-  if (recorder.budget === 0) throw new UsageError('--past 0: a debugger goes back in the past; leave --past away, or name a size');
+  if (recorder.budget === 0)
+    throw new UsageError('--past 0: a debugger goes back in the past; leave --past away, or name a size');
   const options = serving(flags);
   const { exec } = flags;
   const hardware = await openHardware(flags, checked, exec === undefined ? {} : { exec, stdin: EXEC_STDIN.none });
   const room = createHostRoom();
-  await using machine = await Machine.create({ ...hardware, ...(checked.core && { core: checked.core }), clock: exec === undefined ? 'host' : 'virtual', ...recorderOptions(recorder) }, room);
+  await using machine = await Machine.create(
+    {
+      ...hardware,
+      ...(checked.core && { core: checked.core }),
+      clock: exec === undefined ? 'host' : 'virtual',
+      ...recorderOptions(recorder),
+    },
+    room,
+  );
   const past = new LivePast(machine, room, { budget: recorder.budget, store: recorder.checkpoints });
   // The streams are the client's where it speaks on them.
   const stdio = options.dap === 'stdio';
   const output = exec === undefined ? undefined : new ExecOutput();
-  machine.on('console', (bytes) => (stdio ? process.stderr : process.stdout).write(output ? output.push(bytes) : bytes));
+  machine.on('console', (bytes) =>
+    (stdio ? process.stderr : process.stdout).write(output ? output.push(bytes) : bytes),
+  );
   if (!stdio && exec === undefined) process.stdin.on('data', (bytes: Uint8Array) => machine.write(bytes));
   const base = new LiveBase(machine, past, room, 'the live machine');
   base.onHalt = () => options.log('the guest has powered off; its past stays open to debuggers, Ctrl-C ends');

@@ -13,7 +13,10 @@ export interface GuestBuildFlags {
 
 /** `hindsight guest build`: prints the paths of what it made. */
 export async function guestBuild(flags: GuestBuildFlags): Promise<number> {
-  const options = { ...(flags.mirror !== undefined && { mirror: flags.mirror }), ...(flags.rebuild && { rebuild: true }) };
+  const options = {
+    ...(flags.mirror !== undefined && { mirror: flags.mirror }),
+    ...(flags.rebuild && { rebuild: true }),
+  };
   const guest = await provideGuest(flags.quiet ?? false, options);
   const lines = [`kernel ${guest.kernel}`, `initrd ${guest.initrd}`];
   if (flags.disk) lines.push(`disk ${(await provideDisk(flags.quiet ?? false, options)).disk}`);
@@ -25,14 +28,18 @@ export async function guestBuild(flags: GuestBuildFlags): Promise<number> {
 export async function guestList(flags: { readonly json?: boolean }): Promise<number> {
   const builds = await listGuests();
   if (flags.json) {
-    process.stdout.write(`${JSON.stringify(builds.map(({ directory, inUse, manifest }) => ({ directory, inUse, ...manifest })))}\n`);
+    process.stdout.write(
+      `${JSON.stringify(builds.map(({ directory, inUse, manifest }) => ({ directory, inUse, ...manifest })))}\n`,
+    );
     return EXIT.OK;
   }
   if (builds.length === 0) process.stderr.write('hindsight: no guest is built yet; hindsight guest build makes one\n');
   for (const { directory, inUse, manifest } of builds) {
     const size = manifest.files.reduce((sum, file) => sum + file.size, 0);
     const name = manifest.release ?? `${Object.keys(manifest.packages).length} packages`;
-    process.stdout.write(`${inUse ? '*' : ' '} ${manifest.kind.padEnd(6)} ${name.padEnd(22)} ${formatBytes(size).padStart(10)}  ${directory}\n`);
+    process.stdout.write(
+      `${inUse ? '*' : ' '} ${manifest.kind.padEnd(6)} ${name.padEnd(22)} ${formatBytes(size).padStart(10)}  ${directory}\n`,
+    );
   }
   return EXIT.OK;
 }

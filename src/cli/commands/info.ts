@@ -1,8 +1,8 @@
-import { formatInstant } from '../../record/divergence.ts';
+import type { MachineConfig } from '../../machine/board/config.ts';
+import { neededImages } from '../../machine/session/images.ts';
+import { savedConfig } from '../../machine/state/save.ts';
 import { describeEvent } from '../../record/describe.ts';
-import { neededImages } from '../../machine/images.ts';
-import { savedConfig } from '../../machine/save.ts';
-import type { MachineConfig } from '../../machine/config.ts';
+import { formatInstant } from '../../record/divergence.ts';
 import type { Recording } from '../../record/format.ts';
 import { EXIT } from '../exit.ts';
 import { readNamed } from '../machine-flags.ts';
@@ -15,7 +15,7 @@ export interface InfoFlags {
   readonly json?: boolean;
 }
 
-/** What a saved machine begins with, see src/machine/save.ts. */
+/** What a saved machine begins with, see src/machine/state/save.ts. */
 const SAVED = 'HSSTATE';
 
 const out = (line: string): void => void process.stdout.write(`${line}\n`);
@@ -26,7 +26,16 @@ export async function info(file: string, flags: InfoFlags): Promise<number> {
   const { bytes } = await readNamed(file);
   if (Buffer.from(bytes.subarray(0, SAVED.length)).toString('latin1') === SAVED) {
     const config = savedConfig(bytes);
-    if (flags.json) out(JSON.stringify({ file, bytes: bytes.length, saved: true, machine: machineOf(config), images: neededImages(config) }));
+    if (flags.json)
+      out(
+        JSON.stringify({
+          file,
+          bytes: bytes.length,
+          saved: true,
+          machine: machineOf(config),
+          images: neededImages(config),
+        }),
+      );
     else {
       row('saved machine', `${file}, ${formatBytes(bytes.length)}`);
       tellMachine(config, new Set());
@@ -39,14 +48,24 @@ export async function info(file: string, flags: InfoFlags): Promise<number> {
   return EXIT.OK;
 }
 
-const machineOf = (config: MachineConfig): { memory: number; harts: number; isa: string; append: string; rotation: MachineConfig['rotation'] } => ({
-  memory: config.memory, harts: config.harts, isa: config.isa.join(' '), append: config.append, rotation: config.rotation,
+const machineOf = (
+  config: MachineConfig,
+): { memory: number; harts: number; isa: string; append: string; rotation: MachineConfig['rotation'] } => ({
+  memory: config.memory,
+  harts: config.harts,
+  isa: config.isa.join(' '),
+  append: config.append,
+  rotation: config.rotation,
 });
 
 function tellEvents({ events, header }: Recording, json: boolean): void {
   for (const event of events) {
     const told = describeEvent(event, header);
-    out(json ? JSON.stringify(told) : `${told.instant.padStart(16)}  ${told.time.toFixed(6).padStart(12)} s  ${told.port.padEnd(10)} ${told.kind.padEnd(8)} ${told.text}`);
+    out(
+      json
+        ? JSON.stringify(told)
+        : `${told.instant.padStart(16)}  ${told.time.toFixed(6).padStart(12)} s  ${told.port.padEnd(10)} ${told.kind.padEnd(8)} ${told.text}`,
+    );
   }
 }
 
@@ -54,10 +73,25 @@ function tellRecording(file: string, bytes: number, recording: Recording, json: 
   const { header, end, endTime, events, hashes, checkpoints, images, sizes, complete, damage } = recording;
   const { id, parent, config } = header;
   if (json) {
-    out(JSON.stringify({
-      file, bytes, id, ...(parent && { parent }), complete, ...(damage !== undefined && { damage }), end: formatInstant(end), guestSeconds: endTime / 1e9,
-      events: events.length, hashes: hashes.length, checkpoints: checkpoints.length, embedded: [...images.keys()], sizes, machine: machineOf(config), images: neededImages(config),
-    }));
+    out(
+      JSON.stringify({
+        file,
+        bytes,
+        id,
+        ...(parent && { parent }),
+        complete,
+        ...(damage !== undefined && { damage }),
+        end: formatInstant(end),
+        guestSeconds: endTime / 1e9,
+        events: events.length,
+        hashes: hashes.length,
+        checkpoints: checkpoints.length,
+        embedded: [...images.keys()],
+        sizes,
+        machine: machineOf(config),
+        images: neededImages(config),
+      }),
+    );
     return;
   }
   row('recording', `${file}, ${formatBytes(bytes)}, ${complete ? 'complete' : 'broken off'}`);
@@ -71,6 +105,13 @@ function tellRecording(file: string, bytes: number, recording: Recording, json: 
 
 function tellMachine(config: MachineConfig, inside: ReadonlySet<string>): void {
   const { memory, harts, rotation } = config;
-  row('machine', `${formatBytes(memory)} RAM, ${harts} hart${harts > 1 ? 's' : ''}${rotation.chaos ? `, chaos ${rotation.seed}` : ''}`);
-  for (const image of neededImages(config)) row(image.role, `${image.file}, ${formatBytes(image.size)}, ${inside.has(image.hash) ? 'inside, ' : ''}SHA-256 ${image.hash}`);
+  row(
+    'machine',
+    `${formatBytes(memory)} RAM, ${harts} hart${harts > 1 ? 's' : ''}${rotation.chaos ? `, chaos ${rotation.seed}` : ''}`,
+  );
+  for (const image of neededImages(config))
+    row(
+      image.role,
+      `${image.file}, ${formatBytes(image.size)}, ${inside.has(image.hash) ? 'inside, ' : ''}SHA-256 ${image.hash}`,
+    );
 }

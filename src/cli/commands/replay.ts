@@ -19,7 +19,8 @@ const PACE = 0.05;
 
 /** `max`, `real` or a factor. @returns guest seconds a second; Infinity for as fast as it goes */
 function parseSpeed(text: string): number {
-  const factor = { max: Infinity, real: 1 }[text] ?? (/^\d+(\.\d+)?x?$/.test(text) ? Number.parseFloat(text) : Number.NaN);
+  const factor =
+    { max: Infinity, real: 1 }[text] ?? (/^\d+(\.\d+)?x?$/.test(text) ? Number.parseFloat(text) : Number.NaN);
   if (!(factor > 0)) throw new UsageError(`--speed ${text}: expected max, real, or a factor such as 4 or 0.5`);
   return factor;
 }
@@ -29,12 +30,16 @@ async function paced(timeline: Timeline, until: Destination, speed: number, sign
   const goal = typeof until === 'object' && 'guestTime' in until ? until : timeline.locate(until);
   const ahead = PACE * speed;
   // An instruction takes a nanosecond at least, so that a piece of time is never more than so many.
-  const near = (): boolean => ('guestTime' in goal ? goal.guestTime - timeline.guestTime <= ahead : goal.instructions - timeline.at.instructions <= ahead * 1e9);
+  const near = (): boolean =>
+    'guestTime' in goal
+      ? goal.guestTime - timeline.guestTime <= ahead
+      : goal.instructions - timeline.at.instructions <= ahead * 1e9;
   while (!signal.aborted && !near()) {
     const start = performance.now();
     const { instructions } = timeline.at;
     await timeline.seek({ guestTime: timeline.guestTime + ahead }, { signal });
-    if (timeline.at.instructions > instructions) await sleep(Math.max(0, PACE * 1000 - (performance.now() - start)), undefined, { signal }).catch(() => undefined);
+    if (timeline.at.instructions > instructions)
+      await sleep(Math.max(0, PACE * 1000 - (performance.now() - start)), undefined, { signal }).catch(() => undefined);
     else if ('instructions' in goal) await timeline.step(1, { signal });
     else break;
   }
@@ -73,13 +78,21 @@ export async function replay(file: string, flags: ReplayFlags): Promise<number> 
     const took = performance.now() - start;
     const { instructions } = timeline.at;
     const summary = {
-      instant: formatInstant(timeline.at), instructions, guestSeconds: timeline.guestTime, wallSeconds: took / 1000,
-      hash: timeline.hash(), complete: recording.complete, ...(compared !== undefined && { hashesCompared: compared }),
+      instant: formatInstant(timeline.at),
+      instructions,
+      guestSeconds: timeline.guestTime,
+      wallSeconds: took / 1000,
+      hash: timeline.hash(),
+      complete: recording.complete,
+      ...(compared !== undefined && { hashesCompared: compared }),
     };
     if (flags.json) process.stdout.write(`${JSON.stringify(summary)}\n`);
     else if (!flags.quiet) {
-      const checked = compared === undefined ? '' : `; ${compared} state ${compared === 1 ? 'hash' : 'hashes'} compared, all equal`;
-      process.stderr.write(`\nhindsight: replayed ${formatCount(instructions)} instructions in ${formatSeconds(took)}, state ${summary.hash}${checked}\n`);
+      const checked =
+        compared === undefined ? '' : `; ${compared} state ${compared === 1 ? 'hash' : 'hashes'} compared, all equal`;
+      process.stderr.write(
+        `\nhindsight: replayed ${formatCount(instructions)} instructions in ${formatSeconds(took)}, state ${summary.hash}${checked}\n`,
+      );
     }
     return interrupt.signal.aborted ? EXIT.INTERRUPT : EXIT.OK;
   }

@@ -1,11 +1,11 @@
 import { openSync, writeSync } from 'node:fs';
 import { EXEC_STDIN, type GuestBoot } from '../../guest/cmdline.ts';
 import { ExecOutput } from '../../guest/exec-stream.ts';
-import { inputKind, type InputKind } from '../../host/node/standard-input.ts';
 import { tuneRuntime } from '../../host/node/runtime-tuning.ts';
+import { type InputKind, inputKind } from '../../host/node/standard-input.ts';
 import { createHostRoom } from '../../host/room.ts';
-import { translatorStatistics } from '../../machine/cores.ts';
-import { Machine, type RunOptions } from '../../machine/machine.ts';
+import { translatorStatistics } from '../../machine/engine/cores.ts';
+import { Machine, type RunOptions } from '../../machine/session/machine.ts';
 import { checkMachineFlags, type MachineFlags, openHardware } from '../machine-flags.ts';
 import { checkRecorderFlags, keepPast, type RecorderFlags, recorderOptions } from '../recorder-flags.ts';
 import { Session, type SessionEnd, type SessionOptions } from '../session.ts';
@@ -41,12 +41,20 @@ function plan(flags: RunFlags, kind: InputKind): Plan {
   const stream = flags.stdin && kind !== 'nothing';
   const command = flags.exec ?? (kind === 'terminal' || flags.kernel !== undefined ? undefined : SCRIPT_SHELL);
   if (command !== undefined) {
-    return { boot: { exec: command, stdin: stream ? EXEC_STDIN.stream : EXEC_STDIN.none }, exec: true, input: stream ? 'framed' : 'none' };
+    return {
+      boot: { exec: command, stdin: stream ? EXEC_STDIN.stream : EXEC_STDIN.none },
+      exec: true,
+      input: stream ? 'framed' : 'none',
+    };
   }
   if (kind !== 'terminal') return { boot: {}, exec: false, input: stream ? 'plain' : 'none' };
   const { columns, rows } = process.stdout;
   const size = columns && rows ? { columns, rows } : {};
-  return { boot: { ...size, size: 'hvc0', term: process.env.TERM?.match(/^[\w.-]+$/)?.[0] ?? 'vt220' }, exec: false, input: 'keys' };
+  return {
+    boot: { ...size, size: 'hvc0', term: process.env.TERM?.match(/^[\w.-]+$/)?.[0] ?? 'vt220' },
+    exec: false,
+    input: 'keys',
+  };
 }
 
 /** What `--stats` and `--dump-regions` ask of the translator. */
@@ -79,18 +87,34 @@ export async function run(flags: RunFlags): Promise<number> {
     room,
   );
   const quiet = flags.quiet ?? false;
-  if (!quiet && (checked.core ?? 'jit') === 'jit' && machine.engine.core.kind !== 'jit') process.stderr.write(`hindsight: ${NOT_TRANSLATING}\n`);
+  if (!quiet && (checked.core ?? 'jit') === 'jit' && machine.engine.core.kind !== 'jit')
+    process.stderr.write(`hindsight: ${NOT_TRANSLATING}\n`);
   const output = exec ? new ExecOutput() : undefined;
   const past = keepPast(machine, room, recorder);
-  const session = new Session(machine, { ...(output && { exec: output }), ...(past && { past }), input, quiet, ...(timeout !== undefined && { timeout }) });
+  const session = new Session(machine, {
+    ...(output && { exec: output }),
+    ...(past && { past }),
+    input,
+    quiet,
+    ...(timeout !== undefined && { timeout }),
+  });
   const end = await session.run();
   if (recorder.checkpoints) past?.capture();
-  report(machine, end, { quiet, json: flags.json ?? false, stats: flags.stats ?? false, freshLine: session.atLineStart });
+  report(machine, end, {
+    quiet,
+    json: flags.json ?? false,
+    stats: flags.stats ?? false,
+    freshLine: session.atLineStart,
+  });
   return end.status;
 }
 
 /** Tells how it went: a line for people, and with `--json` one for programs. */
-function report(machine: Machine, end: SessionEnd, { quiet, json, stats, freshLine }: { quiet: boolean; json: boolean; stats: boolean; freshLine: boolean }): void {
+function report(
+  machine: Machine,
+  end: SessionEnd,
+  { quiet, json, stats, freshLine }: { quiet: boolean; json: boolean; stats: boolean; freshLine: boolean },
+): void {
   const instructions = machine.instant.instructions;
   const translator = translatorStatistics(machine.engine.core);
   const summary: Omit<RunSummary, 'hash'> = {
@@ -110,6 +134,10 @@ function report(machine: Machine, end: SessionEnd, { quiet, json, stats, freshLi
   if (stats) {
     const lines = translator ? statisticsLines(translator, instructions) : [`core ${summary.core} translates nothing`];
     process.stderr.write(lines.map((l) => `hindsight: ${l}\n`).join(''));
-  } else if (!quiet && translator?.refused !== undefined) process.stderr.write(`hindsight: ${refusal(translator.refused)}\n`);
-  if (json) process.stdout.write(`${freshLine ? '' : '\n'}${JSON.stringify({ ...summary, hash: machine.hash() } satisfies RunSummary)}\n`);
+  } else if (!quiet && translator?.refused !== undefined)
+    process.stderr.write(`hindsight: ${refusal(translator.refused)}\n`);
+  if (json)
+    process.stdout.write(
+      `${freshLine ? '' : '\n'}${JSON.stringify({ ...summary, hash: machine.hash() } satisfies RunSummary)}\n`,
+    );
 }

@@ -17,7 +17,8 @@ const PAGE_FILES = ['index.html', 'page.js', 'worker.js', 'xterm.css'];
 export async function web(flags: WebFlags): Promise<number> {
   const { host, port } = parseListen('--port', flags.port);
   const folder = fileURLToPath(new URL('web/', import.meta.url));
-  if (!existsSync(`${folder}index.html`)) throw new CliError(`${folder}: the page is not there; build it with npm run build`);
+  if (!existsSync(`${folder}index.html`))
+    throw new CliError(`${folder}: the page is not there; build it with npm run build`);
   const guest = await provideGuest(flags.quiet ?? false);
   const routes = new Map(PAGE_FILES.map((name) => [`/${name}`, `${folder}${name}`]));
   routes.set('/', `${folder}index.html`).set('/guest/kernel', guest.kernel).set('/guest/initrd', guest.initrd);

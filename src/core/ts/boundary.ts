@@ -1,10 +1,25 @@
-import { EXIT, type Exit } from '../../isa/layout.ts';
 import { isLong } from '../../isa/decode.ts';
+import { EXIT, type Exit } from '../../isa/layout.ts';
 import type { DebugPoints } from './debug.ts';
 import { FAR_START } from './decoded.ts';
 import type { Pages } from './pages.ts';
 import {
-  BASE, CAUSE, DELTA, EVENT, EXECUTE_BANK, LEFT, PAGE_HI, PC_HI, PC_LO, SLOT, START, TVAL_HI, TVAL_LO, io, settlePc, trap,
+  BASE,
+  CAUSE,
+  DELTA,
+  EVENT,
+  EXECUTE_BANK,
+  io,
+  LEFT,
+  PAGE_HI,
+  PC_HI,
+  PC_LO,
+  SLOT,
+  START,
+  settlePc,
+  TVAL_HI,
+  TVAL_LO,
+  trap,
 } from './registers.ts';
 import { H, M, type State } from './state.ts';
 import { entryOf } from './tlb.ts';

@@ -1,5 +1,5 @@
-import { RAM_BASE, type Exit } from '../../isa/layout.ts';
 import { createLoop } from '../../generated/ts-core.ts';
+import { type Exit, RAM_BASE } from '../../isa/layout.ts';
 import type { Access, Core, CoreHost } from '../core.ts';
 import { Boundary, GO_ON } from './boundary.ts';
 import { Csrs } from './csr.ts';
@@ -8,8 +8,8 @@ import type { Loop } from './loop.ts';
 import { Memory } from './memory.ts';
 import { namedOperations } from './operations.ts';
 import { Pages } from './pages.ts';
+import { HI, io, LO } from './registers.ts';
 import { rehearse } from './rehearsal.ts';
-import { HI, LO, io } from './registers.ts';
 import { SoftFloat } from './softfloat/index.ts';
 import { State } from './state.ts';
 import { Translation } from './translation.ts';

@@ -1,4 +1,4 @@
-import { HI, LO, io } from './registers.ts';
+import { HI, io, LO } from './registers.ts';
 
 /** How an irregular CSR is read and written. */
 export interface IrregularCsr {

@@ -1,6 +1,6 @@
 import { give, type IrregularCsr } from './csr-access.ts';
 import { EVENT } from './registers.ts';
-import { H, TWO32, type State } from './state.ts';
+import { H, type State, TWO32 } from './state.ts';
 
 /** Counters (unprivileged ISA, "Zicntr", "Zihpm"; privileged ISA, "Machine Counter-Enable"). */
 export function counterCsrs(state: State, forced: () => boolean): Record<string, IrregularCsr> {
@@ -16,7 +16,7 @@ export function counterCsrs(state: State, forced: () => boolean): Record<string,
   const ticks = (): number => state.number(state.h + H.ticksEnd) - state.left;
   /** ticks + offset modulo 2^64. */
   const sum = (count: number, at: number): true => {
-    const lo = (count | 0) + m32[at] | 0;
+    const lo = ((count | 0) + m32[at]) | 0;
     const carry = lo >>> 0 < m32[at] >>> 0 ? 1 : 0;
     return give(lo, (Math.floor(count / TWO32) + m32[at + 1] + carry) | 0);
   };

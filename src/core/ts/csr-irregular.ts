@@ -32,7 +32,12 @@ const SEIP = 1 << 9;
 const TIME = 1 << 1;
 
 /** The CSRs that src/isa/csrs.ts names helpers for, by helper. @param forced whether a debugger asks */
-export function irregularCsrs(state: State, traps: Traps, translation: Translation, forced: () => boolean): Record<string, IrregularCsr> {
+export function irregularCsrs(
+  state: State,
+  traps: Traps,
+  translation: Translation,
+  forced: () => boolean,
+): Record<string, IrregularCsr> {
   const { m32 } = state;
   const on = (name: Parameters<typeof extensionBit>[0]): boolean => (state.extensions & extensionBit(name)) !== 0;
   const floating = (read: () => number, write: (lo: number) => void): IrregularCsr => ({
@@ -66,12 +71,25 @@ export function irregularCsrs(state: State, traps: Traps, translation: Translati
   };
 
   return {
-    fflags: floating(() => m32[state.h + H.fflags], (v) => { m32[state.h + H.fflags] = v & 31; }),
-    frm: floating(() => m32[state.h + H.frm], (v) => { m32[state.h + H.frm] = v & 7; }),
-    fcsr: floating(() => m32[state.h + H.fflags] | (m32[state.h + H.frm] << 5), (v) => {
-      m32[state.h + H.fflags] = v & 31;
-      m32[state.h + H.frm] = (v >> 5) & 7;
-    }),
+    fflags: floating(
+      () => m32[state.h + H.fflags],
+      (v) => {
+        m32[state.h + H.fflags] = v & 31;
+      },
+    ),
+    frm: floating(
+      () => m32[state.h + H.frm],
+      (v) => {
+        m32[state.h + H.frm] = v & 7;
+      },
+    ),
+    fcsr: floating(
+      () => m32[state.h + H.fflags] | (m32[state.h + H.frm] << 5),
+      (v) => {
+        m32[state.h + H.fflags] = v & 31;
+        m32[state.h + H.frm] = (v >> 5) & 7;
+      },
+    ),
     mstatus: {
       read: () => give(m32[state.h + H.mstatus], statusHi()),
       write: (_n, lo) => {

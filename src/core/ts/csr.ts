@@ -2,10 +2,10 @@ import { CSRS, type Csr } from '../../isa/csrs.ts';
 import { extensionBit } from '../../isa/decode.ts';
 import type { IrregularCsr } from './csr-access.ts';
 import { irregularCsrs } from './csr-irregular.ts';
-import { EVENT, HI, LO, io, xh, xl } from './registers.ts';
+import { EVENT, HI, io, LO, xh, xl } from './registers.ts';
 import { H, type State } from './state.ts';
-import type { Traps } from './traps.ts';
 import type { Translation } from './translation.ts';
+import type { Traps } from './traps.ts';
 
 interface Entry {
   /** Extension bit that must be on; −1 asks for none. */
@@ -21,7 +21,8 @@ interface Entry {
 
 function entryFor(row: Csr, irregular: Record<string, IrregularCsr>): Entry {
   const write = row.write ?? 0n;
-  if (row.helper !== undefined && !(row.helper in irregular)) throw new Error(`CSR ${row.name}: no helper "${row.helper}"`);
+  if (row.helper !== undefined && !(row.helper in irregular))
+    throw new Error(`CSR ${row.name}: no helper "${row.helper}"`);
   return {
     extension: row.extension ? extensionBit(row.extension) : -1,
     field: row.field === undefined ? -1 : H[row.field],
@@ -86,7 +87,8 @@ export class Csrs {
    */
   execute(kind: number, rd: number, number: number, lo: number, hi: number, writes: boolean): number {
     const { m32, h } = this.state;
-    if (m32[h + H.prv] < ((number >> 8) & 3) || (writes && number >> 10 === 3) || !this.read(number)) return EVENT.ILLEGAL;
+    if (m32[h + H.prv] < ((number >> 8) & 3) || (writes && number >> 10 === 3) || !this.read(number))
+      return EVENT.ILLEGAL;
     const oldLo = io[LO];
     const oldHi = io[HI];
     let event: number = EVENT.NONE;

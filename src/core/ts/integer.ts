@@ -1,4 +1,4 @@
-import { HI, LO, io } from './registers.ts';
+import { HI, io, LO } from './registers.ts';
 import { TWO32 } from './state.ts';
 
 /** Integer operations too long to stand in the run loop. Pairs in, result in LO and HI. */
@@ -108,8 +108,10 @@ const negHi = (lo: number, hi: number): number => (~hi + (lo === 0 ? 1 : 0)) | 0
 
 function divideSigned(aLo: number, aHi: number, bLo: number, bHi: number): void {
   divide(
-    aHi < 0 ? -aLo | 0 : aLo, aHi < 0 ? negHi(aLo, aHi) : aHi,
-    bHi < 0 ? -bLo | 0 : bLo, bHi < 0 ? negHi(bLo, bHi) : bHi,
+    aHi < 0 ? -aLo | 0 : aLo,
+    aHi < 0 ? negHi(aLo, aHi) : aHi,
+    bHi < 0 ? -bLo | 0 : bLo,
+    bHi < 0 ? negHi(bLo, bHi) : bHi,
   );
 }
 

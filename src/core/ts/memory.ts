@@ -1,8 +1,8 @@
-import { ACCESS, type CoreHost } from '../core.ts';
 import { CACHE_BLOCK_SIZE, DEBUG, RAM_AT } from '../../isa/layout.ts';
+import { ACCESS, type CoreHost } from '../core.ts';
 import type { DebugPoints } from './debug.ts';
 import type { Pages } from './pages.ts';
-import { CAUSE, EVENT, HI, LO, io, settlePc, trap } from './registers.ts';
+import { CAUSE, EVENT, HI, io, LO, settlePc, trap } from './registers.ts';
 import { M, type State } from './state.ts';
 import type { Translation } from './translation.ts';
 
@@ -114,12 +114,19 @@ export class Memory {
     if (lowAt < 0 || highAt < 0) return trap(STORE_MISALIGNED, lo, hi);
     this.writeBytes(lowAt, first, valueLo, valueHi);
     const shift = 8 * first;
-    const restLo = shift >= 32 ? valueHi >>> (shift - 32) : (valueLo >>> shift) | (valueHi << 1 << (31 - shift));
+    const restLo = shift >= 32 ? valueHi >>> (shift - 32) : (valueLo >>> shift) | ((valueHi << 1) << (31 - shift));
     this.writeBytes(highAt, width - first, restLo, shift >= 32 ? 0 : valueHi >>> shift);
     return this.done();
   }
 
-  private storeDevice(address: number, lo: number, hi: number, width: number, valueLo: number, valueHi: number): number {
+  private storeDevice(
+    address: number,
+    lo: number,
+    hi: number,
+    width: number,
+    valueLo: number,
+    valueHi: number,
+  ): number {
     const { m32 } = this.state;
     if ((lo & (width - 1)) !== 0) return trap(STORE_MISALIGNED, lo, hi);
     if (address >= LIMIT) return trap(STORE_FAULT, lo, hi);
@@ -157,7 +164,13 @@ export class Memory {
    * RAM offset of an aligned word that an atomic instruction acts on; −1 when it must not: the event is then in {@link refused}.
    * @param access READ for LR, WRITE for SC and AMO @param kinds what watchpoints see
    */
-  atomic(lo: number, hi: number, width: number, access: typeof ACCESS.READ | typeof ACCESS.WRITE, kinds: number): number {
+  atomic(
+    lo: number,
+    hi: number,
+    width: number,
+    access: typeof ACCESS.READ | typeof ACCESS.WRITE,
+    kinds: number,
+  ): number {
     const store = access === ACCESS.WRITE;
     if (this.debug.watched(lo, hi, width, kinds)) return this.refuse(EVENT.WATCH);
     if ((lo & (width - 1)) !== 0) return this.refuse(trap(store ? STORE_MISALIGNED : LOAD_MISALIGNED, lo, hi));

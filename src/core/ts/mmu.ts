@@ -1,9 +1,9 @@
-import { ACCESS, type Access } from '../core.ts';
-import { RAM_AT } from '../../isa/layout.ts';
 import { extensionBit } from '../../isa/decode.ts';
-import { PMP, type Pmp } from './pmp.ts';
+import { RAM_AT } from '../../isa/layout.ts';
+import { ACCESS, type Access } from '../core.ts';
 import type { Pages } from './pages.ts';
-import { H, TWO32, type State } from './state.ts';
+import { PMP, type Pmp } from './pmp.ts';
+import { H, type State, TWO32 } from './state.ts';
 
 /** Privilege modes. */
 export const USER = 0;
@@ -96,7 +96,8 @@ export class Mmu {
       const pte = m32[word];
       const pteHi = m32[word + 1];
       this.path[this.depth++] = offset;
-      if ((pte & PTE_V) === 0 || (pte & (PTE_R | PTE_W)) === PTE_W || (pteHi & PTE_RESERVED_HI) !== 0) return this.fail(pageFault);
+      if ((pte & PTE_V) === 0 || (pte & (PTE_R | PTE_W)) === PTE_W || (pteHi & PTE_RESERVED_HI) !== 0)
+        return this.fail(pageFault);
       const memoryType = pteHi & PTE_PBMT_HI;
       if (memoryType === PTE_PBMT_HI || (memoryType !== 0 && (menvcfg & PBMTE_HI) === 0)) return this.fail(pageFault);
       const ppn = (pteHi & PTE_PPN_HI) * 4194304 + (pte >>> 10);

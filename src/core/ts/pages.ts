@@ -1,4 +1,4 @@
-import { MAX_HARTS, PAGE_SIZE, hartAt } from '../../isa/layout.ts';
+import { hartAt, MAX_HARTS, PAGE_SIZE } from '../../isa/layout.ts';
 import { DecodedPages } from './decoded.ts';
 import { H, type State } from './state.ts';
 import { TableBits } from './tables.ts';
@@ -74,7 +74,7 @@ export class Pages {
   /** The host changed any bytes: as {@link stored}, and reservations on them are lost. */
   changedByHost(offset: number, length: number, ramBase: number): void {
     const end = offset + length;
-    for (let at = offset; at < end;) {
+    for (let at = offset; at < end; ) {
       const next = Math.min(end, at - (at % PAGE_SIZE) + PAGE_SIZE);
       this.stored(at, next - at);
       at = next;
@@ -83,7 +83,8 @@ export class Pages {
     for (let hart = 0; hart < MAX_HARTS; hart++) {
       const h = hartAt(hart) >> 2;
       const from = this.state.number(h + H.reservation) - ramBase;
-      if (from < end && from + m32[h + H.reservationWidth] > offset) m32.fill(-1, h + H.reservation, h + H.reservation + 2);
+      if (from < end && from + m32[h + H.reservationWidth] > offset)
+        m32.fill(-1, h + H.reservation, h + H.reservation + 2);
     }
   }
 

@@ -1,4 +1,4 @@
-import { H, TWO32, type State } from './state.ts';
+import { H, type State, TWO32 } from './state.ts';
 
 /** Permission bits as in pmpcfg. */
 export const PMP = { READ: 1, WRITE: 2, EXECUTE: 4 } as const;

@@ -2,7 +2,7 @@ import { ALL_EXTENSIONS } from '../../isa/decode.ts';
 import { assemble } from '../../isa/encode.ts';
 import type { Instruction } from '../../isa/instruction.ts';
 import { INSTRUCTIONS } from '../../isa/instructions.ts';
-import { HART, MACHINE, MACHINE_AT, MIN_RAM, RAM_AT, RAM_BASE, hartAt, ramTables } from '../../isa/layout.ts';
+import { HART, hartAt, MACHINE, MACHINE_AT, MIN_RAM, RAM_AT, RAM_BASE, ramTables } from '../../isa/layout.ts';
 import type { Core, CoreHost } from '../core.ts';
 
 /**
@@ -18,9 +18,24 @@ const HANDLER = 0x1000;
 const DEVICE = 0x1000_0000;
 const FS_ON = 0x2000;
 /** Pairs of pairs: low and high halves of two operands. */
-const OPERANDS = [[1, 0, 2, 0], [2, 0, 1, 0], [-1, -1, 33, 0], [7, 0, 7, 0], [-5, -1, -40, -1], [0, 0, 0, 0], [0x7654321f, 0x7edcba98, 0x89abcdef, -0x7edcba98], [1, 1, 2, 0]] as const;
+const OPERANDS = [
+  [1, 0, 2, 0],
+  [2, 0, 1, 0],
+  [-1, -1, 33, 0],
+  [7, 0, 7, 0],
+  [-5, -1, -40, -1],
+  [0, 0, 0, 0],
+  [0x7654321f, 0x7edcba98, 0x89abcdef, -0x7edcba98],
+  [1, 1, 2, 0],
+] as const;
 const IMMEDIATES: Partial<Record<Instruction['format'], readonly number[]>> = {
-  I: [3, -7], S: [0], B: [8, -4096], U: [4096], J: [8, 8192], shift64: [3, 40], shift32: [3],
+  I: [3, -7],
+  S: [0],
+  B: [8, -4096],
+  U: [4096],
+  J: [8, 8192],
+  shift64: [3, 40],
+  shift32: [3],
 };
 /** Offsets of addresses: twice plain (the second finds the translation kept), misaligned, over the page's end. */
 const PLACES = [0, 0, 1, 4093];
@@ -44,7 +59,16 @@ export function rehearse(create: (memory: ArrayBuffer, host: CoreHost) => Core):
     view.setInt32(RAM_AT + at, word, true);
     core.ramChanged(at, 4);
   };
-  const execute = (word: number, a: number, aHi: number, b: number, bHi = 0, status = FS_ON, at = CODE, ticks = 2): void => {
+  const execute = (
+    word: number,
+    a: number,
+    aHi: number,
+    b: number,
+    bHi = 0,
+    status = FS_ON,
+    at = CODE,
+    ticks = 2,
+  ): void => {
     place(at, word);
     u64(hart + HART.pc, RAM_BASE + at, 0);
     u64(hart + HART.mstatus, status, 0);
@@ -61,7 +85,7 @@ export function rehearse(create: (memory: ArrayBuffer, host: CoreHost) => Core):
   for (const row of INSTRUCTIONS) {
     const { kind } = row.statement;
     const touches = kind === 'load' || kind === 'store' || kind === 'amo';
-    for (const imm of touches ? [0] : IMMEDIATES[row.format] ?? [0]) {
+    for (const imm of touches ? [0] : (IMMEDIATES[row.format] ?? [0])) {
       const word = assemble(row, { rd: 5, rs1: 6, rs2: 7, rs3: 8, imm });
       if (touches) {
         for (const offset of PLACES) execute(word, RAM_BASE + DATA + offset, 0, 1);
@@ -81,5 +105,11 @@ export function rehearse(create: (memory: ArrayBuffer, host: CoreHost) => Core):
   execute(assemble(nothing), 0, 0, 0, 0, FS_ON, CODE + 4092, 2);
   execute(assemble(nothing), 0, 0, 0, 0, FS_ON, CODE + 4094, 1);
   execute(0, 0, 0, 0);
-  for (const name of ['csrrs', 'ecall', 'fence', 'sfence.vma']) execute(assemble(INSTRUCTIONS.find((row) => row.name === name)!, { rd: 5, imm: name === 'csrrs' ? 0x300 : 0 }), 0, 0, 0);
+  for (const name of ['csrrs', 'ecall', 'fence', 'sfence.vma'])
+    execute(
+      assemble(INSTRUCTIONS.find((row) => row.name === name)!, { rd: 5, imm: name === 'csrrs' ? 0x300 : 0 }),
+      0,
+      0,
+      0,
+    );
 }

@@ -1,9 +1,21 @@
-import { HART, MACHINE, MACHINE_AT, PAGE_FLAG, PAGE_SHIFT, RAM_AT, RAM_BASE, hartAt, ramTables } from '../../isa/layout.ts';
 import { extensionBit } from '../../isa/decode.ts';
-import { LEFT, PC_HI, PC_LO, io, xh, xl } from './registers.ts';
+import {
+  HART,
+  hartAt,
+  MACHINE,
+  MACHINE_AT,
+  PAGE_FLAG,
+  PAGE_SHIFT,
+  RAM_AT,
+  RAM_BASE,
+  ramTables,
+} from '../../isa/layout.ts';
+import { io, LEFT, PC_HI, PC_LO, xh, xl } from './registers.ts';
 
 const words = <T extends Record<string, number>>(fields: T, base: number): { readonly [K in keyof T]: number } =>
-  Object.fromEntries(Object.entries(fields).map(([name, at]) => [name, (base + at) >> 2])) as { [K in keyof T]: number };
+  Object.fromEntries(Object.entries(fields).map(([name, at]) => [name, (base + at) >> 2])) as {
+    [K in keyof T]: number;
+  };
 
 /** Word offset of each hart field in its block. */
 export const H = words(HART, 0);

@@ -1,10 +1,10 @@
+import { hartAt, MAX_HARTS, PAGE_SHIFT, PAGE_SIZE, RAM_AT } from '../../isa/layout.ts';
 import { ACCESS, type Access } from '../core.ts';
-import { MAX_HARTS, PAGE_SHIFT, PAGE_SIZE, RAM_AT, hartAt } from '../../isa/layout.ts';
 import type { DebugPoints } from './debug.ts';
 import { MACHINE_MODE, Mmu } from './mmu.ts';
 import type { Pages } from './pages.ts';
 import { PMP, Pmp } from './pmp.ts';
-import { EXECUTE_BANK, READ_BANK, WRITE_BANK, io, trap } from './registers.ts';
+import { EXECUTE_BANK, io, READ_BANK, trap, WRITE_BANK } from './registers.ts';
 import { H, type State } from './state.ts';
 import { EXECUTE, READ, WRITE } from './tlb.ts';
 
@@ -36,7 +36,8 @@ export class Translation {
   private look(h: number, data: { privilege: number; sum: boolean; mxr: boolean }): void {
     const status = this.state.m32[h + H.mstatus];
     const privilege = this.state.m32[h + H.prv];
-    data.privilege = privilege === MACHINE_MODE && (status & MSTATUS_MPRV) !== 0 ? (status >> MPP_SHIFT) & 3 : privilege;
+    data.privilege =
+      privilege === MACHINE_MODE && (status & MSTATUS_MPRV) !== 0 ? (status >> MPP_SHIFT) & 3 : privilege;
     data.sum = (status & MSTATUS_SUM) !== 0;
     data.mxr = (status & MSTATUS_MXR) !== 0;
   }
@@ -121,7 +122,11 @@ export class Translation {
    */
   decodedPage(lo: number, hi: number, address: number, keep: boolean): number {
     const page = this.state.ramOffset(address, 2) >>> PAGE_SHIFT;
-    const allowed = this.pmps[this.state.hart].check(address - (address % PAGE_SIZE), PAGE_SIZE, this.fetches.privilege);
+    const allowed = this.pmps[this.state.hart].check(
+      address - (address % PAGE_SIZE),
+      PAGE_SIZE,
+      this.fetches.privilege,
+    );
     const start = this.pages.decodedPage(page);
     const pte = this.noteWalk();
     if (keep && allowed >= 0) this.pages.tlb.install(io[EXECUTE_BANK], lo, hi, start, pte, false);

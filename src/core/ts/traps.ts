@@ -1,5 +1,5 @@
 import { extensionBit } from '../../isa/decode.ts';
-import { EVENT, PC_HI, PC_LO, io, trap } from './registers.ts';
+import { EVENT, io, PC_HI, PC_LO, trap } from './registers.ts';
 import { H, M, type State } from './state.ts';
 
 const SIE = 1 << 1;

@@ -1,5 +1,5 @@
 import { CORE_WASM_BASE64 } from '../../generated/core-wasm.ts';
-import { MACHINE, MACHINE_AT, ramTables, type Exit } from '../../isa/layout.ts';
+import { type Exit, MACHINE, MACHINE_AT, ramTables } from '../../isa/layout.ts';
 import type { Access, Core, CoreHost } from '../core.ts';
 
 /** What assembly/index.ts exports. */
@@ -37,7 +37,11 @@ export type TranslatedStore = (offset: number, length: number) => void;
 
 /** Instantiates a core over a machine's memory and tells it the layout of RAM. @param more imports besides those of every core */
 export function instantiateCore<E extends CoreExports = CoreExports>(
-  base64: string, memory: WebAssembly.Memory, host: CoreHost, translatedStore: TranslatedStore, more: WebAssembly.Imports = {},
+  base64: string,
+  memory: WebAssembly.Memory,
+  host: CoreHost,
+  translatedStore: TranslatedStore,
+  more: WebAssembly.Imports = {},
 ): E {
   const instance = new WebAssembly.Instance(moduleOf(base64), {
     ...more,
@@ -86,5 +90,9 @@ export function coreOver(exports: CoreExports, memory: WebAssembly.Memory, kind:
  * already set.
  */
 export function createWasmCore(memory: WebAssembly.Memory, host: CoreHost): Core {
-  return coreOver(instantiateCore(CORE_WASM_BASE64, memory, host, () => {}), memory, 'wasm');
+  return coreOver(
+    instantiateCore(CORE_WASM_BASE64, memory, host, () => {}),
+    memory,
+    'wasm',
+  );
 }

@@ -47,7 +47,8 @@ export class Arguments {
   /** An address as memory references are written. */
   address(name: string): bigint {
     const text = this.text(name);
-    if (!/^(0x[0-9a-fA-F]{1,16}|[0-9]{1,20})$/.test(text)) throw new DebugError(`argument "${name}": "${text}" is no address`);
+    if (!/^(0x[0-9a-fA-F]{1,16}|[0-9]{1,20})$/.test(text))
+      throw new DebugError(`argument "${name}": "${text}" is no address`);
     return BigInt.asUintN(64, BigInt(text));
   }
 }

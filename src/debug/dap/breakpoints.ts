@@ -52,7 +52,10 @@ export class Breakpoints {
     return this.set(`source ${path}`, args.list('breakpoints'), (b) => {
       const wanted = b.number('line');
       const found = this.knowledge.place(path, wanted);
-      if (!found) throw new DebugError(`no code is known for line ${wanted} of ${path}: give its ELF file with debug information (--symbols)`);
+      if (!found)
+        throw new DebugError(
+          `no code is known for line ${wanted} of ${path}: give its ELF file with debug information (--symbols)`,
+        );
       return { point: this.execute(found.address, b), line: found.line };
     });
   }
@@ -68,7 +71,10 @@ export class Breakpoints {
 
   instructions(args: Arguments): object {
     return this.set('instruction', args.list('breakpoints'), (b) => ({
-      point: this.execute(BigInt.asUintN(64, b.address('instructionReference') + BigInt(b.optionalNumber('offset') ?? 0)), b),
+      point: this.execute(
+        BigInt.asUintN(64, b.address('instructionReference') + BigInt(b.optionalNumber('offset') ?? 0)),
+        b,
+      ),
     }));
   }
 
@@ -83,14 +89,23 @@ export class Breakpoints {
     });
   }
 
-  private set(group: Group, wanted: readonly Arguments[], place: (b: Arguments) => { point: DebugPoint; line?: number }): object {
+  private set(
+    group: Group,
+    wanted: readonly Arguments[],
+    place: (b: Arguments) => { point: DebugPoint; line?: number },
+  ): object {
     const placed: Placed[] = [];
     const told = wanted.map((b): Told => {
       const id = ++this.lastId;
       try {
         const { point, line } = place(b);
         placed.push({ id, point });
-        return { id, verified: true, instructionReference: `0x${point.start.toString(16)}`, ...(line === undefined ? {} : { line }) };
+        return {
+          id,
+          verified: true,
+          instructionReference: `0x${point.start.toString(16)}`,
+          ...(line === undefined ? {} : { line }),
+        };
       } catch (e) {
         if (!(e instanceof DebugError)) throw e;
         return { id, verified: false, message: e.message };
@@ -109,7 +124,8 @@ export class Breakpoints {
     const text = b.optionalText('condition');
     const holds = text ? condition(text, this.knowledge) : undefined;
     const count = b.optionalText('hitCondition');
-    if (count !== undefined && !/^\d+$/.test(count)) throw new DebugError(`hit condition "${count}": a number was expected`);
+    if (count !== undefined && !/^\d+$/.test(count))
+      throw new DebugError(`hit condition "${count}": a number was expected`);
     const message = b.optionalText('logMessage');
     const says = message ? logMessage(message, this.knowledge) : undefined;
     if (!holds && count === undefined && !says) return {};

@@ -53,7 +53,8 @@ export class MessageReader {
     const m = /^content-length:\s*(\d{1,9})\s*$/im.exec(text);
     if (!m) throw new FramingError('a header has no Content-Length');
     const length = Number(m[1]);
-    if (length > MAX_MESSAGE) throw new FramingError(`a message of ${length} bytes is too long: at most ${MAX_MESSAGE}`);
+    if (length > MAX_MESSAGE)
+      throw new FramingError(`a message of ${length} bytes is too long: at most ${MAX_MESSAGE}`);
     this.length = length;
     this.buffer = buffer.slice(end + 4);
     return true;

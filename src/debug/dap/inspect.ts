@@ -1,7 +1,7 @@
 import { disassembleRange } from '../../isa/disassemble.ts';
 import { CSR_NAMES, csrName, FLOAT_REGISTERS, INTEGER_REGISTERS, PRIVILEGES } from '../../isa/names.ts';
 import type { Monitor } from '../monitor/monitor.ts';
-import { CSR, DebugError, F, PC, PRV, X, type DebugTarget, type RegisterId } from '../target.ts';
+import { CSR, DebugError, type DebugTarget, F, PC, PRV, type RegisterId, X } from '../target.ts';
 import type { Arguments } from './arguments.ts';
 
 const hex = (v: bigint): string => `0x${v.toString(16)}`;
@@ -33,7 +33,8 @@ export class Inspector {
   }
 
   hart(threadId: number): number {
-    if (!(Number.isInteger(threadId) && threadId >= 1 && threadId <= this.target.harts)) throw new DebugError(`there is no thread ${threadId}`);
+    if (!(Number.isInteger(threadId) && threadId >= 1 && threadId <= this.target.harts))
+      throw new DebugError(`there is no thread ${threadId}`);
     return threadId - 1;
   }
 
@@ -55,7 +56,8 @@ export class Inspector {
         return {
           id: (hart + 1) * FRAMES + Math.min(from + i, FRAMES - 1),
           name: knowledge.name(frame.pc) ?? hex(frame.pc),
-          line: line?.line ?? 0, column: 0,
+          line: line?.line ?? 0,
+          column: 0,
           instructionPointerReference: hex(frame.pc),
           ...(line ? { source: { name: line.file.replace(/^.*\//, ''), path: line.file } } : {}),
         };
@@ -67,7 +69,9 @@ export class Inspector {
     const hart = this.hartOfFrame(args.number('frameId'));
     return {
       scopes: GROUPS.map((name, group) => ({
-        name, variablesReference: hart * GROUPS.length + group + 1, expensive: group > 0,
+        name,
+        variablesReference: hart * GROUPS.length + group + 1,
+        expensive: group > 0,
         ...(group < 3 ? { presentationHint: 'registers' } : {}),
       })),
     };
@@ -77,7 +81,10 @@ export class Inspector {
     const reference = args.number('variablesReference') - 1;
     const hart = this.hart(Math.floor(reference / GROUPS.length) + 1);
     const variable = (name: string, value: string, address?: bigint): object => ({
-      name, value, variablesReference: 0, ...(address === undefined ? {} : { memoryReference: hex(address) }),
+      name,
+      value,
+      variablesReference: 0,
+      ...(address === undefined ? {} : { memoryReference: hex(address) }),
     });
     const register = (name: string, id: RegisterId): object[] => {
       const v = this.target.readRegister(hart, id);
@@ -86,15 +93,21 @@ export class Inspector {
       return [variable(name, hex(v) + (symbol === undefined ? '' : ` <${symbol}>`), v)];
     };
     switch (reference % GROUPS.length) {
-      case 0: return { variables: [...register('pc', PC), ...INTEGER_REGISTERS.flatMap((n, i) => register(n, X(i)))] };
-      case 1: return { variables: FLOAT_REGISTERS.flatMap((n, i) => register(n, F(i))) };
-      case 2: return { variables: [...CSR_NAMES.keys()].flatMap((n) => register(csrName(n), CSR(n))) };
+      case 0:
+        return { variables: [...register('pc', PC), ...INTEGER_REGISTERS.flatMap((n, i) => register(n, X(i)))] };
+      case 1:
+        return { variables: FLOAT_REGISTERS.flatMap((n, i) => register(n, F(i))) };
+      case 2:
+        return { variables: [...CSR_NAMES.keys()].flatMap((n) => register(csrName(n), CSR(n))) };
       default: {
         const prv = Number(this.target.readRegister(hart, PRV)) as keyof typeof PRIVILEGES;
         return {
           variables: [
-            variable('instant', String(this.target.now())), variable('begin', String(this.target.begin)), variable('end', String(this.target.reached())),
-            variable('privilege', PRIVILEGES[prv] ?? '?'), variable('process', this.monitor.hartNote(hart) || 'unknown'),
+            variable('instant', String(this.target.now())),
+            variable('begin', String(this.target.begin)),
+            variable('end', String(this.target.reached())),
+            variable('privilege', PRIVILEGES[prv] ?? '?'),
+            variable('process', this.monitor.hartNote(hart) || 'unknown'),
           ],
         };
       }
@@ -127,7 +140,9 @@ export class Inspector {
     const instructions: object[] = all.map((i) => {
       const line = knowledge.line(i.address);
       return {
-        address: hex(i.address), instruction: i.text, instructionBytes: i.word.toString(16).padStart(i.length * 2, '0'),
+        address: hex(i.address),
+        instruction: i.text,
+        instructionBytes: i.word.toString(16).padStart(i.length * 2, '0'),
         ...(knowledge.near(i.address)?.offset === 0 ? { symbol: knowledge.name(i.address) } : {}),
         ...(line ? { location: { name: line.file.replace(/^.*\//, ''), path: line.file }, line: line.line } : {}),
       };
@@ -135,7 +150,11 @@ export class Inspector {
     // The protocol wants exactly as many as asked for.
     let next = all.length > 0 ? all[all.length - 1].address + BigInt(all[all.length - 1].length) : base;
     while (instructions.length < count) {
-      instructions.push({ address: hex(BigInt.asUintN(64, next)), instruction: 'unreadable', presentationHint: 'invalid' });
+      instructions.push({
+        address: hex(BigInt.asUintN(64, next)),
+        instruction: 'unreadable',
+        presentationHint: 'invalid',
+      });
       next += 2n;
     }
     return { instructions };
@@ -148,7 +167,11 @@ export class Inspector {
     const list = disassembleRange(this.monitor.readVirtual(hart, from, Number(base - from)), from, Infinity);
     const tail = list.slice(-count);
     if (tail.length === count || from === 0n) return tail;
-    const more = disassembleRange(this.monitor.readVirtual(hart, from - BigInt(count * LONGEST), count * LONGEST), from - BigInt(count * LONGEST), Infinity);
+    const more = disassembleRange(
+      this.monitor.readVirtual(hart, from - BigInt(count * LONGEST), count * LONGEST),
+      from - BigInt(count * LONGEST),
+      Infinity,
+    );
     return [...more, ...list].slice(-count);
   }
 }
@@ -160,7 +183,11 @@ export function toBase64(bytes: Uint8Array): string {
   let out = '';
   for (let i = 0; i < bytes.length; i += 3) {
     const n = (bytes[i] << 16) | ((bytes[i + 1] ?? 0) << 8) | (bytes[i + 2] ?? 0);
-    out += DIGITS[n >> 18] + DIGITS[(n >> 12) & 63] + (i + 1 < bytes.length ? DIGITS[(n >> 6) & 63] : '=') + (i + 2 < bytes.length ? DIGITS[n & 63] : '=');
+    out +=
+      DIGITS[n >> 18] +
+      DIGITS[(n >> 12) & 63] +
+      (i + 1 < bytes.length ? DIGITS[(n >> 6) & 63] : '=') +
+      (i + 2 < bytes.length ? DIGITS[n & 63] : '=');
   }
   return out;
 }

@@ -1,7 +1,7 @@
 import type { Decoded } from '../../isa/decode.ts';
 import { nextInstruction } from '../access.ts';
 import type { Knowledge } from '../knowledge.ts';
-import { PC, X, type DebugPoint, type DebugTarget, type MoveOptions, type Stop } from '../target.ts';
+import { type DebugPoint, type DebugTarget, type MoveOptions, PC, type Stop, X } from '../target.ts';
 
 /** Instructions a step by line goes through before it gives up and stays where it is. */
 const MAX_STEPS = 1_000_000;
@@ -55,7 +55,11 @@ export class Stepper {
       if (!returned) return stop;
       // The instruction before was a return: go back to the call.
       const call: DebugPoint = {
-        kind: 'execute', start: pc - 4n, end: pc, hart, when: (view, h) => (view.readRegister(h, X(2)) ?? 0n) === sp,
+        kind: 'execute',
+        start: pc - 4n,
+        end: pc,
+        hart,
+        when: (view, h) => (view.readRegister(h, X(2)) ?? 0n) === sp,
       };
       this.target.setPoints([...this.points(), call]);
       const there = await this.target.reverseContinue(o);
@@ -66,7 +70,11 @@ export class Stepper {
   /** Runs until a hart is at an address in the frame with this stack pointer, or an outer one. */
   private async until(hart: number, address: bigint, sp: bigint, o: MoveOptions): Promise<Stop> {
     const here: DebugPoint = {
-      kind: 'execute', start: address, end: address + 1n, hart, when: (view, h) => (view.readRegister(h, X(2)) ?? 0n) >= sp,
+      kind: 'execute',
+      start: address,
+      end: address + 1n,
+      hart,
+      when: (view, h) => (view.readRegister(h, X(2)) ?? 0n) >= sp,
     };
     this.target.setPoints([...this.points(), here]);
     const stop = await this.target.continue(o);

@@ -20,16 +20,40 @@ export interface DapSessionOptions {
 }
 
 const CAPABILITIES = {
-  supportsConfigurationDoneRequest: true, supportsFunctionBreakpoints: true, supportsConditionalBreakpoints: true,
-  supportsHitConditionalBreakpoints: true, supportsEvaluateForHovers: true, supportsStepBack: true, supportsSetVariable: true,
-  supportsGotoTargetsRequest: true, supportsLogPoints: true, supportsDataBreakpoints: true, supportsReadMemoryRequest: true,
-  supportsWriteMemoryRequest: true, supportsDisassembleRequest: true, supportsCancelRequest: true, supportsSteppingGranularity: true,
-  supportsInstructionBreakpoints: true, supportsTerminateRequest: true, supportsDataBreakpointBytes: true,
+  supportsConfigurationDoneRequest: true,
+  supportsFunctionBreakpoints: true,
+  supportsConditionalBreakpoints: true,
+  supportsHitConditionalBreakpoints: true,
+  supportsEvaluateForHovers: true,
+  supportsStepBack: true,
+  supportsSetVariable: true,
+  supportsGotoTargetsRequest: true,
+  supportsLogPoints: true,
+  supportsDataBreakpoints: true,
+  supportsReadMemoryRequest: true,
+  supportsWriteMemoryRequest: true,
+  supportsDisassembleRequest: true,
+  supportsCancelRequest: true,
+  supportsSteppingGranularity: true,
+  supportsInstructionBreakpoints: true,
+  supportsTerminateRequest: true,
+  supportsDataBreakpointBytes: true,
 } as const;
 /** Calls of the progress function before the client is told. */
 const QUIET = 8;
-const REASONS = { step: 'step', point: 'breakpoint', begin: 'pause', end: 'pause', interrupted: 'pause', halted: 'pause' } as const;
-const TEXTS: Partial<Record<Stop['reason'], string>> = { begin: 'the beginning of the recording', end: 'the end of the recording', halted: 'the guest powered off' };
+const REASONS = {
+  step: 'step',
+  point: 'breakpoint',
+  begin: 'pause',
+  end: 'pause',
+  interrupted: 'pause',
+  halted: 'pause',
+} as const;
+const TEXTS: Partial<Record<Stop['reason'], string>> = {
+  begin: 'the beginning of the recording',
+  end: 'the end of the recording',
+  halted: 'the guest powered off',
+};
 
 /** Where `goto` can lead for a source line. */
 interface GotoTarget {
@@ -109,7 +133,15 @@ export class DapSession {
     const command = message.text('command');
     const args = message.object('arguments');
     const respond = (success: boolean, body?: object, text?: string): void => {
-      if (!this.closed) this.send({ type: 'response', request_seq: requestSeq, success, command, ...(text === undefined ? {} : { message: text }), ...(body ? { body } : {}) });
+      if (!this.closed)
+        this.send({
+          type: 'response',
+          request_seq: requestSeq,
+          success,
+          command,
+          ...(text === undefined ? {} : { message: text }),
+          ...(body ? { body } : {}),
+        });
     };
     // These act on what is under way and so do not wait for it.
     if (command === 'pause' || command === 'cancel') {
@@ -124,20 +156,26 @@ export class DapSession {
       this.finish();
       return;
     }
-    this.work = this.work.then(() => this.options.monitor.exclusively(async () => {
-      if (this.closed) return;
-      try {
-        const after = await this.handle(command, args, respond);
-        await after?.();
-      } catch (e) {
-        const text = e instanceof Error ? e.message : String(e);
-        respond(false, { error: { id: 1, format: text, showUser: !(e instanceof RangeError) } }, text);
-      }
-    }));
+    this.work = this.work.then(() =>
+      this.options.monitor.exclusively(async () => {
+        if (this.closed) return;
+        try {
+          const after = await this.handle(command, args, respond);
+          await after?.();
+        } catch (e) {
+          const text = e instanceof Error ? e.message : String(e);
+          respond(false, { error: { id: 1, format: text, showUser: !(e instanceof RangeError) } }, text);
+        }
+      }),
+    );
   }
 
   /** Answers a request. @returns what to do behind the answer */
-  private async handle(command: string, args: Arguments, respond: (success: boolean, body?: object) => void): Promise<(() => Promise<void>) | undefined> {
+  private async handle(
+    command: string,
+    args: Arguments,
+    respond: (success: boolean, body?: object) => void,
+  ): Promise<(() => Promise<void>) | undefined> {
     const move = (go: (o: MoveOptions) => Promise<Stop>, body?: object): (() => Promise<void>) => {
       respond(true, body);
       return () => this.move(go);
@@ -166,34 +204,57 @@ export class DapSession {
           return async () => this.stopped('entry', this.target.activeHart());
         }
         return move((o) => this.go(o, false));
-      case 'setBreakpoints': return void respond(true, this.breakpoints.source(args));
-      case 'setFunctionBreakpoints': return void respond(true, this.breakpoints.functions(args));
-      case 'setInstructionBreakpoints': return void respond(true, this.breakpoints.instructions(args));
-      case 'setDataBreakpoints': return void respond(true, this.breakpoints.data(args));
-      case 'setExceptionBreakpoints': return void respond(true, { breakpoints: [] });
-      case 'dataBreakpointInfo': return void respond(true, this.dataInfo(args));
-      case 'threads': return void respond(true, this.inspector.threads());
-      case 'stackTrace': return void respond(true, this.inspector.stackTrace(args));
-      case 'scopes': return void respond(true, this.inspector.scopes(args));
-      case 'variables': return void respond(true, this.inspector.variables(args));
-      case 'setVariable': return void respond(true, this.setVariable(args));
-      case 'readMemory': return void respond(true, this.inspector.readMemory(args));
-      case 'writeMemory': return void respond(true, this.writeMemory(args));
-      case 'disassemble': return void respond(true, this.inspector.disassemble(args));
-      case 'evaluate': return this.evaluate(args, respond);
-      case 'continue': return move((o) => this.go(o, false), { allThreadsContinued: true });
-      case 'reverseContinue': return move((o) => this.go(o, true));
-      case 'next': return move((o) => this.stepper.over(hart(), byLine, o));
-      case 'stepIn': return move((o) => this.stepper.in(hart(), byLine, o));
-      case 'stepOut': return move((o) => this.stepper.out(hart(), o));
-      case 'stepBack': return move((o) => this.stepper.back(hart(), byLine, o));
-      case 'gotoTargets': return void respond(true, this.lineTargets(args));
+      case 'setBreakpoints':
+        return void respond(true, this.breakpoints.source(args));
+      case 'setFunctionBreakpoints':
+        return void respond(true, this.breakpoints.functions(args));
+      case 'setInstructionBreakpoints':
+        return void respond(true, this.breakpoints.instructions(args));
+      case 'setDataBreakpoints':
+        return void respond(true, this.breakpoints.data(args));
+      case 'setExceptionBreakpoints':
+        return void respond(true, { breakpoints: [] });
+      case 'dataBreakpointInfo':
+        return void respond(true, this.dataInfo(args));
+      case 'threads':
+        return void respond(true, this.inspector.threads());
+      case 'stackTrace':
+        return void respond(true, this.inspector.stackTrace(args));
+      case 'scopes':
+        return void respond(true, this.inspector.scopes(args));
+      case 'variables':
+        return void respond(true, this.inspector.variables(args));
+      case 'setVariable':
+        return void respond(true, this.setVariable(args));
+      case 'readMemory':
+        return void respond(true, this.inspector.readMemory(args));
+      case 'writeMemory':
+        return void respond(true, this.writeMemory(args));
+      case 'disassemble':
+        return void respond(true, this.inspector.disassemble(args));
+      case 'evaluate':
+        return this.evaluate(args, respond);
+      case 'continue':
+        return move((o) => this.go(o, false), { allThreadsContinued: true });
+      case 'reverseContinue':
+        return move((o) => this.go(o, true));
+      case 'next':
+        return move((o) => this.stepper.over(hart(), byLine, o));
+      case 'stepIn':
+        return move((o) => this.stepper.in(hart(), byLine, o));
+      case 'stepOut':
+        return move((o) => this.stepper.out(hart(), o));
+      case 'stepBack':
+        return move((o) => this.stepper.back(hart(), byLine, o));
+      case 'gotoTargets':
+        return void respond(true, this.lineTargets(args));
       case 'goto': {
         const target = this.gotoTargets[args.number('targetId')];
         if (!target) throw new DebugError('this target is not known any more');
         return move((o) => this.goTo(target, o));
       }
-      default: throw new DebugError(`the request "${command}" is not supported`);
+      default:
+        throw new DebugError(`the request "${command}" is not supported`);
     }
   }
 
@@ -220,7 +281,11 @@ export class DapSession {
     this.running = new AbortController();
     const progress = this.startProgress();
     try {
-      const stop = await go({ signal: this.running.signal, onProgress: progress.tell, overInterrupts: this.options.monitor.overInterrupts });
+      const stop = await go({
+        signal: this.running.signal,
+        onProgress: progress.tell,
+        overInterrupts: this.options.monitor.overInterrupts,
+      });
       progress.end();
       if (stop.reason === 'halted') this.event('terminated');
       else this.tellStop(stop);
@@ -237,7 +302,9 @@ export class DapSession {
     const data = stop.point !== undefined && stop.point.kind !== 'execute';
     const id = stop.point && this.breakpoints.idOf(this.placed.get(stop.point) ?? stop.point);
     this.stopped(data ? 'data breakpoint' : REASONS[stop.reason], stop.hart, {
-      ...(TEXTS[stop.reason] === undefined ? {} : { description: `Paused at ${TEXTS[stop.reason]}`, text: TEXTS[stop.reason] }),
+      ...(TEXTS[stop.reason] === undefined
+        ? {}
+        : { description: `Paused at ${TEXTS[stop.reason]}`, text: TEXTS[stop.reason] }),
       ...(id === undefined ? {} : { hitBreakpointIds: [id] }),
     });
   }
@@ -252,7 +319,13 @@ export class DapSession {
     return {
       tell: (done) => {
         if (!this.progress || ++calls < QUIET) return;
-        if (calls === QUIET) this.event('progressStart', { progressId, title: 'Searching the recording', cancellable: true, percentage: 0 });
+        if (calls === QUIET)
+          this.event('progressStart', {
+            progressId,
+            title: 'Searching the recording',
+            cancellable: true,
+            percentage: 0,
+          });
         this.event('progressUpdate', { progressId, percentage: Math.floor(Math.min(1, Math.max(0, done)) * 100) });
       },
       end: () => {
@@ -273,8 +346,10 @@ export class DapSession {
       return { dataId: null, description: e.message };
     }
     return {
-      dataId: `0x${address.toString(16)},${bytes}`, description: `${bytes} bytes at ${this.options.monitor.knowledge.describe(address)}`,
-      accessTypes: ['read', 'write', 'readWrite'], canPersist: false,
+      dataId: `0x${address.toString(16)},${bytes}`,
+      description: `${bytes} bytes at ${this.options.monitor.knowledge.describe(address)}`,
+      accessTypes: ['read', 'write', 'readWrite'],
+      canPersist: false,
     };
   }
 
@@ -291,11 +366,15 @@ export class DapSession {
     const address = BigInt.asUintN(64, args.address('memoryReference') + BigInt(args.optionalNumber('offset') ?? 0));
     const bytes = fromBase64(args.text('data'));
     const bytesWritten = writeVirtual(this.target, this.target.activeHart(), address, bytes);
-    if (bytesWritten < bytes.length && !args.flag('allowPartial')) throw new DebugError(`only ${bytesWritten} of ${bytes.length} bytes could be written`);
+    if (bytesWritten < bytes.length && !args.flag('allowPartial'))
+      throw new DebugError(`only ${bytesWritten} of ${bytes.length} bytes could be written`);
     return { bytesWritten };
   }
 
-  private async evaluate(args: Arguments, respond: (success: boolean, body?: object) => void): Promise<(() => Promise<void>) | undefined> {
+  private async evaluate(
+    args: Arguments,
+    respond: (success: boolean, body?: object) => void,
+  ): Promise<(() => Promise<void>) | undefined> {
     const text = args.text('expression').trim();
     const hart = this.inspector.hartOfFrame(args.optionalNumber('frameId'));
     const { monitor } = this.options;
@@ -309,7 +388,11 @@ export class DapSession {
       return this.target.now() === before ? undefined : async () => this.stopped('goto', this.target.activeHart());
     }
     const value = compile(text, monitor.knowledge)(this.target, hart);
-    respond(true, { result: monitor.knowledge.describe(value), variablesReference: 0, memoryReference: `0x${value.toString(16)}` });
+    respond(true, {
+      result: monitor.knowledge.describe(value),
+      variablesReference: 0,
+      memoryReference: `0x${value.toString(16)}`,
+    });
     return undefined;
   }
 
@@ -317,7 +400,11 @@ export class DapSession {
     const source = args.object('source');
     const path = source.optionalText('path') ?? source.text('name');
     const found = this.options.monitor.knowledge.place(path, args.number('line'));
-    const address = found?.address ?? (args.optionalText('instructionPointerReference') === undefined ? undefined : parseAddress(this.options.monitor, args.text('instructionPointerReference')));
+    const address =
+      found?.address ??
+      (args.optionalText('instructionPointerReference') === undefined
+        ? undefined
+        : parseAddress(this.options.monitor, args.text('instructionPointerReference')));
     if (address === undefined) return { targets: [] };
     const target = (label: string, back: boolean): object => {
       const id = this.gotoTargets.push({ address, back }) - 1;

@@ -28,8 +28,23 @@ const MAX_STEPS = 100_000;
 const MAX_STACK = 1024;
 const END = -1;
 const OP = {
-  LOGICAL_NOT: 0x0e, NOT: 0x12, SIGN_EXTEND: 0x16, REF8: 0x17, REF64: 0x1a, IF_GOTO: 0x20, GOTO: 0x21, CONST8: 0x22, CONST64: 0x25, REGISTER: 0x26,
-  END: 0x27, DUP: 0x28, POP: 0x29, ZERO_EXTEND: 0x2a, SWAP: 0x2b, PICK: 0x32, ROTATE: 0x33,
+  LOGICAL_NOT: 0x0e,
+  NOT: 0x12,
+  SIGN_EXTEND: 0x16,
+  REF8: 0x17,
+  REF64: 0x1a,
+  IF_GOTO: 0x20,
+  GOTO: 0x21,
+  CONST8: 0x22,
+  CONST64: 0x25,
+  REGISTER: 0x26,
+  END: 0x27,
+  DUP: 0x28,
+  POP: 0x29,
+  ZERO_EXTEND: 0x2a,
+  SWAP: 0x2b,
+  PICK: 0x32,
+  ROTATE: 0x33,
 } as const;
 
 const u64 = (v: bigint): bigint => BigInt.asUintN(64, v);
@@ -38,22 +53,22 @@ const bool = (v: boolean): bigint => (v ? 1n : 0n);
 
 /** Operations on the two topmost values: (below, top). */
 const BINARY: Readonly<Record<number, (a: bigint, b: bigint) => bigint>> = {
-  0x02: (a, b) => a + b,
-  0x03: (a, b) => a - b,
-  0x04: (a, b) => a * b,
-  0x05: (a, b) => divide(s64(a), s64(b)),
-  0x06: (a, b) => divide(a, b),
-  0x07: (a, b) => remainder(s64(a), s64(b)),
-  0x08: (a, b) => remainder(a, b),
-  0x09: (a, b) => (b > 63n ? 0n : a << b),
-  0x0a: (a, b) => s64(a) >> (b > 63n ? 63n : b),
-  0x0b: (a, b) => (b > 63n ? 0n : a >> b),
-  0x0f: (a, b) => a & b,
-  0x10: (a, b) => a | b,
-  0x11: (a, b) => a ^ b,
-  0x13: (a, b) => bool(a === b),
-  0x14: (a, b) => bool(s64(a) < s64(b)),
-  0x15: (a, b) => bool(a < b),
+  2: (a, b) => a + b,
+  3: (a, b) => a - b,
+  4: (a, b) => a * b,
+  5: (a, b) => divide(s64(a), s64(b)),
+  6: (a, b) => divide(a, b),
+  7: (a, b) => remainder(s64(a), s64(b)),
+  8: (a, b) => remainder(a, b),
+  9: (a, b) => (b > 63n ? 0n : a << b),
+  10: (a, b) => s64(a) >> (b > 63n ? 63n : b),
+  11: (a, b) => (b > 63n ? 0n : a >> b),
+  15: (a, b) => a & b,
+  16: (a, b) => a | b,
+  17: (a, b) => a ^ b,
+  19: (a, b) => bool(a === b),
+  20: (a, b) => bool(s64(a) < s64(b)),
+  21: (a, b) => bool(a < b),
 };
 
 function divide(a: bigint, b: bigint): bigint {
@@ -80,7 +95,10 @@ function push(m: Machine, value: bigint): void {
  * Makes a predicate of bytecode.
  * @returns a function that is also true when the expression fails (bad memory, malformed code): a condition that cannot be told must stop
  */
-export function agentCondition(code: Uint8Array, register: RegisterReader): (view: MachineView, hart: number) => boolean {
+export function agentCondition(
+  code: Uint8Array,
+  register: RegisterReader,
+): (view: MachineView, hart: number) => boolean {
   const operations: (Operation | undefined)[] = [];
   const machine: Machine = { view: undefined as unknown as MachineView, hart: 0, stack: [], depth: 0 };
   return (view, hart) => {
@@ -112,10 +130,12 @@ function read(code: Uint8Array, at: number, register: RegisterReader): Operation
     for (let i = 0; i < bytes; i++) v = (v << 8n) | BigInt(code[next + i]);
     return v;
   };
-  const unary = (f: (v: bigint) => bigint, length = 0): Operation => (m) => {
-    push(m, f(pop(m)));
-    return next + length;
-  };
+  const unary =
+    (f: (v: bigint) => bigint, length = 0): Operation =>
+    (m) => {
+      push(m, f(pop(m)));
+      return next + length;
+    };
   const binary = BINARY[op];
   if (binary) {
     return (m) => {
@@ -142,8 +162,10 @@ function read(code: Uint8Array, at: number, register: RegisterReader): Operation
     };
   }
   switch (op) {
-    case OP.LOGICAL_NOT: return unary((v) => bool(v === 0n));
-    case OP.NOT: return unary((v) => ~v);
+    case OP.LOGICAL_NOT:
+      return unary((v) => bool(v === 0n));
+    case OP.NOT:
+      return unary((v) => ~v);
     case OP.SIGN_EXTEND: {
       const bits = Number(immediate(1));
       return unary((v) => BigInt.asIntN(bits, v), 1);
@@ -169,8 +191,10 @@ function read(code: Uint8Array, at: number, register: RegisterReader): Operation
         return next + 2;
       };
     }
-    case OP.END: return () => END;
-    default: return shuffle(op, immediate, next);
+    case OP.END:
+      return () => END;
+    default:
+      return shuffle(op, immediate, next);
   }
 }
 
@@ -215,6 +239,7 @@ function shuffle(op: number, immediate: (bytes: number) => bigint, next: number)
         push(m, b);
         return next;
       };
-    default: throw new AgentError(`operation ${op} is not for conditions`);
+    default:
+      throw new AgentError(`operation ${op} is not for conditions`);
   }
 }

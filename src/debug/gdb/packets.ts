@@ -57,7 +57,8 @@ export class PacketReader {
         break;
       case 'data':
         if (byte === HASH) this.state = 'sum1';
-        else if (byte === DOLLAR) this.begin(); // the rest of a broken packet was lost
+        else if (byte === DOLLAR)
+          this.begin(); // the rest of a broken packet was lost
         else this.data(byte);
         break;
       case 'sum1':

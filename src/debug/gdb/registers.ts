@@ -1,5 +1,5 @@
 import { CSR_NAMES, FLOAT_REGISTERS, INTEGER_REGISTERS } from '../../isa/names.ts';
-import { CSR, F, PC, PRV, X, type RegisterId } from '../target.ts';
+import { CSR, F, PC, PRV, type RegisterId, X } from '../target.ts';
 
 /**
  * Registers by gdb's numbers for RISC-V: x 0–31, pc 32, f 33–64, CSRs from 65 on by their number, the privilege behind them. The
@@ -15,7 +15,9 @@ const FP_CSRS = [1, 2, 3];
 
 /** The registers of a `g` packet, in order. */
 export const GENERAL: readonly RegisterId[] = [
-  ...Array.from({ length: 32 }, (_, i) => X(i)), PC, ...Array.from({ length: 32 }, (_, i) => F(i)),
+  ...Array.from({ length: 32 }, (_, i) => X(i)),
+  PC,
+  ...Array.from({ length: 32 }, (_, i) => F(i)),
 ];
 
 /** @returns undefined for a number that stands for no register */

@@ -1,8 +1,6 @@
-import type { Monitor } from '../monitor/monitor.ts';
-import {
-  DebugError, PC, PRV, type DebugPoint, type DebugTarget, type PointKind, type Stop,
-} from '../target.ts';
 import { writeVirtual } from '../memory.ts';
+import type { Monitor } from '../monitor/monitor.ts';
+import { DebugError, type DebugPoint, type DebugTarget, PC, type PointKind, PRV, type Stop } from '../target.ts';
 import { agentCondition } from './agent.ts';
 import { encodePacket, fromHex, fromLatin1, hex64, latin1, PACKET_SIZE, PacketReader, toHex } from './packets.ts';
 import { GENERAL, registerByNumber, targetXml } from './registers.ts';
@@ -32,8 +30,18 @@ const MAX_POINTS = 60;
 const ERROR = { register: 'E02', memory: 'E0e', argument: 'E16', full: 'E1c' } as const;
 const KINDS: readonly PointKind[] = ['execute', 'execute', 'write', 'read', 'access'];
 const FEATURES = [
-  `PacketSize=${PACKET_SIZE.toString(16)}`, 'QStartNoAckMode+', 'qXfer:features:read+', 'qXfer:memory-map:read+', 'qXfer:threads:read+',
-  'vContSupported+', 'ReverseStep+', 'ReverseContinue+', 'swbreak+', 'hwbreak+', 'ConditionalBreakpoints+', 'error-message+',
+  `PacketSize=${PACKET_SIZE.toString(16)}`,
+  'QStartNoAckMode+',
+  'qXfer:features:read+',
+  'qXfer:memory-map:read+',
+  'qXfer:threads:read+',
+  'vContSupported+',
+  'ReverseStep+',
+  'ReverseContinue+',
+  'swbreak+',
+  'hwbreak+',
+  'ConditionalBreakpoints+',
+  'error-message+',
 ].join(';');
 
 interface Inserted {
@@ -114,20 +122,24 @@ export class GdbSession {
       this.options.close();
       return;
     }
-    this.work = this.work.then(() => this.options.monitor.exclusively(async () => {
-      this.pending--;
-      if (this.closed) return;
-      let answer: string | Uint8Array | undefined;
-      try {
-        answer = await this.handle(data);
-      } catch (e) {
-        if (!(e instanceof DebugError)) throw e;
-        answer = this.refusal(e.message);
-      }
-      if (answer !== undefined && !this.closed) this.reply(answer);
-    })).catch((e: unknown) => {
-      this.reply(this.refusal(e instanceof Error ? e.message : String(e)));
-    });
+    this.work = this.work
+      .then(() =>
+        this.options.monitor.exclusively(async () => {
+          this.pending--;
+          if (this.closed) return;
+          let answer: string | Uint8Array | undefined;
+          try {
+            answer = await this.handle(data);
+          } catch (e) {
+            if (!(e instanceof DebugError)) throw e;
+            answer = this.refusal(e.message);
+          }
+          if (answer !== undefined && !this.closed) this.reply(answer);
+        }),
+      )
+      .catch((e: unknown) => {
+        this.reply(this.refusal(e instanceof Error ? e.message : String(e)));
+      });
   }
 
   private reply(data: string | Uint8Array): void {
@@ -144,22 +156,38 @@ export class GdbSession {
     const text = fromLatin1(data);
     const rest = text.slice(1);
     switch (text[0]) {
-      case '?': return this.stopReply(this.lastStop);
-      case 'g': return GENERAL.map((id) => this.registerHex(this.general, id)).join('');
-      case 'G': return this.writeGeneral(rest);
-      case 'p': return this.readRegister(parseInt(rest, 16));
-      case 'P': return this.writeRegister(rest);
-      case 'm': return this.readMemory(rest);
-      case 'M': return this.writeMemory(rest);
-      case 'X': return this.writeBinary(data);
-      case 'H': return this.setThread(rest);
-      case 'T': return this.harts(parseInt(rest, 16)) === undefined ? ERROR.argument : 'OK';
-      case 'Z': return this.insert(rest);
-      case 'z': return this.remove(rest);
-      case 'c': return this.resume('continue', this.control, rest);
-      case 'C': return this.resume('continue', this.control, rest.split(';')[1] ?? '');
-      case 's': return this.resume('step', this.control, rest);
-      case 'S': return this.resume('step', this.control, rest.split(';')[1] ?? '');
+      case '?':
+        return this.stopReply(this.lastStop);
+      case 'g':
+        return GENERAL.map((id) => this.registerHex(this.general, id)).join('');
+      case 'G':
+        return this.writeGeneral(rest);
+      case 'p':
+        return this.readRegister(parseInt(rest, 16));
+      case 'P':
+        return this.writeRegister(rest);
+      case 'm':
+        return this.readMemory(rest);
+      case 'M':
+        return this.writeMemory(rest);
+      case 'X':
+        return this.writeBinary(data);
+      case 'H':
+        return this.setThread(rest);
+      case 'T':
+        return this.harts(parseInt(rest, 16)) === undefined ? ERROR.argument : 'OK';
+      case 'Z':
+        return this.insert(rest);
+      case 'z':
+        return this.remove(rest);
+      case 'c':
+        return this.resume('continue', this.control, rest);
+      case 'C':
+        return this.resume('continue', this.control, rest.split(';')[1] ?? '');
+      case 's':
+        return this.resume('step', this.control, rest);
+      case 'S':
+        return this.resume('step', this.control, rest.split(';')[1] ?? '');
       case 'b':
         if (rest === 'c') return this.move((o) => this.target.reverseContinue({ ...o, watch: 'behind' }));
         if (rest === 's') return this.move((o) => this.target.reverseStep(this.control, 1, { ...o, watch: 'behind' }));
@@ -171,8 +199,10 @@ export class GdbSession {
       case 'k':
         this.options.close();
         return undefined;
-      case 'v': return this.verbose(rest);
-      case 'q': return this.query(text);
+      case 'v':
+        return this.verbose(rest);
+      case 'q':
+        return this.query(text);
       case 'Q':
         if (text === 'QStartNoAckMode') {
           this.reply('OK');
@@ -184,7 +214,8 @@ export class GdbSession {
           return 'OK';
         }
         return '';
-      default: return '';
+      default:
+        return '';
     }
   }
 
@@ -231,7 +262,8 @@ export class GdbSession {
     if (bytes === undefined || bytes.length % 8 !== 0 || bytes.length > GENERAL.length * 8) return ERROR.argument;
     await this.writable();
     const view = new DataView(bytes.buffer);
-    for (let i = 1; i < bytes.length / 8; i++) this.target.writeRegister(this.general, GENERAL[i], view.getBigUint64(i * 8, true));
+    for (let i = 1; i < bytes.length / 8; i++)
+      this.target.writeRegister(this.general, GENERAL[i], view.getBigUint64(i * 8, true));
     return 'OK';
   }
 
@@ -298,15 +330,19 @@ export class GdbSession {
       const x = /^X([0-9a-fA-F]+),([0-9a-fA-F]*)/.exec(c);
       const code = x ? fromHex(x[2]) : undefined;
       if (!x || code?.length !== parseInt(x[1], 16)) return ERROR.argument;
-      tests.push(agentCondition(code, (view, hart, n) => {
-        const id = registerByNumber(n);
-        return id === undefined ? undefined : view.readRegister(hart, id);
-      }));
+      tests.push(
+        agentCondition(code, (view, hart, n) => {
+          const id = registerByNumber(n);
+          return id === undefined ? undefined : view.readRegister(hart, id);
+        }),
+      );
     }
     this.points.set(key, {
       type,
       point: {
-        kind: KINDS[type], start, end: start + length,
+        kind: KINDS[type],
+        start,
+        end: start + length,
         ...(tests.length === 0 ? {} : { when: (view, hart) => tests.some((t) => t(view, hart)) }),
       },
     });
@@ -355,7 +391,12 @@ export class GdbSession {
   }
 
   /** Steps a hart until it leaves [from, to) or meets a point. */
-  private async stepRange(hart: number, from: bigint, to: bigint, o: { signal: AbortSignal; overInterrupts: boolean }): Promise<Stop> {
+  private async stepRange(
+    hart: number,
+    from: bigint,
+    to: bigint,
+    o: { signal: AbortSignal; overInterrupts: boolean },
+  ): Promise<Stop> {
     for (;;) {
       const stop = await this.target.step(hart, 1, { ...o, watch: 'before' });
       const pc = this.target.readRegister(hart, PC)!;
@@ -369,10 +410,16 @@ export class GdbSession {
       await this.writable();
       this.target.writeRegister(hart, PC, BigInt(`0x${address}`));
     }
-    return this.move((o) => (what === 'step' ? this.target.step(hart, 1, { ...o, watch: 'before' }) : this.target.continue({ ...o, watch: 'before' })));
+    return this.move((o) =>
+      what === 'step'
+        ? this.target.step(hart, 1, { ...o, watch: 'before' })
+        : this.target.continue({ ...o, watch: 'before' }),
+    );
   }
 
-  private async move(go: (options: { signal: AbortSignal; overInterrupts: boolean }) => Promise<Stop>): Promise<string> {
+  private async move(
+    go: (options: { signal: AbortSignal; overInterrupts: boolean }) => Promise<Stop>,
+  ): Promise<string> {
     this.running = new AbortController();
     const points = [...this.points.values()].map((p) => p.point);
     const set = this.options.monitor.restricted(points);
@@ -416,19 +463,28 @@ export class GdbSession {
       case 'qSupported':
         this.errorText = true;
         return FEATURES;
-      case 'qAttached': return '1';
-      case 'qC': return `QC${(this.general + 1).toString(16)}`;
-      case 'qfThreadInfo': return `m${Array.from({ length: this.target.harts }, (_, i) => (i + 1).toString(16)).join(',')}`;
-      case 'qsThreadInfo': return 'l';
+      case 'qAttached':
+        return '1';
+      case 'qC':
+        return `QC${(this.general + 1).toString(16)}`;
+      case 'qfThreadInfo':
+        return `m${Array.from({ length: this.target.harts }, (_, i) => (i + 1).toString(16)).join(',')}`;
+      case 'qsThreadInfo':
+        return 'l';
       case 'qThreadExtraInfo': {
         const hart = this.harts(parseInt(text.split(',')[1], 16));
         return hart === undefined ? ERROR.argument : toHex(latin1(this.describe(hart)));
       }
-      case 'qSymbol': return 'OK';
-      case 'qXfer': return this.transfer(text);
-      case 'qRcmd': return this.command(text);
-      case 'qqemu.PhyMemMode': return this.physical ? '1' : '0';
-      default: return '';
+      case 'qSymbol':
+        return 'OK';
+      case 'qXfer':
+        return this.transfer(text);
+      case 'qRcmd':
+        return this.command(text);
+      case 'qqemu.PhyMemMode':
+        return this.physical ? '1' : '0';
+      default:
+        return '';
     }
   }
 
@@ -456,7 +512,13 @@ export class GdbSession {
     if (object === 'features' && annex === 'target.xml') return targetXml();
     if (object === 'memory-map' && annex === '') return memoryMapXml(this.target, this.physical);
     if (object === 'threads' && annex === '') {
-      return threadsXml(Array.from({ length: this.target.harts }, (_, hart) => ({ id: hart + 1, core: hart, note: this.describe(hart) })));
+      return threadsXml(
+        Array.from({ length: this.target.harts }, (_, hart) => ({
+          id: hart + 1,
+          core: hart,
+          note: this.describe(hart),
+        })),
+      );
     }
     return undefined;
   }
@@ -466,22 +528,26 @@ export class GdbSession {
     if (!bytes) return ERROR.argument;
     this.running = new AbortController();
     const before = this.target.now();
-    const output = await this.options.monitor.run(new TextDecoder().decode(bytes), {
-      hart: this.general,
-      signal: this.running.signal,
-      physical: (on) => {
-        if (on !== undefined) this.physical = on;
-        return this.physical;
-      },
-    }).finally(() => {
-      this.running = undefined;
-    });
+    const output = await this.options.monitor
+      .run(new TextDecoder().decode(bytes), {
+        hart: this.general,
+        signal: this.running.signal,
+        physical: (on) => {
+          if (on !== undefined) this.physical = on;
+          return this.physical;
+        },
+      })
+      .finally(() => {
+        this.running = undefined;
+      });
     const said = new TextEncoder().encode(output);
-    for (let at = 0; at < said.length; at += MAX_TRANSFER - 1) this.reply(`O${toHex(said.subarray(at, at + MAX_TRANSFER - 1))}`);
+    for (let at = 0; at < said.length; at += MAX_TRANSFER - 1)
+      this.reply(`O${toHex(said.subarray(at, at + MAX_TRANSFER - 1))}`);
     if (this.target.now() !== before) {
-      this.reply(`O${toHex(latin1('(gdb has not seen this move: type `maintenance flush register-cache`, then `info registers pc`)\n'))}`);
+      this.reply(
+        `O${toHex(latin1('(gdb has not seen this move: type `maintenance flush register-cache`, then `info registers pc`)\n'))}`,
+      );
     }
     return 'OK';
   }
 }
-

@@ -1,4 +1,4 @@
-import { MEMORY_MAP, VIRTIO_SLOTS, virtioRegion } from '../../machine/memory-map.ts';
+import { MEMORY_MAP, VIRTIO_SLOTS, virtioRegion } from '../../machine/board/memory-map.ts';
 import type { MachineView } from '../target.ts';
 
 const hex = (n: bigint | number): string => `0x${n.toString(16)}`;
@@ -11,11 +11,14 @@ export function memoryMapXml(view: MachineView, physical: boolean): string {
   const half = 1n << 63n;
   const regions: (readonly [bigint | number, bigint | number])[] = physical
     ? [
-      ...Object.values(MEMORY_MAP).map((r) => [r.base, r.size] as const),
-      [virtioRegion(0).base, virtioRegion(0).size * VIRTIO_SLOTS],
-      [view.ram.base, view.ram.size],
-    ]
-    : [[0n, half], [half, half - 1n]];
+        ...Object.values(MEMORY_MAP).map((r) => [r.base, r.size] as const),
+        [virtioRegion(0).base, virtioRegion(0).size * VIRTIO_SLOTS],
+        [view.ram.base, view.ram.size],
+      ]
+    : [
+        [0n, half],
+        [half, half - 1n],
+      ];
   return `<?xml version="1.0"?>
 <!DOCTYPE memory-map PUBLIC "+//IDN gnu.org//DTD GDB Memory Map V1.0//EN" "http://sourceware.org/gdb/gdb-memory-map.dtd">
 <memory-map>
@@ -27,7 +30,11 @@ ${regions.map(([start, size]) => `  <memory type="ram" start="${hex(start)}" len
 const escape = (text: string): string => text.replace(/[<>&"']/g, (c) => `&#${c.charCodeAt(0)};`);
 
 /** The thread list document ("Debugging with GDB", "Thread List Format"). */
-export function threadsXml(threads: readonly { readonly id: number; readonly core: number; readonly note: string }[]): string {
-  const lines = threads.map((t) => `  <thread id="${t.id.toString(16)}" core="${t.core}" name="hart ${t.core}">${escape(t.note)}</thread>`);
+export function threadsXml(
+  threads: readonly { readonly id: number; readonly core: number; readonly note: string }[],
+): string {
+  const lines = threads.map(
+    (t) => `  <thread id="${t.id.toString(16)}" core="${t.core}" name="hart ${t.core}">${escape(t.note)}</thread>`,
+  );
   return `<?xml version="1.0"?>\n<threads>\n${lines.join('\n')}\n</threads>\n`;
 }

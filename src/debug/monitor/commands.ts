@@ -1,9 +1,9 @@
 import { csrName, INTEGER_REGISTERS, PRIVILEGES } from '../../isa/names.ts';
-import { dmesg } from '../linux/dmesg.ts';
-import type { LinuxKernel } from '../linux/kernel.ts';
-import { memoryAreas } from '../linux/maps.ts';
-import { modules } from '../linux/modules.ts';
-import { findTask, tasks } from '../linux/tasks.ts';
+import { dmesg } from '../../linux/dmesg.ts';
+import type { LinuxKernel } from '../../linux/kernel.ts';
+import { memoryAreas } from '../../linux/maps.ts';
+import { modules } from '../../linux/modules.ts';
+import { findTask, tasks } from '../../linux/tasks.ts';
 import { currentSatp, levelsOf, mappings, PTE, walk } from '../page-table.ts';
 import { CSR, DebugError, PC, PRV, X } from '../target.ts';
 import type { Command, CommandScene } from './monitor.ts';
@@ -13,7 +13,8 @@ const lines = (list: readonly string[], none: string): string => `${list.length 
 
 function kernelOf({ knowledge }: CommandScene): LinuxKernel {
   const kernel = knowledge.kernel();
-  if (!kernel) throw new DebugError('no Linux kernel with kallsyms and BTF is in memory at this instant: seek to a later one');
+  if (!kernel)
+    throw new DebugError('no Linux kernel with kallsyms and BTF is in memory at this instant: seek to a later one');
   return kernel;
 }
 
@@ -40,9 +41,14 @@ export function parseInstant({ target }: Pick<CommandScene, 'target'>, args: rea
     return event.instant;
   }
   const m = /^([+-]?)([0-9_]+(?:\.[0-9]+)?)(%?)$/.exec(text ?? '');
-  if (!m) throw new DebugError('give an instant: a number of instructions, 50%, begin, end, event N, or +N / -N from here');
+  if (!m)
+    throw new DebugError('give an instant: a number of instructions, 50%, begin, end, event N, or +N / -N from here');
   const value = Number(m[2].replaceAll('_', ''));
-  const wanted = m[3] ? begin + Math.round((target.reached() - begin) * value / 100) : m[1] === '' ? value : target.now() + (m[1] === '-' ? -value : value);
+  const wanted = m[3]
+    ? begin + Math.round(((target.reached() - begin) * value) / 100)
+    : m[1] === ''
+      ? value
+      : target.now() + (m[1] === '-' ? -value : value);
   return Math.min(Math.max(wanted, begin), target.reached());
 }
 
@@ -52,8 +58,13 @@ function where({ target, knowledge }: CommandScene): string {
 }
 
 const flagText = (flags: bigint): string =>
-  (flags & PTE.R ? 'r' : '-') + (flags & PTE.W ? 'w' : '-') + (flags & PTE.X ? 'x' : '-') + (flags & PTE.U ? 'u' : '-') +
-  (flags & PTE.G ? 'g' : '-') + (flags & PTE.A ? 'a' : '-') + (flags & PTE.D ? 'd' : '-');
+  (flags & PTE.R ? 'r' : '-') +
+  (flags & PTE.W ? 'w' : '-') +
+  (flags & PTE.X ? 'x' : '-') +
+  (flags & PTE.U ? 'u' : '-') +
+  (flags & PTE.G ? 'g' : '-') +
+  (flags & PTE.A ? 'a' : '-') +
+  (flags & PTE.D ? 'd' : '-');
 
 function infoMem(scene: CommandScene, args: readonly string[]): string {
   const { target, hart } = scene;
@@ -62,9 +73,13 @@ function infoMem(scene: CommandScene, args: readonly string[]): string {
   if (args.length > 0) {
     const address = parseAddress(scene, args[0]);
     const m = walk(target, satp, address);
-    return m ? `${hex(address)} → ${hex(m.physical)} ${flagText(m.entry)}, page of ${m.pageSize >> 10n} KiB\n` : `${hex(address)} is not mapped\n`;
+    return m
+      ? `${hex(address)} → ${hex(m.physical)} ${flagText(m.entry)}, page of ${m.pageSize >> 10n} KiB\n`
+      : `${hex(address)} is not mapped\n`;
   }
-  const out: string[] = [`Sv${9 * levelsOf(satp) + 12}, root ${hex((satp & 0xfff_ffff_ffffn) << 12n)}, ASID ${(satp >> 44n) & 0xffffn}`];
+  const out: string[] = [
+    `Sv${9 * levelsOf(satp) + 12}, root ${hex((satp & 0xfff_ffff_ffffn) << 12n)}, ASID ${(satp >> 44n) & 0xffffn}`,
+  ];
   for (const s of mappings(target, satp)) {
     if (out.length > 2000) {
       out.push('… (more: give an address)');
@@ -76,21 +91,28 @@ function infoMem(scene: CommandScene, args: readonly string[]): string {
 }
 
 function infoHarts({ target, knowledge }: CommandScene): string {
-  return lines(Array.from({ length: target.harts }, (_, hart) => {
-    const prv = Number(target.readRegister(hart, PRV) ?? 0n) as keyof typeof PRIVILEGES;
-    const mark = hart === target.activeHart() ? '*' : ' ';
-    return `${mark} hart ${hart} (thread ${hart + 1}) ${PRIVILEGES[prv] ?? '?'} ${knowledge.describe(target.readRegister(hart, PC) ?? 0n)} ${knowledge.hartNote(hart)}`.trimEnd();
-  }), '');
+  return lines(
+    Array.from({ length: target.harts }, (_, hart) => {
+      const prv = Number(target.readRegister(hart, PRV) ?? 0n) as keyof typeof PRIVILEGES;
+      const mark = hart === target.activeHart() ? '*' : ' ';
+      return `${mark} hart ${hart} (thread ${hart + 1}) ${PRIVILEGES[prv] ?? '?'} ${knowledge.describe(target.readRegister(hart, PC) ?? 0n)} ${knowledge.hartNote(hart)}`.trimEnd();
+    }),
+    '',
+  );
 }
 
 function backtraceText({ knowledge, hart }: CommandScene): string {
-  return lines(knowledge.backtrace(hart).map((f, i) => `#${i}  ${knowledge.describe(f.pc)}`), 'no frames');
+  return lines(
+    knowledge.backtrace(hart).map((f, i) => `#${i}  ${knowledge.describe(f.pc)}`),
+    'no frames',
+  );
 }
 
 async function lastWrite(scene: CommandScene, args: readonly string[]): Promise<string> {
   const address = parseAddress(scene, args[0]);
   const length = args[1] === undefined ? 8 : Number(args[1]);
-  if (!(Number.isInteger(length) && length > 0 && length <= 4096)) throw new DebugError(`"${args[1]}" is no length: expected 1 … 4096 bytes`);
+  if (!(Number.isInteger(length) && length > 0 && length <= 4096))
+    throw new DebugError(`"${args[1]}" is no length: expected 1 … 4096 bytes`);
   const found = await scene.target.lastWrite(scene.hart, address, length, { signal: scene.signal });
   if (!found) return `nothing wrote ${hex(address)} before this instant in the recording\n`;
   return `instant ${found.instant}: hart ${found.hart} at ${scene.knowledge.describe(found.pc)}\n(monitor seek ${found.instant} goes there)\n`;
@@ -99,39 +121,60 @@ async function lastWrite(scene: CommandScene, args: readonly string[]): Promise<
 /** Commands in the order help shows them. */
 export const COMMANDS: readonly Command[] = [
   {
-    name: 'help', help: 'this list',
-    run: () => lines(COMMANDS.map((c) => `${`${c.name} ${c.usage ?? ''}`.trimEnd().padEnd(30)} ${c.help}`), ''),
+    name: 'help',
+    help: 'this list',
+    run: () =>
+      lines(
+        COMMANDS.map((c) => `${`${c.name} ${c.usage ?? ''}`.trimEnd().padEnd(30)} ${c.help}`),
+        '',
+      ),
   },
   { name: 'when', help: 'the present instant', run: where },
   {
-    name: 'seek', usage: 'INSTANT', help: 'go to a number, 50%, begin, end, event N, +N, -N',
+    name: 'seek',
+    usage: 'INSTANT',
+    help: 'go to a number, 50%, begin, end, event N, +N, -N',
     run: async (scene, args) => {
       await scene.target.seek(parseInstant(scene, args), { signal: scene.signal });
       return where(scene);
     },
   },
   {
-    name: 'events', usage: '[FROM [COUNT]]', help: 'host inputs of the recording',
+    name: 'events',
+    usage: '[FROM [COUNT]]',
+    help: 'host inputs of the recording',
     run: ({ target }, [from, count]) => {
       const all = target.events();
       const first = from === undefined ? Math.max(0, all.length - 20) : Number(from);
-      return lines(all.slice(first, first + Number(count ?? 20)).map((e) => `${e.index}  ${e.instant}  ${e.port} ${e.kind}  ${e.text}`), 'no events');
+      return lines(
+        all
+          .slice(first, first + Number(count ?? 20))
+          .map((e) => `${e.index}  ${e.instant}  ${e.port} ${e.kind}  ${e.text}`),
+        'no events',
+      );
     },
   },
   {
-    name: 'checkpoints', help: 'instants the machine is kept of',
-    run: ({ target }) => lines(target.checkpoints().map((c) => `${c.instant}  ${(c.bytes / 1024).toFixed(0)} KiB`), 'no checkpoints'),
+    name: 'checkpoints',
+    help: 'instants the machine is kept of',
+    run: ({ target }) =>
+      lines(
+        target.checkpoints().map((c) => `${c.instant}  ${(c.bytes / 1024).toFixed(0)} KiB`),
+        'no checkpoints',
+      ),
   },
   { name: 'last-write', usage: 'ADDRESS [LENGTH]', help: 'who last wrote there', run: lastWrite },
   {
-    name: 'branch', help: 'go on from here as a live machine that may be written to',
+    name: 'branch',
+    help: 'go on from here as a live machine that may be written to',
     run: async (scene) => {
       await scene.target.branch();
       return `a branch begins here: memory and registers may be written\n${where(scene)}`;
     },
   },
   {
-    name: 'save', help: 'write the branch as a recording to the file that --record names',
+    name: 'save',
+    help: 'write the branch as a recording to the file that --record names',
     run: async ({ target, monitor }) => {
       if (!monitor.store) throw new DebugError('no file was named: start hindsight debug with --record FILE');
       return `${await monitor.store(target.save())}\n`;
@@ -140,39 +183,63 @@ export const COMMANDS: readonly Command[] = [
   { name: 'info mem', usage: '[ADDRESS]', help: 'the page table of this hart', run: infoMem },
   { name: 'info harts', help: 'where each hart is and what it runs', run: infoHarts },
   {
-    name: 'info csr', usage: '[NAME]', help: 'control and status registers',
-    run: ({ target, hart }, [name]) => lines(Array.from({ length: 4096 }, (_, n) => n)
-      .map((n) => [n, target.readRegister(hart, CSR(n))] as const)
-      .filter(([n, v]) => v !== undefined && (name === undefined || csrName(n).startsWith(name)))
-      .map(([n, v]) => `${csrName(n).padEnd(14)} ${hex(v!)}`), 'no such register'),
+    name: 'info csr',
+    usage: '[NAME]',
+    help: 'control and status registers',
+    run: ({ target, hart }, [name]) =>
+      lines(
+        Array.from({ length: 4096 }, (_, n) => n)
+          .map((n) => [n, target.readRegister(hart, CSR(n))] as const)
+          .filter(([n, v]) => v !== undefined && (name === undefined || csrName(n).startsWith(name)))
+          .map(([n, v]) => `${csrName(n).padEnd(14)} ${hex(v!)}`),
+        'no such register',
+      ),
   },
   {
-    name: 'info registers', help: 'integer registers by name',
-    run: ({ target, hart }) => lines([...INTEGER_REGISTERS.map((n, i) => `${n.padEnd(5)} ${hex(target.readRegister(hart, X(i)) ?? 0n)}`)], ''),
+    name: 'info registers',
+    help: 'integer registers by name',
+    run: ({ target, hart }) =>
+      lines([...INTEGER_REGISTERS.map((n, i) => `${n.padEnd(5)} ${hex(target.readRegister(hart, X(i)) ?? 0n)}`)], ''),
   },
   { name: 'bt', help: 'call stack of this hart', run: backtraceText },
   {
-    name: 'symbol', usage: 'ADDRESS|NAME', help: 'name of an address, address of a name',
+    name: 'symbol',
+    usage: 'ADDRESS|NAME',
+    help: 'name of an address, address of a name',
     run: (scene, args) => `${scene.knowledge.describe(parseAddress(scene, args[0]))}\n`,
   },
   {
-    name: 'ps', usage: '[threads]', help: 'processes of the guest',
-    run: (scene, [what]) => lines(tasks(kernelOf(scene), what === 'threads').map((t) =>
-      `${String(t.pid).padStart(6)} ${String(t.parent).padStart(6)} ${t.state} cpu${t.cpu} ${t.mm === 0n ? `[${t.name}]` : t.name}`), 'no processes yet'),
+    name: 'ps',
+    usage: '[threads]',
+    help: 'processes of the guest',
+    run: (scene, [what]) =>
+      lines(
+        tasks(kernelOf(scene), what === 'threads').map(
+          (t) =>
+            `${String(t.pid).padStart(6)} ${String(t.parent).padStart(6)} ${t.state} cpu${t.cpu} ${t.mm === 0n ? `[${t.name}]` : t.name}`,
+        ),
+        'no processes yet',
+      ),
   },
   {
-    name: 'maps', usage: 'PID', help: 'memory map of a process',
+    name: 'maps',
+    usage: 'PID',
+    help: 'memory map of a process',
     run: (scene, [pid]) => {
       const kernel = kernelOf(scene);
       const task = pid === undefined ? scene.knowledge.current(scene.hart) : findTask(kernel, Number(pid));
       if (!task) throw new DebugError(`there is no process ${pid ?? 'on this hart'}: monitor ps lists them`);
       if (task.mm === 0n) return `${task.name} is a kernel thread: it has no memory of its own\n`;
-      const areas = memoryAreas(kernel, task.mm).map((a) => `${hex(a.start)}-${hex(a.end)} ${a.permissions} ${hex(a.offset)} ${a.name}`.trimEnd());
+      const areas = memoryAreas(kernel, task.mm).map((a) =>
+        `${hex(a.start)}-${hex(a.end)} ${a.permissions} ${hex(a.offset)} ${a.name}`.trimEnd(),
+      );
       return lines([...areas, ...scene.knowledge.addSymbolAdvice(task.pid)], '');
     },
   },
   {
-    name: 'process', usage: '[PID|off]', help: 'show user-space addresses as this process sees them',
+    name: 'process',
+    usage: '[PID|off]',
+    help: 'show user-space addresses as this process sees them',
     run: (scene, [pid]) => {
       if (pid === 'off') scene.monitor.process = undefined;
       else if (pid !== undefined) {
@@ -180,11 +247,15 @@ export const COMMANDS: readonly Command[] = [
         if (!task || task.mm === 0n) throw new DebugError(`there is no user process ${pid}: monitor ps lists them`);
         scene.monitor.process = task.pid;
       }
-      return scene.monitor.process === undefined ? 'user-space addresses are those of the current process\n' : `user-space addresses are those of process ${scene.monitor.process}\n`;
+      return scene.monitor.process === undefined
+        ? 'user-space addresses are those of the current process\n'
+        : `user-space addresses are those of process ${scene.monitor.process}\n`;
     },
   },
   {
-    name: 'only', usage: '[PID|current|off]', help: 'break and watch only in this process',
+    name: 'only',
+    usage: '[PID|current|off]',
+    help: 'break and watch only in this process',
     run: (scene, [pid]) => {
       if (pid === 'off') scene.monitor.only = undefined;
       else if (pid !== undefined) {
@@ -192,28 +263,50 @@ export const COMMANDS: readonly Command[] = [
         if (!task) throw new DebugError(`there is no process ${pid} now: monitor ps lists them`);
         scene.monitor.only = task.tgid;
       }
-      return scene.monitor.only === undefined ? 'breakpoints stop in every process\n' : `breakpoints stop in process ${scene.monitor.only} only\n`;
+      return scene.monitor.only === undefined
+        ? 'breakpoints stop in every process\n'
+        : `breakpoints stop in process ${scene.monitor.only} only\n`;
     },
   },
   {
-    name: 'interrupts', usage: '[over|into]', help: 'whether steps go over the handlers of interrupts',
+    name: 'interrupts',
+    usage: '[over|into]',
+    help: 'whether steps go over the handlers of interrupts',
     run: ({ monitor }, [what]) => {
-      if (what !== undefined && what !== 'over' && what !== 'into') throw new DebugError(`interrupts ${what}: expected over or into`);
+      if (what !== undefined && what !== 'over' && what !== 'into')
+        throw new DebugError(`interrupts ${what}: expected over or into`);
       if (what !== undefined) monitor.overInterrupts = what === 'over';
       return `steps go ${monitor.overInterrupts ? 'over' : 'into'} interrupt handlers\n`;
     },
   },
   {
-    name: 'modules', help: 'kernel modules that are loaded',
-    run: (scene) => lines(modules(kernelOf(scene)).map((m) => `${m.name.padEnd(24)} ${hex(m.parts[0]?.base ?? 0n)}`), 'no modules'),
+    name: 'modules',
+    help: 'kernel modules that are loaded',
+    run: (scene) =>
+      lines(
+        modules(kernelOf(scene)).map((m) => `${m.name.padEnd(24)} ${hex(m.parts[0]?.base ?? 0n)}`),
+        'no modules',
+      ),
   },
   {
-    name: 'dmesg', usage: '[LINES]', help: 'the kernel log',
-    run: (scene, [count]) => lines(dmesg(kernelOf(scene)).slice(count === undefined ? 0 : -Number(count)).map((l) =>
-      `[${String(l.time / 1_000_000_000n).padStart(5)}.${String((l.time / 1000n) % 1_000_000n).padStart(6, '0')}] ${l.text}`), 'the log is empty'),
+    name: 'dmesg',
+    usage: '[LINES]',
+    help: 'the kernel log',
+    run: (scene, [count]) =>
+      lines(
+        dmesg(kernelOf(scene))
+          .slice(count === undefined ? 0 : -Number(count))
+          .map(
+            (l) =>
+              `[${String(l.time / 1_000_000_000n).padStart(5)}.${String((l.time / 1000n) % 1_000_000n).padStart(6, '0')}] ${l.text}`,
+          ),
+        'the log is empty',
+      ),
   },
   {
-    name: 'physical', usage: '[on|off]', help: 'whether memory is read and written by physical address',
+    name: 'physical',
+    usage: '[on|off]',
+    help: 'whether memory is read and written by physical address',
     run: ({ physical }, [what]) => {
       if (!physical) return 'this client has no physical view\n';
       return `memory is ${physical(what === undefined ? undefined : what === 'on') ? 'physical' : 'virtual'}\n`;

@@ -1,7 +1,7 @@
-import { readVirtual } from '../memory.ts';
-import { currentTask } from '../linux/tasks.ts';
-import { DebugError, type DebugPoint, type DebugTarget, type MachineView } from '../target.ts';
+import { currentTask } from '../../linux/tasks.ts';
 import type { Knowledge } from '../knowledge.ts';
+import { readVirtual } from '../memory.ts';
+import { DebugError, type DebugPoint, type DebugTarget, type MachineView } from '../target.ts';
 import { COMMANDS } from './commands.ts';
 
 /** What a command is asked from. */
@@ -59,14 +59,19 @@ export class Monitor {
 
   /** Runs one command line. Mistakes and refusals are told in the text. */
   async run(line: string, context: MonitorContext): Promise<string> {
-    const words = line.trim().split(/\s+/).filter((w) => w !== '');
+    const words = line
+      .trim()
+      .split(/\s+/)
+      .filter((w) => w !== '');
     if (words.length === 0) words.push('help');
     const two = words.length > 1 ? COMMANDS.find((c) => c.name === `${words[0]} ${words[1]}`) : undefined;
     const command = two ?? COMMANDS.find((c) => c.name === words[0]);
     if (!command) return `no command "${words[0]}"; monitor help lists them\n`;
     try {
       return await command.run(
-        { ...context, target: this.target, knowledge: this.knowledge, monitor: this }, words.slice(command.name.split(' ').length));
+        { ...context, target: this.target, knowledge: this.knowledge, monitor: this },
+        words.slice(command.name.split(' ').length),
+      );
     } catch (e) {
       if (e instanceof DebugError || e instanceof RangeError) return `${e.message}\n`;
       throw e;
@@ -93,7 +98,10 @@ export class Monitor {
       const bytes = view.readPhysical(at, 4);
       return new DataView(bytes.buffer, bytes.byteOffset).getInt32(0, true) === only;
     };
-    return points.map((point) => ({ ...point, when: (view, hart) => runs(view, hart) && (point.when === undefined || point.when(view, hart)) }));
+    return points.map((point) => ({
+      ...point,
+      when: (view, hart) => runs(view, hart) && (point.when === undefined || point.when(view, hart)),
+    }));
   }
 
   /** Whether a line begins with a command's name. */

@@ -1,8 +1,8 @@
-import type { StateReader, StateWriter } from '../../machine/state.ts';
+import type { StateReader, StateWriter } from '../../bytes/state-stream.ts';
 import { type Disk, type DiskRead, SECTOR } from '../../storage/backend.ts';
 import { VIRTIO_ID, type VirtioBus, type VirtioModel, type VirtioModelFactory } from './model.ts';
 import { type Chain, RingError } from './queue.ts';
-import { type Segment, gather, scatter, sliceSegments, totalLength } from './segments.ts';
+import { gather, type Segment, scatter, sliceSegments, totalLength } from './segments.ts';
 
 const REQUESTS = 0;
 const QUEUE_SIZE = 256;
@@ -172,12 +172,15 @@ class VirtioBlk implements VirtioModel {
     const { ram } = context;
     const out = totalLength(chain.readable);
     const into = totalLength(chain.writable);
-    if (out < HEADER || into < 1) throw new RingError(`disk request of ${out} bytes out and ${into} in: expected at least 16 and 1`);
+    if (out < HEADER || into < 1)
+      throw new RingError(`disk request of ${out} bytes out and ${into} in: expected at least 16 and 1`);
     const header = new DataView(gather(ram, sliceSegments(chain.readable, 0, HEADER)).buffer);
     const type = header.getUint32(0, true);
     const sector = header.getUint32(12, true) * 2 ** 32 + header.getUint32(8, true);
     const fromDevice = type === T.in || type === T.getId;
-    const data = fromDevice ? sliceSegments(chain.writable, 0, into - 1) : sliceSegments(chain.readable, HEADER, out - HEADER);
+    const data = fromDevice
+      ? sliceSegments(chain.writable, 0, into - 1)
+      : sliceSegments(chain.readable, HEADER, out - HEADER);
     const status = this.judge(type, sector, totalLength(data));
     const moves = status === S_OK && (type === T.in || type === T.out) ? totalLength(data) : 0;
     this.busyUntil = Math.max(context.now(), this.busyUntil) + moves * TICKS_PER_BYTE;

@@ -1,4 +1,4 @@
-import type { StateReader, StateWriter } from '../../machine/state.ts';
+import type { StateReader, StateWriter } from '../../bytes/state-stream.ts';
 import { VIRTIO_ID, type VirtioBus, type VirtioModel, type VirtioModelFactory } from './model.ts';
 import { RingError } from './queue.ts';
 import { gather, scatter, totalLength } from './segments.ts';
@@ -23,7 +23,8 @@ const COMMAND_RESIZE = 1;
 /** The command that tells a console its terminal's size, for {@link Device.control}. @param columns,rows 1 to 65535 */
 export function consoleResize(columns: number, rows: number): Uint8Array {
   for (const n of [columns, rows]) {
-    if (!(Number.isInteger(n) && n >= 1 && n <= 0xffff)) throw new RangeError(`terminal of ${columns}×${rows}: expected 1 to 65535 each`);
+    if (!(Number.isInteger(n) && n >= 1 && n <= 0xffff))
+      throw new RangeError(`terminal of ${columns}×${rows}: expected 1 to 65535 each`);
   }
   return Uint8Array.of(COMMAND_RESIZE, columns & 0xff, columns >>> 8, rows & 0xff, rows >>> 8);
 }
@@ -94,7 +95,8 @@ class VirtioConsole implements VirtioModel {
   }
 
   control(command: Uint8Array): void {
-    if (command.length !== 5 || command[0] !== COMMAND_RESIZE) throw new RangeError('a console knows no command but a resize (5 bytes)');
+    if (command.length !== 5 || command[0] !== COMMAND_RESIZE)
+      throw new RangeError('a console knows no command but a resize (5 bytes)');
     this.config.set(command.subarray(1));
     this.bus.configChanged();
   }

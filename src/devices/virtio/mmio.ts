@@ -1,7 +1,7 @@
-import type { StateReader, StateWriter } from '../../machine/state.ts';
+import type { StateReader, StateWriter } from '../../bytes/state-stream.ts';
 import type { Device, DeviceContext } from '../device.ts';
 import type { VirtioBus, VirtioModel, VirtioModelFactory } from './model.ts';
-import { type RingFeatures, RingError, VirtQueue } from './queue.ts';
+import { RingError, type RingFeatures, VirtQueue } from './queue.ts';
 
 /** Registers (virtio 1.2, 4.2.2). */
 const R = {
@@ -156,7 +156,8 @@ export class VirtioMmio implements Device, VirtioBus {
         this.driverFeaturesSel = value;
         return;
       case R.driverFeatures:
-        if ((this.status & STATUS.featuresOk) === 0 && this.driverFeaturesSel < 2) this.accepted[this.driverFeaturesSel] = value;
+        if ((this.status & STATUS.featuresOk) === 0 && this.driverFeaturesSel < 2)
+          this.accepted[this.driverFeaturesSel] = value;
         return;
       case R.queueSel:
         this.queueSel = value;

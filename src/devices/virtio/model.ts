@@ -1,4 +1,4 @@
-import type { StateReader, StateWriter } from '../../machine/state.ts';
+import type { StateReader, StateWriter } from '../../bytes/state-stream.ts';
 import type { DeviceContext } from '../device.ts';
 import type { VirtQueue } from './queue.ts';
 

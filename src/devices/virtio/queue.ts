@@ -1,5 +1,5 @@
-import type { GuestRam } from '../../machine/ram.ts';
-import type { StateReader, StateWriter } from '../../machine/state.ts';
+import type { StateReader, StateWriter } from '../../bytes/state-stream.ts';
+import type { GuestRam } from '../../machine/memory/ram.ts';
 import type { Segment } from './segments.ts';
 
 /** Descriptor flags (virtio 1.2, 2.7.5). */
@@ -160,7 +160,9 @@ export class VirtQueue {
   private area(name: string, word: number, alignment: number, length: number): number {
     const address = this.addresses[word + 1] * 2 ** 32 + this.addresses[word];
     if (address % alignment !== 0 || !this.ram.contains(address, length)) {
-      throw new RingError(`${name} at 0x${address.toString(16)}: expected ${length} bytes of RAM aligned to ${alignment}`);
+      throw new RingError(
+        `${name} at 0x${address.toString(16)}: expected ${length} bytes of RAM aligned to ${alignment}`,
+      );
     }
     return address;
   }
@@ -184,7 +186,8 @@ export class VirtQueue {
       const flags = ram.readU16(at + 12);
       if (!ram.contains(address, length)) throw new RingError(`descriptor ${index} names memory outside RAM`);
       if ((flags & DESC_INDIRECT) !== 0) {
-        if (!this.features.indirect || indirect || (flags & DESC_NEXT) !== 0) throw new RingError('indirect descriptor out of place');
+        if (!this.features.indirect || indirect || (flags & DESC_NEXT) !== 0)
+          throw new RingError('indirect descriptor out of place');
         if (length === 0 || length % DESC_SIZE !== 0) throw new RingError(`indirect table of ${length} bytes`);
         indirect = true;
         table = address;

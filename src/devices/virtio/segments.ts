@@ -1,4 +1,4 @@
-import type { GuestRam } from '../../machine/ram.ts';
+import type { GuestRam } from '../../machine/memory/ram.ts';
 
 /** A piece of guest RAM that a descriptor names: checked to lie in RAM. */
 export interface Segment {

@@ -1,5 +1,5 @@
 /** Hindsight in a page: the machine runs in a worker and is controlled through comlink. */
-import { proxy, releaseProxy, type Remote, wrap } from 'comlink';
+import { proxy, type Remote, releaseProxy, wrap } from 'comlink';
 import type { MachineService, WorkerMachineOptions } from './service.ts';
 
 /** A machine in a worker. */
@@ -14,7 +14,11 @@ export interface WorkerMachine extends Omit<Remote<MachineService>, 'create'> {
  * @param onConsole gets the terminal's output
  * @throws Error as the machine's own `create` does
  */
-export async function createMachine(worker: Worker, options: WorkerMachineOptions, onConsole: (bytes: Uint8Array) => void): Promise<WorkerMachine> {
+export async function createMachine(
+  worker: Worker,
+  options: WorkerMachineOptions,
+  onConsole: (bytes: Uint8Array) => void,
+): Promise<WorkerMachine> {
   const service = wrap<MachineService>(worker);
   await service.create(options, proxy(onConsole));
   return {

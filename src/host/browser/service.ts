@@ -1,5 +1,5 @@
 /** What a page may ask of the machine in its worker; every call crosses once, none per instruction or device access. */
-import type { MachineOptions, RunResult, RunUntil } from '../../machine/machine.ts';
+import type { MachineOptions, RunResult, RunUntil } from '../../machine/session/machine.ts';
 
 /** Options that can be sent to a worker. */
 export type WorkerMachineOptions = Omit<MachineOptions, 'disks' | 'record'>;

@@ -1,7 +1,7 @@
 /** The worker's script: a machine behind comlink. */
 import { expose } from 'comlink';
+import { Machine } from '../../machine/session/machine.ts';
 import { createHostRoom } from '../room.ts';
-import { Machine } from '../../machine/machine.ts';
 import type { MachineService } from './service.ts';
 
 let machine: Machine | undefined;

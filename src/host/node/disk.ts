@@ -1,6 +1,6 @@
 import { createHash } from 'node:crypto';
 import { closeSync, fstatSync, openSync, readSync } from 'node:fs';
-import { type BlockBackend, SECTOR, checkRange } from '../../storage/backend.ts';
+import { type BlockBackend, checkRange, SECTOR } from '../../storage/backend.ts';
 
 /** First bytes of image formats that are no plain disk contents, and what they are called. */
 const FOREIGN: readonly (readonly [string, string])[] = [
@@ -61,7 +61,9 @@ export class FileBackend implements BlockBackend {
     for (let at = 0; at < there; ) {
       const got = readAt(this.path, this.fd, into, at, there - at, offset + at);
       if (got === 0) {
-        throw new DiskFileError(`disk ${this.path} ends at byte ${offset + at}, expected ${this.length}: it was cut short while in use`);
+        throw new DiskFileError(
+          `disk ${this.path} ends at byte ${offset + at}, expected ${this.length}: it was cut short while in use`,
+        );
       }
       at += got;
     }
@@ -97,14 +99,20 @@ function open(path: string): number {
 
 function rawLength(path: string, fd: number): number {
   const stat = fstatSync(fd);
-  if (!stat.isFile()) throw new DiskFileError(`disk ${path} is not a regular file: copy the device or folder's contents into a raw image first`);
-  if (stat.size === 0) throw new DiskFileError(`disk ${path} is empty: expected a raw image of at least one sector (${SECTOR} bytes)`);
+  if (!stat.isFile())
+    throw new DiskFileError(
+      `disk ${path} is not a regular file: copy the device or folder's contents into a raw image first`,
+    );
+  if (stat.size === 0)
+    throw new DiskFileError(`disk ${path} is empty: expected a raw image of at least one sector (${SECTOR} bytes)`);
   const start = new Uint8Array(8);
   readAt(path, fd, start, 0, start.length, 0);
   const magic = String.fromCharCode(...start);
   const foreign = FOREIGN.find(([prefix]) => magic.startsWith(prefix));
   if (foreign !== undefined) {
-    throw new DiskFileError(`disk ${path} is a ${foreign[1]} image, expected a raw one: convert it with qemu-img convert -O raw`);
+    throw new DiskFileError(
+      `disk ${path} is a ${foreign[1]} image, expected a raw one: convert it with qemu-img convert -O raw`,
+    );
   }
   return stat.size;
 }

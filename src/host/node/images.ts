@@ -2,9 +2,9 @@ import { createHash } from 'node:crypto';
 import { createReadStream, existsSync, readdirSync, statSync } from 'node:fs';
 import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import type { ImageName, MachineConfig } from '../../machine/config.ts';
-import type { DiskOption, ImageFiles, NamedBytes } from '../../machine/options.ts';
 import { neededImages } from '../../index.ts';
+import type { ImageName, MachineConfig } from '../../machine/board/config.ts';
+import type { DiskOption, ImageFiles, NamedBytes } from '../../machine/session/options.ts';
 import { FileBackend } from './disk.ts';
 import { cacheDirectory } from './guest/index.ts';
 
@@ -37,19 +37,33 @@ async function sha256(path: string): Promise<string> {
  * Finds the files a machine was made from by their hashes: where they were, in the folders named, among the built guests.
  * @param inside hashes of files that the recording holds itself @throws ImageMissingError naming the first that is missing or was changed
  */
-export async function findImages(config: MachineConfig, folders: readonly string[], inside: ReadonlySet<string>): Promise<ImageFiles> {
+export async function findImages(
+  config: MachineConfig,
+  folders: readonly string[],
+  inside: ReadonlySet<string>,
+): Promise<ImageFiles> {
   const candidates = [...folders, cacheDirectory()].flatMap((folder) => filesBelow(folder));
   const find = async (image: ImageName): Promise<string> => {
-    const sized = [image.file, ...candidates].filter((path) => statSync(path, { throwIfNoEntry: false })?.size === image.size);
+    const sized = [image.file, ...candidates].filter(
+      (path) => statSync(path, { throwIfNoEntry: false })?.size === image.size,
+    );
     for (const path of new Set(sized)) if ((await sha256(path)) === image.hash) return path;
-    const changed = existsSync(image.file) ? `${image.file} is no longer what was recorded` : `${image.file} (${image.size} bytes) is not here`;
-    throw new ImageMissingError(`${changed}: needed is the file with SHA-256 ${image.hash}; name its folder with --image DIR`);
+    const changed = existsSync(image.file)
+      ? `${image.file} is no longer what was recorded`
+      : `${image.file} (${image.size} bytes) is not here`;
+    throw new ImageMissingError(
+      `${changed}: needed is the file with SHA-256 ${image.hash}; name its folder with --image DIR`,
+    );
   };
-  const named = async (image: ImageName): Promise<NamedBytes> => ({ file: image.file, bytes: await readFile(await find(image)) });
+  const named = async (image: ImageName): Promise<NamedBytes> => ({
+    file: image.file,
+    bytes: await readFile(await find(image)),
+  });
   const files: { kernel?: NamedBytes; initrd?: NamedBytes; firmware?: NamedBytes; disks: DiskOption[] } = { disks: [] };
   for (const image of neededImages(config)) {
     if (inside.has(image.hash)) continue;
-    if (image.role === 'disk') files.disks.push({ file: image.file, backend: new FileBackend(await find(image), image.hash) });
+    if (image.role === 'disk')
+      files.disks.push({ file: image.file, backend: new FileBackend(await find(image), image.hash) });
     else files[image.role] = await named(image);
   }
   return files;

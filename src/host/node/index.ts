@@ -1,8 +1,14 @@
 /** Hindsight as a library for Node: the same machine, with files and the built guest by name. */
 import { readFile } from 'node:fs/promises';
-import { DEFAULT_COMMAND_LINE, commandLine, type GuestBoot } from '../../guest/cmdline.ts';
+import { commandLine, DEFAULT_COMMAND_LINE, type GuestBoot } from '../../guest/cmdline.ts';
 import {
-  Machine as BaseMachine, type MachineOptions, type NamedBytes, type OpenOptions, readRecording, type RecordedTimeline, Timeline as PortableTimeline,
+  Machine as BaseMachine,
+  type MachineOptions,
+  type NamedBytes,
+  type OpenOptions,
+  Timeline as PortableTimeline,
+  type RecordedTimeline,
+  readRecording,
 } from '../../index.ts';
 import { Timeline as BaseTimeline } from '../../timeline/timeline.ts';
 import { createHostRoom } from '../room.ts';
@@ -12,7 +18,8 @@ import { findImages } from './images.ts';
 import { openRecordFile } from './record-file.ts';
 
 /** Options of {@link Machine.create} on Node. */
-export interface NodeMachineOptions extends Omit<MachineOptions, 'kernel' | 'initrd' | 'firmware' | 'disks' | 'record'> {
+export interface NodeMachineOptions
+  extends Omit<MachineOptions, 'kernel' | 'initrd' | 'firmware' | 'disks' | 'record'> {
   /** The guest that `hindsight guest build` makes; it is made when it is not there. */
   readonly guest?: 'debian';
   /** What the guest's /init does instead of a shell on the console; only with `guest`. */
@@ -51,7 +58,9 @@ export class Machine extends BaseMachine {
       ...(images.kernel && { kernel: images.kernel }),
       ...(images.initrd && { initrd: images.initrd }),
       ...(images.firmware && { firmware: images.firmware }),
-      ...(disks && { disks: disks.map((disk) => (typeof disk === 'string' ? { file: disk, backend: new FileBackend(disk) } : disk)) }),
+      ...(disks && {
+        disks: disks.map((disk) => (typeof disk === 'string' ? { file: disk, backend: new FileBackend(disk) } : disk)),
+      }),
       ...(record !== undefined && { record: typeof record === 'string' ? openRecordFile(record) : record }),
     });
   }
@@ -64,17 +73,20 @@ export class Timeline extends BaseTimeline {
    * among the built guests.
    * @param recording path, or its bytes @throws RecordingError, ImageMissingError
    */
-  static async open(recording: string | Uint8Array, { images = [], ...options }: OpenOptions & { readonly images?: readonly string[] } = {}): Promise<RecordedTimeline> {
+  static async open(
+    recording: string | Uint8Array,
+    { images = [], ...options }: OpenOptions & { readonly images?: readonly string[] } = {},
+  ): Promise<RecordedTimeline> {
     const bytes = typeof recording === 'string' ? await readFile(recording) : recording;
     const { header, images: inside } = readRecording(bytes);
     return PortableTimeline.open(bytes, await findImages(header.config, images, new Set(inside.keys())), options);
   }
 }
 
+export type { GuestBoot } from '../../guest/cmdline.ts';
+export { ExecOutput, StdinEncoder } from '../../guest/exec-stream.ts';
 export * from '../../index.ts';
-export { createHostRoom };
 export { FileBackend } from './disk.ts';
 export { buildDisk, buildGuest, findDisk, findGuest, GuestBuildError } from './guest/index.ts';
 export { openRecordFile } from './record-file.ts';
-export type { GuestBoot } from '../../guest/cmdline.ts';
-export { ExecOutput, StdinEncoder } from '../../guest/exec-stream.ts';
+export { createHostRoom };

@@ -24,7 +24,8 @@ function mayReplace(path: string): boolean {
  * @throws RecordFileError when the file holds something else; system errors when it cannot be opened
  */
 export function openRecordFile(path: string): RecordSink {
-  if (existsSync(path) && !mayReplace(path)) throw new RecordFileError(`${path}: is there and is no recording; name another file, or remove it first`);
+  if (existsSync(path) && !mayReplace(path))
+    throw new RecordFileError(`${path}: is there and is no recording; name another file, or remove it first`);
   const fd = openSync(path, 'w');
   return {
     write(bytes) {

@@ -10,5 +10,6 @@ const BUDGET = 4_000_000;
  */
 export function tuneRuntime(): void {
   const { v8, bun, deno } = process.versions;
-  if (v8?.startsWith('11.') && bun === undefined && deno === undefined) setFlagsFromString(`--interrupt-budget=${BUDGET}`);
+  if (v8?.startsWith('11.') && bun === undefined && deno === undefined)
+    setFlagsFromString(`--interrupt-budget=${BUDGET}`);
 }

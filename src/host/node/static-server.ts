@@ -35,11 +35,18 @@ async function answer(routes: Routes, request: IncomingMessage, response: Server
     'cross-origin-embedder-policy': 'require-corp',
   });
   if (request.method === 'HEAD') response.end();
-  else createReadStream(file).on('error', () => response.destroy()).pipe(response);
+  else
+    createReadStream(file)
+      .on('error', () => response.destroy())
+      .pipe(response);
 }
 
 /** Serves files over HTTP. @param port 0 for any free one @returns the server, listening, and its port */
-export async function serveFiles(routes: Routes, host: string, port: number): Promise<{ server: Server; port: number }> {
+export async function serveFiles(
+  routes: Routes,
+  host: string,
+  port: number,
+): Promise<{ server: Server; port: number }> {
   const server = createServer((request, response) => {
     answer(routes, request, response).catch(() => response.destroy());
   });

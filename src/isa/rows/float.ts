@@ -17,20 +17,35 @@ function precision(p: 's' | 'd'): Row[] {
   const sign = p === 's' ? '0x80000000' : '0x8000000000000000';
   const rest = p === 's' ? '0x7fffffff' : '0x7fffffffffffffff';
   const minus = (e: string): string => `(${e} ^ ${sign})`;
-  const a = get('fs1'), b = get('fs2'), c = get('fs3');
+  const a = get('fs1'),
+    b = get('fs2'),
+    c = get('fs3');
   const fff = 'fd, fs1, fs2';
   const rm = { rm: true } as const;
   const wide = p === 's' ? 0x2000 : 0x3000;
   const R1 = 0xfff0007f; // one source register, rounding mode free
   const R1f3 = 0xfff0707f;
-  const fma = (name: string, opcode: number, e: string): Row => row(`${name}.${p}`, 'R4', opcode | (fmt << 25), 'fd, fs1, fs2, fs3', put(e), rm);
+  const fma = (name: string, opcode: number, e: string): Row =>
+    row(`${name}.${p}`, 'R4', opcode | (fmt << 25), 'fd, fs1, fs2, fs3', put(e), rm);
   const from = (name: string, rs2: number, e: string): Row =>
-    row(name, 'R1', (f7(0x60) | (rs2 << 20)), 'rd, fs1', `rd = ${e}`, { rm: true, mask: R1 });
+    row(name, 'R1', f7(0x60) | (rs2 << 20), 'rd, fs1', `rd = ${e}`, { rm: true, mask: R1 });
   const to = (name: string, rs2: number, e: string): Row =>
-    row(name, 'R1', (f7(0x68) | (rs2 << 20)), 'fd, rs1', put(e), { rm: true, mask: R1 });
+    row(name, 'R1', f7(0x68) | (rs2 << 20), 'fd, rs1', put(e), { rm: true, mask: R1 });
   return [
-    row(p === 's' ? 'flw' : 'fld', 'I', 0x07 | wide, 'fd, imm(rs1)', p === 's' ? 'fd = load32u(rs1 + imm)' : 'fd = load64(rs1 + imm)'),
-    row(p === 's' ? 'fsw' : 'fsd', 'S', 0x27 | wide, 'fs2, imm(rs1)', p === 's' ? 'store32(rs1 + imm, fs2)' : 'store64(rs1 + imm, fs2)'),
+    row(
+      p === 's' ? 'flw' : 'fld',
+      'I',
+      0x07 | wide,
+      'fd, imm(rs1)',
+      p === 's' ? 'fd = load32u(rs1 + imm)' : 'fd = load64(rs1 + imm)',
+    ),
+    row(
+      p === 's' ? 'fsw' : 'fsd',
+      'S',
+      0x27 | wide,
+      'fs2, imm(rs1)',
+      p === 's' ? 'store32(rs1 + imm, fs2)' : 'store64(rs1 + imm, fs2)',
+    ),
     fma('fmadd', 0x43, `${t}_fma(${a}, ${b}, ${c}, rm)`),
     fma('fmsub', 0x47, `${t}_fma(${a}, ${b}, ${minus(c)}, rm)`),
     fma('fnmsub', 0x4b, `${t}_fma(${minus(a)}, ${b}, ${c}, rm)`),
@@ -69,6 +84,9 @@ function precision(p: 's' | 'd'): Row[] {
 export const FLOAT_ROWS: readonly Row[] = [
   ...precision('s'),
   ...precision('d'),
-  chapters.d('fcvt.s.d', 'R1', 0x40100053, 'fd, fs1', 'fd = box32(f64_to_f32(fs1, rm))', { rm: true, mask: 0xfff0007f }),
+  chapters.d('fcvt.s.d', 'R1', 0x40100053, 'fd, fs1', 'fd = box32(f64_to_f32(fs1, rm))', {
+    rm: true,
+    mask: 0xfff0007f,
+  }),
   chapters.d('fcvt.d.s', 'R1', 0x42000053, 'fd, fs1', 'fd = f32_to_f64(unbox32(fs1))', { rm: true, mask: 0xfff0007f }),
 ];

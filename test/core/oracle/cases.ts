@@ -5,7 +5,7 @@ import { INSTRUCTIONS } from '../../../src/isa/instructions.ts';
 import { RAM_BASE } from '../../../src/isa/layout.ts';
 import { CSR_NUMBERS, type Registers, randomLong, randomShort, range } from '../operands.ts';
 import type { Random } from '../random.ts';
-import { CODE, CODE_STRIDE, DATA, DATA_SIZE, INPUT_CSRS, STUB } from './layout.ts';
+import { CODE, CODE_STRIDE, DATA, DATA_SIZE, type INPUT_CSRS, STUB } from './layout.ts';
 import type { Space } from './pages.ts';
 
 /** One generated case: what the hart starts with, and its instructions, each in a slot of 4 bytes. */
@@ -33,12 +33,21 @@ const FREE: Registers = { to: range(0, 31).filter((n) => !POINTERS.includes(n)),
 
 const TIMED = new Set([0xc00, 0xc01, 0xc02, 0xb00, 0xb02]);
 const usable = INSTRUCTIONS.filter((row) => !['zicbom', 'zicboz', 'zicond', 'zawrs'].includes(row.extension));
-const isMemory = (row: (typeof INSTRUCTIONS)[number]): boolean => row.format === 'AMO' || (/imm\(rs1\)/.test(row.syntax) && row.name !== 'jalr');
+const isMemory = (row: (typeof INSTRUCTIONS)[number]): boolean =>
+  row.format === 'AMO' || (/imm\(rs1\)/.test(row.syntax) && row.name !== 'jalr');
 const MEMORY = usable.filter((row) => isMemory(row) && !/^(lr|sc)\./.test(row.name));
 /** Not at random; QEMU 7.2 also lets U-mode execute sfence.w.inval and sfence.inval.ir, and has ctzw look at all 64 bits. */
 const SYSTEM = ['ecall', 'ebreak', 'mret', 'sret', 'wfi', 'sfence.w.inval', 'sfence.inval.ir', 'ctzw'];
 const FLOW = usable.filter((row) => row.format === 'B');
-const PLAIN = usable.filter((row) => !isMemory(row) && row.format !== 'CSR' && row.format !== 'B' && row.format !== 'J' && row.name !== 'jalr' && !SYSTEM.includes(row.name));
+const PLAIN = usable.filter(
+  (row) =>
+    !isMemory(row) &&
+    row.format !== 'CSR' &&
+    row.format !== 'B' &&
+    row.format !== 'J' &&
+    row.name !== 'jalr' &&
+    !SYSTEM.includes(row.name),
+);
 const FLOAT = PLAIN.filter((row) => row.fp);
 const CSR_ROWS = usable.filter((row) => row.format === 'CSR');
 const SHORT = COMPRESSED.filter((row) => !['jal', 'jalr', 'beq', 'bne', 'ebreak'].includes(row.expands));
@@ -51,7 +60,11 @@ const withBase = (word: number, base: number): number => ((word & ~0xf8000) | (b
 
 function dataPointer(r: Random): bigint {
   const page = r.between(1, DATA_SIZE / 4096 - 2);
-  const offset = r.chance(30) ? r.pick([0, 0xff8, 0xffc, 0xffd, 0xfff, 4]) : r.chance(70) ? r.below(512) * 8 : r.below(4096);
+  const offset = r.chance(30)
+    ? r.pick([0, 0xff8, 0xffc, 0xffd, 0xfff, 4])
+    : r.chance(70)
+      ? r.below(512) * 8
+      : r.below(4096);
   return BASE + BigInt(DATA + page * 4096 + offset);
 }
 
@@ -63,7 +76,7 @@ function shortInstruction(r: Random): number {
   if (/^(jalr|ebreak)$/.test(decode(half, ALL_EXTENSIONS)?.row.name ?? '')) return NOP;
   if (!/\(rs1\)/.test(row.syntax)) return half;
   // base field is bits 9:7 of x8…x15, or x2
-  return row.name.endsWith('sp') ? half : (half & ~0x380) | (r.pick([8, 9]) - 8) << 7;
+  return row.name.endsWith('sp') ? half : (half & ~0x380) | ((r.pick([8, 9]) - 8) << 7);
 }
 
 /** Appends one instruction or idiom; `left` slots remain. */
@@ -79,7 +92,12 @@ function plain(r: Random, out: number[], left: number, floats: number): void {
     if (r.chance(30)) {
       const half = randomShort(r, r.pick(SHORT_BRANCH), FREE);
       // keep all but the offset, which counts from the first half-word of the slot
-      out.push(pair((half & ~0x1c7c) | (((over * 4) & 0x18) << 7) | (((over * 4) & 6) << 2) | ((over * 4) & 0x20 ? 4 : 0), NOP));
+      out.push(
+        pair(
+          (half & ~0x1c7c) | (((over * 4) & 0x18) << 7) | (((over * 4) & 6) << 2) | ((over * 4) & 0x20 ? 4 : 0),
+          NOP,
+        ),
+      );
     } else {
       const row = r.pick(FLOW);
       out.push(ins(row.name, { rs1: r.below(32), rs2: r.below(32), imm: over * 4 }));
@@ -88,9 +106,15 @@ function plain(r: Random, out: number[], left: number, floats: number): void {
   } else if (kind < 92 && left > 6) {
     const rd = r.pick(FREE.to) || 5;
     if (r.chance(50)) out.push(ins('jal', { rd, imm: 8 }), randomLong(r, r.pick(PLAIN), FREE));
-    else out.push(ins('auipc', { rd, imm: 0 }), ins('jalr', { rd: r.pick(FREE.to), rs1: rd, imm: 12 + r.below(2) }), randomLong(r, r.pick(PLAIN), FREE));
+    else
+      out.push(
+        ins('auipc', { rd, imm: 0 }),
+        ins('jalr', { rd: r.pick(FREE.to), rs1: rd, imm: 12 + r.below(2) }),
+        randomLong(r, r.pick(PLAIN), FREE),
+      );
   } else if (kind < 94 && left > 6) {
-    const base = r.pick(POINTERS), d = r.pick(['w', 'd']);
+    const base = r.pick(POINTERS),
+      d = r.pick(['w', 'd']);
     out.push(ins('addi', { rd: 10, rs1: base, imm: 0 }));
     // QEMU does not look at the address of an SC that has no reservation
     out.push(ins('andi', { rd: 10, rs1: 10, imm: -8 }));
@@ -102,14 +126,24 @@ function plain(r: Random, out: number[], left: number, floats: number): void {
   else if (kind < 98) {
     // reserved encodings and instructions that are switched off
     const off = INSTRUCTIONS.filter((row) => ['zicond', 'zicbom', 'zicboz'].includes(row.extension));
-    out.push(r.chance(50) ? randomLong(r, r.pick(off), FREE) : pair(r.pick([0, 0x2000 & 0, 0x6001, 0x8002, 0x9c61, 0x9c41, 0x2001, 0x4002, 0x6002]), NOP));
-  } else out.push(randomLong(r, r.pick(CSR_ROWS.slice(0, 3)), { to: FREE.to, from: [0, 5] }) & 0xfffff | (r.pick([1, 2, 3]) << 20));
+    out.push(
+      r.chance(50)
+        ? randomLong(r, r.pick(off), FREE)
+        : pair(r.pick([0, 0x2000 & 0, 0x6001, 0x8002, 0x9c61, 0x9c41, 0x2001, 0x4002, 0x6002]), NOP),
+    );
+  } else
+    out.push(
+      (randomLong(r, r.pick(CSR_ROWS.slice(0, 3)), { to: FREE.to, from: [0, 5] }) & 0xfffff) |
+        (r.pick([1, 2, 3]) << 20),
+    );
 }
 
 function registers(r: Random): { x: bigint[]; f: bigint[] } {
   const x = range(0, 31).map(() => r.corner());
   for (const p of POINTERS) x[p] = dataPointer(r);
-  const f = range(0, 31).map(() => (r.chance(50) ? r.double() : r.chance(90) ? 0xffff_ffff_0000_0000n | BigInt(r.single()) : r.corner()));
+  const f = range(0, 31).map(() =>
+    r.chance(50) ? r.double() : r.chance(90) ? 0xffff_ffff_0000_0000n | BigInt(r.single()) : r.corner(),
+  );
   return { x, f };
 }
 
@@ -124,11 +158,20 @@ type Mode = 0 | 1 | 3;
 
 function start(r: Random, mode: Mode): Case['csrs'] {
   return {
-    menvcfg: 0xe000_0000_0000_0001n, stimecmp: 1n << 40n, stvec: BASE + BigInt(STUB) + BigInt(r.below(2)), fcsr: BigInt(r.below(32) | (r.pick([0, 0, 1, 2, 3, 4, 5, 7]) << 5)),
-    pmpcfg0: ALL_OPEN, pmpaddr0: EVERYWHERE, mcounteren: 0xffff_ffffn, scounteren: 0xffff_ffffn,
+    menvcfg: 0xe000_0000_0000_0001n,
+    stimecmp: 1n << 40n,
+    stvec: BASE + BigInt(STUB) + BigInt(r.below(2)),
+    fcsr: BigInt(r.below(32) | (r.pick([0, 0, 1, 2, 3, 4, 5, 7]) << 5)),
+    pmpcfg0: ALL_OPEN,
+    pmpaddr0: EVERYWHERE,
+    mcounteren: 0xffff_ffffn,
+    scounteren: 0xffff_ffffn,
     medeleg: r.chance(70) ? 0n : delegation(r),
     mstatus: FS | UXL | (BigInt(mode) << 11n) | (r.u64() & 0xc_01a2n),
-    sscratch: r.corner(), sepc: r.corner() & ~1n, scause: r.corner(), stval: r.corner(),
+    sscratch: r.corner(),
+    sepc: r.corner() & ~1n,
+    scause: r.corner(),
+    stval: r.corner(),
   };
 }
 
@@ -158,7 +201,13 @@ function floating(r: Random, index: number): Case {
   fill(r, code, () => {
     code.push(randomLong(r, r.pick(FLOAT), FREE));
     // results soon become NaN: fresh numbers from memory
-    if (r.chance(40)) code.push(withBase(ins(r.pick(['fld', 'flw']), { rd: r.below(32), rs1: 0, imm: r.between(-200, 200) * 8 }), r.pick(POINTERS)));
+    if (r.chance(40))
+      code.push(
+        withBase(
+          ins(r.pick(['fld', 'flw']), { rd: r.below(32), rs1: 0, imm: r.between(-200, 200) * 8 }),
+          r.pick(POINTERS),
+        ),
+      );
     if (r.chance(10)) code.push(ins('csrrwi', { rd: r.pick(FREE.to), rs1: r.below(32), imm: r.pick([1, 2]) }));
   });
   return { kind: 'floating', csrs: { ...start(r, 3), mepc: codeAt(index) }, ...registers(r), code };
@@ -167,28 +216,48 @@ function floating(r: Random, index: number): Case {
 /** What a write of a CSR may be in M-mode without losing the runner. */
 function csrValue(r: Random, number: number, mode: Mode): bigint {
   switch (number) {
-    case 0x105: return r.pick([BASE + BigInt(STUB), BASE + BigInt(STUB) + 1n]);
+    case 0x105:
+      return r.pick([BASE + BigInt(STUB), BASE + BigInt(STUB) + 1n]);
     // where a table would lie outside RAM QEMU raises page faults; only M-mode may look for it
-    case 0x180: return (BigInt(r.pick(mode === 3 ? [0, 1, 5, 8, 9, 10, 11, 15] : [0, 1, 5, 11, 15])) << 60n) | (r.u64() & 0xfff_ffff_ffff_ffffn);
-    case 0x302: return delegation(r);
-    case 0x303: return r.u64() & 0x222n;
-    case 0x304: return r.pick([2n, 0x20n, 0x200n, 0n]);
-    case 0x344: return r.u64() & 0x222n;
-    case 0x30a: return (r.u64() & 0x4000_0000_0000_0001n) | (1n << 63n);
+    case 0x180:
+      return (
+        (BigInt(r.pick(mode === 3 ? [0, 1, 5, 8, 9, 10, 11, 15] : [0, 1, 5, 11, 15])) << 60n) |
+        (r.u64() & 0xfff_ffff_ffff_ffffn)
+      );
+    case 0x302:
+      return delegation(r);
+    case 0x303:
+      return r.u64() & 0x222n;
+    case 0x304:
+      return r.pick([2n, 0x20n, 0x200n, 0n]);
+    case 0x344:
+      return r.u64() & 0x222n;
+    case 0x30a:
+      return (r.u64() & 0x4000_0000_0000_0001n) | (1n << 63n);
     // QEMU keeps bits that do not exist
-    case 0x306: case 0x106: return BigInt(r.u32());
-    case 0x10a: return r.u64() & 1n;
-    case 0x141: case 0x341: return r.corner() & ~1n;
-    case 0x14d: return r.pick([0n, 1n << 40n]);
-    case 0x3a0: case 0x3a2: {
+    case 0x306:
+    case 0x106:
+      return BigInt(r.u32());
+    case 0x10a:
+      return r.u64() & 1n;
+    case 0x141:
+    case 0x341:
+      return r.corner() & ~1n;
+    case 0x14d:
+      return r.pick([0n, 1n << 40n]);
+    case 0x3a0:
+    case 0x3a2: {
       // write without read is reserved, and kept by QEMU
       const v = (r.u64() & 0x1f1f_1f1f_1f1f_1f00n) | ALL_OPEN;
       return v | ((v & 0x0202_0202_0202_0202n) >> 1n);
     }
-    case 0x100: return (r.u64() & 0xc_0122n) | FS;
-    case 0x300: return (r.u64() & 0x7e_79aan & ~0x20000n) | FS;
+    case 0x100:
+      return (r.u64() & 0xc_0122n) | FS;
+    case 0x300:
+      return (r.u64() & 0x7e_79aan & ~0x20000n) | FS;
     // QEMU lets csrrs and csrrc of a register that holds 0 pass on read-only CSRs
-    default: return number >= 0x3b0 && number < 0x3c0 ? r.corner() & EVERYWHERE : r.corner() || 1n;
+    default:
+      return number >= 0x3b0 && number < 0x3c0 ? r.corner() & EVERYWHERE : r.corner() || 1n;
   }
 }
 
@@ -215,15 +284,32 @@ function csr(r: Random, index: number): Case {
       return;
     }
     if (immediate && !clears) {
-      code.push(ins(row.name, { rd, rs1: r.below(32) & ([0x303, 0x304, 0x344].includes(number) ? 2 : 31), imm: number }));
+      code.push(
+        ins(row.name, { rd, rs1: r.below(32) & ([0x303, 0x304, 0x344].includes(number) ? 2 : 31), imm: number }),
+      );
       return;
     }
     if (next === 32) return void code.push(ins('csrrs', { rd, rs1: 0, imm: number }));
     x[next] = csrValue(r, number, mode);
-    code.push(ins(clears ? (number === 0x300 || number === 0x302 ? r.pick(['csrrw', 'csrrs']) : 'csrrw') : row.name.replace(/i$/, ''), { rd, rs1: next++, imm: number }));
+    code.push(
+      ins(
+        clears
+          ? number === 0x300 || number === 0x302
+            ? r.pick(['csrrw', 'csrrs'])
+            : 'csrrw'
+          : row.name.replace(/i$/, ''),
+        { rd, rs1: next++, imm: number },
+      ),
+    );
   });
   // QEMU 7.2 has no ADUE
-  return { kind: `csr ${mode}`, csrs: { ...start(r, mode), menvcfg: 0xc000_0000_0000_0001n, mepc: codeAt(index) }, x, f, code };
+  return {
+    kind: `csr ${mode}`,
+    csrs: { ...start(r, mode), menvcfg: 0xc000_0000_0000_0001n, mepc: codeAt(index) },
+    x,
+    f,
+    code,
+  };
 }
 
 /** Loads, stores and atomics through page tables, from U and S and from M with MPRV. */
@@ -235,7 +321,13 @@ function paged(r: Random, index: number, all: readonly Space[]): Case {
   const bases = range(10, 25);
   for (const b of bases) {
     const page = r.pick(space.mappings).address;
-    x[b] = BigInt.asUintN(64, page + BigInt(r.chance(30) ? r.pick([0xffc, 0xffd, 0xfff, 0xff9]) : r.below(510) * 8 + (r.chance(20) ? r.below(8) : 0)));
+    x[b] = BigInt.asUintN(
+      64,
+      page +
+        BigInt(
+          r.chance(30) ? r.pick([0xffc, 0xffd, 0xfff, 0xff9]) : r.below(510) * 8 + (r.chance(20) ? r.below(8) : 0),
+        ),
+    );
   }
   // MPP stays U: QEMU 7.2 keeps translations of MPRV when returns and traps change it
   x[26] = (r.u64() & 0x8_0000n) | (r.chance(60) ? 0x4_0000n : 0n) | 0x2_0000n;
@@ -248,16 +340,23 @@ function paged(r: Random, index: number, all: readonly Space[]): Case {
       const row = r.pick(MEMORY);
       const small = { to, from: FREE.from };
       let w = withBase(randomLong(r, row, small), r.pick(bases));
-      if (row.format === 'I') w = (w & 0xfffff) | (r.between(-2, 2) * 4 << 20);
+      if (row.format === 'I') w = (w & 0xfffff) | ((r.between(-2, 2) * 4) << 20);
       if (row.format === 'S') w &= ~0xfe000f80;
       code.push(w >>> 0);
     } else if (kind < 17) code.push(ins('csrrw', { rd: 5, rs1: 28, imm: 0x100 }));
-    else if (kind < 18) code.push(ins(r.pick(['sfence.vma', 'sinval.vma']), { rs1: r.pick([0, ...bases]), rs2: r.pick([0, 5]) }));
+    else if (kind < 18)
+      code.push(ins(r.pick(['sfence.vma', 'sinval.vma']), { rs1: r.pick([0, ...bases]), rs2: r.pick([0, 5]) }));
     else code.push(randomLong(r, r.pick(PLAIN), { to, from: FREE.from }));
   });
   x[28] = FS | (r.u64() & 0xc_0000n);
-  const begin = mode === 3 ? codeAt(index) : (mode === 1 ? space.supervisor : space.user) + BigInt(CODE + index * CODE_STRIDE);
-  const csrs = { ...start(r, mode), satp: space.satp | (BigInt(r.below(3)) << 44n), stvec: space.stub, mepc: BigInt.asUintN(64, begin) };
+  const begin =
+    mode === 3 ? codeAt(index) : (mode === 1 ? space.supervisor : space.user) + BigInt(CODE + index * CODE_STRIDE);
+  const csrs = {
+    ...start(r, mode),
+    satp: space.satp | (BigInt(r.below(3)) << 44n),
+    stvec: space.stub,
+    mepc: BigInt.asUintN(64, begin),
+  };
   return { kind: `paged ${mode} sv${space.satp >> 60n}`, csrs, x, f, code };
 }
 
@@ -275,7 +374,8 @@ function protectedRegions(r: Random, index: number): Case {
     // QEMU looks only at the ends of an access: it would miss 4 bytes in the middle
     const type = r.pick([0, 1, 3]);
     let address = mode === 0 ? (at >> 12n) << 10n : (at >> 2n) | BigInt(r.below(2));
-    if (type === 3) address = (address >> 1n << 1n) | ((1n << BigInt(mode === 0 ? r.between(9, 12) : r.below(12))) - 1n);
+    if (type === 3)
+      address = ((address >> 1n) << 1n) | ((1n << BigInt(mode === 0 ? r.between(9, 12) : r.below(12))) - 1n);
     csrs[`pmpaddr${i}`] = address;
     borders.push(address << 2n, type === 3 ? at & ~0x3fffn : at);
     config[0] |= BigInt((type << 3) | r.pick([0, 1, 3, 4, 5, 7, 7])) << BigInt(8 * i);
@@ -303,7 +403,7 @@ function protectedRegions(r: Random, index: number): Case {
     if (mode !== 0) code.push(ins('sfence.vma'));
     let w = withBase(randomLong(r, r.pick(MEMORY), { to, from: FREE.from }), r.pick(bases));
     const opcode = w & 0x7f;
-    if (opcode === 0x03 || opcode === 0x07) w = (w & 0xfffff) | (r.between(-2, 2) * 4 << 20);
+    if (opcode === 0x03 || opcode === 0x07) w = (w & 0xfffff) | ((r.between(-2, 2) * 4) << 20);
     else if (opcode === 0x23 || opcode === 0x27) w &= ~0xfe000f80;
     code.push(w >>> 0);
   });
@@ -336,15 +436,25 @@ function trapping(r: Random, index: number): Case {
   // to another privilege, at the slot behind the return
   code.push(ins('csrrw', { rd: 7, rs1: 24, imm: 0x300 }));
   const s = r.chance(30);
-  code.push(ins('auipc', { rd: 26, imm: 0 }), ins('addi', { rd: 26, rs1: 26, imm: 16 }), ins('csrrw', { rd: 0, rs1: 26, imm: s ? 0x141 : 0x341 }), ins(s ? 'sret' : 'mret'));
+  code.push(
+    ins('auipc', { rd: 26, imm: 0 }),
+    ins('addi', { rd: 26, rs1: 26, imm: 16 }),
+    ins('csrrw', { rd: 0, rs1: 26, imm: s ? 0x141 : 0x341 }),
+    ins(s ? 'sret' : 'mret'),
+  );
   for (let n = r.between(2, 10); n > 0; n--) {
     const kind = r.below(6);
     if (kind < 2) nothing();
-    else if (kind < 3) code.push(ins(r.pick(['csrrw', 'csrrs', 'csrrc']), { rd: r.pick([3, 4]), rs1: 22, imm: r.pick([0x144, 0x104]) }));
+    else if (kind < 3)
+      code.push(ins(r.pick(['csrrw', 'csrrs', 'csrrc']), { rd: r.pick([3, 4]), rs1: 22, imm: r.pick([0x144, 0x104]) }));
     else if (kind < 5) {
       const name = r.pick(system);
       // a wfi that waits would wait for ever, and returns go where nobody knows
-      code.push(name === 'wfi' || name === 'mret' || name === 'sret' ? ins('csrrs', { rd: 3, rs1: 0, imm: r.pick([0x100, 0x144, 0x104, 0x180, 0x344, 0x142]) }) : ins(name));
+      code.push(
+        name === 'wfi' || name === 'mret' || name === 'sret'
+          ? ins('csrrs', { rd: 3, rs1: 0, imm: r.pick([0x100, 0x144, 0x104, 0x180, 0x344, 0x142]) })
+          : ins(name),
+      );
     } else code.push(ins(r.pick(['ecall', 'ebreak', 'csrrw']), r.chance(50) ? {} : {}));
   }
   return { kind: 'trapping', csrs, x, f, code };

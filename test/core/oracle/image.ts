@@ -2,7 +2,18 @@ import { assembleNamed } from '../../../src/isa/encode.ts';
 import { RAM_BASE } from '../../../src/isa/layout.ts';
 import { Random } from '../random.ts';
 import { type Case, makeCase } from './cases.ts';
-import { CODE, CODE_STRIDE, COMPARED, DATA, DATA_SIZE, INPUT, INPUTS, INPUT_CSRS, INPUT_STRIDE, STUB } from './layout.ts';
+import {
+  CODE,
+  CODE_STRIDE,
+  COMPARED,
+  DATA,
+  DATA_SIZE,
+  INPUT,
+  INPUT_CSRS,
+  INPUT_STRIDE,
+  INPUTS,
+  STUB,
+} from './layout.ts';
 import { spaces } from './pages.ts';
 import { runner } from './runner.ts';
 
@@ -31,8 +42,14 @@ export function makeImage(seed: number, count: number, only?: number): Image {
   for (let n = 0; n < count; n++) {
     const c = makeCase(r, n, all);
     cases.push(c);
-    for (let i = 0; i < CODE_STRIDE / 4; i++) view.setUint32(CODE + n * CODE_STRIDE + 4 * i, (only === undefined || only === n ? c.code[i] : undefined) ?? call, true);
-    const put = (word: number, value: bigint): void => view.setBigUint64(INPUTS + n * INPUT_STRIDE + 8 * word, BigInt.asUintN(64, value), true);
+    for (let i = 0; i < CODE_STRIDE / 4; i++)
+      view.setUint32(
+        CODE + n * CODE_STRIDE + 4 * i,
+        (only === undefined || only === n ? c.code[i] : undefined) ?? call,
+        true,
+      );
+    const put = (word: number, value: bigint): void =>
+      view.setBigUint64(INPUTS + n * INPUT_STRIDE + 8 * word, BigInt.asUintN(64, value), true);
     Object.keys(INPUT_CSRS).forEach((name, i) => put(INPUT.csrs + i, c.csrs[name as keyof typeof INPUT_CSRS] ?? 0n));
     c.f.forEach((v, i) => put(INPUT.f + i, v));
     c.x.forEach((v, i) => put(INPUT.x + i, v));

@@ -25,17 +25,55 @@ export const COMPARED = OUTPUTS + MAX_CASES * OUTPUT_STRIDE;
 
 /** CSRs a case starts with, in the order they are written; mstatus and mepc follow at the end. */
 export const INPUT_CSRS = {
-  menvcfg: 0x30a, stimecmp: 0x14d, satp: 0x180, medeleg: 0x302, mideleg: 0x303, mip: 0x344, mie: 0x304, stvec: 0x105, sscratch: 0x140, sepc: 0x141,
-  scause: 0x142, stval: 0x143, senvcfg: 0x10a, mcounteren: 0x306, scounteren: 0x106, pmpcfg0: 0x3a0, pmpcfg2: 0x3a2,
-  ...Object.fromEntries(Array.from({ length: 16 }, (_, i) => [`pmpaddr${i}`, 0x3b0 + i])) as Record<`pmpaddr${number}`, number>,
-  fcsr: 0x003, mepc: 0x341, mstatus: 0x300,
+  menvcfg: 0x30a,
+  stimecmp: 0x14d,
+  satp: 0x180,
+  medeleg: 0x302,
+  mideleg: 0x303,
+  mip: 0x344,
+  mie: 0x304,
+  stvec: 0x105,
+  sscratch: 0x140,
+  sepc: 0x141,
+  scause: 0x142,
+  stval: 0x143,
+  senvcfg: 0x10a,
+  mcounteren: 0x306,
+  scounteren: 0x106,
+  pmpcfg0: 0x3a0,
+  pmpcfg2: 0x3a2,
+  ...(Object.fromEntries(Array.from({ length: 16 }, (_, i) => [`pmpaddr${i}`, 0x3b0 + i])) as Record<
+    `pmpaddr${number}`,
+    number
+  >),
+  fcsr: 0x003,
+  mepc: 0x341,
+  mstatus: 0x300,
 } as const;
 
 /** CSRs dumped at the end of a case, besides those of its log. */
 export const OUTPUT_CSRS = {
-  fcsr: 0x003, satp: 0x180, medeleg: 0x302, mideleg: 0x303, mie: 0x304, mip: 0x344, stvec: 0x105, sscratch: 0x140, sepc: 0x141, scause: 0x142,
-  stval: 0x143, menvcfg: 0x30a, senvcfg: 0x10a, mcounteren: 0x306, scounteren: 0x106, pmpcfg0: 0x3a0, pmpcfg2: 0x3a2,
-  ...Object.fromEntries(Array.from({ length: 16 }, (_, i) => [`pmpaddr${i}`, 0x3b0 + i])) as Record<`pmpaddr${number}`, number>,
+  fcsr: 0x003,
+  satp: 0x180,
+  medeleg: 0x302,
+  mideleg: 0x303,
+  mie: 0x304,
+  mip: 0x344,
+  stvec: 0x105,
+  sscratch: 0x140,
+  sepc: 0x141,
+  scause: 0x142,
+  stval: 0x143,
+  menvcfg: 0x30a,
+  senvcfg: 0x10a,
+  mcounteren: 0x306,
+  scounteren: 0x106,
+  pmpcfg0: 0x3a0,
+  pmpcfg2: 0x3a2,
+  ...(Object.fromEntries(Array.from({ length: 16 }, (_, i) => [`pmpaddr${i}`, 0x3b0 + i])) as Record<
+    `pmpaddr${number}`,
+    number
+  >),
 } as const;
 
 /** Words of an input: CSRs, then f, then x. */

@@ -18,8 +18,15 @@ export interface Space {
   readonly mappings: readonly Mapping[];
 }
 
-const V = 1n, R = 2n, W = 4n, X = 8n, U = 16n, A = 64n, D = 128n;
-const canonical = (levels: number, address: bigint): bigint => BigInt.asUintN(64, BigInt.asIntN(12 + 9 * levels, address));
+const V = 1n,
+  R = 2n,
+  W = 4n,
+  X = 8n,
+  U = 16n,
+  A = 64n,
+  D = 128n;
+const canonical = (levels: number, address: bigint): bigint =>
+  BigInt.asUintN(64, BigInt.asIntN(12 + 9 * levels, address));
 
 /** Hands out pages of the pool and writes entries. */
 class Tables {
@@ -138,7 +145,13 @@ function space(r: Random, tables: Tables, levels: 3 | 4 | 5): Space {
     mappings.push({ address });
   }
   mappings.push({ address: far() ^ (1n << 63n) }, { address: BigInt.asUintN(64, 1n << top) });
-  return { satp: (BigInt(levels + 5) << 60n) | BigInt((RAM_BASE + root) / 4096), supervisor, user, stub: supervisor + BigInt(STUB), mappings };
+  return {
+    satp: (BigInt(levels + 5) << 60n) | BigInt((RAM_BASE + root) / 4096),
+    supervisor,
+    user,
+    stub: supervisor + BigInt(STUB),
+    mappings,
+  };
 }
 
 /** Address spaces of every mode. */

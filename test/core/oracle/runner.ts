@@ -1,12 +1,28 @@
 import { assembleNamed, type Operands } from '../../../src/isa/encode.ts';
 import { RAM_BASE } from '../../../src/isa/layout.ts';
 import {
-  CONTEXT, INPUT, INPUTS, INPUT_CSRS, INPUT_STRIDE, LOG_ENTRIES, LOG_WORDS, OUTPUT, OUTPUTS, OUTPUT_CSRS, OUTPUT_STRIDE,
+  CONTEXT,
+  INPUT,
+  INPUT_CSRS,
+  INPUT_STRIDE,
+  INPUTS,
+  LOG_ENTRIES,
+  LOG_WORDS,
+  OUTPUT,
+  OUTPUT_CSRS,
+  OUTPUT_STRIDE,
+  OUTPUTS,
 } from './layout.ts';
 
 /** The runner's own words, from CONTEXT on. */
 const OWN = { x29: 0, x30: 8, x28: 16, log: 24, logEnd: 32, input: 40, output: 48, last: 56, spare: 64 } as const;
-const MSTATUS = 0x300, MTVEC = 0x305, MSCRATCH = 0x340, MEPC = 0x341, MCAUSE = 0x342, MTVAL = 0x343, MIE = 0x304;
+const MSTATUS = 0x300,
+  MTVEC = 0x305,
+  MSCRATCH = 0x340,
+  MEPC = 0x341,
+  MCAUSE = 0x342,
+  MTVAL = 0x343,
+  MIE = 0x304;
 /** Causes after which a case goes on behind the instruction: all synchronous ones but calls and faults on fetching. */
 const GO_ON = [2, 3, 4, 5, 6, 7, 13, 15];
 
@@ -93,7 +109,10 @@ export function runner(cases: number): number[] {
   p.add('ld', { rd: 28, rs1: 31, imm: OWN.logEnd });
   p.to('bgeu', 'done', { rs1: 30, rs2: 28 });
   p.to('blt', 'interrupt', { rs1: 29, rs2: 0 });
-  p.constant(28, GO_ON.reduce((bits, cause) => bits | (1 << cause), 0));
+  p.constant(
+    28,
+    GO_ON.reduce((bits, cause) => bits | (1 << cause), 0),
+  );
   p.add('srl', { rd: 28, rs1: 28, rs2: 29 });
   p.add('andi', { rd: 28, rs1: 28, imm: 1 });
   p.to('beq', 'done', { rs1: 28, rs2: 0 });
@@ -115,7 +134,11 @@ export function runner(cases: number): number[] {
   p.label('done');
   p.add('ld', { rd: 30, rs1: 31, imm: OWN.output });
   for (let x = 1; x < 28; x++) p.add('sd', { rs1: 30, rs2: x, imm: 8 * (OUTPUT.x + x) });
-  const kept: readonly (readonly [number, number])[] = [[28, OWN.x28], [29, OWN.x29], [30, OWN.x30]];
+  const kept: readonly (readonly [number, number])[] = [
+    [28, OWN.x28],
+    [29, OWN.x29],
+    [30, OWN.x30],
+  ];
   for (const [x, own] of kept) {
     p.add('ld', { rd: 5, rs1: 31, imm: own });
     p.add('sd', { rs1: 30, rs2: 5, imm: 8 * (OUTPUT.x + x) });

@@ -53,7 +53,13 @@ const FUNCTIONS: Record<string, (a: bigint, b: bigint) => bigint> = {
   clmul: (a, b) => carryless(a, b),
   clmulh: (a, b) => carryless(a, b) >> 64n,
   clmulr: (a, b) => carryless(a, b) >> 63n,
-  orcb: (a) => BigInt(`0x${binary(a, 64).match(/.{8}/g)!.map((byte) => (byte.includes('1') ? 'ff' : '00')).join('')}`),
+  orcb: (a) =>
+    BigInt(
+      `0x${binary(a, 64)
+        .match(/.{8}/g)!
+        .map((byte) => (byte.includes('1') ? 'ff' : '00'))
+        .join('')}`,
+    ),
   rev8: (a) => BigInt(`0x${a.toString(16).padStart(16, '0').match(/../g)!.reverse().join('')}`),
   unbox32: (a) => (a >> 32n === 0xffffffffn ? u32(a) : 0x7fc00000n),
   box32: (a) => 0xffffffff00000000n | u32(a),
@@ -133,7 +139,7 @@ export function interesting(seed: number, extra: number): bigint[] {
   let state = BigInt(seed) * 0x9e3779b97f4a7c15n + 1n;
   for (let i = 0; i < extra; i++) {
     state = u64(state * 6364136223846793005n + 1442695040888963407n);
-    out.add((state ^ (state >> 29n)) & M64 >> (state >> 58n));
+    out.add((state ^ (state >> 29n)) & (M64 >> (state >> 58n)));
   }
   return [...out];
 }

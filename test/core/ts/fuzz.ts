@@ -1,11 +1,11 @@
 import type { Core, CoreHost } from '../../../src/core/core.ts';
-import { ALL_EXTENSIONS, extensionBit } from '../../../src/isa/decode.ts';
 import { COMPRESSED } from '../../../src/isa/compressed.ts';
 import { CSRS } from '../../../src/isa/csrs.ts';
+import { ALL_EXTENSIONS, extensionBit } from '../../../src/isa/decode.ts';
 import { assemble } from '../../../src/isa/encode.ts';
 import { INSTRUCTIONS } from '../../../src/isa/instructions.ts';
-import { HART, RAM_AT, RAM_BASE, hartAt } from '../../../src/isa/layout.ts';
-import { Rig, ins } from './rig.ts';
+import { HART, hartAt, RAM_AT, RAM_BASE } from '../../../src/isa/layout.ts';
+import { ins, Rig } from './rig.ts';
 
 /**
  * Random machines for comparing cores: code that mixes every instruction over memory that holds its own page tables, in all modes, with
@@ -118,24 +118,41 @@ function handler(machine: boolean): number[] {
   const [status, epc] = machine ? [0x300, 0x341] : [0x100, 0x141];
   const out = [
     // x29 counts traps; its hash picks where to go on
-    ins('addi', { rd: 29, rs1: 29, imm: 1 }), ins('slli', { rd: 28, rs1: 29, imm: 7 }), ins('xor', { rd: 29, rs1: 29, rs2: 28 }),
-    ins('srli', { rd: 28, rs1: 29, imm: 9 }), ins('xor', { rd: 29, rs1: 29, rs2: 28 }),
-    ins('lui', { rd: 30, imm: CODE_SIZE - 0x1000 }), ins('and', { rd: 28, rs1: 29, rs2: 30 }),
-    ins('andi', { rd: 30, rs1: 29, imm: 0x7fe }), ins('add', { rd: 28, rs1: 28, rs2: 30 }), ins('add', { rd: 28, rs1: 28, rs2: 20 }),
+    ins('addi', { rd: 29, rs1: 29, imm: 1 }),
+    ins('slli', { rd: 28, rs1: 29, imm: 7 }),
+    ins('xor', { rd: 29, rs1: 29, rs2: 28 }),
+    ins('srli', { rd: 28, rs1: 29, imm: 9 }),
+    ins('xor', { rd: 29, rs1: 29, rs2: 28 }),
+    ins('lui', { rd: 30, imm: CODE_SIZE - 0x1000 }),
+    ins('and', { rd: 28, rs1: 29, rs2: 30 }),
+    ins('andi', { rd: 30, rs1: 29, imm: 0x7fe }),
+    ins('add', { rd: 28, rs1: 28, rs2: 30 }),
+    ins('add', { rd: 28, rs1: 28, rs2: 20 }),
     ins('csrrw', { rs1: 28, imm: epc }),
     // previous modes and friends from the hash, FS mostly on
-    ins('slli', { rd: 28, rs1: 29, imm: 5 }), ins('and', { rd: 28, rs1: 28, rs2: machine ? 21 : 22 }), ins('csrrw', { rd: 30, rs1: 28, imm: status }),
+    ins('slli', { rd: 28, rs1: 29, imm: 5 }),
+    ins('and', { rd: 28, rs1: 28, rs2: machine ? 21 : 22 }),
+    ins('csrrw', { rd: 30, rs1: 28, imm: status }),
     ins('csrrs', { rs1: 23, imm: status }),
-    ins('slli', { rd: 8, rs1: 29, imm: 3 }), ins('and', { rd: 8, rs1: 8, rs2: 24 }), ins('add', { rd: 8, rs1: 8, rs2: 25 }),
-    ins('addi', { rd: 9, rs1: 25, imm: 0 }), ins('addi', { rd: 10, rs1: 26, imm: 0 }), ins('addi', { rd: 11, rs1: 27, imm: 0 }),
-    ins('addi', { rd: 12, rs1: 25, imm: 2040 }), ins('addi', { rd: 12, rs1: 12, imm: 2045 }), ins('addi', { rd: 13, rs1: 20, imm: 0 }),
-    ins('addi', { rd: 18, rs1: 20, imm: 1024 }), ins('addi', { rd: 19, rs1: 18, imm: 1000 }),
+    ins('slli', { rd: 8, rs1: 29, imm: 3 }),
+    ins('and', { rd: 8, rs1: 8, rs2: 24 }),
+    ins('add', { rd: 8, rs1: 8, rs2: 25 }),
+    ins('addi', { rd: 9, rs1: 25, imm: 0 }),
+    ins('addi', { rd: 10, rs1: 26, imm: 0 }),
+    ins('addi', { rd: 11, rs1: 27, imm: 0 }),
+    ins('addi', { rd: 12, rs1: 25, imm: 2040 }),
+    ins('addi', { rd: 12, rs1: 12, imm: 2045 }),
+    ins('addi', { rd: 13, rs1: 20, imm: 0 }),
+    ins('addi', { rd: 18, rs1: 20, imm: 1024 }),
+    ins('addi', { rd: 19, rs1: 18, imm: 1000 }),
   ];
   if (machine) {
     out.push(
       ins('csrrs', { rd: 28, imm: 0x342 }),
       // satp as kept in scratch, now and then switched off; SUM and MXR stay as they fall
-      ins('csrrs', { rd: 30, imm: 0x340 }), ins('csrrw', { rs1: 30, imm: 0x180 }), ins('csrrs', { rs1: 31, imm: 0x304 }),
+      ins('csrrs', { rd: 30, imm: 0x340 }),
+      ins('csrrw', { rs1: 30, imm: 0x180 }),
+      ins('csrrs', { rs1: 31, imm: 0x304 }),
     );
   }
   out.push(ins(machine ? 'mret' : 'sret'));
@@ -145,7 +162,7 @@ function handler(machine: boolean): number[] {
 /** Fills page tables: the first pages of RAM and the device at their own addresses, in small pages with mixed permissions. */
 function pageTables(rig: Rig, random: Random, levels: number): void {
   const put = (at: number, value: bigint): void => rig.view.setBigUint64(RAM_AT + at, value, true);
-  const pointer = (at: number): bigint => (BigInt(RAM_BASE + at) >> 12n << 10n) | 1n;
+  const pointer = (at: number): bigint => ((BigInt(RAM_BASE + at) >> 12n) << 10n) | 1n;
   let root = TABLES;
   for (let level = levels; level > 3; level--) {
     put(root, pointer(root + 0x1000));
@@ -156,11 +173,11 @@ function pageTables(rig: Rig, random: Random, levels: number): void {
   put(root + 16, pointer(middle));
   put(root, pointer(low));
   put(low + 0x80 * 8, pointer(deviceLeaf));
-  put(deviceLeaf, (DEVICE >> 12n << 10n) | 0xd7n);
+  put(deviceLeaf, ((DEVICE >> 12n) << 10n) | 0xd7n);
   put(middle, pointer(leaf));
   // the same RAM again as a large page
-  put(middle + 8, (BigInt(RAM_BASE) >> 12n << 10n) | (random.chance(50) ? 0xcfn : 0x0fn));
-  put(middle + 16, (BigInt(RAM_BASE) >> 12n << 10n) | 0xdfn);
+  put(middle + 8, ((BigInt(RAM_BASE) >> 12n) << 10n) | (random.chance(50) ? 0xcfn : 0x0fn));
+  put(middle + 16, ((BigInt(RAM_BASE) >> 12n) << 10n) | 0xdfn);
   for (let page = 0; page < RAM / 4096; page++) {
     const inTables = page >= TABLES >> 12;
     const safe = page < (CODE + CODE_SIZE) >> 12;
@@ -181,10 +198,11 @@ export function randomMachine(rig: Rig, seed: number): void {
   const random = new Random(seed);
   const { view } = rig;
   for (let at = DATA; at < DATA + DATA_SIZE; at += 8) view.setBigUint64(RAM_AT + at, random.u64(), true);
-  const halves = (at: number, words: readonly number[]): void => words.forEach((w, i) => view.setUint32(RAM_AT + at + 4 * i, w, true));
+  const halves = (at: number, words: readonly number[]): void =>
+    words.forEach((w, i) => view.setUint32(RAM_AT + at + 4 * i, w, true));
   halves(HANDLER_M, handler(true));
   halves(HANDLER_S, handler(false));
-  for (let at = CODE; at < CODE + CODE_SIZE;) {
+  for (let at = CODE; at < CODE + CODE_SIZE; ) {
     if (random.chance(25)) {
       view.setUint16(RAM_AT + at, compressed(random), true);
       at += 2;
@@ -198,7 +216,8 @@ export function randomMachine(rig: Rig, seed: number): void {
   const base = BigInt(RAM_BASE);
   const satp = (BigInt(mode) << 60n) | BigInt((RAM_BASE + TABLES) / 4096);
   let extensions = ALL_EXTENSIONS;
-  for (const name of ['zba', 'zbb', 'sstc', 'svadu', 'svnapot', 'svpbmt', 'zicbom', 'd'] as const) if (random.chance(8)) extensions &= ~extensionBit(name);
+  for (const name of ['zba', 'zbb', 'sstc', 'svadu', 'svnapot', 'svpbmt', 'zicbom', 'd'] as const)
+    if (random.chance(8)) extensions &= ~extensionBit(name);
   if (random.chance(10)) extensions &= ~extensionBit('c');
   rig.setMachine('extensions', BigInt(extensions), 8);
   rig.setMachine('maxSatpMode', BigInt(random.pick([8, 9, 10, 10])), 4);
@@ -217,9 +236,10 @@ export function randomMachine(rig: Rig, seed: number): void {
   rig.set('scounteren', BigInt(random.pick([0, 7, 0xffffffff])), 0, 4);
   rig.set('stimecmp', random.u64() >> 50n);
   for (let r = 5; r < 18; r++) rig.setX(r, random.u64());
-  for (let r = 0; r < 32; r++) rig.setF(r, random.chance(40) ? 0xffffffff00000000n | (random.u64() & 0xffffffffn) : random.u64());
+  for (let r = 0; r < 32; r++)
+    rig.setF(r, random.chance(40) ? 0xffffffff00000000n | (random.u64() & 0xffffffffn) : random.u64());
   rig.setX(20, base + BigInt(CODE));
-  rig.setX(21, 0x1n << 17n | 0x1800n | 0x188an | (3n << 18n)); // MPRV MPP SPP enables SUM MXR
+  rig.setX(21, (0x1n << 17n) | 0x1800n | 0x188an | (3n << 18n)); // MPRV MPP SPP enables SUM MXR
   rig.setX(22, 0x122n | (3n << 18n));
   rig.setX(23, random.chance(90) ? 0x2000n : 0n);
   rig.setX(24, BigInt(DATA_SIZE - 8));
@@ -255,10 +275,14 @@ function randomProtection(rig: Rig, random: Random): void {
   const entries = 1 + random.below(4);
   for (let i = 0; i < entries; i++) {
     const napot = random.chance(60);
-    const start = BigInt(RAM_BASE + random.pick([DATA, DATA + 0x1000, CODE, TABLES, 0x18000]) + random.below(2048) * 4) >> 2n;
+    const start =
+      BigInt(RAM_BASE + random.pick([DATA, DATA + 0x1000, CODE, TABLES, 0x18000]) + random.below(2048) * 4) >> 2n;
     const ones = (1n << BigInt(random.below(12))) - 1n;
     rig.view.setBigUint64(at + HART.pmpaddr + 8 * i, napot ? (start & ~ones) | (ones >> 1n) : start, true);
-    rig.view.setUint8(at + HART.pmpcfg + i, (napot ? 0x18 : random.pick([0x10, 0x08])) | random.pick([0, 1, 3, 4, 5, 7]) | (random.chance(15) ? 0x80 : 0));
+    rig.view.setUint8(
+      at + HART.pmpcfg + i,
+      (napot ? 0x18 : random.pick([0x10, 0x08])) | random.pick([0, 1, 3, 4, 5, 7]) | (random.chance(15) ? 0x80 : 0),
+    );
   }
   rig.view.setBigUint64(at + HART.pmpaddr + 8 * 8, 0x3fffffffffffffn, true);
   rig.view.setUint8(at + HART.pmpcfg + 8, 0x1f);
@@ -271,20 +295,36 @@ export const fuzzRig = (make: (memory: WebAssembly.Memory, host: CoreHost) => Co
 export function differences(a: Rig, b: Rig): string[] {
   const out: string[] = [];
   for (const name of Object.keys(HART) as (keyof typeof HART)[]) {
-    if (['dataBank', 'fetchBank', 'nextBank', 'index', 'bankSatp', 'bankMode', 'crossing', 'x', 'f'].includes(name)) continue;
-    const width = ['lines', 'mcounteren', 'scounteren', 'fflags', 'frm', 'prv', 'waiting', 'hsm', 'reservationWidth'].includes(name) ? 4 : 8;
-    if (a.get(name, 0, width) !== b.get(name, 0, width)) out.push(`${name}: ${a.get(name, 0, width).toString(16)} ${b.get(name, 0, width).toString(16)}`);
+    if (['dataBank', 'fetchBank', 'nextBank', 'index', 'bankSatp', 'bankMode', 'crossing', 'x', 'f'].includes(name))
+      continue;
+    const width = [
+      'lines',
+      'mcounteren',
+      'scounteren',
+      'fflags',
+      'frm',
+      'prv',
+      'waiting',
+      'hsm',
+      'reservationWidth',
+    ].includes(name)
+      ? 4
+      : 8;
+    if (a.get(name, 0, width) !== b.get(name, 0, width))
+      out.push(`${name}: ${a.get(name, 0, width).toString(16)} ${b.get(name, 0, width).toString(16)}`);
   }
   for (let r = 0; r < 32; r++) {
     if (a.x(r) !== b.x(r)) out.push(`x${r}: ${a.x(r).toString(16)} ${b.x(r).toString(16)}`);
     if (a.f(r) !== b.f(r)) out.push(`f${r}: ${a.f(r).toString(16)} ${b.f(r).toString(16)}`);
   }
   for (const field of ['timeEnd', 'debugAddress'] as const) {
-    if (a.machine(field, 8) !== b.machine(field, 8)) out.push(`${field}: ${a.machine(field, 8)} ${b.machine(field, 8)}`);
+    if (a.machine(field, 8) !== b.machine(field, 8))
+      out.push(`${field}: ${a.machine(field, 8)} ${b.machine(field, 8)}`);
   }
   const [ra, rb] = [a.ram(), b.ram()];
-  for (let i = 0; i < ra.length && out.length < 40; i++) if (ra[i] !== rb[i]) out.push(`ram ${i.toString(16)}: ${ra[i]} ${rb[i]}`);
-  if (a.accesses.join() !== b.accesses.join()) out.push(`devices: ${a.accesses.slice(-3).join('; ')} | ${b.accesses.slice(-3).join('; ')}`);
+  for (let i = 0; i < ra.length && out.length < 40; i++)
+    if (ra[i] !== rb[i]) out.push(`ram ${i.toString(16)}: ${ra[i]} ${rb[i]}`);
+  if (a.accesses.join() !== b.accesses.join())
+    out.push(`devices: ${a.accesses.slice(-3).join('; ')} | ${b.accesses.slice(-3).join('; ')}`);
   return out;
 }
-

@@ -2,7 +2,7 @@ import { expect, test } from 'vitest';
 import { createTsCore } from '../../../src/core/ts/core.ts';
 import { createWasmCore } from '../../../src/core/wasm/core.ts';
 import { EXIT } from '../../../src/isa/layout.ts';
-import { Random, differences, fuzzRig, randomMachine } from './fuzz.ts';
+import { differences, fuzzRig, Random, randomMachine } from './fuzz.ts';
 import type { Rig } from './rig.ts';
 
 const TICKS = 2500;
@@ -22,12 +22,16 @@ test.each([0, 1, 2, 3])('random machines do the same on the TypeScript and the W
     const rigs = [fuzzRig(createTsCore), fuzzRig(createWasmCore)] as const;
     for (const rig of rigs) randomMachine(rig, seed);
     const random = new Random(seed + 77);
-    for (let done = 0; done < TICKS;) {
+    for (let done = 0; done < TICKS; ) {
       const ticks = 1 + random.below(random.chance(20) ? 1000 : 40);
       const [a, b] = rigs.map((rig) => rig.run(ticks));
       done += ticks;
-      const same = a === b && Buffer.compare(rigs[0].harts(), rigs[1].harts()) === 0 && Buffer.compare(rigs[0].ram(), rigs[1].ram()) === 0;
-      if (!same) expect([a, ...differences(...rigs)], `seed ${seed}, within ${ticks} ticks before ${done}`).toEqual([b]);
+      const same =
+        a === b &&
+        Buffer.compare(rigs[0].harts(), rigs[1].harts()) === 0 &&
+        Buffer.compare(rigs[0].ram(), rigs[1].ram()) === 0;
+      if (!same)
+        expect([a, ...differences(...rigs)], `seed ${seed}, within ${ticks} ticks before ${done}`).toEqual([b]);
       const clear = random.chance(2);
       for (const rig of rigs) attend(rig, a, clear);
     }

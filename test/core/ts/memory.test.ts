@@ -1,12 +1,17 @@
 import { describe, expect, test } from 'vitest';
 import { ACCESS } from '../../../src/core/core.ts';
-import { HART, RAM_BASE, hartAt } from '../../../src/isa/layout.ts';
-import { Rig, ins } from './rig.ts';
+import { HART, hartAt, RAM_BASE } from '../../../src/isa/layout.ts';
+import { ins, Rig } from './rig.ts';
 
 const BASE = BigInt(RAM_BASE);
 const TABLES = 0x40000;
 const SATP = (mode: bigint): bigint => (mode << 60n) | ((BASE + BigInt(TABLES)) >> 12n);
-const R = 2n, W = 4n, X = 8n, U = 16n, A = 64n, D = 128n;
+const R = 2n,
+  W = 4n,
+  X = 8n,
+  U = 16n,
+  A = 64n,
+  D = 128n;
 const ALL = 1n | R | W | X | A | D;
 const addi = (rd: number, imm = 1): number => ins('addi', { rd, rs1: rd, imm });
 
@@ -76,7 +81,7 @@ describe('page tables', () => {
         const at = p.entry(va, level);
         const frame = level < 2 ? BASE + target : (BASE / size) * size;
         p.rig.write64(at, ((frame >> 12n) << 10n) | ALL);
-        const within = level < 2 ? 0x123n * 8n : BASE % size + 0x10918n;
+        const within = level < 2 ? 0x123n * 8n : (BASE % size) + 0x10918n;
         p.rig.write64(Number(frame + within), 0xabcdefn + BigInt(level));
         p.rig.setX(6, va + within);
         expect(p.step([ins('ld', { rd: 5, rs1: 6 })]), `level ${level}`).toBeUndefined();
@@ -160,7 +165,7 @@ describe('page tables', () => {
 
   test('64 KiB pages of Svnapot, memory types of Svpbmt', () => {
     const p = new Paged();
-    const napot = (((BASE + 0x20000n) >> 12n << 10n) | (8n << 10n) | ALL) | (1n << 63n);
+    const napot = (((BASE + 0x20000n) >> 12n) << 10n) | (8n << 10n) | ALL | (1n << 63n);
     for (let i = 0n; i < 16n; i++) p.rig.write64(p.entry(VA + i * 0x1000n), napot);
     p.rig.write64(RAM_BASE + 0x2b010, 5n);
     p.rig.setX(6, VA + 0xb010n);
@@ -229,11 +234,13 @@ describe('translations follow memory without any fence', () => {
     p.rig.write64(RAM_BASE + 0x8000, 1n);
     p.rig.write64(RAM_BASE + 0x9000, 2n);
     const virtual = (ram: number): bigint => tables + BigInt(ram - RAM_BASE - TABLES);
-    const pte = (offset: number): bigint => ((BASE + BigInt(offset)) >> 12n << 10n) | ALL;
+    const pte = (offset: number): bigint => (((BASE + BigInt(offset)) >> 12n) << 10n) | ALL;
     p.rig.setX(6, VA);
     p.rig.setX(7, virtual(leaf));
     p.rig.setX(8, pte(0x9000));
-    const peek = ins('ld', { rd: 5, rs1: 6 }), poke = ins('sd', { rs1: 7, rs2: 8 }), peekAgain = ins('ld', { rd: 9, rs1: 6 });
+    const peek = ins('ld', { rd: 5, rs1: 6 }),
+      poke = ins('sd', { rs1: 7, rs2: 8 }),
+      peekAgain = ins('ld', { rd: 9, rs1: 6 });
     expect(p.step([peek, poke, peekAgain])).toBeUndefined();
     expect([p.rig.x(5), p.rig.x(9)]).toEqual([1n, 2n]);
     // taken away
@@ -247,7 +254,7 @@ describe('translations follow memory without any fence', () => {
     p.rig.write64(RAM_BASE + 0x9000, pte(0xb000));
     p.rig.write64(RAM_BASE + 0xb000, 77n);
     p.rig.setX(7, virtual(p.entry(VA, 1)));
-    p.rig.setX(8, ((BASE + 0x9000n) >> 12n << 10n) | 1n);
+    p.rig.setX(8, (((BASE + 0x9000n) >> 12n) << 10n) | 1n);
     expect(p.step([peek, poke, peekAgain])).toBeUndefined();
     expect([p.rig.x(5), p.rig.x(9)]).toEqual([1n, 77n]);
     // an AMO on the new table's entry
@@ -282,10 +289,10 @@ describe('translations follow memory without any fence', () => {
     p.map(0x7000_0000n, 0x3000);
     for (let i = 0; i < spaces; i++) {
       const root = RAM_BASE + 0x60000 + i * 0x3000;
-      p.rig.write64(root + 8, (BigInt(root + 0x1000) >> 12n << 10n) | 1n);
-      p.rig.write64(root + 0x1000, (BigInt(root + 0x2000) >> 12n << 10n) | 1n);
+      p.rig.write64(root + 8, ((BigInt(root + 0x1000) >> 12n) << 10n) | 1n);
+      p.rig.write64(root + 0x1000, ((BigInt(root + 0x2000) >> 12n) << 10n) | 1n);
       p.rig.write64(root + 0x1000 + 0x180 * 8, p.rig.read64(p.entry(0x7000_0000n, 1)));
-      p.rig.write64(root + 0x2000, ((BASE + 0x8000n + BigInt(i % 8) * 0x1000n) >> 12n << 10n) | ALL);
+      p.rig.write64(root + 0x2000, (((BASE + 0x8000n + BigInt(i % 8) * 0x1000n) >> 12n) << 10n) | ALL);
     }
     for (let i = 0; i < 8; i++) p.rig.write64(RAM_BASE + 0x8000 + i * 0x1000, BigInt(i) + 100n);
     p.rig.setX(6, VA);
@@ -327,8 +334,14 @@ describe('code that changes', () => {
     rig.setX(1, BASE + 0x1cn);
     rig.setX(6, BASE + 0x5000n);
     rig.code(RAM_BASE, [
-      ins('addi', { rd: 5, imm: 2000 }), ins('jalr', { rd: 1, rs1: 6 }), ins('sd', { rs1: 6, rs2: 5, imm: 16 }), addi(5, -1),
-      ins('bne', { rs1: 5, rs2: 0, imm: -8 }), ins('jalr', { rd: 1, rs1: 6 }), addi(7), addi(7),
+      ins('addi', { rd: 5, imm: 2000 }),
+      ins('jalr', { rd: 1, rs1: 6 }),
+      ins('sd', { rs1: 6, rs2: 5, imm: 16 }),
+      addi(5, -1),
+      ins('bne', { rs1: 5, rs2: 0, imm: -8 }),
+      ins('jalr', { rd: 1, rs1: 6 }),
+      addi(7),
+      addi(7),
     ]);
     rig.run(2 + 1 + 3 * 2000 + 3);
     expect(rig.get('mcause')).toBe(0n);
@@ -339,7 +352,11 @@ describe('code that changes', () => {
   test('more pages of code than decoded ones', () => {
     const rig = new Rig(16 << 20);
     const pages = 2600;
-    for (let i = 0; i < pages; i++) rig.code(RAM_BASE + 0x10000 + i * 4096, [addi(5), i === pages - 1 ? ins('jalr', { rs1: 1 }) : ins('jal', { imm: 4092 })]);
+    for (let i = 0; i < pages; i++)
+      rig.code(RAM_BASE + 0x10000 + i * 4096, [
+        addi(5),
+        i === pages - 1 ? ins('jalr', { rs1: 1 }) : ins('jal', { imm: 4092 }),
+      ]);
     rig.setX(1, BASE + 0x10000n);
     rig.set('pc', BASE + 0x10000n);
     rig.run(2 * pages * 3);
@@ -362,14 +379,15 @@ describe('physical memory protection', () => {
     rig.run(words.length);
     return rig.get('mcause') === 0xffffffffffffffffn ? undefined : rig.get('mcause');
   };
-  const load = [ins('ld', { rd: 5, rs1: 6 })], store = [ins('sd', { rs1: 6, rs2: 5 })];
+  const load = [ins('ld', { rd: 5, rs1: 6 })],
+    store = [ins('sd', { rs1: 6, rs2: 5 })];
 
   test('NA4, NAPOT, TOR; first match; parts; locked entries bind M-mode', () => {
     const rig = new Rig();
     const code = (BASE + 0x3000n) >> 2n;
     entry(rig, 0, 0x1c, code | 0x1ffn); // NAPOT 4 KiB: execute only
     entry(rig, 1, 0x11, (BASE + 0x8000n) >> 2n); // NA4: read
-    entry(rig, 2, 0x19, ((BASE + 0x8008n) >> 2n)); // NAPOT 8 bytes: read
+    entry(rig, 2, 0x19, (BASE + 0x8008n) >> 2n); // NAPOT 8 bytes: read
     entry(rig, 3, 0, (BASE + 0x9000n) >> 2n);
     entry(rig, 4, 0x0b, (BASE + 0xa000n) >> 2n); // TOR: read, write
     rig.setX(6, BASE + 0x8008n);

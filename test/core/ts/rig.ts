@@ -1,11 +1,21 @@
 import type { Core, CoreHost } from '../../../src/core/core.ts';
 import { createTsCore } from '../../../src/core/ts/core.ts';
-import { ALL_EXTENSIONS } from '../../../src/isa/decode.ts';
 import { CSR_MASKS } from '../../../src/isa/csrs.ts';
-import {
-  HART, HART_STATE_SIZE, HARTS_AT, MACHINE, MACHINE_AT, MAX_HARTS, RAM_AT, RAM_BASE, hartAt, ramTables, type Exit,
-} from '../../../src/isa/layout.ts';
+import { ALL_EXTENSIONS } from '../../../src/isa/decode.ts';
 import { assembleNamed, type Operands } from '../../../src/isa/encode.ts';
+import {
+  type Exit,
+  HART,
+  HART_STATE_SIZE,
+  HARTS_AT,
+  hartAt,
+  MACHINE,
+  MACHINE_AT,
+  MAX_HARTS,
+  RAM_AT,
+  RAM_BASE,
+  ramTables,
+} from '../../../src/isa/layout.ts';
 
 type HartField = keyof typeof HART;
 
@@ -33,7 +43,9 @@ export class Rig {
       const value = BigInt.asUintN(8 * width, this.machine('mmioLow', 4) | (this.machine('mmioHigh', 4) << 32n));
       const result = this.device?.(write, address, width, value);
       if (result === undefined) return false;
-      this.accesses.push(`${write ? 'w' : 'r'} ${address.toString(16)} ${width}${write ? ` ${value.toString(16)}` : ''}`);
+      this.accesses.push(
+        `${write ? 'w' : 'r'} ${address.toString(16)} ${width}${write ? ` ${value.toString(16)}` : ''}`,
+      );
       if (!write) {
         this.setMachine('mmioLow', result & 0xffffffffn, 4);
         this.setMachine('mmioHigh', (result >> 32n) & 0xffffffffn, 4);
@@ -75,7 +87,9 @@ export class Rig {
   }
 
   get(field: HartField, hart = 0, width: 4 | 8 = 8): bigint {
-    return width === 4 ? BigInt(this.view.getUint32(this.place(field, hart), true)) : this.view.getBigUint64(this.place(field, hart), true);
+    return width === 4
+      ? BigInt(this.view.getUint32(this.place(field, hart), true))
+      : this.view.getBigUint64(this.place(field, hart), true);
   }
 
   x(r: number, hart = 0): bigint {
@@ -153,7 +167,10 @@ export class Rig {
   harts(): Uint8Array {
     const out = new Uint8Array(HART_STATE_SIZE * MAX_HARTS);
     for (let h = 0; h < MAX_HARTS; h++) {
-      out.set(new Uint8Array(this.memory.buffer, HARTS_AT + h * (hartAt(1) - hartAt(0)), HART_STATE_SIZE), h * HART_STATE_SIZE);
+      out.set(
+        new Uint8Array(this.memory.buffer, HARTS_AT + h * (hartAt(1) - hartAt(0)), HART_STATE_SIZE),
+        h * HART_STATE_SIZE,
+      );
     }
     return out;
   }
@@ -175,5 +192,9 @@ export function constant(rd: number, value: bigint): number[] {
     if (upper === 0) return [ins('addi', { rd, imm: low })];
     return [ins('lui', { rd, imm: upper }), ins('addiw', { rd, rs1: rd, imm: low })];
   }
-  return [...constant(rd, (v - BigInt(low)) >> 12n), ins('slli', { rd, rs1: rd, imm: 12 }), ins('addi', { rd, rs1: rd, imm: low })];
+  return [
+    ...constant(rd, (v - BigInt(low)) >> 12n),
+    ins('slli', { rd, rs1: rd, imm: 12 }),
+    ins('addi', { rd, rs1: rd, imm: low }),
+  ];
 }

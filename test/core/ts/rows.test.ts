@@ -1,10 +1,10 @@
 import { describe, expect, test } from 'vitest';
 import { SoftFloat } from '../../../src/core/ts/softfloat/index.ts';
-import { INSTRUCTIONS } from '../../../src/isa/instructions.ts';
-import type { Instruction } from '../../../src/isa/instruction.ts';
-import { FUNCTIONS } from '../../../src/isa/semantics.ts';
 import { assemble, type Operands } from '../../../src/isa/encode.ts';
+import type { Instruction } from '../../../src/isa/instruction.ts';
+import { INSTRUCTIONS } from '../../../src/isa/instructions.ts';
 import { EXIT, RAM_BASE } from '../../../src/isa/layout.ts';
+import { FUNCTIONS } from '../../../src/isa/semantics.ts';
 import { evaluate, interesting, type Leaves } from './evaluate.ts';
 import { Rig } from './rig.ts';
 
@@ -50,7 +50,9 @@ const softfloat = new SoftFloat();
 function floating(name: string, args: readonly bigint[]): bigint {
   const { fp } = FUNCTIONS[name];
   const narrow = /^[iu]32_/.test(name);
-  const operands = fp!.args.flatMap((type, i) => (type === 'f32' || narrow ? [word(args[i])] : [word(args[i]), word(args[i] >> 32n)]));
+  const operands = fp!.args.flatMap((type, i) =>
+    type === 'f32' || narrow ? [word(args[i])] : [word(args[i]), word(args[i] >> 32n)],
+  );
   if (fp!.rm) operands.push(Number(args[fp!.args.length]));
   const method = name.replace(/_(\w)/g, (_, c: string) => c.toUpperCase()) as keyof SoftFloat;
   (softfloat[method] as (...a: number[]) => void).apply(softfloat, operands);
@@ -92,16 +94,35 @@ describe('rows that compute', () => {
 describe('floating-point rows', () => {
   const rows = INSTRUCTIONS.filter((r) => (r.statement.kind === 'rd' || r.statement.kind === 'fd') && r.fp);
   const doubles = [
-    0n, 1n << 63n, 0x3ff0000000000000n, 0xbff8000000000000n, 0x7ff0000000000000n, 0x7ff8000000000000n, 0x7ff0000000000001n, 1n,
-    0x4008000000000001n, 0x43e0000000000000n, 0xffffffff3f800000n, 0xffffffffc0490fdbn, 0xffffffff7f800001n, 0xffffffff00000001n, 0x41dfffffffe00000n,
+    0n,
+    1n << 63n,
+    0x3ff0000000000000n,
+    0xbff8000000000000n,
+    0x7ff0000000000000n,
+    0x7ff8000000000000n,
+    0x7ff0000000000001n,
+    1n,
+    0x4008000000000001n,
+    0x43e0000000000000n,
+    0xffffffff3f800000n,
+    0xffffffffc0490fdbn,
+    0xffffffff7f800001n,
+    0xffffffff00000001n,
+    0x41dfffffffe00000n,
   ];
   test.each(rows.map((r) => [r.name, r] as const))('%s', (_name, row) => {
     const { statement } = row;
     if (statement.kind !== 'rd' && statement.kind !== 'fd') throw new Error('no such row');
-    const computes = JSON.stringify(statement, (_k, v: unknown) => (typeof v === 'bigint' ? '' : v)).match(/"[fiu](32|64)_/) !== null;
+    const computes =
+      JSON.stringify(statement, (_k, v: unknown) => (typeof v === 'bigint' ? '' : v)).match(/"[fiu](32|64)_/) !== null;
     doubles.forEach((a, i) => {
       doubles.forEach((b, j) => {
-        for (const [rm, frm] of [[0, 0], [7, 3], [1, 0], [4, 2]]) {
+        for (const [rm, frm] of [
+          [0, 0],
+          [7, 3],
+          [1, 0],
+          [4, 2],
+        ]) {
           const c = doubles[(i + j) % doubles.length];
           rig.setF(1, a);
           rig.setF(2, b);
@@ -125,7 +146,13 @@ describe('floating-point rows', () => {
   });
   test('are illegal with FS off, and with a reserved rounding mode', () => {
     for (const row of INSTRUCTIONS.filter((r) => r.fp)) {
-      for (const [fs, frm] of row.rm ? [[0n, 0n], [0x2000n, 5n], [0x2000n, 7n]] : [[0n, 0n]]) {
+      for (const [fs, frm] of row.rm
+        ? [
+            [0n, 0n],
+            [0x2000n, 5n],
+            [0x2000n, 7n],
+          ]
+        : [[0n, 0n]]) {
         rig.code(CODE, [assemble(row, { rd: 4, rs1: 20, rs2: 2, rs3: 3, rm: row.rm ? 7 : 0 })]);
         rig.setX(20, BigInt(DATA));
         rig.set('pc', BigInt(CODE));
@@ -143,74 +170,104 @@ describe('floating-point rows', () => {
 });
 
 describe('rows that touch memory', () => {
-  test.each(INSTRUCTIONS.filter((r) => r.statement.kind === 'load').map((r) => [r.name, r] as const))('%s', (_name, row) => {
-    if (row.statement.kind !== 'load') throw new Error('no such row');
-    const { width, signed, to } = row.statement;
-    const bytes = 0xfedcba9876543210n;
-    for (const [base, imm] of [[DATA, 0], [DATA + 3, 2044], [DATA + 4093, 0], [DATA + 4096 + 9, -8], [DATA + 4095, 0]]) {
-      for (const lie of [bytes, ~bytes]) {
-        rig.write64(base + imm, lie);
-        rig.setX(6, BigInt(base));
-        step(row, { rd: 6, rs1: 6, imm });
-        const want = u64(signed ? BigInt.asIntN(width, lie) : BigInt.asUintN(width, lie));
-        expect(to === 'rd' ? rig.x(6) : rig.f(6)).toBe(to === 'fd' && width === 32 ? u64(lie) | 0xffffffff00000000n : want);
+  test.each(INSTRUCTIONS.filter((r) => r.statement.kind === 'load').map((r) => [r.name, r] as const))(
+    '%s',
+    (_name, row) => {
+      if (row.statement.kind !== 'load') throw new Error('no such row');
+      const { width, signed, to } = row.statement;
+      const bytes = 0xfedcba9876543210n;
+      for (const [base, imm] of [
+        [DATA, 0],
+        [DATA + 3, 2044],
+        [DATA + 4093, 0],
+        [DATA + 4096 + 9, -8],
+        [DATA + 4095, 0],
+      ]) {
+        for (const lie of [bytes, ~bytes]) {
+          rig.write64(base + imm, lie);
+          rig.setX(6, BigInt(base));
+          step(row, { rd: 6, rs1: 6, imm });
+          const want = u64(signed ? BigInt.asIntN(width, lie) : BigInt.asUintN(width, lie));
+          expect(to === 'rd' ? rig.x(6) : rig.f(6)).toBe(
+            to === 'fd' && width === 32 ? u64(lie) | 0xffffffff00000000n : want,
+          );
+        }
       }
-    }
-  });
-  test.each(INSTRUCTIONS.filter((r) => r.statement.kind === 'store').map((r) => [r.name, r] as const))('%s', (_name, row) => {
-    if (row.statement.kind !== 'store') throw new Error('no such row');
-    const { width } = row.statement;
-    const value = 0xfedcba9876543210n;
-    for (const [base, imm] of [[DATA, 0], [DATA + 3, 2044], [DATA + 4093, 0], [DATA + 4096 + 9, -8], [DATA + 4095, 0]]) {
-      rig.write64(base + imm, 0x1111111111111111n);
-      rig.setX(6, BigInt(base));
-      rig.setX(7, value);
-      rig.setF(7, value);
-      for (let twice = 0; twice < 2; twice++) step(row, { rs1: 6, rs2: 7, imm });
-      const mask = (1n << BigInt(width)) - 1n;
-      expect(rig.read64(base + imm)).toBe((value & mask) | (0x1111111111111111n & ~mask & ((1n << 64n) - 1n)));
-    }
-  });
-  test.each(INSTRUCTIONS.filter((r) => r.statement.kind === 'amo').map((r) => [r.name, r] as const))('%s', (_name, row) => {
-    const { statement } = row;
-    if (statement.kind !== 'amo') throw new Error('no such row');
-    for (let i = 0; i < values.length; i++) {
-      const memory = pick(i);
-      const operand = pick(5 * i + 3);
-      rig.write64(DATA, memory);
-      rig.setX(6, BigInt(DATA));
-      rig.setX(7, operand);
-      step(row, { rd: 5, rs1: 6, rs2: 7 });
-      const old = statement.width === 32 ? u64(BigInt.asIntN(32, memory)) : memory;
-      const result = evaluate(statement.value, { old, rs2: operand });
-      expect(rig.x(5)).toBe(old);
-      expect(rig.read64(DATA)).toBe(statement.width === 64 ? result : (memory & ~0xffffffffn) | BigInt.asUintN(32, result));
-    }
-  });
+    },
+  );
+  test.each(INSTRUCTIONS.filter((r) => r.statement.kind === 'store').map((r) => [r.name, r] as const))(
+    '%s',
+    (_name, row) => {
+      if (row.statement.kind !== 'store') throw new Error('no such row');
+      const { width } = row.statement;
+      const value = 0xfedcba9876543210n;
+      for (const [base, imm] of [
+        [DATA, 0],
+        [DATA + 3, 2044],
+        [DATA + 4093, 0],
+        [DATA + 4096 + 9, -8],
+        [DATA + 4095, 0],
+      ]) {
+        rig.write64(base + imm, 0x1111111111111111n);
+        rig.setX(6, BigInt(base));
+        rig.setX(7, value);
+        rig.setF(7, value);
+        for (let twice = 0; twice < 2; twice++) step(row, { rs1: 6, rs2: 7, imm });
+        const mask = (1n << BigInt(width)) - 1n;
+        expect(rig.read64(base + imm)).toBe((value & mask) | (0x1111111111111111n & ~mask & ((1n << 64n) - 1n)));
+      }
+    },
+  );
+  test.each(INSTRUCTIONS.filter((r) => r.statement.kind === 'amo').map((r) => [r.name, r] as const))(
+    '%s',
+    (_name, row) => {
+      const { statement } = row;
+      if (statement.kind !== 'amo') throw new Error('no such row');
+      for (let i = 0; i < values.length; i++) {
+        const memory = pick(i);
+        const operand = pick(5 * i + 3);
+        rig.write64(DATA, memory);
+        rig.setX(6, BigInt(DATA));
+        rig.setX(7, operand);
+        step(row, { rd: 5, rs1: 6, rs2: 7 });
+        const old = statement.width === 32 ? u64(BigInt.asIntN(32, memory)) : memory;
+        const result = evaluate(statement.value, { old, rs2: operand });
+        expect(rig.x(5)).toBe(old);
+        expect(rig.read64(DATA)).toBe(
+          statement.width === 64 ? result : (memory & ~0xffffffffn) | BigInt.asUintN(32, result),
+        );
+      }
+    },
+  );
 });
 
 describe('rows that go elsewhere', () => {
-  test.each(INSTRUCTIONS.filter((r) => r.statement.kind === 'branch').map((r) => [r.name, r] as const))('%s', (_name, row) => {
-    if (row.statement.kind !== 'branch') throw new Error('no such row');
-    for (let i = 0; i < values.length; i++) {
-      for (const j of [i, i + 1, 3 * i + 2]) {
-        for (const imm of immediates(row)) {
-          rig.setX(6, pick(i));
-          rig.setX(7, pick(j));
-          step(row, { rs1: 6, rs2: 7, imm });
-          const taken = evaluate(row.statement.condition, { rs1: pick(i), rs2: pick(j) }) !== 0n;
-          expect(rig.get('pc')).toBe(BigInt(taken ? CODE + imm : CODE + 4));
+  test.each(INSTRUCTIONS.filter((r) => r.statement.kind === 'branch').map((r) => [r.name, r] as const))(
+    '%s',
+    (_name, row) => {
+      if (row.statement.kind !== 'branch') throw new Error('no such row');
+      for (let i = 0; i < values.length; i++) {
+        for (const j of [i, i + 1, 3 * i + 2]) {
+          for (const imm of immediates(row)) {
+            rig.setX(6, pick(i));
+            rig.setX(7, pick(j));
+            step(row, { rs1: 6, rs2: 7, imm });
+            const taken = evaluate(row.statement.condition, { rs1: pick(i), rs2: pick(j) }) !== 0n;
+            expect(rig.get('pc')).toBe(BigInt(taken ? CODE + imm : CODE + 4));
+          }
         }
       }
-    }
-  });
+    },
+  );
   test('jal and jalr', () => {
     for (const row of INSTRUCTIONS.filter((r) => r.statement.kind === 'jump')) {
       if (row.statement.kind !== 'jump') throw new Error('no such row');
       for (const imm of immediates(row)) {
         rig.setX(6, BigInt(CODE + 0x2003));
         step(row, { rd: 6, rs1: 6, imm });
-        expect(rig.get('pc')).toBe(evaluate(row.statement.target, { rs1: BigInt(CODE + 0x2003), imm: BigInt(imm), pc: BigInt(CODE) }));
+        expect(rig.get('pc')).toBe(
+          evaluate(row.statement.target, { rs1: BigInt(CODE + 0x2003), imm: BigInt(imm), pc: BigInt(CODE) }),
+        );
         expect(rig.x(6)).toBe(BigInt(CODE + 4));
       }
     }

@@ -1,6 +1,6 @@
 import { describe, expect, test } from 'vitest';
 import { DEBUG, EXIT, PAGE_FLAG, RAM_BASE, ramTables } from '../../../src/isa/layout.ts';
-import { Rig, constant, ins } from './rig.ts';
+import { constant, ins, Rig } from './rig.ts';
 
 const BASE = BigInt(RAM_BASE);
 const M_HANDLER = RAM_BASE + 0x1000;
@@ -8,14 +8,21 @@ const addi = (rd: number, imm = 1): number => ins('addi', { rd, rs1: rd, imm });
 
 describe('ticks', () => {
   test('exactly n instructions, wherever the slices end', () => {
-    const words = [addi(5), ins('xori', { rd: 6, rs1: 5, imm: 3 }), ins('beq', { rs1: 0, rs2: 0, imm: 8 }), addi(7), addi(8), ins('jal', { imm: -20 })];
+    const words = [
+      addi(5),
+      ins('xori', { rd: 6, rs1: 5, imm: 3 }),
+      ins('beq', { rs1: 0, rs2: 0, imm: 8 }),
+      addi(7),
+      addi(8),
+      ins('jal', { imm: -20 }),
+    ];
     const whole = new Rig();
     whole.code(RAM_BASE, words);
     whole.run(1000);
     const parts = new Rig();
     parts.code(RAM_BASE, words);
     for (let n = 1, done = 0; done < 1000; n++) {
-      const ticks = Math.min(n % 17 + 1, 1000 - done);
+      const ticks = Math.min((n % 17) + 1, 1000 - done);
       expect(parts.run(ticks)).toBe(EXIT.BUDGET);
       done += ticks;
       expect(parts.machine('timeEnd', 8)).toBe(BigInt(done));
@@ -52,8 +59,13 @@ describe('ticks', () => {
   test('counters start where they are written, and time moves once in 64 ticks', () => {
     const rig = new Rig();
     rig.code(RAM_BASE, [
-      ...constant(5, 1000n), ins('csrrw', { rs1: 5, imm: 0xb00 }), ins('csrrs', { rd: 6, imm: 0xb00 }), ins('csrrs', { rd: 7, imm: 0xb00 }),
-      ins('csrrw', { rs1: 0, imm: 0xb02 }), ins('csrrs', { rd: 8, imm: 0xc02 }), ins('csrrs', { rd: 9, imm: 0xc01 }),
+      ...constant(5, 1000n),
+      ins('csrrw', { rs1: 5, imm: 0xb00 }),
+      ins('csrrs', { rd: 6, imm: 0xb00 }),
+      ins('csrrs', { rd: 7, imm: 0xb00 }),
+      ins('csrrw', { rs1: 0, imm: 0xb02 }),
+      ins('csrrs', { rd: 8, imm: 0xc02 }),
+      ins('csrrs', { rd: 9, imm: 0xc01 }),
     ]);
     rig.setMachine('timeEnd', 64n * 0x1_0000_0000n - 7n, 8);
     rig.run(7);
@@ -120,11 +132,18 @@ describe('reasons to come back', () => {
 
   test('a device that asks for attention, also when its access faults', () => {
     const rig = new Rig();
-    rig.code(RAM_BASE, [ins('lw', { rd: 5, rs1: 6 }), ins('sb', { rs1: 6, rs2: 5, imm: 3 }), ins('lw', { rd: 5, rs1: 7 }), addi(8)]);
+    rig.code(RAM_BASE, [
+      ins('lw', { rd: 5, rs1: 6 }),
+      ins('sb', { rs1: 6, rs2: 5, imm: 3 }),
+      ins('lw', { rd: 5, rs1: 7 }),
+      addi(8),
+    ]);
     rig.setX(6, 0x1000_0000n);
     rig.setX(7, 0x2000_0000n);
     rig.device = (write, address, _width, value) => {
-      expect(rig.machine('timeEnd', 8) - rig.machine('left', 4)).toBe(BigInt(write ? 2 : address === 0x2000_0000 ? 3 : 1));
+      expect(rig.machine('timeEnd', 8) - rig.machine('left', 4)).toBe(
+        BigInt(write ? 2 : address === 0x2000_0000 ? 3 : 1),
+      );
       expect(rig.get('pc')).toBe(BASE + (write ? 4n : address === 0x2000_0000 ? 8n : 0n));
       rig.setMachine('attention', 1n, 4);
       return address === 0x2000_0000 ? undefined : write ? value : 0xfffffffffn;
@@ -165,15 +184,22 @@ describe('debug points', () => {
     const at = BASE + 0x8000n;
     rig.setX(6, at);
     rig.code(RAM_BASE, [
-      ins('sw', { rs1: 6, rs2: 5, imm: 0 }), ins('sd', { rs1: 6, rs2: 5, imm: 1 }), ins('ld', { rd: 7, rs1: 6, imm: 8 }),
-      ins('amoadd.w', { rd: 7, rs1: 6, rs2: 5 }), ins('cbo.zero', { rs1: 6 }),
+      ins('sw', { rs1: 6, rs2: 5, imm: 0 }),
+      ins('sd', { rs1: 6, rs2: 5, imm: 1 }),
+      ins('ld', { rd: 7, rs1: 6, imm: 8 }),
+      ins('amoadd.w', { rd: 7, rs1: 6, rs2: 5 }),
+      ins('cbo.zero', { rs1: 6 }),
     ]);
     rig.run(5);
     rig.set('pc', BASE);
     rig.point(DEBUG.WRITE, at + 8n, at + 9n);
     rig.point(DEBUG.READ, at, at + 4n);
     expect(rig.run(100)).toBe(EXIT.DEBUG);
-    expect([rig.get('pc'), rig.machine('debugHit', 4), rig.machine('debugAddress', 8)]).toEqual([BASE + 4n, 0n, at + 1n]);
+    expect([rig.get('pc'), rig.machine('debugHit', 4), rig.machine('debugAddress', 8)]).toEqual([
+      BASE + 4n,
+      0n,
+      at + 1n,
+    ]);
     const before = rig.machine('timeEnd', 8);
     rig.setMachine('debugSkip', 1n, 4);
     expect(rig.run(100)).toBe(EXIT.DEBUG);
@@ -185,7 +211,13 @@ describe('debug points', () => {
   });
 
   test('points change nothing the guest sees', () => {
-    const words = [addi(5), ins('csrrs', { rd: 6, imm: 0xb00 }), ins('sd', { rs1: 7, rs2: 6 }), addi(7, 8), ins('ecall')];
+    const words = [
+      addi(5),
+      ins('csrrs', { rd: 6, imm: 0xb00 }),
+      ins('sd', { rs1: 7, rs2: 6 }),
+      addi(7, 8),
+      ins('ecall'),
+    ];
     const run = (points: boolean): Uint8Array => {
       const rig = new Rig();
       rig.code(RAM_BASE, words);
@@ -197,7 +229,7 @@ describe('debug points', () => {
         rig.point(DEBUG.EXECUTE, BASE + 0x100n, BASE + 0x104n);
         rig.point(DEBUG.WRITE, BASE + 0x8004n, BASE + 0x8005n);
       }
-      for (let left = 4000n; left > 0n;) {
+      for (let left = 4000n; left > 0n; ) {
         const from = rig.machine('timeEnd', 8);
         if (rig.run(Number(left)) === EXIT.DEBUG) rig.setMachine('debugSkip', 1n, 4);
         left -= rig.machine('timeEnd', 8) - from;
@@ -212,7 +244,10 @@ describe('what the host is told', () => {
   test('dirty pages', () => {
     const rig = new Rig();
     const flags = ramTables(rig.ramSize).flags;
-    const dirty = (): number[] => [...new Uint8Array(rig.memory.buffer, flags, rig.ramSize / 4096)].flatMap((f, i) => (f & PAGE_FLAG.DIRTY ? [i] : []));
+    const dirty = (): number[] =>
+      [...new Uint8Array(rig.memory.buffer, flags, rig.ramSize / 4096)].flatMap((f, i) =>
+        f & PAGE_FLAG.DIRTY ? [i] : [],
+      );
     rig.setX(6, BASE + 0x8000n);
     rig.code(RAM_BASE, [ins('sd', { rs1: 6, rs2: 5 }), ins('jal', { imm: -4 })]);
     rig.core.clearDirty();

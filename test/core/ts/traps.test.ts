@@ -1,17 +1,24 @@
 import { describe, expect, test } from 'vitest';
-import { ALL_EXTENSIONS, extensionBit } from '../../../src/isa/decode.ts';
 import { CSRS } from '../../../src/isa/csrs.ts';
+import { ALL_EXTENSIONS, extensionBit } from '../../../src/isa/decode.ts';
 import { EXIT, RAM_BASE } from '../../../src/isa/layout.ts';
-import { Rig, ins } from './rig.ts';
+import { ins, Rig } from './rig.ts';
 
 const BASE = BigInt(RAM_BASE);
 const M_HANDLER = BASE + 0x1000n;
 const S_HANDLER = BASE + 0x2000n;
 const addi = (rd: number, imm = 1): number => ins('addi', { rd, rs1: rd, imm });
-const MIE = 8n, SIE = 2n, FS = 0x6000n;
+const MIE = 8n,
+  SIE = 2n,
+  FS = 0x6000n;
 
 /** Executes words at the start of RAM in a mode. @returns the cause in M-mode, or undefined without a trap there */
-function attempt(rig: Rig, prv: number, words: readonly (number | { half: number })[], ticks = words.length): bigint | undefined {
+function attempt(
+  rig: Rig,
+  prv: number,
+  words: readonly (number | { half: number })[],
+  ticks = words.length,
+): bigint | undefined {
   rig.code(RAM_BASE, words);
   rig.set('pc', BASE);
   rig.set('prv', BigInt(prv), 0, 4);
@@ -24,7 +31,12 @@ describe('traps', () => {
   test('to M-mode and back', () => {
     const rig = new Rig();
     rig.set('mstatus', rig.get('mstatus') | MIE);
-    rig.code(RAM_BASE + 0x1000, [ins('csrrs', { rd: 5, imm: 0x341 }), addi(5, 4), ins('csrrw', { rs1: 5, imm: 0x341 }), ins('mret')]);
+    rig.code(RAM_BASE + 0x1000, [
+      ins('csrrs', { rd: 5, imm: 0x341 }),
+      addi(5, 4),
+      ins('csrrw', { rs1: 5, imm: 0x341 }),
+      ins('mret'),
+    ]);
     expect(attempt(rig, 0, [ins('ecall'), addi(6)], 1)).toBe(8n);
     expect(rig.get('mstatus') & 0x1888n).toBe(0x80n);
     rig.run(5);
@@ -61,7 +73,9 @@ describe('traps', () => {
     rig.setX(6, BASE + 0x42n);
     rig.setX(5, 9n);
     for (const [word, target] of [
-      [ins('jal', { rd: 5, imm: 0x42 }), BASE + 0x42n], [ins('jalr', { rd: 5, rs1: 6 }), BASE + 0x42n], [ins('beq', { imm: 0x16 }), BASE + 0x16n],
+      [ins('jal', { rd: 5, imm: 0x42 }), BASE + 0x42n],
+      [ins('jalr', { rd: 5, rs1: 6 }), BASE + 0x42n],
+      [ins('beq', { imm: 0x16 }), BASE + 0x16n],
       [ins('jal', { rd: 5, imm: 0x10002 }), BASE + 0x10002n],
     ] as const) {
       expect(attempt(rig, 3, [word])).toBe(0n);
@@ -89,7 +103,14 @@ describe('traps', () => {
 
 describe('interrupts', () => {
   test('priority', () => {
-    for (const [pending, first] of [[0xaaan, 11n], [0x2aan, 3n], [0x2a2n, 7n], [0x222n, 9n], [0x022n, 1n], [0x020n, 5n]]) {
+    for (const [pending, first] of [
+      [0xaaan, 11n],
+      [0x2aan, 3n],
+      [0x2a2n, 7n],
+      [0x222n, 9n],
+      [0x022n, 1n],
+      [0x020n, 5n],
+    ]) {
       const rig = new Rig();
       rig.set('mie', 0xaaan);
       rig.set('mip', pending);
@@ -142,7 +163,11 @@ describe('interrupts', () => {
     rig.set('stimecmp', 2n);
     rig.set('mip', 0x20n);
     rig.setMachine('timeEnd', 125n, 8);
-    const read = [ins('csrrs', { rd: 5, imm: 0x344 }), ins('csrrs', { rd: 6, imm: 0x344 }), ins('csrrs', { rd: 7, imm: 0x344 })];
+    const read = [
+      ins('csrrs', { rd: 5, imm: 0x344 }),
+      ins('csrrs', { rd: 6, imm: 0x344 }),
+      ins('csrrs', { rd: 7, imm: 0x344 }),
+    ];
     expect(attempt(rig, 3, read)).toBeUndefined();
     expect([rig.x(5), rig.x(6), rig.x(7)]).toEqual([0n, 0n, 0x20n]);
     rig.set('stimecmp', -1n);
@@ -160,8 +185,12 @@ describe('interrupts', () => {
 });
 
 describe('who may do what', () => {
-  const U = 0, S = 1, M = 3;
-  const TVM = 1n << 20n, TW = 1n << 21n, TSR = 1n << 22n;
+  const U = 0,
+    S = 1,
+    M = 3;
+  const TVM = 1n << 20n,
+    TW = 1n << 21n,
+    TSR = 1n << 22n;
   const legal = (prv: number, word: number, status = 0n, prepare?: (rig: Rig) => void): boolean => {
     const rig = new Rig();
     rig.set('mstatus', rig.get('mstatus') | status);
@@ -186,10 +215,20 @@ describe('who may do what', () => {
     expect([U, S, M].map((p) => legal(p, ins('wrs.nto'), TW, noInterrupts))).toEqual([false, false, true]);
     expect([U, S, M].map((p) => legal(p, ins('wrs.sto'), TW, noInterrupts))).toEqual([true, true, true]);
     for (const name of ['sfence.vma', 'sinval.vma']) {
-      expect([U, S, M].map((p) => legal(p, ins(name), 0n, noInterrupts)), name).toEqual([false, true, true]);
-      expect([S, M].map((p) => legal(p, ins(name), TVM, noInterrupts)), name).toEqual([false, true]);
+      expect(
+        [U, S, M].map((p) => legal(p, ins(name), 0n, noInterrupts)),
+        name,
+      ).toEqual([false, true, true]);
+      expect(
+        [S, M].map((p) => legal(p, ins(name), TVM, noInterrupts)),
+        name,
+      ).toEqual([false, true]);
     }
-    for (const name of ['sfence.w.inval', 'sfence.inval.ir']) expect([U, S, M].map((p) => legal(p, ins(name), TVM, noInterrupts)), name).toEqual([false, true, true]);
+    for (const name of ['sfence.w.inval', 'sfence.inval.ir'])
+      expect(
+        [U, S, M].map((p) => legal(p, ins(name), TVM, noInterrupts)),
+        name,
+      ).toEqual([false, true, true]);
   });
 
   test('CSRs by privilege, read-only ones, and those that do not exist', () => {
@@ -203,33 +242,45 @@ describe('who may do what', () => {
     for (const row of CSRS) {
       const level = (row.number >> 8) & 3;
       for (const prv of [U, S, M]) {
-        expect(legal(prv, ins('csrrs', { rd: 5, imm: row.number }), FS, all), `${row.name} in mode ${prv}`).toBe(prv >= level);
+        expect(legal(prv, ins('csrrs', { rd: 5, imm: row.number }), FS, all), `${row.name} in mode ${prv}`).toBe(
+          prv >= level,
+        );
       }
       const readOnly = row.number >> 10 === 3;
       expect(legal(M, ins('csrrsi', { rs1: 1, imm: row.number }), FS, all), row.name).toBe(!readOnly);
       expect(legal(M, ins('csrrw', { rd: 0, imm: row.number }), FS, all), row.name).toBe(!readOnly);
     }
-    for (const number of [0x7c0, 0x3a1, 0x004, 0x5a8]) expect(legal(M, ins('csrrs', { rd: 5, imm: number }))).toBe(false);
+    for (const number of [0x7c0, 0x3a1, 0x004, 0x5a8])
+      expect(legal(M, ins('csrrs', { rd: 5, imm: number }))).toBe(false);
     expect(legal(S, ins('csrrs', { rd: 5, imm: 0x180 }), TVM, noInterrupts)).toBe(false);
     expect(legal(M, ins('csrrs', { rd: 5, imm: 0x003 }), 0n, noInterrupts)).toBe(false);
   });
 
   test('counters and the supervisor timer by their enables', () => {
-    const counters = (m: bigint, s: bigint) => (r: Rig): void => {
-      r.set('mie', 0n);
-      r.set('mcounteren', m, 0, 4);
-      r.set('scounteren', s, 0, 4);
-    };
-    for (const [bit, number] of [[1n, 0xc00], [2n, 0xc01], [4n, 0xc02], [8n, 0xc03]] as const) {
+    const counters =
+      (m: bigint, s: bigint) =>
+      (r: Rig): void => {
+        r.set('mie', 0n);
+        r.set('mcounteren', m, 0, 4);
+        r.set('scounteren', s, 0, 4);
+      };
+    for (const [bit, number] of [
+      [1n, 0xc00],
+      [2n, 0xc01],
+      [4n, 0xc02],
+      [8n, 0xc03],
+    ] as const) {
       const read = ins('csrrs', { rd: 5, imm: number });
       expect([U, S, M].map((p) => legal(p, read, 0n, counters(~bit & 0xffn, 0xffn)))).toEqual([false, false, true]);
       expect([U, S, M].map((p) => legal(p, read, 0n, counters(bit, 0n)))).toEqual([false, true, true]);
       expect([U, S, M].map((p) => legal(p, read, 0n, counters(bit, bit)))).toEqual([true, true, true]);
     }
-    const timer = (env: bigint, m: bigint) => (r: Rig): void => {
-      counters(m, 0n)(r);
-      r.set('menvcfg', env);
-    };
+    const timer =
+      (env: bigint, m: bigint) =>
+      (r: Rig): void => {
+        counters(m, 0n)(r);
+        r.set('menvcfg', env);
+      };
     const read = ins('csrrs', { rd: 5, imm: 0x14d });
     expect(legal(S, read, 0n, timer(0n, 2n))).toBe(false);
     expect(legal(S, read, 0n, timer(1n << 63n, 0n))).toBe(false);
@@ -238,16 +289,32 @@ describe('who may do what', () => {
   });
 
   test('cache-block operations by menvcfg and senvcfg', () => {
-    const env = (m: bigint, s: bigint) => (r: Rig): void => {
-      r.set('mie', 0n);
-      r.set('menvcfg', m);
-      r.set('senvcfg', s);
-    };
-    for (const [name, bit] of [['cbo.inval', 0x10n], ['cbo.clean', 0x40n], ['cbo.flush', 0x40n], ['cbo.zero', 0x80n]] as const) {
+    const env =
+      (m: bigint, s: bigint) =>
+      (r: Rig): void => {
+        r.set('mie', 0n);
+        r.set('menvcfg', m);
+        r.set('senvcfg', s);
+      };
+    for (const [name, bit] of [
+      ['cbo.inval', 0x10n],
+      ['cbo.clean', 0x40n],
+      ['cbo.flush', 0x40n],
+      ['cbo.zero', 0x80n],
+    ] as const) {
       const word = ins(name, { rs1: 20 });
-      expect([U, S, M].map((p) => legal(p, word, 0n, env(0n, 0xf0n))), name).toEqual([false, false, true]);
-      expect([U, S, M].map((p) => legal(p, word, 0n, env(bit, 0n))), name).toEqual([false, true, true]);
-      expect([U, S, M].map((p) => legal(p, word, 0n, env(bit, bit))), name).toEqual([true, true, true]);
+      expect(
+        [U, S, M].map((p) => legal(p, word, 0n, env(0n, 0xf0n))),
+        name,
+      ).toEqual([false, false, true]);
+      expect(
+        [U, S, M].map((p) => legal(p, word, 0n, env(bit, 0n))),
+        name,
+      ).toEqual([false, true, true]);
+      expect(
+        [U, S, M].map((p) => legal(p, word, 0n, env(bit, bit))),
+        name,
+      ).toEqual([true, true, true]);
     }
   });
 });
@@ -282,7 +349,13 @@ describe('CSRs that are not plain', () => {
       rig.setX(6, 0xffn);
       expect(attempt(rig, 3, [ins('csrrw', { rd: 5, rs1: 6, imm: csr })])).toBeUndefined();
       expect(rig.get('mstatus') & FS).toBe(FS);
-      expect([rig.get('fflags', 0, 4), rig.get('frm', 0, 4)]).toEqual([[0x1fn, 0n], [0n, 7n], [0x1fn, 7n]][csr - 1]);
+      expect([rig.get('fflags', 0, 4), rig.get('frm', 0, 4)]).toEqual(
+        [
+          [0x1fn, 0n],
+          [0n, 7n],
+          [0x1fn, 7n],
+        ][csr - 1],
+      );
     }
   });
 

@@ -10,7 +10,7 @@ export const Flag = {
   DZ: 8,
   /** Invalid operation. */
   NV: 16,
-} as const
+} as const;
 
 /** Rounding modes as instructions encode them; "dynamic" is resolved before it gets here. */
 export const Rounding = {
@@ -24,4 +24,4 @@ export const Rounding = {
   RUP: 3,
   /** To nearest, ties away from zero. */
   RMM: 4,
-} as const
+} as const;

@@ -1,4 +1,4 @@
-import { createServer, type AddressInfo } from 'node:net';
+import { type AddressInfo, createServer } from 'node:net';
 import type { Readable, Writable } from 'node:stream';
 import { DapSession } from '../../../debug/dap/session.ts';
 import type { Knowledge } from '../../../debug/knowledge.ts';
@@ -6,7 +6,13 @@ import { Monitor } from '../../../debug/monitor/monitor.ts';
 import type { DebugTarget } from '../../../debug/target.ts';
 
 /** Serves one DAP client on a pair of streams. Resolves when it is done. */
-export async function serveDap(target: DebugTarget, knowledge: Knowledge, input: Readable, output: Writable, monitor = new Monitor(target, knowledge)): Promise<void> {
+export async function serveDap(
+  target: DebugTarget,
+  knowledge: Knowledge,
+  input: Readable,
+  output: Writable,
+  monitor = new Monitor(target, knowledge),
+): Promise<void> {
   await monitor.exclusively(() => target.hold());
   await new Promise<void>((resolve) => {
     const session = new DapSession(target, {
@@ -30,7 +36,11 @@ export async function serveDap(target: DebugTarget, knowledge: Knowledge, input:
 }
 
 /** Serves DAP clients on a TCP port, one at a time; `port` 0 takes a free one. Loopback by default. */
-export async function startDapServer(target: DebugTarget, knowledge: Knowledge, options: { readonly port: number; readonly host?: string; readonly monitor?: Monitor }): Promise<{ readonly port: number; close(): Promise<void> }> {
+export async function startDapServer(
+  target: DebugTarget,
+  knowledge: Knowledge,
+  options: { readonly port: number; readonly host?: string; readonly monitor?: Monitor },
+): Promise<{ readonly port: number; close(): Promise<void> }> {
   let busy: Promise<void> = Promise.resolve();
   const open = new Set<{ destroy(): void }>();
   const server = createServer((socket) => {
@@ -54,9 +64,10 @@ export async function startDapServer(target: DebugTarget, knowledge: Knowledge, 
   });
   return {
     port: (server.address() as AddressInfo).port,
-    close: () => new Promise((resolve) => {
-      for (const s of open) s.destroy();
-      server.close(() => resolve());
-    }),
+    close: () =>
+      new Promise((resolve) => {
+        for (const s of open) s.destroy();
+        server.close(() => resolve());
+      }),
   };
 }

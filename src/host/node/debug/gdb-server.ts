@@ -1,4 +1,4 @@
-import { createServer, type AddressInfo, type Server, type Socket } from 'node:net';
+import { type AddressInfo, createServer, type Server, type Socket } from 'node:net';
 import { GdbSession } from '../../../debug/gdb/session.ts';
 import type { Knowledge } from '../../../debug/knowledge.ts';
 import { Monitor } from '../../../debug/monitor/monitor.ts';
@@ -30,7 +30,11 @@ export interface GdbServer {
 }
 
 /** Listens for debuggers. @throws when the port cannot be had */
-export async function startGdbServer(target: DebugTarget, knowledge: Knowledge, options: GdbServerOptions): Promise<GdbServer> {
+export async function startGdbServer(
+  target: DebugTarget,
+  knowledge: Knowledge,
+  options: GdbServerOptions,
+): Promise<GdbServer> {
   const host = options.host ?? '127.0.0.1';
   const log = options.log ?? ((): void => undefined);
   const monitor = options.monitor ?? new Monitor(target, knowledge);
@@ -104,9 +108,10 @@ export async function startGdbServer(target: DebugTarget, knowledge: Knowledge, 
     host,
     port: (server.address() as AddressInfo).port,
     nextDisconnect: () => new Promise((resolve) => waiting.push(resolve)),
-    close: () => new Promise((resolve) => {
-      for (const s of sockets) s.destroy();
-      server.close(() => resolve());
-    }),
+    close: () =>
+      new Promise((resolve) => {
+        for (const s of sockets) s.destroy();
+        server.close(() => resolve());
+      }),
   };
 }

@@ -17,7 +17,8 @@ const LOOPBACK = '127.0.0.1';
 /** @throws RangeError when it is no place */
 export function parsePlace(text: string): Place {
   const m = /^(?:(\[[0-9a-fA-F:]+\]|[^:]*):)?(\d{1,5})$/.exec(text.trim());
-  if (!m || Number(m[2]) > 65_535) throw new RangeError(`"${text}" is no place to listen at: expected :PORT or HOST:PORT`);
+  if (!m || Number(m[2]) > 65_535)
+    throw new RangeError(`"${text}" is no place to listen at: expected :PORT or HOST:PORT`);
   return { host: (m[1] ?? '').replace(/^\[|\]$/g, '') || LOOPBACK, port: Number(m[2]) };
 }
 
@@ -53,9 +54,16 @@ export async function serveDebuggers(target: DebugTarget, options: ServeOptions)
   const closers: (() => Promise<void>)[] = [];
   const until: Promise<void>[] = [];
   if (options.gdb) {
-    const server = await startGdbServer(target, knowledge, { ...options.gdb, autoBranch: options.autoBranch, monitor, log: options.log });
+    const server = await startGdbServer(target, knowledge, {
+      ...options.gdb,
+      autoBranch: options.autoBranch,
+      monitor,
+      log: options.log,
+    });
     closers.push(() => server.close());
-    options.log(`${title} waits for gdb: gdb-multiarch -ex 'set architecture riscv:rv64' -ex 'target remote ${server.host}:${server.port}'`);
+    options.log(
+      `${title} waits for gdb: gdb-multiarch -ex 'set architecture riscv:rv64' -ex 'target remote ${server.host}:${server.port}'`,
+    );
   }
   if (options.dap === 'stdio') {
     if (!options.input || !options.output) throw new RangeError('DAP over standard streams needs both of them');
@@ -66,17 +74,23 @@ export async function serveDebuggers(target: DebugTarget, options: ServeOptions)
     options.log(`${title} waits for a DAP client at ${options.dap.host}:${server.port}`);
   }
   if (until.length === 0) {
-    until.push(new Promise((resolve) => {
-      if (options.signal?.aborted) resolve();
-      options.signal?.addEventListener('abort', () => resolve(), { once: true });
-    }));
+    until.push(
+      new Promise((resolve) => {
+        if (options.signal?.aborted) resolve();
+        options.signal?.addEventListener('abort', () => resolve(), { once: true });
+      }),
+    );
   }
   await Promise.race(until);
   for (const close of closers) await close();
   if (options.store && !target.readOnly) await saveBranch(target, options.store, options.log);
 }
 
-async function saveBranch(target: DebugTarget, store: NonNullable<ServeOptions['store']>, log: (line: string) => void): Promise<void> {
+async function saveBranch(
+  target: DebugTarget,
+  store: NonNullable<ServeOptions['store']>,
+  log: (line: string) => void,
+): Promise<void> {
   try {
     log(await store(target.save()));
   } catch (e) {

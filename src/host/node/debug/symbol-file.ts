@@ -1,7 +1,7 @@
 import { readFile } from 'node:fs/promises';
-import { symbolFile, type SymbolFile } from '../../../debug/knowledge.ts';
-import { readElf, readSystemMap } from '../../../debug/symbols/elf.ts';
-import { SymbolTable } from '../../../debug/symbols/table.ts';
+import { type SymbolFile, symbolFile } from '../../../debug/knowledge.ts';
+import { readElf, readSystemMap } from '../../../symbols/elf.ts';
+import { SymbolTable } from '../../../symbols/table.ts';
 
 const ALL = 0xffff_ffff_ffff_ffffn;
 
@@ -17,8 +17,16 @@ export async function loadSymbolFile(where: string): Promise<SymbolFile> {
   try {
     bytes = await readFile(name);
   } catch (e) {
-    throw new RangeError(`${name}: cannot be read (${(e as NodeJS.ErrnoException).code}): give an ELF file or a System.map, or NAME@ADDRESS`);
+    throw new RangeError(
+      `${name}: cannot be read (${(e as NodeJS.ErrnoException).code}): give an ELF file or a System.map, or NAME@ADDRESS`,
+    );
   }
   if (bytes[0] === 0x7f) return symbolFile(readElf(bytes, name), name, m ? BigInt(m[2]) : undefined);
-  return { name, symbols: new SymbolTable(readSystemMap(bytes.toString('latin1'), name)), start: 0n, end: ALL, bias: 0n };
+  return {
+    name,
+    symbols: new SymbolTable(readSystemMap(bytes.toString('latin1'), name)),
+    start: 0n,
+    end: ALL,
+    bias: 0n,
+  };
 }

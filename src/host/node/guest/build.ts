@@ -1,100 +1,111 @@
 /**
  * Making the guest's images from Debian packages, and finding those made before.
  */
-import { createHash } from 'node:crypto'
-import { open, writeFile } from 'node:fs/promises'
-import { join } from 'node:path'
-import { DEFAULT_COMMAND_LINE } from '../../../guest/cmdline.ts'
-import { BUSYBOX_PACKAGE, KERNEL_METAPACKAGE, SUITE, kernelPackage } from '../../../guest/debian.ts'
-import { writeExt4 } from '../../../guest/ext4-image.ts'
-import { FileTree } from '../../../guest/file-tree.ts'
-import { DHCP_SCRIPT, PROFILE, initScript } from '../../../guest/init-script.ts'
-import { GUEST_MODULES, packInitramfs } from '../../../guest/initramfs.ts'
-import type { GuestManifest } from '../../../guest/manifest.ts'
-import { moduleName, readModuleInfo } from '../../../guest/modules.ts'
-import { ROOT_PACKAGES, belongsOnDisk, finishRoot, layEntry } from '../../../guest/root-files.ts'
-import { PrivateApt, findMirror, requireApt } from './apt.ts'
-import { GuestCache, type CachedBuild } from './cache.ts'
-import { GuestBuildError } from './errors.ts'
-import { readPackage, unxz } from './packages.ts'
+import { createHash } from 'node:crypto';
+import { open, writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { DEFAULT_COMMAND_LINE } from '../../../guest/cmdline.ts';
+import { BUSYBOX_PACKAGE, KERNEL_METAPACKAGE, kernelPackage, SUITE } from '../../../guest/debian.ts';
+import { writeExt4 } from '../../../guest/ext4-image.ts';
+import { FileTree } from '../../../guest/file-tree.ts';
+import { DHCP_SCRIPT, initScript, PROFILE } from '../../../guest/init-script.ts';
+import { GUEST_MODULES, packInitramfs } from '../../../guest/initramfs.ts';
+import type { GuestManifest } from '../../../guest/manifest.ts';
+import { moduleName, readModuleInfo } from '../../../guest/modules.ts';
+import { belongsOnDisk, finishRoot, layEntry, ROOT_PACKAGES } from '../../../guest/root-files.ts';
+import { findMirror, PrivateApt, requireApt } from './apt.ts';
+import { type CachedBuild, GuestCache } from './cache.ts';
+import { GuestBuildError } from './errors.ts';
+import { readPackage, unxz } from './packages.ts';
 
 /** What a build is doing. Amounts are bytes while fetching, otherwise items. */
 export interface GuestProgress {
-  readonly phase: 'waiting' | 'indexes' | 'packages' | 'unpacking' | 'packing'
-  readonly done: number
-  readonly total: number
+  readonly phase: 'waiting' | 'indexes' | 'packages' | 'unpacking' | 'packing';
+  readonly done: number;
+  readonly total: number;
 }
 
 /** How to build. */
 export interface GuestBuildOptions {
   /** Cache directory; by default the user's (`cacheDirectory`). */
-  readonly cacheDir?: string
+  readonly cacheDir?: string;
   /** Address of a Debian archive; by default HINDSIGHT_MIRROR, then the machine's own apt configuration. */
-  readonly mirror?: string
+  readonly mirror?: string;
   /** Ask the mirror for newer packages and build even when images are there. */
-  readonly rebuild?: boolean
-  readonly onProgress?: (progress: GuestProgress) => void
-  readonly signal?: AbortSignal
+  readonly rebuild?: boolean;
+  readonly onProgress?: (progress: GuestProgress) => void;
+  readonly signal?: AbortSignal;
 }
 
 /** A kernel and initramfs that can be booted. */
 export interface GuestImages {
   /** Absolute paths. */
-  readonly kernel: string
-  readonly initrd: string
+  readonly kernel: string;
+  readonly initrd: string;
   /** The command line that suits them. */
-  readonly commandLine: string
-  readonly manifest: GuestManifest
-  readonly directory: string
+  readonly commandLine: string;
+  readonly manifest: GuestManifest;
+  readonly directory: string;
   /** Made by another recipe than today's; a build would make new ones. */
-  readonly stale: boolean
+  readonly stale: boolean;
 }
 
 /** A root disk. */
 export interface GuestDisk {
   /** Absolute path of a raw image with one ext4 file system, for `root=/dev/vda`. */
-  readonly disk: string
-  readonly manifest: GuestManifest
-  readonly directory: string
-  readonly stale: boolean
+  readonly disk: string;
+  readonly manifest: GuestManifest;
+  readonly directory: string;
+  readonly stale: boolean;
 }
 
 /** To be raised when images come out differently though the texts and lists that go into the recipes are the same. */
-const RECIPE_VERSION = 1
-const MIB = 2 ** 20
+const RECIPE_VERSION = 1;
+const MIB = 2 ** 20;
 /** Room left free on a root disk. */
-const DISK_FREE_BYTES = 512 * MIB
-const DISK_UUID = Uint8Array.from([0x48, 0x69, 0x6e, 0x64, 0x73, 0x69, 0x47, 0x68, 0x84, 0x72, 0x6f, 0x6f, 0x74, 0x66, 0x73, 0x31])
+const DISK_FREE_BYTES = 512 * MIB;
+const DISK_UUID = Uint8Array.from([
+  0x48, 0x69, 0x6e, 0x64, 0x73, 0x69, 0x47, 0x68, 0x84, 0x72, 0x6f, 0x6f, 0x74, 0x66, 0x73, 0x31,
+]);
 
-const digest = (...parts: unknown[]): string => createHash('sha256').update(JSON.stringify(parts)).digest('hex').slice(0, 16)
-const kernelRecipe = (): string => digest(RECIPE_VERSION, SUITE, GUEST_MODULES, initScript({ release: '', diskModules: [] }), PROFILE, DHCP_SCRIPT)
-const diskRecipe = (): string => digest(RECIPE_VERSION, SUITE, ROOT_PACKAGES, DISK_FREE_BYTES)
+const digest = (...parts: unknown[]): string =>
+  createHash('sha256').update(JSON.stringify(parts)).digest('hex').slice(0, 16);
+const kernelRecipe = (): string =>
+  digest(RECIPE_VERSION, SUITE, GUEST_MODULES, initScript({ release: '', diskModules: [] }), PROFILE, DHCP_SCRIPT);
+const diskRecipe = (): string => digest(RECIPE_VERSION, SUITE, ROOT_PACKAGES, DISK_FREE_BYTES);
 
 const images = (build: CachedBuild): GuestImages => ({
-  kernel: join(build.directory, 'kernel'), initrd: join(build.directory, 'initrd.cpio'), commandLine: DEFAULT_COMMAND_LINE,
-  manifest: build.manifest, directory: build.directory, stale: build.manifest.recipe !== kernelRecipe(),
-})
+  kernel: join(build.directory, 'kernel'),
+  initrd: join(build.directory, 'initrd.cpio'),
+  commandLine: DEFAULT_COMMAND_LINE,
+  manifest: build.manifest,
+  directory: build.directory,
+  stale: build.manifest.recipe !== kernelRecipe(),
+});
 const disk = (build: CachedBuild): GuestDisk => ({
-  disk: join(build.directory, 'root.ext4'), manifest: build.manifest, directory: build.directory, stale: build.manifest.recipe !== diskRecipe(),
-})
+  disk: join(build.directory, 'root.ext4'),
+  manifest: build.manifest,
+  directory: build.directory,
+  stale: build.manifest.recipe !== diskRecipe(),
+});
 
 /** The guest in the cache, without any network; undefined when none was built. */
 export async function findGuest(cacheDir?: string): Promise<GuestImages | undefined> {
-  const build = await new GuestCache(cacheDir).current('kernel')
-  return build === undefined ? undefined : images(build)
+  const build = await new GuestCache(cacheDir).current('kernel');
+  return build === undefined ? undefined : images(build);
 }
 
 /** The root disk in the cache, without any network; undefined when none was built. */
 export async function findDisk(cacheDir?: string): Promise<GuestDisk | undefined> {
-  const build = await new GuestCache(cacheDir).current('disk')
-  return build === undefined ? undefined : disk(build)
+  const build = await new GuestCache(cacheDir).current('disk');
+  return build === undefined ? undefined : disk(build);
 }
 
 /** Every build in the cache, newer recipes or not; `inUse` marks those that runs take. */
 export async function listGuests(cacheDir?: string): Promise<(CachedBuild & { readonly inUse: boolean })[]> {
-  const cache = new GuestCache(cacheDir)
-  const current = [await cache.current('kernel'), await cache.current('disk')].map((b) => b?.directory)
-  return (await cache.list()).map((build) => ({ ...build, inUse: current.includes(build.directory) }))
+  const cache = new GuestCache(cacheDir);
+  const current = [await cache.current('kernel'), await cache.current('disk')].map((b) => b?.directory);
+  return (await cache.list()).map((build) => ({ ...build, inUse: current.includes(build.directory) }));
 }
 
 /**
@@ -105,10 +116,18 @@ export async function listGuests(cacheDir?: string): Promise<(CachedBuild & { re
  */
 export async function buildGuest(options: GuestBuildOptions = {}): Promise<GuestImages> {
   const fresh = async (): Promise<GuestImages | undefined> => {
-    const found = options.rebuild === true ? undefined : await findGuest(options.cacheDir)
-    return found === undefined || found.stale ? undefined : found
-  }
-  return await fresh() ?? build(options, async () => await findGuest(options.cacheDir) !== undefined, fresh, async (cache, apt, progress) => images(await makeKernel(cache, apt, progress, options.signal)))
+    const found = options.rebuild === true ? undefined : await findGuest(options.cacheDir);
+    return found === undefined || found.stale ? undefined : found;
+  };
+  return (
+    (await fresh()) ??
+    build(
+      options,
+      async () => (await findGuest(options.cacheDir)) !== undefined,
+      fresh,
+      async (cache, apt, progress) => images(await makeKernel(cache, apt, progress, options.signal)),
+    )
+  );
 }
 
 /**
@@ -118,138 +137,201 @@ export async function buildGuest(options: GuestBuildOptions = {}): Promise<Guest
  */
 export async function buildDisk(options: GuestBuildOptions = {}): Promise<GuestDisk> {
   const fresh = async (): Promise<GuestDisk | undefined> => {
-    const found = options.rebuild === true ? undefined : await findDisk(options.cacheDir)
-    return found === undefined || found.stale ? undefined : found
-  }
-  return await fresh() ?? build(options, async () => await findDisk(options.cacheDir) !== undefined, fresh, async (cache, apt, progress) => disk(await makeDisk(cache, apt, progress, options.signal)))
+    const found = options.rebuild === true ? undefined : await findDisk(options.cacheDir);
+    return found === undefined || found.stale ? undefined : found;
+  };
+  return (
+    (await fresh()) ??
+    build(
+      options,
+      async () => (await findDisk(options.cacheDir)) !== undefined,
+      fresh,
+      async (cache, apt, progress) => disk(await makeDisk(cache, apt, progress, options.signal)),
+    )
+  );
 }
 
-type Report = (phase: GuestProgress['phase'], done: number, total: number) => void
+type Report = (phase: GuestProgress['phase'], done: number, total: number) => void;
 
 async function build<T>(
-  options: GuestBuildOptions, exists: () => Promise<boolean>, fresh: () => Promise<T | undefined>,
+  options: GuestBuildOptions,
+  exists: () => Promise<boolean>,
+  fresh: () => Promise<T | undefined>,
   make: (cache: GuestCache, apt: PrivateApt, report: Report) => Promise<T>,
 ): Promise<T> {
-  const report: Report = (phase, done, total) => options.onProgress?.({ phase, done, total })
-  const cache = new GuestCache(options.cacheDir)
-  await requireApt()
-  const mirror = await findMirror(options.mirror)
-  return cache.exclusively(async () => {
-    // whoever held the lock before may have built what we want
-    const built = await fresh()
-    if (built !== undefined) return built
-    const apt = new PrivateApt(cache.aptDirectory, mirror, options.signal)
-    let offline: unknown
-    try {
-      await apt.update((done, total) => report('indexes', done, total))
-    } catch (error) {
-      // without a network, what was fetched and verified for the build in use can be packed anew
-      if (options.rebuild === true || !(error instanceof GuestBuildError) || !await exists()) throw error
-      offline = error
-    }
-    try {
-      return await make(cache, apt, report)
-    } catch (error) {
-      throw offline ?? error
-    }
-  }, () => report('waiting', 0, 1), options.signal)
+  const report: Report = (phase, done, total) => options.onProgress?.({ phase, done, total });
+  const cache = new GuestCache(options.cacheDir);
+  await requireApt();
+  const mirror = await findMirror(options.mirror);
+  return cache.exclusively(
+    async () => {
+      // whoever held the lock before may have built what we want
+      const built = await fresh();
+      if (built !== undefined) return built;
+      const apt = new PrivateApt(cache.aptDirectory, mirror, options.signal);
+      let offline: unknown;
+      try {
+        await apt.update((done, total) => report('indexes', done, total));
+      } catch (error) {
+        // without a network, what was fetched and verified for the build in use can be packed anew
+        if (options.rebuild === true || !(error instanceof GuestBuildError) || !(await exists())) throw error;
+        offline = error;
+      }
+      try {
+        return await make(cache, apt, report);
+      } catch (error) {
+        throw offline ?? error;
+      }
+    },
+    () => report('waiting', 0, 1),
+    options.signal,
+  );
 }
 
-async function makeKernel(cache: GuestCache, apt: PrivateApt, report: Report, signal?: AbortSignal): Promise<CachedBuild> {
-  const [meta, busybox] = await apt.show([KERNEL_METAPACKAGE, BUSYBOX_PACKAGE])
-  const [linux] = await apt.show([kernelPackage(meta!)])
-  const files = await apt.download([linux!, busybox!], (done, total) => report('packages', done, total))
+async function makeKernel(
+  cache: GuestCache,
+  apt: PrivateApt,
+  report: Report,
+  signal?: AbortSignal,
+): Promise<CachedBuild> {
+  const [meta, busybox] = await apt.show([KERNEL_METAPACKAGE, BUSYBOX_PACKAGE]);
+  const [linux] = await apt.show([kernelPackage(meta!)]);
+  const files = await apt.download([linux!, busybox!], (done, total) => report('packages', done, total));
 
-  report('unpacking', 0, 2)
-  const compressed = new Map<string, Uint8Array>()
-  let kernel: Uint8Array | undefined
-  let release = ''
-  let builtin = new Set<string>()
-  await readPackage(files.get(linux!.name)!, ({ path, data, type }) => {
-    if (type !== 'file') return
-    if (/^boot\/vmlinu[xz]-/.test(path)) {
-      kernel = data
-      release = path.replace(/^boot\/vmlinu[xz]-/, '')
-    } else if (path.endsWith('/modules.builtin')) builtin = new Set(Buffer.from(data).toString('utf8').split('\n').map(moduleName))
-    else if (/\.ko(\.xz)?$/.test(path)) compressed.set(path, data)
-  }, (path) => /^boot\/vmlinu[xz]-|modules\.builtin$|\.ko(\.xz)?$/.test(path), signal)
-  report('unpacking', 1, 2)
-  let shell: Uint8Array | undefined
-  await readPackage(files.get(busybox!.name)!, ({ path, data }) => {
-    if (/^(usr\/)?bin\/busybox$/.test(path)) shell = data
-  }, undefined, signal)
-  report('unpacking', 2, 2)
-  if (kernel === undefined) throw new Error(`${linux!.name} ${linux!.version} holds no /boot/vmlinux`)
-  if (shell === undefined) throw new Error(`${busybox!.name} ${busybox!.version} holds no busybox`)
+  report('unpacking', 0, 2);
+  const compressed = new Map<string, Uint8Array>();
+  let kernel: Uint8Array | undefined;
+  let release = '';
+  let builtin = new Set<string>();
+  await readPackage(
+    files.get(linux!.name)!,
+    ({ path, data, type }) => {
+      if (type !== 'file') return;
+      if (/^boot\/vmlinu[xz]-/.test(path)) {
+        kernel = data;
+        release = path.replace(/^boot\/vmlinu[xz]-/, '');
+      } else if (path.endsWith('/modules.builtin'))
+        builtin = new Set(Buffer.from(data).toString('utf8').split('\n').map(moduleName));
+      else if (/\.ko(\.xz)?$/.test(path)) compressed.set(path, data);
+    },
+    (path) => /^boot\/vmlinu[xz]-|modules\.builtin$|\.ko(\.xz)?$/.test(path),
+    signal,
+  );
+  report('unpacking', 1, 2);
+  let shell: Uint8Array | undefined;
+  await readPackage(
+    files.get(busybox!.name)!,
+    ({ path, data }) => {
+      if (/^(usr\/)?bin\/busybox$/.test(path)) shell = data;
+    },
+    undefined,
+    signal,
+  );
+  report('unpacking', 2, 2);
+  if (kernel === undefined) throw new Error(`${linux!.name} ${linux!.version} holds no /boot/vmlinux`);
+  if (shell === undefined) throw new Error(`${busybox!.name} ${busybox!.version} holds no busybox`);
 
-  const modules = await chooseModules(compressed, (done, total) => report('packing', done, total))
-  const initrd = packInitramfs({ release, busybox: shell, modules, builtin })
+  const modules = await chooseModules(compressed, (done, total) => report('packing', done, total));
+  const initrd = packInitramfs({ release, busybox: shell, modules, builtin });
   return cache.publish(async (directory) => {
-    await writeFile(join(directory, 'kernel'), kernel!)
-    await writeFile(join(directory, 'initrd.cpio'), initrd)
-    const packages = { [linux!.name]: linux!.version, [busybox!.name]: busybox!.version }
-    return { name: `linux-${linux!.version}`, manifest: { kind: 'kernel', recipe: kernelRecipe(), packages, release }, files: ['kernel', 'initrd.cpio'] }
-  })
+    await writeFile(join(directory, 'kernel'), kernel!);
+    await writeFile(join(directory, 'initrd.cpio'), initrd);
+    const packages = { [linux!.name]: linux!.version, [busybox!.name]: busybox!.version };
+    return {
+      name: `linux-${linux!.version}`,
+      manifest: { kind: 'kernel', recipe: kernelRecipe(), packages, release },
+      files: ['kernel', 'initrd.cpio'],
+    };
+  });
 }
 
 /** Decompresses the modules the guest carries, and what they depend on. */
-async function chooseModules(compressed: ReadonlyMap<string, Uint8Array>, onProgress: (done: number, total: number) => void): Promise<Map<string, Uint8Array>> {
-  const byName = new Map([...compressed.keys()].map((path) => [moduleName(path), path]))
-  const queue = GUEST_MODULES.filter((name) => byName.has(name)) as string[]
-  const chosen = new Map<string, Uint8Array>()
+async function chooseModules(
+  compressed: ReadonlyMap<string, Uint8Array>,
+  onProgress: (done: number, total: number) => void,
+): Promise<Map<string, Uint8Array>> {
+  const byName = new Map([...compressed.keys()].map((path) => [moduleName(path), path]));
+  const queue = GUEST_MODULES.filter((name) => byName.has(name)) as string[];
+  const chosen = new Map<string, Uint8Array>();
   for (let i = 0; i < queue.length; i++) {
-    const path = byName.get(queue[i]!)!
-    const packed = compressed.get(path)!
-    const image = path.endsWith('.xz') ? await unxz(packed) : packed
-    chosen.set(path, image)
-    for (const name of readModuleInfo(image, path).depends) if (byName.has(name) && !queue.includes(name)) queue.push(name)
-    onProgress(i + 1, queue.length)
+    const path = byName.get(queue[i]!)!;
+    const packed = compressed.get(path)!;
+    const image = path.endsWith('.xz') ? await unxz(packed) : packed;
+    chosen.set(path, image);
+    for (const name of readModuleInfo(image, path).depends)
+      if (byName.has(name) && !queue.includes(name)) queue.push(name);
+    onProgress(i + 1, queue.length);
   }
-  return chosen
+  return chosen;
 }
 
-async function makeDisk(cache: GuestCache, apt: PrivateApt, report: Report, signal?: AbortSignal): Promise<CachedBuild> {
-  const { packages, files } = await apt.downloadClosure(ROOT_PACKAGES, (done, total) => report('packages', done, total))
-  const versions = new Map(packages.map((p) => [p.name, p.version]))
-  const tree = new FileTree()
-  let newest = 0
-  let size = 0
-  let count = 0
+async function makeDisk(
+  cache: GuestCache,
+  apt: PrivateApt,
+  report: Report,
+  signal?: AbortSignal,
+): Promise<CachedBuild> {
+  const { packages, files } = await apt.downloadClosure(ROOT_PACKAGES, (done, total) =>
+    report('packages', done, total),
+  );
+  const versions = new Map(packages.map((p) => [p.name, p.version]));
+  const tree = new FileTree();
+  let newest = 0;
+  let size = 0;
+  let count = 0;
   // base-files brings the links of the merged /usr, which the others' paths go through
-  const order = [...files].sort(([a], [b]) => Number(b === 'base-files') - Number(a === 'base-files') || (a < b ? -1 : 1))
+  const order = [...files].sort(
+    ([a], [b]) => Number(b === 'base-files') - Number(a === 'base-files') || (a < b ? -1 : 1),
+  );
   for (const [index, [, file]] of order.entries()) {
-    report('unpacking', index, order.length)
-    await readPackage(file, (entry) => {
-      layEntry(tree, entry)
-      newest = Math.max(newest, entry.mtime)
-      if (belongsOnDisk(entry.path)) {
-        count++
-        size += Math.ceil(entry.data.length / 4096) * 4096
-      }
-    }, belongsOnDisk, signal)
+    report('unpacking', index, order.length);
+    await readPackage(
+      file,
+      (entry) => {
+        layEntry(tree, entry);
+        newest = Math.max(newest, entry.mtime);
+        if (belongsOnDisk(entry.path)) {
+          count++;
+          size += Math.ceil(entry.data.length / 4096) * 4096;
+        }
+      },
+      belongsOnDisk,
+      signal,
+    );
   }
-  report('unpacking', order.length, order.length)
-  finishRoot(tree, versions, newest)
+  report('unpacking', order.length, order.length);
+  finishRoot(tree, versions, newest);
 
-  const room = Math.ceil((size * 1.05 + DISK_FREE_BYTES) / (64 * MIB)) * 64 * MIB
+  const room = Math.ceil((size * 1.05 + DISK_FREE_BYTES) / (64 * MIB)) * 64 * MIB;
   return cache.publish(async (directory) => {
-    const file = await open(join(directory, 'root.ext4'), 'w')
+    const file = await open(join(directory, 'root.ext4'), 'w');
     try {
-      await file.truncate(room)
-      let written = 0
-      for (const chunk of writeExt4(tree, { size: room, uuid: DISK_UUID, label: 'hindsight', time: newest, inodes: Math.max(count * 2, 32768) })) {
-        signal?.throwIfAborted()
-        await file.write(chunk.data, 0, chunk.data.length, chunk.offset)
-        written += chunk.data.length
-        report('packing', Math.min(written, size), size)
+      await file.truncate(room);
+      let written = 0;
+      for (const chunk of writeExt4(tree, {
+        size: room,
+        uuid: DISK_UUID,
+        label: 'hindsight',
+        time: newest,
+        inodes: Math.max(count * 2, 32768),
+      })) {
+        signal?.throwIfAborted();
+        await file.write(chunk.data, 0, chunk.data.length, chunk.offset);
+        written += chunk.data.length;
+        report('packing', Math.min(written, size), size);
       }
-      report('packing', size, size)
+      report('packing', size, size);
     } finally {
-      await file.close()
+      await file.close();
     }
     return {
-      name: `debian-${SUITE}-disk`, files: ['root.ext4'],
-      manifest: { kind: 'disk', recipe: diskRecipe(), packages: Object.fromEntries([...versions].sort(([a], [b]) => (a < b ? -1 : 1))) },
-    }
-  })
+      name: `debian-${SUITE}-disk`,
+      files: ['root.ext4'],
+      manifest: {
+        kind: 'disk',
+        recipe: diskRecipe(),
+        packages: Object.fromEntries([...versions].sort(([a], [b]) => (a < b ? -1 : 1))),
+      },
+    };
+  });
 }

@@ -2,70 +2,77 @@
  * The user's cache of guest images. Each build lies in a directory of its own that appears under its name by one
  * rename, complete; a pointer file, replaced the same way, names the build in use.
  */
-import { createHash } from 'node:crypto'
-import { createReadStream } from 'node:fs'
-import { mkdir, mkdtemp, readFile, readdir, rename, rm, stat, writeFile } from 'node:fs/promises'
-import { connect, createServer, type Server } from 'node:net'
-import { homedir } from 'node:os'
-import { join, resolve } from 'node:path'
-import { parseManifest, type GuestFile, type GuestManifest } from '../../../guest/manifest.ts'
+import { createHash } from 'node:crypto';
+import { createReadStream } from 'node:fs';
+import { mkdir, mkdtemp, readdir, readFile, rename, rm, stat, writeFile } from 'node:fs/promises';
+import { connect, createServer, type Server } from 'node:net';
+import { homedir } from 'node:os';
+import { join, resolve } from 'node:path';
+import { type GuestFile, type GuestManifest, parseManifest } from '../../../guest/manifest.ts';
 
 /** A build in the cache. */
 export interface CachedBuild {
   /** Absolute path of its directory. */
-  readonly directory: string
-  readonly manifest: GuestManifest
+  readonly directory: string;
+  readonly manifest: GuestManifest;
 }
 
 /** The directory of Hindsight's cache: `$XDG_CACHE_HOME/hindsight`, by default `~/.cache/hindsight` (XDG Base Directory Specification). */
 export function cacheDirectory(env: NodeJS.ProcessEnv = process.env): string {
-  const base = env['XDG_CACHE_HOME']
-  return join(base !== undefined && base.startsWith('/') ? base : join(homedir(), '.cache'), 'hindsight')
+  const base = env['XDG_CACHE_HOME'];
+  return join(base !== undefined && base.startsWith('/') ? base : join(homedir(), '.cache'), 'hindsight');
 }
 
 const sha256Of = async (path: string): Promise<string> => {
-  const hash = createHash('sha256')
-  for await (const chunk of createReadStream(path, { highWaterMark: 1 << 20 })) hash.update(chunk as Uint8Array)
-  return hash.digest('hex')
-}
+  const hash = createHash('sha256');
+  for await (const chunk of createReadStream(path, { highWaterMark: 1 << 20 })) hash.update(chunk as Uint8Array);
+  return hash.digest('hex');
+};
 
 /** Describes a file for a manifest. */
 export async function describeFile(directory: string, name: string): Promise<GuestFile> {
-  const path = join(directory, name)
-  return { name, size: (await stat(path)).size, sha256: await sha256Of(path) }
+  const path = join(directory, name);
+  return { name, size: (await stat(path)).size, sha256: await sha256Of(path) };
 }
 
 /** Guest images under one cache directory. */
 export class GuestCache {
   /** Absolute. */
-  readonly directory: string
+  readonly directory: string;
 
   constructor(directory: string = cacheDirectory()) {
-    this.directory = resolve(directory)
+    this.directory = resolve(directory);
   }
 
   /** Where apt keeps its own state between builds. */
   get aptDirectory(): string {
-    return join(this.directory, 'apt')
+    return join(this.directory, 'apt');
   }
 
   /** The build in use, if there is a whole one. */
   async current(kind: GuestManifest['kind']): Promise<CachedBuild | undefined> {
-    const name = await readFile(this.pointer(kind), 'utf8').catch(() => undefined)
-    return name === undefined ? undefined : this.read(name.trim())
+    const name = await readFile(this.pointer(kind), 'utf8').catch(() => undefined);
+    return name === undefined ? undefined : this.read(name.trim());
   }
 
   /** All whole builds, by name. */
   async list(): Promise<CachedBuild[]> {
-    const names = await readdir(this.images).catch(() => [])
-    const builds = await Promise.all(names.filter((n) => !n.startsWith('.')).sort().map((n) => this.read(n)))
-    return builds.filter((b) => b !== undefined)
+    const names = await readdir(this.images).catch(() => []);
+    const builds = await Promise.all(
+      names
+        .filter((n) => !n.startsWith('.'))
+        .sort()
+        .map((n) => this.read(n)),
+    );
+    return builds.filter((b) => b !== undefined);
   }
 
   /** Whether the files of a build still have the content their manifest says. */
   async verify(build: CachedBuild): Promise<boolean> {
-    const now = await Promise.all(build.manifest.files.map((f) => describeFile(build.directory, f.name).catch(() => undefined)))
-    return build.manifest.files.every((f, i) => now[i]?.sha256 === f.sha256)
+    const now = await Promise.all(
+      build.manifest.files.map((f) => describeFile(build.directory, f.name).catch(() => undefined)),
+    );
+    return build.manifest.files.every((f, i) => now[i]?.sha256 === f.sha256);
   }
 
   /**
@@ -73,23 +80,31 @@ export class GuestCache {
    *
    * @param fill Writes the files and says their manifest's other fields and the build's name, without the content digest that is added to it.
    */
-  async publish(fill: (directory: string) => Promise<{ name: string; manifest: Omit<GuestManifest, 'format' | 'files'>; files: readonly string[] }>): Promise<CachedBuild> {
-    await mkdir(this.images, { recursive: true })
-    await this.sweep()
-    const work = await mkdtemp(join(this.images, `.building-${process.pid}-`))
+  async publish(
+    fill: (
+      directory: string,
+    ) => Promise<{ name: string; manifest: Omit<GuestManifest, 'format' | 'files'>; files: readonly string[] }>,
+  ): Promise<CachedBuild> {
+    await mkdir(this.images, { recursive: true });
+    await this.sweep();
+    const work = await mkdtemp(join(this.images, `.building-${process.pid}-`));
     try {
-      const { name, manifest: facts, files } = await fill(work)
-      const manifest: GuestManifest = { format: 1, ...facts, files: await Promise.all(files.map((f) => describeFile(work, f))) }
-      const text = JSON.stringify(manifest, undefined, 2) + '\n'
-      await writeFile(join(work, 'manifest.json'), text)
-      const full = `${name.replace(/[^\w.+~-]/g, '_')}_${createHash('sha256').update(text).digest('hex').slice(0, 8)}`
-      await this.install(work, full)
-      const pointer = `${this.pointer(manifest.kind)}.${process.pid}`
-      await writeFile(pointer, full + '\n')
-      await rename(pointer, this.pointer(manifest.kind))
-      return { directory: join(this.images, full), manifest }
+      const { name, manifest: facts, files } = await fill(work);
+      const manifest: GuestManifest = {
+        format: 1,
+        ...facts,
+        files: await Promise.all(files.map((f) => describeFile(work, f))),
+      };
+      const text = JSON.stringify(manifest, undefined, 2) + '\n';
+      await writeFile(join(work, 'manifest.json'), text);
+      const full = `${name.replace(/[^\w.+~-]/g, '_')}_${createHash('sha256').update(text).digest('hex').slice(0, 8)}`;
+      await this.install(work, full);
+      const pointer = `${this.pointer(manifest.kind)}.${process.pid}`;
+      await writeFile(pointer, full + '\n');
+      await rename(pointer, this.pointer(manifest.kind));
+      return { directory: join(this.images, full), manifest };
     } finally {
-      await rm(work, { recursive: true, force: true })
+      await rm(work, { recursive: true, force: true });
     }
   }
 
@@ -99,57 +114,61 @@ export class GuestCache {
    *
    * @param waiting Called when another process holds it.
    */
-  async exclusively<T>(work: () => Promise<T>, waiting: () => void = () => undefined, signal?: AbortSignal): Promise<T> {
-    const name = `\0hindsight-guest-${createHash('sha256').update(this.directory).digest('hex').slice(0, 24)}`
-    let server: Server | undefined
+  async exclusively<T>(
+    work: () => Promise<T>,
+    waiting: () => void = () => undefined,
+    signal?: AbortSignal,
+  ): Promise<T> {
+    const name = `\0hindsight-guest-${createHash('sha256').update(this.directory).digest('hex').slice(0, 24)}`;
+    let server: Server | undefined;
     while ((server = await listen(name)) === undefined) {
-      signal?.throwIfAborted()
-      waiting()
-      await untilClosed(name, signal)
+      signal?.throwIfAborted();
+      waiting();
+      await untilClosed(name, signal);
     }
     try {
-      return await work()
+      return await work();
     } finally {
-      server.close()
-      server.emit('release')
+      server.close();
+      server.emit('release');
     }
   }
 
   private get images(): string {
-    return join(this.directory, 'guests')
+    return join(this.directory, 'guests');
   }
 
   private pointer(kind: GuestManifest['kind']): string {
-    return join(this.directory, `current-${kind}`)
+    return join(this.directory, `current-${kind}`);
   }
 
   private async read(name: string): Promise<CachedBuild | undefined> {
-    if (name === '' || name.startsWith('.') || name.includes('/')) return undefined
-    const directory = join(this.images, name)
+    if (name === '' || name.startsWith('.') || name.includes('/')) return undefined;
+    const directory = join(this.images, name);
     try {
-      const manifest = parseManifest(await readFile(join(directory, 'manifest.json'), 'utf8'))
-      const sizes = await Promise.all(manifest.files.map(async (f) => (await stat(join(directory, f.name))).size))
-      return manifest.files.every((f, i) => f.size === sizes[i]) ? { directory, manifest } : undefined
+      const manifest = parseManifest(await readFile(join(directory, 'manifest.json'), 'utf8'));
+      const sizes = await Promise.all(manifest.files.map(async (f) => (await stat(join(directory, f.name))).size));
+      return manifest.files.every((f, i) => f.size === sizes[i]) ? { directory, manifest } : undefined;
     } catch {
-      return undefined
+      return undefined;
     }
   }
 
   /** Moves a finished directory to its name; what was there has the same content or is damaged. */
   private async install(work: string, name: string): Promise<void> {
-    const old = await this.read(name)
-    if (old !== undefined && await this.verify(old)) return
-    const target = join(this.images, name)
-    const aside = `${work}.old`
-    await rename(target, aside).catch(() => undefined)
-    await rename(work, target)
-    await rm(aside, { recursive: true, force: true })
+    const old = await this.read(name);
+    if (old !== undefined && (await this.verify(old))) return;
+    const target = join(this.images, name);
+    const aside = `${work}.old`;
+    await rename(target, aside).catch(() => undefined);
+    await rename(work, target);
+    await rm(aside, { recursive: true, force: true });
   }
 
   /** Removes what interrupted builds left. Called with the lock held. */
   private async sweep(): Promise<void> {
     for (const name of await readdir(this.images)) {
-      if (name.startsWith('.building-')) await rm(join(this.images, name), { recursive: true, force: true })
+      if (name.startsWith('.building-')) await rm(join(this.images, name), { recursive: true, force: true });
     }
   }
 }
@@ -158,23 +177,30 @@ export class GuestCache {
 function listen(name: string): Promise<Server | undefined> {
   return new Promise((done, fail) => {
     const server = createServer((socket) => {
-      socket.on('error', () => socket.destroy())
-      server.once('release', () => socket.destroy())
-    })
-    server.setMaxListeners(0)
-    server.once('error', (error: NodeJS.ErrnoException) => (error.code === 'EADDRINUSE' ? done(undefined) : fail(error)))
-    server.listen(name, () => done(server))
-  })
+      socket.on('error', () => socket.destroy());
+      server.once('release', () => socket.destroy());
+    });
+    server.setMaxListeners(0);
+    server.once('error', (error: NodeJS.ErrnoException) =>
+      error.code === 'EADDRINUSE' ? done(undefined) : fail(error),
+    );
+    server.listen(name, () => done(server));
+  });
 }
 
 function untilClosed(name: string, signal?: AbortSignal): Promise<void> {
   return new Promise((done) => {
-    const socket = connect(name)
-    const stop = (): void => { socket.destroy() }
-    signal?.addEventListener('abort', stop, { once: true })
-    socket.on('error', () => undefined).on('close', () => {
-      signal?.removeEventListener('abort', stop)
-      done()
-    }).resume()
-  })
+    const socket = connect(name);
+    const stop = (): void => {
+      socket.destroy();
+    };
+    signal?.addEventListener('abort', stop, { once: true });
+    socket
+      .on('error', () => undefined)
+      .on('close', () => {
+        signal?.removeEventListener('abort', stop);
+        done();
+      })
+      .resume();
+  });
 }

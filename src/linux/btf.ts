@@ -1,0 +1,213 @@
+/**
+ * The BPF Type Format (Linux documentation, "BPF Type Format (BTF)"): the kernel's own description of its types.
+ */
+
+const MAGIC = 0xeb9f;
+const KIND = {
+  INT: 1,
+  PTR: 2,
+  ARRAY: 3,
+  STRUCT: 4,
+  UNION: 5,
+  ENUM: 6,
+  FWD: 7,
+  TYPEDEF: 8,
+  VOLATILE: 9,
+  CONST: 10,
+  RESTRICT: 11,
+  FUNC: 12,
+  FUNC_PROTO: 13,
+  VAR: 14,
+  DATASEC: 15,
+  FLOAT: 16,
+  DECL_TAG: 17,
+  TYPE_TAG: 18,
+  ENUM64: 19,
+} as const;
+
+/** Bytes behind the 12 of a type, by kind and number of members. */
+function extra(kind: number, vlen: number): number {
+  switch (kind) {
+    case KIND.INT:
+    case KIND.VAR:
+    case KIND.DECL_TAG:
+      return 4;
+    case KIND.ARRAY:
+      return 12;
+    case KIND.STRUCT:
+    case KIND.UNION:
+    case KIND.DATASEC:
+    case KIND.ENUM64:
+      return 12 * vlen;
+    case KIND.ENUM:
+    case KIND.FUNC_PROTO:
+      return 8 * vlen;
+    default:
+      return 0;
+  }
+}
+
+/** Where a member lies. */
+export interface Field {
+  /** Bytes from the beginning of the outermost structure. */
+  readonly offset: number;
+  /** Bytes; for bit fields, of the unit they are read from. */
+  readonly size: number;
+  /** Type number. */
+  readonly type: number;
+  /** For bit fields: first bit within the unit, and how many. */
+  readonly bits?: { readonly from: number; readonly count: number };
+}
+
+/** Types of one kernel. */
+export class Btf {
+  private readonly view: DataView;
+  private readonly bytes: Uint8Array;
+  private readonly strings: number;
+  /** Offset of each type; number 0 is void. */
+  private readonly types: Uint32Array;
+  private readonly structs = new Map<string, number>();
+
+  /** @throws RangeError when it is no BTF */
+  constructor(blob: Uint8Array) {
+    this.bytes = blob;
+    this.view = new DataView(blob.buffer, blob.byteOffset, blob.byteLength);
+    if (blob.length < 24 || this.view.getUint16(0, true) !== MAGIC)
+      throw new RangeError('no BTF: expected magic 0xeb9f at its beginning');
+    const header = this.u32(4);
+    const from = header + this.u32(8);
+    const to = from + this.u32(12);
+    this.strings = header + this.u32(16);
+    if (to > blob.length || this.strings + this.u32(20) > blob.length)
+      throw new RangeError('BTF is cut off: its header tells of more bytes than are there');
+    const offsets: number[] = [0];
+    for (let at = from; at < to; ) {
+      const info = this.u32(at + 4);
+      const kind = (info >>> 24) & 0x1f;
+      if (kind === KIND.STRUCT || kind === KIND.UNION) {
+        const name = this.name(this.u32(at));
+        if (name !== '' && !this.structs.has(name)) this.structs.set(name, offsets.length);
+      }
+      offsets.push(at);
+      at += 12 + extra(kind, info & 0xffff);
+    }
+    this.types = Uint32Array.from(offsets);
+  }
+
+  /** Number of types. */
+  get count(): number {
+    return this.types.length - 1;
+  }
+
+  /** Type number of a structure or union. @throws RangeError when there is none of that name */
+  struct(name: string): number {
+    const type = this.structs.get(name);
+    if (type === undefined) throw new RangeError(`the kernel's type information has no struct ${name}`);
+    return type;
+  }
+
+  /** Bytes of a type. */
+  sizeOf(type: number): number {
+    const t = this.resolve(type);
+    const at = this.types[t];
+    switch (this.kind(t)) {
+      case KIND.PTR:
+        return 8;
+      case KIND.ARRAY:
+        return this.sizeOf(this.u32(at + 12)) * this.u32(at + 20);
+      default:
+        return this.u32(at + 8);
+    }
+  }
+
+  /**
+   * A member by its path, e.g. `mm`, `thread.sp`, `comm`; members of unnamed structures count as the outer one's.
+   * @returns undefined when there is none
+   */
+  field(struct: number, path: string): Field | undefined {
+    let type = struct;
+    let found: Field | undefined;
+    let offset = 0;
+    for (const name of path.split('.')) {
+      found = this.member(this.resolve(type), name, 0);
+      if (!found) return undefined;
+      offset += found.offset;
+      type = found.type;
+    }
+    return found && { ...found, offset };
+  }
+
+  /** Names of a structure's members, in order; unnamed ones are empty. */
+  members(struct: number): { name: string; type: number; offset: number }[] {
+    const at = this.types[this.resolve(struct)];
+    const info = this.u32(at + 4);
+    return Array.from({ length: info & 0xffff }, (_, i) => {
+      const m = at + 12 + 12 * i;
+      const bits = this.u32(m + 8);
+      return {
+        name: this.name(this.u32(m)),
+        type: this.u32(m + 4),
+        offset: (info >>> 31 ? bits & 0xff_ffff : bits) >>> 3,
+      };
+    });
+  }
+
+  private member(struct: number, wanted: string, base: number): Field | undefined {
+    const kind = this.kind(struct);
+    if (kind !== KIND.STRUCT && kind !== KIND.UNION) return undefined;
+    const at = this.types[struct];
+    const info = this.u32(at + 4);
+    const bitfields = info >>> 31 === 1;
+    for (let i = 0; i < (info & 0xffff); i++) {
+      const m = at + 12 + 12 * i;
+      const name = this.name(this.u32(m));
+      const type = this.u32(m + 4);
+      const where = this.u32(m + 8);
+      const bit = bitfields ? where & 0xff_ffff : where;
+      const count = bitfields ? where >>> 24 : 0;
+      if (name === wanted) {
+        const size = this.sizeOf(type);
+        if (count === 0) return { offset: base + (bit >>> 3), size, type };
+        const unit = Math.floor(bit / (size * 8)) * size;
+        return { offset: base + unit, size, type, bits: { from: bit - unit * 8, count } };
+      }
+      if (name === '') {
+        const inner = this.member(this.resolve(type), wanted, base + (bit >>> 3));
+        if (inner) return inner;
+      }
+    }
+    return undefined;
+  }
+
+  /** Through typedefs and qualifiers. */
+  private resolve(type: number): number {
+    for (let t = type, depth = 0; depth < 64; depth++) {
+      const kind = this.kind(t);
+      if (
+        kind !== KIND.TYPEDEF &&
+        kind !== KIND.VOLATILE &&
+        kind !== KIND.CONST &&
+        kind !== KIND.RESTRICT &&
+        kind !== KIND.TYPE_TAG
+      )
+        return t;
+      t = this.u32(this.types[t] + 8);
+    }
+    throw new RangeError(`BTF type ${type} refers to itself`);
+  }
+
+  private kind(type: number): number {
+    return type === 0 || type >= this.types.length ? 0 : (this.u32(this.types[type] + 4) >>> 24) & 0x1f;
+  }
+
+  private name(offset: number): string {
+    const start = this.strings + offset;
+    let end = start;
+    while (this.bytes[end] !== 0) end++;
+    return end === start ? '' : String.fromCharCode(...this.bytes.subarray(start, end));
+  }
+
+  private u32(at: number): number {
+    return this.view.getUint32(at, true);
+  }
+}

@@ -1,0 +1,146 @@
+import type { Mapping } from '../debug/page-table.ts';
+import { levelsOf, readThrough, walk } from '../debug/page-table.ts';
+import { CSR, type MachineView } from '../debug/target.ts';
+import { SymbolTable } from '../symbols/table.ts';
+import { Btf, type Field } from './btf.ts';
+import { findKernelImage, type KernelImage } from './image.ts';
+import { readKallsyms } from './kallsyms.ts';
+
+const SATP = 0x180;
+const LONGEST_STRING = 4096;
+const LIST_LIMIT = 100_000;
+
+/** A Linux kernel as its own symbols and types describe it, read from guest memory at the present instant. */
+export class LinuxKernel {
+  readonly view: MachineView;
+  readonly symbols: SymbolTable;
+  readonly btf: Btf;
+  private readonly image: KernelImage;
+  private readonly start: bigint;
+  private readonly fields = new Map<string, Field>();
+
+  private constructor(view: MachineView, image: KernelImage, symbols: SymbolTable, btf: Btf, start: bigint) {
+    this.view = view;
+    this.image = image;
+    this.symbols = symbols;
+    this.btf = btf;
+    this.start = start;
+  }
+
+  /** Looks for a kernel in RAM. @returns undefined when there is none that has kallsyms and BTF */
+  static find(view: MachineView): LinuxKernel | undefined {
+    const image = findKernelImage(view);
+    if (!image) return undefined;
+    const bytes = view.readPhysical(image.physical, image.size);
+    const list = readKallsyms(bytes);
+    if (!list) return undefined;
+    const symbols = new SymbolTable(
+      list.map((s) => ({ address: s.address, size: 0, name: s.name, code: /[tTwW]/.test(s.type) })),
+    );
+    const at = (name: string): bigint | undefined => symbols.find(name)?.address;
+    const start = at('_start');
+    const from = at('__start_BTF');
+    const to = at('__stop_BTF');
+    if (start === undefined || from === undefined || to === undefined || to - start > BigInt(image.size))
+      return undefined;
+    return new LinuxKernel(view, image, symbols, new Btf(bytes.slice(Number(from - start), Number(to - start))), start);
+  }
+
+  /** Address of a symbol. @throws RangeError when there is none */
+  address(name: string): bigint {
+    const s = this.symbols.find(name);
+    if (!s) throw new RangeError(`the kernel has no symbol ${name}`);
+    return s.address;
+  }
+
+  /** Where a kernel virtual address lies, by the kernel's own page table. */
+  resolve(address: bigint): bigint | undefined {
+    if (address >= this.start && address < this.start + BigInt(this.image.size))
+      return address - this.start + this.image.physical;
+    const mode = this.mode();
+    if (mode === 0n) return undefined;
+    const root = this.address('swapper_pg_dir') - this.start + this.image.physical;
+    return walk(this.view, mode | (root >> 12n), address)?.physical;
+  }
+
+  /** satp with only its MODE field, as any hart has it on. */
+  mode(): bigint {
+    for (let hart = 0; hart < this.view.harts; hart++) {
+      const satp = this.view.readRegister(hart, CSR(SATP)) ?? 0n;
+      if (levelsOf(satp) > 0) return (satp >> 60n) << 60n;
+    }
+    return 0n;
+  }
+
+  /** A user-space address under a page table the kernel knows by its virtual address. */
+  resolveUser(pgd: bigint, address: bigint): Mapping | undefined {
+    const root = this.resolve(pgd);
+    return root === undefined ? undefined : walk(this.view, this.mode() | (root >> 12n), address);
+  }
+
+  read(address: bigint, length: number): Uint8Array {
+    return readThrough(this.view, (a) => this.resolve(a), address, length);
+  }
+
+  /** An unsigned value in memory; 0 where nothing is mapped. */
+  value(address: bigint, size: number): bigint {
+    const bytes = this.read(address, size);
+    let v = 0n;
+    for (let i = bytes.length - 1; i >= 0; i--) v = (v << 8n) | BigInt(bytes[i]);
+    return v;
+  }
+
+  pointer(address: bigint): bigint {
+    return this.value(address, 8);
+  }
+
+  /** Text up to its NUL. */
+  text(address: bigint, longest = LONGEST_STRING): string {
+    const bytes = this.read(address, longest);
+    const end = bytes.indexOf(0);
+    return new TextDecoder().decode(end < 0 ? bytes : bytes.subarray(0, end));
+  }
+
+  /** A member of a structure. @throws RangeError when the kernel has no such member */
+  field(struct: string, path: string): Field {
+    const key = `${struct}.${path}`;
+    let f = this.fields.get(key);
+    if (!f) {
+      f = this.btf.field(this.btf.struct(struct), path);
+      if (!f) throw new RangeError(`the kernel's struct ${struct} has no member ${path}`);
+      this.fields.set(key, f);
+    }
+    return f;
+  }
+
+  /** Whether a structure has a member. */
+  has(struct: string, path: string): boolean {
+    return this.btf.field(this.btf.struct(struct), path) !== undefined;
+  }
+
+  /** Value of a member of the structure at an address. */
+  get(struct: string, address: bigint, path: string): bigint {
+    const f = this.field(struct, path);
+    const v = this.value(address + BigInt(f.offset), f.size);
+    return f.bits ? (v >> BigInt(f.bits.from)) & ((1n << BigInt(f.bits.count)) - 1n) : v;
+  }
+
+  /** Address of a member. */
+  at(struct: string, address: bigint, path: string): bigint {
+    return address + BigInt(this.field(struct, path).offset);
+  }
+
+  /** The structures of a `list_head` list, the head left out. Stops at memory that cannot be right. */
+  *list(head: bigint, struct: string, member: string): Generator<bigint> {
+    const offset = BigInt(this.field(struct, member).offset);
+    const seen = new Set<bigint>();
+    for (
+      let at = this.pointer(head);
+      at !== head && at !== 0n && !seen.has(at) && seen.size < LIST_LIMIT;
+      at = this.pointer(at)
+    ) {
+      seen.add(at);
+      yield at - offset;
+    }
+  }
+}

@@ -1,0 +1,87 @@
+import type { LinuxKernel } from './kernel.ts';
+import { pathOf } from './path.ts';
+
+/** A mapping of a process's memory. */
+export interface MemoryArea {
+  readonly start: bigint;
+  readonly end: bigint;
+  /** `rwxp` as /proc/PID/maps shows it. */
+  readonly permissions: string;
+  /** Offset in the file, bytes. */
+  readonly offset: bigint;
+  /** File name, `[heap]`, `[stack]`, `[vdso]` or empty. */
+  readonly name: string;
+}
+
+const FLAG = { READ: 1n, WRITE: 2n, EXEC: 4n, MAYSHARE: 0x80n } as const;
+
+/** Node types of the maple tree (Linux include/linux/maple_tree.h). */
+const LEAF = 1;
+const RANGE = 2;
+const ALLOCATION = 3;
+const NODE_SLOTS = { [LEAF]: 16, [RANGE]: 16, [ALLOCATION]: 10 } as Readonly<Record<number, number>>;
+const DEPTH = 16;
+const ALL = 0xffff_ffff_ffff_ffffn;
+
+const isNode = (entry: bigint): boolean => (entry & 3n) === 2n && entry > 4096n;
+
+/** The entries of a maple tree in order: pointers that are set. */
+function* mapleEntries(kernel: LinuxKernel, root: bigint): Generator<bigint> {
+  if (root === 0n) return;
+  if (!isNode(root)) {
+    yield root;
+    return;
+  }
+  yield* nodeEntries(kernel, root, ALL, 0);
+}
+
+function* nodeEntries(kernel: LinuxKernel, encoded: bigint, max: bigint, depth: number): Generator<bigint> {
+  const type = Number((encoded >> 3n) & 15n);
+  const slots = NODE_SLOTS[type];
+  if (slots === undefined || depth > DEPTH) return;
+  const bytes = kernel.read(encoded & ~0xffn, 8 + 8 * (slots - 1) + 8 * slots);
+  if (bytes.length < 16 * slots) return;
+  const view = new DataView(bytes.buffer, bytes.byteOffset);
+  for (let i = 0; i < slots; i++) {
+    const pivot = i < slots - 1 ? view.getBigUint64(8 + 8 * i, true) : max;
+    const end = (pivot === 0n && i > 0) || pivot >= max ? max : pivot;
+    const entry = view.getBigUint64(8 * slots + 8 * i, true);
+    if (type !== LEAF) {
+      if (isNode(entry)) yield* nodeEntries(kernel, entry, end, depth + 1);
+    } else if (entry > 4096n) yield entry;
+    if (end === max) return;
+  }
+}
+
+/** The memory map of a process. @param mm address of its mm_struct */
+export function memoryAreas(kernel: LinuxKernel, mm: bigint): MemoryArea[] {
+  const value = (path: string): bigint => kernel.get('mm_struct', mm, path);
+  const brk = { start: value('start_brk'), end: value('brk') };
+  const stack = value('start_stack');
+  const vdso = kernel.has('mm_struct', 'context.vdso') ? value('context.vdso') : 0n;
+  const out: MemoryArea[] = [];
+  for (const vma of mapleEntries(kernel, kernel.get('mm_struct', mm, 'mm_mt.ma_root'))) {
+    const get = (path: string): bigint => kernel.get('vm_area_struct', vma, path);
+    const start = get('vm_start');
+    const end = get('vm_end');
+    const flags = get('vm_flags');
+    const file = get('vm_file');
+    let name = '';
+    if (file !== 0n) name = pathOf(kernel, kernel.at('file', file, 'f_path'));
+    else if (start <= brk.end && end >= brk.start && brk.end !== brk.start) name = '[heap]';
+    else if (start <= stack && end >= stack) name = '[stack]';
+    else if (start === vdso && vdso !== 0n) name = '[vdso]';
+    out.push({
+      start,
+      end,
+      name,
+      offset: file === 0n ? 0n : get('vm_pgoff') << 12n,
+      permissions:
+        (flags & FLAG.READ ? 'r' : '-') +
+        (flags & FLAG.WRITE ? 'w' : '-') +
+        (flags & FLAG.EXEC ? 'x' : '-') +
+        (flags & FLAG.MAYSHARE ? 's' : 'p'),
+    });
+  }
+  return out;
+}

@@ -1,0 +1,73 @@
+import { RAM_BASE } from '../../isa/layout.ts';
+
+/**
+ * The one memory map and the one interrupt map. Addresses and interrupt numbers are those of QEMU's `virt` machine, so that
+ * guests, firmware and people find everything where they expect it. Everything else (bus, device tree, loader, docs) reads this.
+ */
+
+/** A window of physical addresses. */
+export interface Region {
+  /** Physical address of the first byte. */
+  readonly base: number;
+  /** Size in bytes. */
+  readonly size: number;
+}
+
+/** Number of virtio-mmio slots. */
+export const VIRTIO_SLOTS = 8;
+
+/** Windows of the devices, by name. */
+export const MEMORY_MAP = {
+  /** Power-off and reboot (`sifive,test1`). */
+  syscon: { base: 0x0010_0000, size: 0x1000 },
+  /** Wall clock (`google,goldfish-rtc`). */
+  rtc: { base: 0x0010_1000, size: 0x1000 },
+  /** Machine-level timer and software interrupts, in the SiFive CLINT arrangement. */
+  aclint: { base: 0x0200_0000, size: 0x1_0000 },
+  /** Platform-level interrupt controller. */
+  plic: { base: 0x0c00_0000, size: 0x60_0000 },
+  /** 16550A serial port. */
+  uart: { base: 0x1000_0000, size: 0x100 },
+} as const satisfies Record<string, Region>;
+
+/** Window of the first virtio-mmio slot and the distance to the next. */
+const VIRTIO = { base: 0x1000_1000, step: 0x1000 } as const;
+
+/** Where RAM begins; its size is the machine's choice. */
+export { RAM_BASE };
+
+/** Distance from the beginning of RAM to the next boot stage (kernel) when firmware lies in front of it, and to a kernel without. */
+export const KERNEL_OFFSET = 0x20_0000;
+
+/** PLIC sources of the devices. */
+export const IRQ_MAP = {
+  uart: 10,
+  rtc: 11,
+} as const;
+
+/** PLIC source of the first virtio-mmio slot; slot n has this plus n. */
+const VIRTIO_IRQ = 1;
+
+/** Throws unless `slot` is one of the {@link VIRTIO_SLOTS}. */
+function checkSlot(slot: number): void {
+  if (!Number.isInteger(slot) || slot < 0 || slot >= VIRTIO_SLOTS) {
+    throw new RangeError(`virtio slot ${slot} does not exist: slots are 0 to ${VIRTIO_SLOTS - 1}`);
+  }
+}
+
+/** Window of virtio-mmio slot `slot`. @throws RangeError for a slot that does not exist. */
+export function virtioRegion(slot: number): Region {
+  checkSlot(slot);
+  return { base: VIRTIO.base + slot * VIRTIO.step, size: VIRTIO.step };
+}
+
+/** PLIC source of virtio-mmio slot `slot`. @throws RangeError for a slot that does not exist. */
+export function virtioIrq(slot: number): number {
+  checkSlot(slot);
+  return VIRTIO_IRQ + slot;
+}
+
+/** PLIC context of a hart at a privilege level; the numbering is the same whether firmware runs in the guest or in the host. */
+export function plicContext(hart: number, level: 'machine' | 'supervisor'): number {
+  return hart * 2 + (level === 'supervisor' ? 1 : 0);
+}

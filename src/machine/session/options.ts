@@ -1,0 +1,180 @@
+import { EXTENSIONS } from '../../isa/instruction.ts';
+import type { BlockBackend } from '../../storage/index.ts';
+import {
+  ConfigError,
+  checkConfig,
+  type ImageName,
+  type MachineConfig,
+  parseIsa,
+  parseMemory,
+  type SlotConfig,
+} from '../board/config.ts';
+import { type BootImage, loadKernel, readFirmware } from '../boot/image.ts';
+import { type BootPlan, planBoot } from '../boot/plan.ts';
+import type { HostRoom } from './host-room.ts';
+
+/** A file's name and contents. */
+export interface NamedBytes {
+  readonly file: string;
+  readonly bytes: Uint8Array;
+}
+
+/** A disk for a virtio slot. */
+export interface DiskOption {
+  /** As the user named it. */
+  readonly file: string;
+  readonly backend: BlockBackend;
+  readonly readOnly?: boolean;
+}
+
+/** What a machine is made from. Everything has a default but what to boot. */
+export interface HardwareOptions {
+  /** A Linux Image or an ELF program. */
+  readonly kernel?: NamedBytes;
+  readonly initrd?: NamedBytes;
+  /** M-mode firmware; left out, the host answers SBI calls. */
+  readonly firmware?: NamedBytes;
+  /** Kernel command line. */
+  readonly append?: string;
+  /** RAM: bytes, or text such as `256M` (default). */
+  readonly memory?: string | number;
+  /** 1 (default) to 8. */
+  readonly harts?: number;
+  /** Extensions, e.g. `max` (default), `rv64gc`, `max,-sstc`. */
+  readonly isa?: string;
+  readonly mmu?: 'sv39' | 'sv48' | 'sv57';
+  readonly disks?: readonly DiskOption[];
+  /** Whether there is a virtio console besides the serial port, and how large its terminal is. */
+  readonly virtioConsole?: boolean | { readonly columns: number; readonly rows: number };
+  /** Seed of the rotation, of the guest's rng-seed and of all that a machine without a host makes up; u32, default 0. */
+  readonly seed?: number;
+  /** Mean length of a hart's turn in instructions; default 20,000. */
+  readonly quantum?: number;
+  /** Vary the turns wildly, to find data races. */
+  readonly chaos?: boolean;
+}
+
+/** A configuration, and the contents that go with it. */
+export interface Hardware {
+  readonly config: MachineConfig;
+  readonly plan: BootPlan;
+  readonly backends: readonly BlockBackend[];
+  /** Kernel, initrd and firmware by their hashes. */
+  readonly images: readonly { readonly hash: string; readonly bytes: Uint8Array }[];
+}
+
+/** Files of a machine by role. */
+export interface ImageFiles {
+  readonly kernel?: NamedBytes;
+  readonly initrd?: NamedBytes;
+  readonly firmware?: NamedBytes;
+  readonly disks?: readonly DiskOption[];
+}
+
+const DEFAULT_MEMORY = '256M';
+const DEFAULT_QUANTUM = 20_000;
+const RNG_SEED_BYTES = 32;
+
+const hex = (bytes: Uint8Array): string => Array.from(bytes, (b) => b.toString(16).padStart(2, '0')).join('');
+
+/** Names a file by its contents. */
+export async function nameImage({ file, bytes }: NamedBytes, room: HostRoom): Promise<ImageName> {
+  return { file, size: bytes.length, hash: hex(await room.sha256(bytes)) };
+}
+
+/** 32 bytes from a seed (splitmix32); the kernel's own generator is seeded with them. */
+function seedBytes(seed: number): string {
+  const bytes = new Uint8Array(RNG_SEED_BYTES);
+  let state = seed >>> 0;
+  for (let i = 0; i < bytes.length; i++) {
+    state = (state + 0x9e37_79b9) >>> 0;
+    let z = Math.imul(state ^ (state >>> 16), 0x21f0_aaad);
+    z = Math.imul(z ^ (z >>> 15), 0x735a_2d97);
+    bytes[i] = (z ^ (z >>> 15)) & 0xff;
+  }
+  return hex(bytes);
+}
+
+/**
+ * Makes a configuration out of options.
+ * @throws ConfigError, LoadError for what cannot be built or booted
+ */
+export async function planHardware(options: HardwareOptions, room: HostRoom): Promise<Hardware> {
+  const seed = options.seed ?? 0;
+  const slots: SlotConfig[] = (options.disks ?? []).map(({ file, backend, readOnly }) => ({
+    kind: 'blk',
+    base: { file, size: backend.size, hash: backend.hash },
+    readOnly: readOnly ?? false,
+  }));
+  slots.push({ kind: 'rng' });
+  const terminal = options.virtioConsole;
+  if (terminal !== undefined && terminal !== false)
+    slots.push({ kind: 'console', ...(terminal === true ? { columns: 80, rows: 25 } : terminal) });
+  const name = async (what: 'kernel' | 'initrd' | 'firmware'): Promise<{ [key: string]: ImageName }> => {
+    const image = options[what];
+    return image === undefined ? {} : { [what]: await nameImage(image, room) };
+  };
+  const config: MachineConfig = {
+    memory: parseMemory(options.memory ?? DEFAULT_MEMORY),
+    harts: options.harts ?? 1,
+    isa: parseIsa(options.isa ?? 'max'),
+    mmu: options.mmu ?? 'sv57',
+    ...(await name('kernel')),
+    ...(await name('initrd')),
+    ...(await name('firmware')),
+    append: options.append ?? '',
+    rotation: { seed, quantum: options.quantum ?? DEFAULT_QUANTUM, chaos: options.chaos ?? false },
+    rngSeed: seedBytes(seed),
+    slots,
+  };
+  return assemble(config, options);
+}
+
+/**
+ * The hardware of a known configuration, e.g. a recording's, from files that were found.
+ * @throws ConfigError naming the file that is missing or not the one that is needed
+ */
+export async function rebuildHardware(config: MachineConfig, files: ImageFiles, room: HostRoom): Promise<Hardware> {
+  for (const what of ['kernel', 'initrd', 'firmware'] as const) {
+    const wanted = config[what];
+    if (wanted === undefined) continue;
+    const found = files[what];
+    if (found === undefined)
+      throw new ConfigError(`the ${what} ${wanted.file} is missing: bring the file with SHA-256 ${wanted.hash}`);
+    const { hash } = await nameImage(found, room);
+    if (hash !== wanted.hash) {
+      throw new ConfigError(
+        `the ${what} ${found.file} has SHA-256 ${hash}, expected ${wanted.hash}: bring the file that was used (${wanted.file})`,
+      );
+    }
+  }
+  return assemble(config, files);
+}
+
+async function assemble(config: MachineConfig, files: ImageFiles): Promise<Hardware> {
+  checkConfig(config);
+  const { kernel, initrd, firmware } = files;
+  const image: BootImage | undefined =
+    config.kernel && kernel && (await loadKernel(kernel.file, kernel.bytes, config.memory));
+  const plan = planBoot({
+    ...(image && { kernel: image }),
+    ...(config.initrd && initrd && { initrd }),
+    ...(config.firmware && firmware && { firmware: readFirmware(firmware.file, firmware.bytes) }),
+    machine: {
+      harts: config.harts,
+      ramSize: config.memory,
+      isaBase: 'rv64i',
+      isaExtensions: EXTENSIONS.filter((e) => config.isa.includes(e)),
+      mmu: config.mmu,
+      bootargs: config.append,
+      rngSeed: Uint8Array.from(config.rngSeed.match(/../g) ?? [], (digits) => parseInt(digits, 16)),
+      virtioSlots: config.slots.map((_, slot) => slot),
+    },
+  });
+  const images = (['kernel', 'initrd', 'firmware'] as const).flatMap((role) => {
+    const hash = config[role]?.hash;
+    const bytes = files[role]?.bytes;
+    return hash === undefined || bytes === undefined ? [] : [{ hash, bytes }];
+  });
+  return { config, plan, backends: (files.disks ?? []).map(({ backend }) => backend), images };
+}
