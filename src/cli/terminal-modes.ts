@@ -27,8 +27,8 @@ export class TerminalModes {
         else this.on.delete(mode);
       }
     }
-    const escape = text.lastIndexOf('\x1b');
-    this.tail = escape >= end && text.length - escape < LONGEST_SEQUENCE ? text.slice(escape) : '';
+    const lastEscape = text.lastIndexOf('\x1b');
+    this.tail = lastEscape >= end && text.length - lastEscape < LONGEST_SEQUENCE ? text.slice(lastEscape) : '';
   }
 
   /** What to write to undo them; empty when nothing was written. */

@@ -44,16 +44,16 @@ export function writeCpio(entries: readonly CpioEntry[]): Uint8Array {
     if (index > 0 && sorted[index - 1]!.path === entry.path) {
       throw new RangeError(`cpio: path "${entry.path}" is given twice`);
     }
-    return { entry, name: encoder.encode(entry.path + '\0'), data: payload(entry) };
+    return { entry, name: encoder.encode(`${entry.path}\0`), data: payload(entry) };
   });
-  const trailer = encoder.encode(TRAILER + '\0');
+  const trailer = encoder.encode(`${TRAILER}\0`);
   let total = padded(HEADER_SIZE + trailer.length);
   for (const { name, data } of plan) total += padded(HEADER_SIZE + name.length) + padded(data.length);
 
   const out = new Uint8Array(total);
   let at = 0;
   const put = (fields: readonly number[], name: Uint8Array, data: Uint8Array): void => {
-    out.set(encoder.encode('070701' + fields.map((f) => f.toString(16).toUpperCase().padStart(8, '0')).join('')), at);
+    out.set(encoder.encode(`070701${fields.map((f) => f.toString(16).toUpperCase().padStart(8, '0')).join('')}`), at);
     out.set(name, at + HEADER_SIZE);
     at += padded(HEADER_SIZE + name.length);
     out.set(data, at);

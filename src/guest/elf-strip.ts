@@ -31,7 +31,7 @@ class StringTable {
     if (known !== undefined) return known;
     const at = this.size;
     this.offsets.set(text, at);
-    this.parts.push(latin1Bytes(text + '\0'));
+    this.parts.push(latin1Bytes(`${text}\0`));
     this.size += text.length + 1;
     return at;
   }

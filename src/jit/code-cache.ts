@@ -38,7 +38,7 @@ export interface CachedRegion {
 /** What a new region consists of. */
 export interface NewRegion {
   readonly name: string;
-  readonly code: Function;
+  readonly code: CallableFunction;
   readonly entries: readonly Entry[];
   /** RAM offset of the code at an offset from the base. */
   readonly ramOf: (at: number) => number;

@@ -117,7 +117,7 @@ export function createJitCore(memory: WebAssembly.Memory, host: CoreHost, option
     },
   );
   const cache = new CodeCache(memory, exports, options.regions ?? 8000);
-  const all = exports as unknown as Record<string, Function>;
+  const all = exports as unknown as Record<string, CallableFunction>;
   const imports = {
     env: { memory },
     core: Object.fromEntries(Object.keys(HELPERS).map((name) => [name, all[name]])),
@@ -129,7 +129,7 @@ export function createJitCore(memory: WebAssembly.Memory, host: CoreHost, option
       instantiate: (bytes) => {
         try {
           const functions = new WebAssembly.Instance(compile(bytes), imports).exports;
-          return Object.keys(functions).map((_, i) => functions[i] as Function);
+          return Object.keys(functions).map((_, i) => functions[i] as CallableFunction);
         } catch (error) {
           // out of memory for code, or a policy that forbids it
           refused = error instanceof Error ? error.message : String(error);

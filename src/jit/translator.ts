@@ -38,7 +38,7 @@ import { ModuleEncoder } from './wasm-module.ts';
 export interface TranslatorHost {
   codePage(hart: number, low: number, high: number, prv: number): number;
   /** Makes functions of a module; undefined: the runtime refuses to, and nothing more is translated. */
-  instantiate(bytes: Uint8Array<ArrayBuffer>): Function[] | undefined;
+  instantiate(bytes: Uint8Array<ArrayBuffer>): CallableFunction[] | undefined;
 }
 
 export interface TranslatorOptions {

@@ -11,7 +11,7 @@ import { bundled, hindsight } from './hindsight.ts';
 
 const ROOT = fileURLToPath(new URL('../..', import.meta.url));
 const README = readFileSync(join(ROOT, 'README.md'), 'utf8');
-const block = (language: string): string => new RegExp(`\`\`\`${language}\\n([^]*?)\`\`\``).exec(README)![1]!;
+const block = (language: string): string => new RegExp(`\`\`\`${language}\\n([\\s\\S]*?)\`\`\``).exec(README)![1]!;
 
 /** Every command line that README shows, without what npm needs and without comments. */
 const commands = [...README.matchAll(/^npm run -s hindsight -- (.*?)(?:\s+#.*)?$/gm)].map((match) => match[1]!);

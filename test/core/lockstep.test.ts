@@ -5,8 +5,8 @@ import { RAM_SIZE } from './chaos.ts';
 import { type Coverage, type Lockstep, lockstep, newCoverage } from './lockstep.ts';
 
 /** The long form: CORE_LOCKSTEP times as many worlds, from seed CORE_LOCKSTEP_SEED on. */
-const factor = Number(process.env['CORE_LOCKSTEP'] ?? 1);
-const first = Number(process.env['CORE_LOCKSTEP_SEED'] ?? 1);
+const factor = Number(process.env.CORE_LOCKSTEP ?? 1);
+const first = Number(process.env.CORE_LOCKSTEP_SEED ?? 1);
 
 /** How worlds are run, see {@link Lockstep}, and for how many instructions each. */
 const WAYS: Record<string, Omit<Lockstep, 'seed'>> = {

@@ -11,8 +11,8 @@ if (!present)
   console.warn('cores against QEMU: skipped, qemu-system-riscv64 not found; install it (Debian: qemu-system-misc)');
 
 /** The long form: CORE_ORACLE_IMAGES images of 4000 cases, from seed CORE_ORACLE_SEED on. */
-const images = Number(process.env['CORE_ORACLE_IMAGES'] ?? 1);
-const first = Number(process.env['CORE_ORACLE_SEED'] ?? 1);
+const images = Number(process.env.CORE_ORACLE_IMAGES ?? 1);
+const first = Number(process.env.CORE_ORACLE_SEED ?? 1);
 const CASES = 4000;
 const KINDS: readonly CoreKind[] = ['wasm', 'ts', 'jit'];
 

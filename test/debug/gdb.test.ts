@@ -114,7 +114,7 @@ describe.runIf(have(GCC) && have(GDB))('the real gdb', () => {
         'p turns[2]',
       ]),
     );
-    expect(out).toMatch(/Thread 1 "hart 0"[^]*Thread 4 "hart 3"/);
+    expect(out).toMatch(/Thread 1 "hart 0"[\s\S]*Thread 4 "hart 3"/);
     expect(out).toMatch(/Old value = (\d+)\s+New value = \d+/);
     expect(out).not.toContain('Remote failure');
   }, 60_000);
@@ -140,7 +140,7 @@ describe.runIf(have(GCC) && have(GDB))('the real gdb', () => {
       ]),
     );
     expect(out).toContain('the past cannot be changed');
-    expect(out).toMatch(/\$1 = 0[^]*a branch begins here[^]*\$2 = 7[^]*\$3 = 9/);
+    expect(out).toMatch(/\$1 = 0[\s\S]*a branch begins here[\s\S]*\$2 = 7[\s\S]*\$3 = 9/);
   }, 60_000);
 
   it('attaches and detaches a hundred times', async () => {

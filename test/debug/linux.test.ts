@@ -243,7 +243,7 @@ describe.runIf(guest !== undefined)('Linux, seen from outside', () => {
           'set $t0 = 1',
           'p $t0',
         ]);
-        expect(out).toMatch(/Thread 1 "hart 0"[^]*Thread 2 "hart 1"/);
+        expect(out).toMatch(/Thread 1 "hart 0"[\s\S]*Thread 2 "hart 1"/);
         expect(out).toContain(`$1 = 0x${exit}`);
         expect(out).toContain(`$2 = 0x${exit}`);
         expect(out).toContain(`$3 = 0x${exit}`);

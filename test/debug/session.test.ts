@@ -85,7 +85,7 @@ describe.runIf(ready)('a bug of a program under Linux, from its recording', () =
     expect(out).toMatch(/#0 +total \(\) at .*\n#1 .* in main/);
     expect(out).toContain('$1 = 1');
     expect(out).toMatch(/main \(\) at .*\n.*\nValue returned is/);
-    expect(out).toMatch(/Breakpoint 2, tidy[^]*in main \(\) at .*\n.*tidy\(&pool/);
+    expect(out).toMatch(/Breakpoint 2, tidy[\s\S]*in main \(\) at .*\n.*tidy\(&pool/);
     const values = [...out.matchAll(/Old value = (\d+)\s+New value = (\d+)/g)].map((m) => Number(m[2]) - Number(m[1]));
     expect(values).toEqual([-1, -1]);
     expect(out).toContain('$4 = 1');

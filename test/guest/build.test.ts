@@ -120,7 +120,7 @@ describe.skipIf(!has('dpkg-deb') || !has('xz'))('a build', () => {
     const failure = await buildGuest({ cacheDir }).catch((error: unknown) => error);
     expect(failure).toBeInstanceOf(GuestBuildError);
     expect((failure as Error).message).toMatch(
-      /could not be fetched from http:\/\/mirror\.test\/debian:\nE: Could not resolve mirror\.test[^]*--mirror URL[^]*--kernel FILE/,
+      /could not be fetched from http:\/\/mirror\.test\/debian:\nE: Could not resolve mirror\.test[\s\S]*--mirror URL[\s\S]*--kernel FILE/,
     );
     expect(await findGuest(cacheDir)).toBeUndefined();
     expect(await listGuests(cacheDir)).toEqual([]);

@@ -6,7 +6,7 @@ import { stripModule } from '../../src/guest/elf-strip.ts';
 import { tinyModule } from './tiny-module.ts';
 import { has, scratch, tool } from './tools.ts';
 
-const signature = 'x'.repeat(100) + '~Module signature appended~\n';
+const signature = `${'x'.repeat(100)}~Module signature appended~\n`;
 const original = tinyModule(['name=tiny', 'license=GPL'], signature);
 
 function symbolNames(image: Uint8Array): string[] {

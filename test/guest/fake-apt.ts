@@ -73,7 +73,7 @@ esac`,
     'echo \'Acquire::http::Proxy "http://proxy.test:3128";\'; echo \'APT::Update::Post-Invoke "false";\'',
   );
   return {
-    path: `${join(root, 'bin')}:${process.env['PATH']}`,
+    path: `${join(root, 'bin')}:${process.env.PATH}`,
     log: () => readFileSync(join(root, 'log'), 'utf8').trim().split('\n'),
     fail: (text) => writeFileSync(join(root, 'fail'), text),
   };

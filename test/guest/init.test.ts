@@ -73,7 +73,7 @@ describe('initramfs', () => {
   });
 
   it('can carry a long command behind it', () => {
-    expect(text(commandArchive('echo ' + 'y'.repeat(5000)))).toContain('hindsight/exec\0');
+    expect(text(commandArchive(`echo ${'y'.repeat(5000)}`))).toContain('hindsight/exec\0');
   });
 
   it.skipIf(!has('sh'))('has scripts that a shell can parse', () => {

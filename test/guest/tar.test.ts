@@ -12,7 +12,7 @@ describe.skipIf(!has('tar'))('tar reader', () => {
   writeFileSync(join(directory, 'in/one'), Buffer.alloc(1500, 'a'), { mode: 0o750 });
   writeFileSync(join(directory, 'in/unwanted'), Buffer.alloc(700, 'b'));
   linkSync(join(directory, 'in/one'), join(directory, 'in/zz-same'));
-  symlinkSync('../' + 'y'.repeat(120), join(directory, 'in/link'));
+  symlinkSync(`../${'y'.repeat(120)}`, join(directory, 'in/link'));
 
   const read = (format: string, step: number): Map<string, TarEntry> => {
     const archive = tool('tar', [
@@ -46,7 +46,7 @@ describe.skipIf(!has('tar'))('tar reader', () => {
     expect(found.get('one')!.data).toHaveLength(1500);
     expect(found.get('unwanted')!.data).toHaveLength(0);
     expect(found.get('zz-same')).toMatchObject({ type: 'hardlink', target: 'one' });
-    expect(found.get('link')).toMatchObject({ type: 'symlink', target: '../' + 'y'.repeat(120) });
+    expect(found.get('link')).toMatchObject({ type: 'symlink', target: `../${'y'.repeat(120)}` });
     expect(found.get('')).toMatchObject({ type: 'dir' });
   });
 

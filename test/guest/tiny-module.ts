@@ -16,7 +16,7 @@ const ascii = (text: string): Uint8Array => new TextEncoder().encode(text);
 /** Symbols: an unreferenced label, a referenced label, an unreferenced function, a global, and a section symbol of .BTF. */
 export function tinyModule(modinfo: readonly string[], signature = ''): Uint8Array {
   const names = ['', '.Ldead', '.Lused', 'quiet_function', 'init_module', 'printk'];
-  const strtab = ascii(names.join('\0') + '\0');
+  const strtab = ascii(`${names.join('\0')}\0`);
   const nameAt = (name: string): number =>
     name === '' ? 0 : names.slice(0, names.indexOf(name)).reduce((n, s) => n + s.length + 1, 0);
   const symbols: [string, number, number, number, number][] = [
@@ -51,7 +51,7 @@ export function tinyModule(modinfo: readonly string[], signature = ''): Uint8Arr
   });
   const parts: Part[] = [
     { name: '', type: 0, data: new Uint8Array(0) },
-    { name: '.modinfo', type: 1, flags: 2, data: ascii(modinfo.map((s) => s + '\0').join('')) },
+    { name: '.modinfo', type: 1, flags: 2, data: ascii(modinfo.map((s) => `${s}\0`).join('')) },
     { name: '.text', type: 1, flags: 6, data: Uint8Array.from({ length: 16 }, (_, i) => i), align: 4 },
     { name: '.rela.text', type: 4, flags: 0x40, data: rela, link: 6, info: 2, align: 8, entrySize: 24 },
     { name: '.BTF', type: 1, data: new Uint8Array(500).fill(7) },
@@ -60,7 +60,7 @@ export function tinyModule(modinfo: readonly string[], signature = ''): Uint8Arr
     { name: '.strtab', type: 3, data: strtab },
     { name: '.shstrtab', type: 3, data: new Uint8Array(0) },
   ];
-  parts[8]!.data = ascii(parts.map((p) => p.name + '\0').join(''));
+  parts[8]!.data = ascii(parts.map((p) => `${p.name}\0`).join(''));
   let at = 64;
   const offsets = parts.map((p) => {
     at = Math.ceil(at / (p.align ?? 1)) * (p.align ?? 1);

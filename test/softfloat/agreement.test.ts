@@ -7,8 +7,8 @@ import { assemblyScript, type Subject, typeScript } from './subjects.ts';
 
 // The long form: SOFTFLOAT_CASES random cases per operation, and every SOFTFLOAT_STRIDEth triple of
 // corners for fma.
-const perOperation = Number(process.env['SOFTFLOAT_CASES'] ?? 1500);
-const stride = Number(process.env['SOFTFLOAT_STRIDE'] ?? 307);
+const perOperation = Number(process.env.SOFTFLOAT_CASES ?? 1500);
+const stride = Number(process.env.SOFTFLOAT_STRIDE ?? 307);
 
 let assembly: Subject;
 const script = typeScript();

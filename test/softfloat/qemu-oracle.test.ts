@@ -11,8 +11,8 @@ if (absent.length > 0) console.warn(`softfloat against QEMU: skipped, ${absent.j
 
 // The long form: SOFTFLOAT_CASES random cases per operation, and every SOFTFLOAT_STRIDEth triple of
 // corners for fma.
-const perOperation = Number(process.env['SOFTFLOAT_CASES'] ?? 1000);
-const stride = Number(process.env['SOFTFLOAT_STRIDE'] ?? 1009);
+const perOperation = Number(process.env.SOFTFLOAT_CASES ?? 1000);
+const stride = Number(process.env.SOFTFLOAT_STRIDE ?? 1009);
 
 describe.skipIf(absent.length > 0)('floating point agrees with QEMU', () => {
   let oracle: ReturnType<typeof qemu>;

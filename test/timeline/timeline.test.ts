@@ -113,7 +113,11 @@ describe('the timeline', () => {
     await timeline.seek(200_000);
     const { at } = timeline;
     const stop = new AbortController();
-    const result = timeline.reverseContinue({ when: () => (stop.abort(), false) }, { signal: stop.signal });
+    const when = (): boolean => {
+      stop.abort();
+      return false;
+    };
+    const result = timeline.reverseContinue({ when }, { signal: stop.signal });
     expect((await result).reason).toBe('interrupted');
     expect(timeline.at).toEqual(at);
   });

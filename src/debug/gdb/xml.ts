@@ -27,14 +27,14 @@ ${regions.map(([start, size]) => `  <memory type="ram" start="${hex(start)}" len
 `;
 }
 
-const escape = (text: string): string => text.replace(/[<>&"']/g, (c) => `&#${c.charCodeAt(0)};`);
+const escapeText = (text: string): string => text.replace(/[<>&"']/g, (c) => `&#${c.charCodeAt(0)};`);
 
 /** The thread list document ("Debugging with GDB", "Thread List Format"). */
 export function threadsXml(
   threads: readonly { readonly id: number; readonly core: number; readonly note: string }[],
 ): string {
   const lines = threads.map(
-    (t) => `  <thread id="${t.id.toString(16)}" core="${t.core}" name="hart ${t.core}">${escape(t.note)}</thread>`,
+    (t) => `  <thread id="${t.id.toString(16)}" core="${t.core}" name="hart ${t.core}">${escapeText(t.note)}</thread>`,
   );
   return `<?xml version="1.0"?>\n<threads>\n${lines.join('\n')}\n</threads>\n`;
 }

@@ -77,7 +77,7 @@ async function gunzip(file: string, packed: Uint8Array, limit: number): Promise<
   const chunks: Uint8Array[] = [];
   let length = 0;
   for (;;) {
-    let step;
+    let step: ReadableStreamReadResult<Uint8Array>;
     try {
       step = await reader.read();
     } catch {

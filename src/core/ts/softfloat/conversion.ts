@@ -121,7 +121,7 @@ export class SoftFloat extends Comparison {
   /** binary32 to binary64: exact, NaNs become canonical. */
   f32ToF64(bits: number): void {
     const x = toSingle(bits);
-    if (x === x) return this.putDouble(x);
+    if (!Number.isNaN(x)) return this.putDouble(x);
     if ((bits & Number(BINARY32.quiet)) === 0) this.flags |= Flag.NV;
     this.put(0, NAN64_HI);
   }
@@ -136,7 +136,7 @@ export class SoftFloat extends Comparison {
       this.inexact();
       return this.putSingle(narrow);
     }
-    if (x !== x) {
+    if (Number.isNaN(x)) {
       if ((hi & 0x00080000) === 0) this.flags |= Flag.NV;
       return this.put(NAN32, 0);
     }

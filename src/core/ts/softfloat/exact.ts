@@ -64,7 +64,7 @@ export class Exact {
     const b = decode(format, bBits);
     const c = decode(format, cBits);
     if ((isInfinite(a) && isZero(b)) || (isZero(a) && isInfinite(b))) return this.invalid(format);
-    if (isNaN(c) || isNaN(a) || isNaN(b)) {
+    if (isNotANumber(c) || isNotANumber(a) || isNotANumber(b)) {
       this.nan(format, a, b);
       this.nan(format, c, c);
       return canonicalNaN(format);
@@ -141,7 +141,7 @@ export class Exact {
   /** The canonical NaN if an operand is one, with NV if one is signalling. */
   private nan(format: Format, a: Datum, b: Datum): bigint | undefined {
     if (a.kind === 'signalling' || b.kind === 'signalling') this.flags |= Flag.NV;
-    return isNaN(a) || isNaN(b) ? canonicalNaN(format) : undefined;
+    return isNotANumber(a) || isNotANumber(b) ? canonicalNaN(format) : undefined;
   }
 
   private invalid(format: Format): bigint {
@@ -207,7 +207,7 @@ function signed(a: Datum, exponent: number): bigint {
   return a.negative ? -value : value;
 }
 
-function isNaN(a: Datum): boolean {
+function isNotANumber(a: Datum): boolean {
   return a.kind === 'quiet' || a.kind === 'signalling';
 }
 

@@ -35,7 +35,7 @@ export async function findMirror(
   named: string | undefined,
   env: NodeJS.ProcessEnv = process.env,
 ): Promise<MirrorChoice> {
-  const choice = named ?? env['HINDSIGHT_MIRROR'];
+  const choice = named ?? env.HINDSIGHT_MIRROR;
   if (choice !== undefined && choice !== '') {
     if (!/^(https?|file|copy|mirror\+\w+|tor\+\w+):\S+$/.test(choice)) {
       throw new GuestBuildError(

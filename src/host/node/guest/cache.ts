@@ -19,8 +19,8 @@ export interface CachedBuild {
 
 /** The directory of Hindsight's cache: `$XDG_CACHE_HOME/hindsight`, by default `~/.cache/hindsight` (XDG Base Directory Specification). */
 export function cacheDirectory(env: NodeJS.ProcessEnv = process.env): string {
-  const base = env['XDG_CACHE_HOME'];
-  return join(base !== undefined && base.startsWith('/') ? base : join(homedir(), '.cache'), 'hindsight');
+  const base = env.XDG_CACHE_HOME;
+  return join(base?.startsWith('/') ? base : join(homedir(), '.cache'), 'hindsight');
 }
 
 const sha256Of = async (path: string): Promise<string> => {
@@ -95,12 +95,12 @@ export class GuestCache {
         ...facts,
         files: await Promise.all(files.map((f) => describeFile(work, f))),
       };
-      const text = JSON.stringify(manifest, undefined, 2) + '\n';
+      const text = `${JSON.stringify(manifest, undefined, 2)}\n`;
       await writeFile(join(work, 'manifest.json'), text);
       const full = `${name.replace(/[^\w.+~-]/g, '_')}_${createHash('sha256').update(text).digest('hex').slice(0, 8)}`;
       await this.install(work, full);
       const pointer = `${this.pointer(manifest.kind)}.${process.pid}`;
-      await writeFile(pointer, full + '\n');
+      await writeFile(pointer, `${full}\n`);
       await rename(pointer, this.pointer(manifest.kind));
       return { directory: join(this.images, full), manifest };
     } finally {
