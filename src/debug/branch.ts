@@ -16,7 +16,7 @@ const SPACING = 20_000_000;
 export function go(engine: Engine, limit: Limit): Stop | Promise<Stop> {
   for (;;) {
     const stop = engine.run(limit);
-    if (stop === STOP.LATE) return engine.late.settle().then(() => go(engine, limit));
+    if (stop === STOP.LATE) return engine.late.arrived().then(() => go(engine, limit));
     if (stop !== STOP.LEFT) return stop;
   }
 }

@@ -19,10 +19,10 @@ export interface DeviceContext {
   /** The device's port of the door (contract 2). */
   readonly port: DevicePort;
   /**
-   * Something of the host's (a disk read) is late: guest time stops before the device's armed deadline until the promise
-   * settles (contract 4). A rejection stops the run with that error.
+   * Something of the host's (a disk read) that the device needs at guest time `at` may be late: a deadline of the device's at that
+   * time or later is held back until the promise settles (contract 4). A rejection stops the run with that error.
    */
-  waitFor(promise: Promise<void>): void;
+  waitFor(promise: Promise<void>, at: number): void;
 }
 
 /** The device's side of the door: what comes in is recorded, what goes out is not. */

@@ -353,7 +353,7 @@ export class Timeline {
         this.broken = true;
         throw error;
       }
-      if (stop === STOP.LATE) await this.engine.late.settle();
+      if (stop === STOP.LATE) await this.engine.late.arrived();
       else if (stop !== STOP.LEFT) return stop;
     }
   }

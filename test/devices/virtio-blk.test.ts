@@ -195,8 +195,8 @@ class SlowBackend implements BlockBackend {
     });
   }
 
-  deliver(): void {
-    for (const { give } of this.waiting.splice(0)) give();
+  deliver(count = Infinity): void {
+    for (const { give } of this.waiting.splice(0, count)) give();
   }
 
   fail(message: string): void {
@@ -213,7 +213,7 @@ describe('a base that is late', () => {
 
   test('is fetched at once and waited for at the deadline; guest time is the same', async () => {
     const head = request(T.in, 3, 1024);
-    expect([base.pending, world.waits.length, world.deadlines.next()]).toEqual([1, 1, LATENCY + 1024]);
+    expect([base.pending, world.waits, world.deadlines.next()]).toEqual([1, 1, LATENCY + 1024]);
     setTimeout(() => base.deliver(), 5);
     await world.advanceWaiting(LATENCY + 1024);
     expect(driver.take(0)).toEqual({ head, written: 1025 });
@@ -238,6 +238,17 @@ describe('a base that is late', () => {
     expect(outcomes[1]).toBe(outcomes[0]);
   });
 
+  test('is waited for whole where time jumps over several completions', async () => {
+    const heads = [request(T.in, 3, 512, 0), request(T.in, 9, 512, 1)];
+    base.deliver(1);
+    setTimeout(() => base.deliver(), 5);
+    await world.advanceWaiting(10_000_000, true);
+    expect(heads.map((head, i) => driver.take(0) ?? { head, i })).toEqual(
+      heads.map((head) => ({ head, written: 513 })),
+    );
+    expect(world.ram.read(BUFFER + 0x1000, 512)).toEqual(sectors(9, 1));
+  });
+
   test('is fetched again after a restore', async () => {
     request(T.in, 3, 1024);
     const state = world.save();
@@ -246,7 +257,7 @@ describe('a base that is late', () => {
     attach(again);
     world.follow(before);
     world.restore(state);
-    expect([again.pending, world.waits.length, world.deadlines.next()]).toEqual([1, 1, LATENCY + 1024]);
+    expect([again.pending, world.waits, world.deadlines.next()]).toEqual([1, 1, LATENCY + 1024]);
     again.deliver();
     await world.advanceWaiting(1_000_000);
     expect(world.ram.read(BUFFER, 1024)).toEqual(sectors(3, 2));

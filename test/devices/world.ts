@@ -3,6 +3,7 @@ import { StateReader, StateWriter } from '../../src/bytes/state-stream.ts';
 import type { Device, DeviceContext, DevicePort } from '../../src/devices/device.ts';
 import { GuestRam } from '../../src/machine/memory/ram.ts';
 import { DeadlineQueue, NONE_DUE } from '../../src/machine/schedule/deadlines.ts';
+import { LateData } from '../../src/machine/schedule/late-data.ts';
 
 export const RAM_BASE = 0x8000_0000;
 export const RAM_SIZE = 1 << 17;
@@ -15,7 +16,9 @@ export class World {
   /** Ranges of RAM the device said it changed. */
   readonly touched: [number, number][] = [];
   readonly emitted: number[] = [];
-  readonly waits: Promise<void>[] = [];
+  readonly late = new LateData();
+  /** How often the device asked to wait. */
+  waits = 0;
   time = 0;
   wire = false;
   /** Answers given by the door so far: the next one is a function of it. */
@@ -32,7 +35,10 @@ export class World {
       ask: (question, length) => this.answer(question, length),
       emit: (payload) => void this.emitted.push(...payload),
     } satisfies DevicePort,
-    waitFor: (promise) => void this.waits.push(promise),
+    waitFor: (promise, at) => {
+      this.waits++;
+      this.late.wait(0, promise, at);
+    },
   };
 
   /** Lets guest time pass, stopping at every deadline. */
@@ -46,12 +52,16 @@ export class World {
     this.time = end;
   }
 
-  /** As {@link advance}, but waits for what the device waits for before each deadline. */
-  async advanceWaiting(ticks: number): Promise<void> {
+  /**
+   * As {@link advance}, but waits for what the device waits for before each deadline, as the engine does.
+   * @param jump whether time is at the end at once, however many deadlines lie before
+   */
+  async advanceWaiting(ticks: number, jump = false): Promise<void> {
     const end = this.time + ticks;
+    if (jump) this.time = end;
     while (this.deadlines.next() <= end) {
-      await Promise.all(this.waits.splice(0));
       this.time = Math.max(this.time, this.deadlines.next());
+      while (this.late.has(0, this.time)) await this.late.arrived();
       if (this.deadlines.takeDue(this.time) !== NONE_DUE) this.device.deadline?.();
     }
     this.time = end;

@@ -74,8 +74,6 @@ class VirtioBlk implements VirtioModel {
   private requests: Request[] = [];
   /** Guest time at which the last transfer has left the disk. */
   private busyUntil = 0;
-  /** The data guest time was last told to wait for. */
-  private awaited: Promise<void> | undefined;
 
   constructor(bus: VirtioBus, options: VirtioBlkOptions) {
     this.bus = bus;
@@ -216,10 +214,11 @@ class VirtioBlk implements VirtioModel {
     return (sector + sectors) * SECTOR <= this.disk.size;
   }
 
-  /** Has the base's data fetched for a read. */
+  /** Has the base's data fetched for a read. Guest time waits at the completion for data that is late. */
   private begin(request: Request): Request {
     if (request.type === T.in && request.status === S_OK) {
       request.read = this.disk.prefetch(request.sector * SECTOR, totalLength(request.data));
+      if (request.read.late !== undefined) this.bus.context.waitFor(request.read.late, request.due);
     }
     return request;
   }
@@ -269,15 +268,11 @@ class VirtioBlk implements VirtioModel {
     this.requests.shift();
   }
 
-  /** Arms the deadline of the next completion, and has guest time wait there for data that is late. */
+  /** Arms the deadline of the next completion. */
   private arm(): void {
     const { context } = this.bus;
     if (this.requests.length === 0) return context.disarm();
-    const { due, read } = this.requests[0];
-    context.arm(due);
-    if (read?.late === undefined || read.late === this.awaited) return;
-    this.awaited = read.late;
-    context.waitFor(read.late);
+    context.arm(this.requests[0].due);
   }
 }
 

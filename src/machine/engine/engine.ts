@@ -487,7 +487,7 @@ export class Engine {
     const time = this.deadlines.next();
     const id = this.deadlines.takeDue(now);
     if (id === NONE_DUE) return 'again';
-    if (this.late.has(id)) {
+    if (this.late.has(id, now)) {
       this.deadlines.arm(id, time);
       return STOP.LATE;
     }
@@ -567,7 +567,7 @@ export class Engine {
         this.attention();
       },
       disarm: () => this.deadlines.disarm(id),
-      waitFor: (promise) => this.late.wait(id, promise),
+      waitFor: (promise, at) => this.late.wait(id, promise, at),
       port: {
         ask: (question, length) => this.door.ask(id, question, length, this.instant, this.memory.time, this),
         emit: (payload) => this.output(id, payload),

@@ -1,37 +1,36 @@
-/** Data of the host's that devices wait for (contract 4): guest time stops at their deadlines until it is there. */
+/** Data of the host's that devices wait for (contract 4): guest time stops at their deadlines until it has come. */
 export class LateData {
-  private readonly waiting = new Map<number, Set<Promise<void>>>();
-  private settled = new WeakSet<Promise<void>>();
+  /** What each device waits for, and the guest time from which it needs it. */
+  private readonly waiting = new Map<number, Map<Promise<void>, number>>();
   private failure: { readonly error: unknown } | undefined;
   private generation = 0;
 
-  /** Device `id` needs the promise to settle before its deadline. */
-  wait(id: number, promise: Promise<void>): void {
-    if (this.settled.has(promise)) return;
+  /** Device `id` needs the promise to settle before a deadline at guest time `at` or later. */
+  wait(id: number, promise: Promise<void>, at: number): void {
     const { generation } = this;
-    let set = this.waiting.get(id);
-    if (set === undefined) this.waiting.set(id, (set = new Set()));
-    if (set.has(promise)) return;
-    set.add(promise);
-    const done = (): void => {
-      this.settled.add(promise);
-      set.delete(promise);
-    };
+    let waits = this.waiting.get(id);
+    if (waits === undefined) this.waiting.set(id, (waits = new Map()));
+    waits.set(promise, at);
+    const done = (): void => void waits.delete(promise);
     promise.then(done, (error: unknown) => {
       done();
       if (generation === this.generation) this.failure = { error };
     });
   }
 
-  /** Whether device `id` waits. @throws what a promise was rejected with */
-  has(id: number): boolean {
+  /**
+   * Whether a deadline of device `id` that fires at guest time `now` has to wait. All that is needed until then counts, not only what the
+   * earliest deadline needs: time may have jumped over several. @throws what a promise was rejected with
+   */
+  has(id: number, now: number): boolean {
     if (this.failure !== undefined) throw this.failure.error;
-    return (this.waiting.get(id)?.size ?? 0) > 0;
+    for (const at of this.waiting.get(id)?.values() ?? []) if (at <= now) return true;
+    return false;
   }
 
-  /** Resolves when what is waited for now has settled. */
-  async settle(): Promise<void> {
-    await Promise.allSettled([...this.waiting.values()].flatMap((set) => [...set]));
+  /** Resolves when all that is waited for now has come, or failed to. */
+  async arrived(): Promise<void> {
+    await Promise.allSettled([...this.waiting.values()].flatMap((waits) => [...waits.keys()]));
   }
 
   /** Forgets all: the machine was restored to another state. */

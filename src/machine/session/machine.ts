@@ -370,7 +370,7 @@ export class Machine {
         (time !== undefined && (engine.time >= time || this.idleBeyond(stop, time)))
       )
         return this.result('limit');
-      if (stop === STOP.LATE) await engine.late.settle();
+      if (stop === STOP.LATE) await engine.late.arrived();
       else if (stop === STOP.IDLE) {
         await this.idle(time);
         if (time !== undefined && engine.idleUntil > time && this.allWait()) return this.result('limit');
