@@ -1,3 +1,4 @@
+import { toHex } from '../bytes/hex.ts';
 import type { Engine, Limit, Stop } from '../machine/engine/engine.ts';
 import { STOP } from '../machine/engine/engine.ts';
 import type { HostRoom } from '../machine/session/host-room.ts';
@@ -103,7 +104,7 @@ export class Branch {
   save(): Uint8Array {
     const { log } = this.timeline;
     const parts: Uint8Array[] = [];
-    const id = Array.from(this.room.entropy(8), (b) => b.toString(16).padStart(2, '0')).join('');
+    const id = toHex(this.room.entropy(8));
     const recorder = new Recorder(
       recordingHeader(log.header.config, log.header.ports, id, { id: log.header.id, at: this.from }),
       { write: (bytes) => parts.push(bytes.slice()) },

@@ -1,3 +1,4 @@
+import { toHex } from '../bytes/hex.ts';
 import { formatInstant } from './divergence.ts';
 import { EVENT, type HostEvent, QUESTION } from './door.ts';
 import type { RecordingHeader } from './format.ts';
@@ -60,5 +61,5 @@ function shown(bytes: Uint8Array, asText: boolean): string {
       (b) => (b >= 32 && b < 127) || b === 10 || b === 13 || b === 9 || b === 27 || b === 3 || b === 4 || b === 127,
     );
   if (printable) return JSON.stringify(String.fromCharCode(...head)) + more;
-  return Array.from(head, (b) => b.toString(16).padStart(2, '0')).join('') + more;
+  return toHex(head) + more;
 }

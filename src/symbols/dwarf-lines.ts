@@ -1,4 +1,4 @@
-import { ByteReader } from './byte-reader.ts';
+import { ByteReader } from '../bytes/reader.ts';
 
 /** A place in a source file. */
 export interface SourceLine {
@@ -150,9 +150,9 @@ const join = (directory: string, name: string): string =>
 /** Directories and files before DWARF 5: numbered from 1, the compilation directory is not told. */
 function files4(r: ByteReader): string[] {
   const directories = [''];
-  for (let d = r.text(); d !== ''; d = r.text()) directories.push(d);
+  for (let d = r.textToNul(); d !== ''; d = r.textToNul()) directories.push(d);
   const files = [''];
-  for (let name = r.text(); name !== ''; name = r.text()) {
+  for (let name = r.textToNul(); name !== ''; name = r.textToNul()) {
     files.push(join(directories[r.uleb()] ?? '', name));
     r.uleb();
     r.uleb();
@@ -186,11 +186,11 @@ function formValue(r: ByteReader, form: number, sections: LineSections, wide: bo
   const offset = (): number => (wide ? Number(r.u64()) : r.u32());
   switch (form) {
     case FORM.string:
-      return r.text();
+      return r.textToNul();
     case FORM.lineStrp:
-      return new ByteReader(sections.lineStr ?? new Uint8Array(0), '.debug_line_str', offset()).text();
+      return new ByteReader(sections.lineStr ?? new Uint8Array(0), '.debug_line_str', offset()).textToNul();
     case FORM.strp:
-      return new ByteReader(sections.str ?? new Uint8Array(0), '.debug_str', offset()).text();
+      return new ByteReader(sections.str ?? new Uint8Array(0), '.debug_str', offset()).textToNul();
     case FORM.udata:
       return r.uleb();
     case FORM.data1:

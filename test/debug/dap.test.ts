@@ -1,7 +1,7 @@
 import fc from 'fast-check';
 import { beforeAll, describe, expect, it } from 'vitest';
 import { encodeMessage, MessageReader } from '../../src/debug/dap/framing.ts';
-import { fromBase64, toBase64 } from '../../src/debug/dap/inspect.ts';
+import { fromBase64, toBase64 } from '../../src/bytes/base64.ts';
 import { Monitor } from '../../src/debug/monitor/monitor.ts';
 import { startGdbServer } from '../../src/host/node/debug/gdb-server.ts';
 import { DapClient } from './dap-client.ts';
@@ -110,7 +110,7 @@ describe.runIf(have(GCC))('a scripted client', () => {
 
     const nodes = BigInt((await c.ask('evaluate', { expression: '&nodes' })).memoryReference);
     const { data } = await c.ask('readMemory', { memoryReference: `0x${nodes.toString(16)}`, count: 64 * 16 });
-    const view = new DataView(Uint8Array.from(fromBase64(data)).buffer);
+    const view = new DataView(Uint8Array.from(fromBase64(data)!).buffer);
     const broken = Array.from({ length: 64 }, (_, i) => i).find((i) => view.getBigUint64(i * 16, true) === 0x1234n)!;
     await c.ask('setDataBreakpoints', {
       breakpoints: [{ dataId: `0x${(nodes + BigInt(broken * 16)).toString(16)},8`, accessType: 'write' }],

@@ -3,7 +3,8 @@ import { mkdtempSync, writeFileSync } from 'node:fs';
 import { connect, type Socket } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { encodePacket, fromHex, fromLatin1, latin1, PacketReader, toHex } from '../../src/debug/gdb/packets.ts';
+import { fromHex, toHex } from '../../src/bytes/hex.ts';
+import { encodePacket, fromLatin1, latin1, PacketReader } from '../../src/debug/gdb/packets.ts';
 import { GDB } from './programs.ts';
 
 /** A gdb that runs. */

@@ -1,3 +1,4 @@
+import { fromBase64 } from '../../bytes/base64.ts';
 import { CORE_WASM_BASE64 } from '../../generated/core-wasm.ts';
 import { type Exit, MACHINE, MACHINE_AT, ramTables } from '../../isa/layout.ts';
 import type { Access, Core, CoreHost } from '../core.ts';
@@ -23,10 +24,7 @@ const compiled = new Map<string, WebAssembly.Module>();
 function moduleOf(base64: string): WebAssembly.Module {
   let module = compiled.get(base64);
   if (!module) {
-    const text = atob(base64);
-    const bytes = new Uint8Array(text.length);
-    for (let i = 0; i < text.length; i++) bytes[i] = text.charCodeAt(i);
-    module = new WebAssembly.Module(bytes);
+    module = new WebAssembly.Module(fromBase64(base64)! as Uint8Array<ArrayBuffer>);
     compiled.set(base64, module);
   }
   return module;

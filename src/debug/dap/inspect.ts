@@ -1,3 +1,4 @@
+import { toBase64 } from '../../bytes/base64.ts';
 import { disassembleRange } from '../../isa/disassemble.ts';
 import { CSR_NAMES, csrName, FLOAT_REGISTERS, INTEGER_REGISTERS, PRIVILEGES } from '../../isa/names.ts';
 import type { Monitor } from '../monitor/monitor.ts';
@@ -174,40 +175,4 @@ export class Inspector {
     );
     return [...more, ...list].slice(-count);
   }
-}
-
-const DIGITS = 'ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/';
-
-/** RFC 4648, section 4. */
-export function toBase64(bytes: Uint8Array): string {
-  let out = '';
-  for (let i = 0; i < bytes.length; i += 3) {
-    const n = (bytes[i] << 16) | ((bytes[i + 1] ?? 0) << 8) | (bytes[i + 2] ?? 0);
-    out +=
-      DIGITS[n >> 18] +
-      DIGITS[(n >> 12) & 63] +
-      (i + 1 < bytes.length ? DIGITS[(n >> 6) & 63] : '=') +
-      (i + 2 < bytes.length ? DIGITS[n & 63] : '=');
-  }
-  return out;
-}
-
-/** @throws DebugError when it is none */
-export function fromBase64(text: string): Uint8Array {
-  const clean = text.replace(/=+$/, '');
-  const out = new Uint8Array(Math.floor((clean.length * 3) / 4));
-  let bits = 0;
-  let value = 0;
-  let at = 0;
-  for (const c of clean) {
-    const digit = DIGITS.indexOf(c);
-    if (digit < 0) throw new DebugError('the data is not base64');
-    value = ((value << 6) | digit) & 0xff_ffff;
-    bits += 6;
-    if (bits >= 8) {
-      bits -= 8;
-      out[at++] = (value >> bits) & 0xff;
-    }
-  }
-  return out;
 }

@@ -1,3 +1,4 @@
+import { fromBase64 } from '../../bytes/base64.ts';
 import { compile, registerNamed } from '../expression.ts';
 import { writeVirtual } from '../memory.ts';
 import { parseAddress, parseInstant } from '../monitor/commands.ts';
@@ -6,7 +7,7 @@ import { DebugError, type DebugPoint, type DebugTarget, type MoveOptions, type S
 import { Arguments } from './arguments.ts';
 import { Breakpoints } from './breakpoints.ts';
 import { encodeMessage, FramingError, MessageReader } from './framing.ts';
-import { fromBase64, Inspector } from './inspect.ts';
+import { Inspector } from './inspect.ts';
 import { Stepper } from './moves.ts';
 
 /** What a session is given. */
@@ -365,6 +366,7 @@ export class DapSession {
   private writeMemory(args: Arguments): object {
     const address = BigInt.asUintN(64, args.address('memoryReference') + BigInt(args.optionalNumber('offset') ?? 0));
     const bytes = fromBase64(args.text('data'));
+    if (bytes === undefined) throw new DebugError('the data is not base64');
     const bytesWritten = writeVirtual(this.target, this.target.activeHart(), address, bytes);
     if (bytesWritten < bytes.length && !args.flag('allowPartial'))
       throw new DebugError(`only ${bytesWritten} of ${bytes.length} bytes could be written`);

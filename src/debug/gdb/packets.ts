@@ -1,3 +1,4 @@
+import { toHex } from '../../bytes/hex.ts';
 /**
  * Framing of the gdb remote serial protocol ("Debugging with GDB", appendix "Remote Protocol", section "Overview"): `$data#checksum`
  * packets, acknowledgements, the interrupt byte.
@@ -124,19 +125,6 @@ export function fromLatin1(bytes: Uint8Array): string {
   let text = '';
   for (let at = 0; at < bytes.length; at += 4096) text += String.fromCharCode(...bytes.subarray(at, at + 4096));
   return text;
-}
-
-/** Bytes as hexadecimal digits. */
-export function toHex(bytes: Uint8Array): string {
-  let text = '';
-  for (const byte of bytes) text += (byte < 16 ? '0' : '') + byte.toString(16);
-  return text;
-}
-
-/** Bytes of hexadecimal digits; undefined when it is none. */
-export function fromHex(text: string): Uint8Array | undefined {
-  if (text.length % 2 !== 0 || /[^0-9a-fA-F]/.test(text)) return undefined;
-  return Uint8Array.from({ length: text.length / 2 }, (_, i) => parseInt(text.slice(i * 2, i * 2 + 2), 16));
 }
 
 /** A 64-bit value in target byte order, as registers travel. */

@@ -1,8 +1,9 @@
+import { fromHex, toHex } from '../../bytes/hex.ts';
 import { writeVirtual } from '../memory.ts';
 import type { Monitor } from '../monitor/monitor.ts';
 import { DebugError, type DebugPoint, type DebugTarget, PC, type PointKind, PRV, type Stop } from '../target.ts';
 import { agentCondition } from './agent.ts';
-import { encodePacket, fromHex, fromLatin1, hex64, latin1, PACKET_SIZE, PacketReader, toHex } from './packets.ts';
+import { encodePacket, fromLatin1, hex64, latin1, PACKET_SIZE, PacketReader } from './packets.ts';
 import { GENERAL, registerByNumber, targetXml } from './registers.ts';
 import { memoryMapXml, threadsXml } from './xml.ts';
 

@@ -1,3 +1,4 @@
+import { ByteWriter } from '../../bytes/writer.ts';
 /**
  * Flattened device trees: writer and reader of the DTB format, version 17 (Devicetree Specification v0.4, chapter 5).
  *
@@ -85,40 +86,6 @@ export const EMPTY = new Uint8Array(0);
 
 const align4 = (n: number): number => (n + 3) & ~3;
 
-/** A growing big-endian buffer. */
-class Output {
-  private buffer = new Uint8Array(4096);
-  private view = new DataView(this.buffer.buffer);
-  length = 0;
-
-  private room(n: number): number {
-    const at = this.length;
-    if (at + n > this.buffer.length) {
-      const bigger = new Uint8Array(Math.max(this.buffer.length * 2, at + n));
-      bigger.set(this.buffer);
-      this.buffer = bigger;
-      this.view = new DataView(bigger.buffer);
-    }
-    this.length = at + n;
-    return at;
-  }
-
-  u32(v: number): void {
-    const at = this.room(4); // first: room may replace the buffer
-    this.view.setUint32(at, v);
-  }
-
-  /** Bytes, padded with zeros to a multiple of 4. */
-  padded(v: Uint8Array): void {
-    const at = this.room(align4(v.length));
-    this.buffer.set(v, at);
-  }
-
-  finish(): Uint8Array {
-    return this.buffer.slice(0, this.length);
-  }
-}
-
 /** The strings block: every property name once. */
 class StringTable {
   private readonly offsets = new Map<string, number>();
@@ -141,10 +108,10 @@ class StringTable {
 
 /** Writes a tree as a DTB. @throws FdtError for a node with two properties, or two children, of one name. */
 export function writeFdt(tree: Fdt): Uint8Array {
-  const body = new Output();
+  const body = new ByteWriter(4096);
   const names = new StringTable();
   writeNode(tree.root, body, names);
-  body.u32(TOKEN.end);
+  body.u32be(TOKEN.end);
   const structure = body.finish();
   const text = names.finish();
 
@@ -172,19 +139,21 @@ export function writeFdt(tree: Fdt): Uint8Array {
   return out;
 }
 
-function writeNode(node: FdtNode, body: Output, names: StringTable): void {
+function writeNode(node: FdtNode, body: ByteWriter, names: StringTable): void {
   refuseTwins(node, node.properties, 'properties');
   refuseTwins(node, node.children, 'children');
-  body.u32(TOKEN.beginNode);
-  body.padded(strings(node.name));
+  body.u32be(TOKEN.beginNode);
+  body.raw(strings(node.name));
+  body.pad(4);
   for (const property of node.properties) {
-    body.u32(TOKEN.property);
-    body.u32(property.value.length);
-    body.u32(names.offset(property.name));
-    body.padded(property.value);
+    body.u32be(TOKEN.property);
+    body.u32be(property.value.length);
+    body.u32be(names.offset(property.name));
+    body.raw(property.value);
+    body.pad(4);
   }
   for (const child of node.children) writeNode(child, body, names);
-  body.u32(TOKEN.endNode);
+  body.u32be(TOKEN.endNode);
 }
 
 function refuseTwins(node: FdtNode, members: readonly { name: string }[], what: string): void {

@@ -1,3 +1,4 @@
+import { toHex } from '../../bytes/hex.ts';
 import { consoleResize } from '../../devices/virtio/console.ts';
 import type { JitOptions } from '../../jit/core.ts';
 import {
@@ -159,7 +160,7 @@ export class Machine {
       this.engine.output = output;
     }
     const ports = this.engine.board.slots.map(({ name }) => name);
-    const id = Array.from(room.entropy(8), (b) => b.toString(16).padStart(2, '0')).join('');
+    const id = toHex(room.entropy(8));
     this.recorder = new Recorder(
       recordingHeader(hardware.config, ports, id, options.parent),
       options.record,

@@ -1,3 +1,4 @@
+import { hexBytes, toHex } from '../../bytes/hex.ts';
 import { EXTENSIONS } from '../../isa/instruction.ts';
 import type { BlockBackend } from '../../storage/index.ts';
 import {
@@ -75,11 +76,9 @@ const DEFAULT_MEMORY = '256M';
 const DEFAULT_QUANTUM = 20_000;
 const RNG_SEED_BYTES = 32;
 
-const hex = (bytes: Uint8Array): string => Array.from(bytes, (b) => b.toString(16).padStart(2, '0')).join('');
-
 /** Names a file by its contents. */
 export async function nameImage({ file, bytes }: NamedBytes, room: HostRoom): Promise<ImageName> {
-  return { file, size: bytes.length, hash: hex(await room.sha256(bytes)) };
+  return { file, size: bytes.length, hash: toHex(await room.sha256(bytes)) };
 }
 
 /** 32 bytes from a seed (splitmix32); the kernel's own generator is seeded with them. */
@@ -92,7 +91,7 @@ function seedBytes(seed: number): string {
     z = Math.imul(z ^ (z >>> 15), 0x735a_2d97);
     bytes[i] = (z ^ (z >>> 15)) & 0xff;
   }
-  return hex(bytes);
+  return toHex(bytes);
 }
 
 /**
@@ -167,7 +166,7 @@ async function assemble(config: MachineConfig, files: ImageFiles): Promise<Hardw
       isaExtensions: EXTENSIONS.filter((e) => config.isa.includes(e)),
       mmu: config.mmu,
       bootargs: config.append,
-      rngSeed: Uint8Array.from(config.rngSeed.match(/../g) ?? [], (digits) => parseInt(digits, 16)),
+      rngSeed: hexBytes(config.rngSeed),
       virtioSlots: config.slots.map((_, slot) => slot),
     },
   });
