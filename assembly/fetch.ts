@@ -94,7 +94,7 @@ export function decodeObserved(h: usize, decoded: usize, pc: u64): usize {
   return (pc & 0xfff) == 0xffe ? decodeCrossing(h, decoded, pc) : ownSlots(h, load<u32>(at));
 }
 
-/** Decodes one instruction into the hart's own slots; its bits are kept 12 bytes behind, for {@link bitsOf}. */
+/** Decodes one instruction into the hart's own slots; its bits are kept 12 bytes after, for {@link bitsOf}. */
 function ownSlots(h: usize, bits: u32): usize {
   const slot = h + HART_CROSSING;
   if ((bits & 3) != 3) decode16(slot, bits);

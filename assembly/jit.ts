@@ -4,8 +4,8 @@ import { clearTrap, trapped } from "./fault";
 import { floatByNumber } from "./generated/jit-float";
 import {
   COUNTS_AT, CSR_DONE_ILLEGAL, CSR_DONE_LEAVE, CSR_DONE_YES, CSR_STATUS_AT, COUNT_ENTERED, COUNT_LEFT, COUNT_TICKS, ENTRIES_AT, ENTRY_FUNC, ENTRY_HASH, ENTRY_KEY, ENTRY_LABEL, ENTRY_OFFSET, ENTRY_SIZE,
-  ENTRY_SLOTS, HEAT_AT, HEAT_BITS, HEAT_COUNTERS, HEAT_MASK, KERNEL_ROUNDS, LEAVE_CHECK, LEAVE_CONTINUE, LEAVE_INTERPRET, LEAVE_RARE, LINKS_AT,
-  LINK_BITS, LINK_MASK_AT, LINK_NEVER, PATIENCE_AT, QUEUE_AT, QUEUE_COUNT_AT, QUEUE_SLOTS, RARE_AT,
+  ENTRY_SLOTS, HOTNESS_AT, HOTNESS_BITS, HOTNESS_COUNTERS, HOTNESS_MASK, KERNEL_ROUNDS, LEAVE_CHECK, LEAVE_CONTINUE, LEAVE_INTERPRET, LEAVE_RARE, LINKS_AT,
+  LINK_BITS, LINK_MASK_AT, LINK_NEVER, BATCH_DELAY_AT, QUEUE_AT, QUEUE_COUNT_AT, QUEUE_SLOTS, RARE_AT,
   RARE_COUNTERS, REQUEST_FROM, REQUEST_HART, REQUEST_KEY, REQUEST_PRV, REQUEST_SATP, REQUEST_SIZE, REQUEST_VA, SLOT_ENTRY, THRESHOLD_AT,
 } from "./generated/jit-layout";
 import {
@@ -24,9 +24,9 @@ import { Access, NOWHERE } from "./walk";
 @external("jit", "translate")
 declare function translate(): void;
 
-/** The host is told that a rare case at `offset` of RAM has become common. */
-@external("jit", "common")
-declare function common(hart: u32, offset: u32): void;
+/** Reports to the host that the slow path at `offset` of RAM is taken often. */
+@external("jit", "slowPathIsHot")
+declare function slowPathIsHot(hart: u32, offset: u32): void;
 
 /** In place of a LEAVE code: nothing was executed. */
 export const NO_REGION: i32 = -1;
@@ -39,21 +39,21 @@ let flushAt: u64 = 0;
 // ---- counting
 
 // @ts-ignore: decorator
-@inline function heatAt(slot: usize): usize {
-  return HEAT_AT + ((slot >>> 2) & ((HEAT_COUNTERS - 1) << 1));
+@inline function hotnessAt(slot: usize): usize {
+  return HOTNESS_AT + ((slot >>> 2) & ((HOTNESS_COUNTERS - 1) << 1));
 }
 
 /** Counts a jump to a decoded slot. @returns whether the place is hot, or a region begins there */
 // @ts-ignore: decorator
-@inline export function heats(slot: usize): bool {
-  return (load<u32>(slot) & SLOT_ENTRY) != 0 || warms(slot);
+@inline export function countJump(slot: usize): bool {
+  return (load<u32>(slot) & SLOT_ENTRY) != 0 || reachesThreshold(slot);
 }
 
 // @ts-ignore: decorator
-@inline function warms(slot: usize): bool {
-  const at = heatAt(slot);
+@inline function reachesThreshold(slot: usize): bool {
+  const at = hotnessAt(slot);
   const n = <u32>load<u16>(at);
-  if ((n & HEAT_MASK) < load<u32>(THRESHOLD_AT)) {
+  if ((n & HOTNESS_MASK) < load<u32>(THRESHOLD_AT)) {
     store<u16>(at, <u16>(n + 1));
     return false;
   }
@@ -65,10 +65,10 @@ let flushAt: u64 = 0;
  * its time over many paths, and what it does in a loop is over soon
  */
 function hotEnough(h: usize, slot: usize): bool {
-  const at = heatAt(slot);
-  const round = (<u32>load<u16>(at) >>> HEAT_BITS) + 1;
+  const at = hotnessAt(slot);
+  const round = (<u32>load<u16>(at) >>> HOTNESS_BITS) + 1;
   const enough = load<u32>(h, HART_PRV) == 0 || round >= KERNEL_ROUNDS || load<u32>(THRESHOLD_AT) == 0;
-  store<u16>(at, enough ? 0 : <u16>(round << HEAT_BITS));
+  store<u16>(at, enough ? 0 : <u16>(round << HOTNESS_BITS));
   return enough;
 }
 
@@ -84,14 +84,14 @@ function request(h: usize, key: u32, pc: u64, from: u32): void {
     store<u32>(r, load<u32>(h, HART_PRV), REQUEST_PRV);
     store<u32>(r, from, REQUEST_FROM);
     store<u32>(QUEUE_COUNT_AT, count + 1);
-    if (count == 0) flushAt = ticksNow() + load<u32>(PATIENCE_AT);
+    if (count == 0) flushAt = ticksNow() + load<u32>(BATCH_DELAY_AT);
     else if (count + 1 == BATCH) flushAt = 0;
   }
 }
 
-/** Counts control going from one region to another. @returns whether the translator is to be told */
+/** Counts control going from one region to another. @returns whether it should be reported */
 // @ts-ignore: decorator
-@inline function links(from: u32, key: u32): bool {
+@inline function countTransition(from: u32, key: u32): bool {
   const at = LINKS_AT + ((((from * ENTRY_HASH) ^ key) * ENTRY_HASH) >>> (32 - LINK_BITS)) * 2;
   const n = <u32>load<u16>(at);
   if (n == LINK_NEVER) return false;
@@ -106,14 +106,14 @@ function flush(): void {
   store<u32>(QUEUE_COUNT_AT, 0);
 }
 
-function noteRare(h: usize, decoded: usize, pc: u64): void {
+function countSlowPath(h: usize, decoded: usize, pc: u64): void {
   const at = RARE_AT + ((<u32>pc >>> 1) & (RARE_COUNTERS - 1)) * 4;
   const n = load<u32>(at) + 1;
   store<u32>(at, n);
-  // the count goes on, so that a place is told of again should its translation be lost
+  // the count goes on, so that a place is reported again should its translation be lost
   if ((n & 1023) == 0) {
     const e = load<u32>(h, HART_FETCH_BANK) + <u32>TLB_EXECUTE + (<u32>(pc >> 8) & 0xff0);
-    if (load<u64>(e) == (pc & ~0xfff)) common(load<u32>(h, HART_INDEX), (ownerOf(load<u32>(e, 8)) << 12) | (<u32>pc & 0xfff));
+    if (load<u64>(e) == (pc & ~0xfff)) slowPathIsHot(load<u32>(h, HART_INDEX), (ownerOf(load<u32>(e, 8)) << 12) | (<u32>pc & 0xfff));
   }
 }
 
@@ -172,11 +172,11 @@ export function runRegions(h: usize, pc: u64, decoded: usize, hot: bool): i32 {
       const w = load<u32>(slot);
       // the region that began here is gone
       if (w & SLOT_ENTRY) store<u32>(slot, w & ~SLOT_ENTRY);
-      if ((hot || ran) && warms(slot) && hotEnough(h, slot)) request(h, key, pc, from);
+      if ((hot || ran) && reachesThreshold(slot) && hotEnough(h, slot)) request(h, key, pc, from);
       // a kernel's regions stay as they are: what making them one saves, the making costs
-    } else if (from != 0 && load<u32>(h, HART_PRV) != 1 && links(from, key)) request(h, key, pc, from);
+    } else if (from != 0 && load<u32>(h, HART_PRV) != 1 && countTransition(from, key)) request(h, key, pc, from);
     // also when time went back to a state that was kept
-    if (load<u32>(QUEUE_COUNT_AT) != 0 && flushAt - ticksNow() - 1 >= <u64>load<u32>(PATIENCE_AT)) {
+    if (load<u32>(QUEUE_COUNT_AT) != 0 && flushAt - ticksNow() - 1 >= <u64>load<u32>(BATCH_DELAY_AT)) {
       flush();
       e = find(key);
     }
@@ -197,7 +197,7 @@ export function runRegions(h: usize, pc: u64, decoded: usize, hot: bool): i32 {
         decoded = fetched(h, pc);
         if (decoded == 0 || !transfer(h, decoded + ((<usize>pc & 0xffe) << 2))) break;
       } else if (leave != LEAVE_CHECK) {
-        if (leave == LEAVE_RARE) noteRare(h, decoded, pc);
+        if (leave == LEAVE_RARE) countSlowPath(h, decoded, pc);
         break;
       }
       // on at another privilege, perhaps in an interrupt's handler; without ticks, the next run looks for interrupts
@@ -216,7 +216,7 @@ export function runRegions(h: usize, pc: u64, decoded: usize, hot: bool): i32 {
 
 // ---- what the host needs
 
-/** Marks a RAM page as holding translated code: stores to it are told. */
+/** Marks a RAM page as holding translated code: stores to it are reported. */
 export function markTranslated(page: u32): void {
   watchStores(page, PAGE_FLAG_TRANSLATED);
 }

@@ -9,7 +9,7 @@ import { bankAt, bankUsed, dropBanks, hartAt } from "./banks";
 import { emit } from "./slot";
 import { translatedStore } from "./host";
 
-// What is known of each page of RAM, and what must follow when its bytes change (contract 5). The tables lie behind RAM.
+// What is known of each page of RAM, and what must follow when its bytes change (contract 5). The tables follow RAM.
 
 /** Bytes of RAM and where its tables are: derived from the layout at configuration, the same for the machine's life. */
 export let ramSize: u64 = 0;
@@ -131,7 +131,7 @@ function clearSlots(decoded: usize, at: u32, length: u32): void {
   memory.fill(decoded + (first << 3), 0, (last - first + 1) << 3);
 }
 
-/** MACHINE.places changed: the slots there are decoded anew. */
+/** MACHINE.places changed: the slots there are decoded again. */
 export function observePlaces(): void {
   const count = load<u32>(MACHINE_PLACE_COUNT);
   for (let i: u32 = 0; i < DECODE_PAGES; i++) {
@@ -238,7 +238,7 @@ export function watchStores(page: u32, flag: u32): void {
 
 // ---- page tables
 
-/** A translation was dropped because its entry was stored to: the next instruction must be fetched through the tables anew. */
+/** A translation was dropped because its entry was stored to: the next instruction must be fetched through the tables again. */
 export let refetch: bool = false;
 export function clearRefetch(): void {
   refetch = false;

@@ -50,7 +50,7 @@ export function layoutSource(): string {
 
 // ---------------------------------------------------------------------------------------------------------------- decoding
 
-/** How a row's operands go into a slot, as an argument list of `emit(slot, op, length, a, b, imm)` behind the op. */
+/** How a row's operands go into a slot, as the arguments of `emit(slot, op, length, a, b, imm)` after the op. */
 function slotArguments(row: Instruction): string {
   const rd = /\brd\b/.test(row.syntax) ? 'sink(rd(w))' : 'rd(w)';
   const rm = row.rm ? ' | (rm(w) << 24)' : '';
@@ -463,7 +463,7 @@ function body(row: Instruction, jit: boolean, next = NEXT): string {
         `if (${condition(s.condition, leaf)}) {`,
         '  const to = ip + (load<u32>(ip, 4) << 2);',
         jit
-          ? `  if (to - pageIp < limit) { if (to <= ip && heats(to)) { ip = to; ${HOT} } ip = to; continue; }`
+          ? `  if (to - pageIp < limit) { if (to <= ip && countJump(to)) { ip = to; ${HOT} } ip = to; continue; }`
           : '  if (to - pageIp < limit) { ip = to; continue; }',
         '  pc = vpage + ((ip - pageIp) >> 2) + <u64>load<i32>(ip, 4);',
         '  act = ACT_JUMP; break;',
@@ -476,7 +476,7 @@ function body(row: Instruction, jit: boolean, next = NEXT): string {
         `const target = ${expression(s.target, leaf)};`,
         'if (<u32>target & alignment) { misalignedJump(target); break; }',
         writeRd(leaf('link')),
-        `if ((target ^ vpage) < limitBytes) { ip = pageIp + ((<u32>target & 0xfff) << 2); ${jit ? `if (heats(ip)) { ${HOT} }` : ''} continue; }`,
+        `if ((target ^ vpage) < limitBytes) { ip = pageIp + ((<u32>target & 0xfff) << 2); ${jit ? `if (countJump(ip)) { ${HOT} }` : ''} continue; }`,
         'pc = target; act = ACT_JUMP; break;',
       );
       break;

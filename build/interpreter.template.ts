@@ -10,7 +10,7 @@ import {
   MACHINE_DEBUG_SKIP, MACHINE_LEFT, MACHINE_TIME_END, OP_CROSSING, OP_DECODE, OP_ILLEGAL, OP_OBSERVED, OP_PAGE_END, RAM_AT, TLB_EXECUTE, TLB_WRITE,
   /*OPS*/
 } from "./layout";
-import { NO_REGION, heats, runRegions } from "../jit";
+import { NO_REGION, countJump, runRegions } from "../jit";
 import { LEAVE_BUDGET, LEAVE_CONTINUE } from "./jit-layout";
 import { debugMet, loadSlow, storeSlow } from "../memory";
 import { clearRefetch, refetch, writeRam } from "../ram";
@@ -51,9 +51,9 @@ function finish(h: usize, left: i32, reason: i32): i32 {
 /**
  * Executes hart number `hart` for `ticks` attempted instructions or until it has a reason to come back (src/core/core.ts, `Core.run`).
  *
- * The outer loop stands at instruction boundaries with everything in memory; the inner one keeps where it is in locals:
+ * The outer loop is at instruction boundaries with everything in memory; the inner one keeps where it is in locals:
  * `ip` the slot, `pageIp` the slot of the page's first half-word, `vpage` its virtual address, `limit` how far slots reach from pageIp (0 while
- * executing the hart's own slots of an instruction that crosses pages), `left` ticks of this chunk, `rest` ticks behind it.
+ * executing the hart's own slots of an instruction that crosses pages), `left` ticks of this chunk, `rest` ticks after it.
  */
 export function run(hart: u32, ticks: i32): i32 {
   const h = hartAt(hart);
@@ -200,7 +200,7 @@ export function run(hart: u32, ticks: i32): i32 {
           pageIp = load<u32>(e, 8);
           vpage = pc & ~0xfff;
           ip = pageIp + ((<usize>pc & 0xffe) << 2);
-          if (JIT && heats(ip)) {
+          if (JIT && countJump(ip)) {
             hot = true;
             store<u64>(h, pc, HART_PC);
             break;

@@ -8,9 +8,9 @@ import { round, shiftSticky } from "./round";
 
 // Below this exponent nothing in the error computation can overflow; bits << 1 compares magnitudes.
 // @ts-ignore: decorator
-@inline const CALM64: u64 = 0x7fc0000000000000 << 1;
+@inline const NATIVE_LIMIT64: u64 = 0x7fc0000000000000 << 1;
 // @ts-ignore: decorator
-@inline const CALM32: u32 = 0x7e000000 << 1;
+@inline const NATIVE_LIMIT32: u32 = 0x7e000000 << 1;
 
 /** a + b in full, for operands given as f64 bits, rounded once to `format`. */
 export function addExact(a: u64, b: u64, rm: u32, format: u32): u64 {
@@ -40,7 +40,7 @@ export function addExact(a: u64, b: u64, rm: u32, format: u32): u64 {
 
 /** a + b. */
 export function f64_add(a: u64, b: u64, rm: u32): u64 {
-  if (a << 1 < CALM64 && b << 1 < CALM64) {
+  if (a << 1 < NATIVE_LIMIT64 && b << 1 < NATIVE_LIMIT64) {
     // The error of a sum is itself a number (Knuth's TwoSum), also among subnormals, and a sum
     // that is exact is the same in every rounding mode but for the sign of a zero.
     const x = num64(a);
@@ -78,7 +78,7 @@ export function f64_sub_nx(a: u64, b: u64): u64 {
 
 /** a + b. */
 export function f32_add(a: u32, b: u32, rm: u32): u32 {
-  if (a << 1 < CALM32 && b << 1 < CALM32) {
+  if (a << 1 < NATIVE_LIMIT32 && b << 1 < NATIVE_LIMIT32) {
     const x = num32(a);
     const y = num32(b);
     const sum = x + y;

@@ -102,25 +102,25 @@ function shiftLowSticky(high: u64, low: u64, count: i32): u64 {
 
 // Exponent fields between which no error term leaves the normal numbers: 2^-900 to 2^997.
 // @ts-ignore: decorator
-@inline const CALM_LEAST: u32 = 123;
+@inline const NATIVE_LEAST: u32 = 123;
 // @ts-ignore: decorator
-@inline const CALM_SPAN: u32 = 1897;
+@inline const NATIVE_SPAN: u32 = 1897;
 
 /** Whether the fast path below is proven for these operands. */
 // @ts-ignore: decorator
 @inline
-function isCalm(a: u64, b: u64, c: u64): bool {
+function inNativeRange(a: u64, b: u64, c: u64): bool {
   const fieldA = field64(a);
   const fieldB = field64(b);
   return (
     <u32>(fieldA - 1) < 2046 &&
     <u32>(fieldB - 1) < 2046 &&
-    <u32>(fieldA + fieldB - 1023) - CALM_LEAST < CALM_SPAN &&
-    (<u32>field64(c) - CALM_LEAST < CALM_SPAN || isZero64(c))
+    <u32>(fieldA + fieldB - 1023) - NATIVE_LEAST < NATIVE_SPAN &&
+    (<u32>field64(c) - NATIVE_LEAST < NATIVE_SPAN || isZero64(c))
   );
 }
 
-/** a * b - product, exactly: the rounding error of a calm product. */
+/** a * b - product, exactly: the rounding error of a product in that range. */
 // @ts-ignore: decorator
 @inline
 function productError(a: u64, b: u64, product: u64): f64 {
@@ -160,7 +160,7 @@ function isTie32(sum: f64): bool {
 
 /** a * b + c. */
 export function f64_fma(a: u64, b: u64, c: u64, rm: u32): u64 {
-  if (isCalm(a, b, c)) {
+  if (inNativeRange(a, b, c)) {
     const product = num64(a) * num64(b);
     const addend = num64(c);
     const sum = product + addend;
@@ -186,7 +186,7 @@ export function f64_fma(a: u64, b: u64, c: u64, rm: u32): u64 {
 
 /** a * b + c rounding to nearest even, when NX is already set. */
 export function f64_fma_nx(a: u64, b: u64, c: u64): u64 {
-  if (!isCalm(a, b, c)) return uncalm(a, b, c);
+  if (!inNativeRange(a, b, c)) return outsideNativeRange(a, b, c);
   const product = num64(a) * num64(b);
   const addend = num64(c);
   const sum = product + addend;
@@ -200,7 +200,7 @@ export function f64_fma_nx(a: u64, b: u64, c: u64): u64 {
   return reinterpret<u64>(sum + (lost != 0 ? toOdd(rest, lost) : rest));
 }
 
-function uncalm(a: u64, b: u64, c: u64): u64 {
+function outsideNativeRange(a: u64, b: u64, c: u64): u64 {
   if ((isZero64(a) || isZero64(b)) && isFinite64(a) && isFinite64(b) && isFinite64(c)) {
     return reinterpret<u64>(num64(a) * num64(b) + num64(c));
   }

@@ -1,4 +1,5 @@
 import type { Core, CoreHost } from '../../src/core/core.ts';
+import { createTsCore } from '../../src/core/ts/core.ts';
 import { createWasmCore } from '../../src/core/wasm/core.ts';
 import { EXTENSIONS } from '../../src/isa/instruction.ts';
 import { RAM_BASE } from '../../src/isa/layout.ts';
@@ -16,7 +17,7 @@ export interface Rig {
 const NOTHING: CoreHost = { mmioRead: () => false, mmioWrite: () => false };
 
 /** Puts a program at the start of RAM, under a core. */
-export function rig<K extends 'wasm' | 'jit'>(
+export function rig<K extends Core['kind']>(
   kind: K,
   program: Uint8Array,
   ramSize: number,
@@ -31,7 +32,12 @@ export function rig<K extends 'wasm' | 'jit'>(
   const hart = new HartState(memory, 0);
   hart.resetForMachine(EXTENSIONS);
   hart.set('pc', BigInt(RAM_BASE));
-  const core = kind === 'jit' ? createJitCore(memory.memory, NOTHING, options) : createWasmCore(memory.memory, NOTHING);
+  const core =
+    kind === 'jit'
+      ? createJitCore(memory.memory, NOTHING, options)
+      : kind === 'ts'
+        ? createTsCore(memory.memory, NOTHING)
+        : createWasmCore(memory.memory, NOTHING);
   core.hartChanged(0);
   return { memory, hart, core: core as never };
 }

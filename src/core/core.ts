@@ -34,7 +34,7 @@ export interface Core {
   hartChanged(hart: number): void;
   /** Drops everything derived: TLBs, decoded and translated code. After a restore or a change of core. */
   dropDerived(): void;
-  /** Drops translations (TLBs) only: after a restore that told of every changed page of RAM by {@link ramChanged}. Code stays. */
+  /** Drops translations (TLBs) only: after a restore that reported every changed page of RAM by {@link ramChanged}. Code stays. */
   dropTranslations(): void;
   /** The debug points in MACHINE changed. @param places MACHINE.places did, too */
   debugPointsChanged(places: boolean): void;

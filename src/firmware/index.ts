@@ -2,7 +2,7 @@
 export { handleSbiCall, isImplemented } from './sbi.ts';
 export {
   HART_STATE,
-  type HartState,
+  type HsmState,
   RESET,
   RESET_REASON,
   type ResetKind,

@@ -33,7 +33,7 @@ export const HART_STATE = {
   suspendPending: 5,
   resumePending: 6,
 } as const;
-export type HartState = (typeof HART_STATE)[keyof typeof HART_STATE];
+export type HsmState = (typeof HART_STATE)[keyof typeof HART_STATE];
 
 /** Kinds of system reset (chapter 10). */
 export const RESET = { shutdown: 0, coldReboot: 1, warmReboot: 2 } as const;

@@ -1,5 +1,5 @@
 import type { GuestRam } from '../machine/memory/ram.ts';
-import type { HartState, ResetKind, ResetReason } from './sbi-codes.ts';
+import type { HsmState, ResetKind, ResetReason } from './sbi-codes.ts';
 
 /**
  * What the SBI needs of the machine it serves. Hart ids are 0 to `hartCount` − 1. Everything the firmware knows is kept by the
@@ -18,7 +18,7 @@ export interface SbiHost {
   /** Sets or clears the hart's supervisor software interrupt (SSIP); sleeping harts wake. */
   setSoftware(hart: number, level: boolean): void;
   /** HSM state of a hart. */
-  hartState(hart: number): HartState;
+  hartState(hart: number): HsmState;
   /** Takes a stopped hart to `address` in S-mode: satp 0, SIE 0, a0 = hart id, a1 = `opaque`; it is started from then on. */
   startHart(hart: number, address: number, opaque: bigint): void;
   /** Stops a hart until {@link startHart}; the calling instruction does not return. */

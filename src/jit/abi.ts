@@ -3,7 +3,7 @@ import type { FunctionImport, Signature } from './wasm-module.ts';
 import { TYPE } from './wasm-opcodes.ts';
 
 /**
- * How the core and translated functions speak to each other.
+ * The calling convention between the core and translated functions.
  *
  * A region is a function (hart block, label, base) → {@link LEAVE}. `label` says at which of its entries to begin, `base` is the virtual
  * address of the region's first page. It finds the hart's registers and MACHINE.left in memory and leaves them there, pc included.
@@ -28,8 +28,8 @@ export const LOCAL = {
   TEMP32: 8,
   /** 1: floating-point instructions may run here (mstatus.FS is 3 and frm is a rounding mode). */
   FLOAT: 9,
-  /** As CALM64, for single precision. */
-  CALM32: 10,
+  /** As NORMAL_LIMIT64, for single precision. */
+  NORMAL_LIMIT32: 10,
   /** Virtual address of an access. */
   ADDRESS: 11,
   /** pc to leave at, and target of an indirect jump. */
@@ -41,13 +41,13 @@ export const LOCAL = {
    * While rounding is to nearest and NX is set, a result is known to raise nothing else when its bits doubled, less the two smallest
    * exponents, are below this limit; 0 otherwise: no result is.
    */
-  CALM64: 16,
+  NORMAL_LIMIT64: 16,
   TEMP_F64: 17,
   TEMP_F32: 18,
   FIRST_REGISTER: 19,
 } as const;
 
-/** Types of the locals behind the parameters, up to FIRST_REGISTER. */
+/** Types of the locals after the parameters, up to FIRST_REGISTER. */
 export const FIXED_LOCALS = [
   [8, TYPE.I32],
   [6, TYPE.I64],
@@ -80,7 +80,7 @@ export const HELPERS = {
   float: { params: [TYPE.I32, TYPE.I32, TYPE.I64, TYPE.I64, TYPE.I64, TYPE.I32], results: [TYPE.I64] },
   /**
    * (hart, number | kind << 12 | whether it writes << 14, operand) → the old value: a CSR instruction (kind 0: csrrw, 1: csrrs, 2: csrrc). Expects
-   * MACHINE.left stored as behind the instruction; {@link CSR_DONE} tells how it went in {@link ./area.ts} CSR_STATUS_AT.
+   * MACHINE.left stored as after the instruction; {@link CSR_DONE} tells how it went in {@link ./area.ts} CSR_STATUS_AT.
    */
   csr: { params: [TYPE.I32, TYPE.I32, TYPE.I64], results: [TYPE.I64] },
   clmul: { params: [TYPE.I64, TYPE.I64], results: [TYPE.I64] },
@@ -92,7 +92,7 @@ export const CSR_DONE = {
   YES: 0,
   /** Nothing was done: the interpreter takes the exception. */
   ILLEGAL: 1,
-  /** An interrupt may be due now, or fetches are translated anew. */
+  /** An interrupt may be due now, or fetches are translated again. */
   LEAVE: 2,
 } as const;
 export type HelperName = keyof typeof HELPERS;

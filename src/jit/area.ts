@@ -5,7 +5,7 @@ import { JIT_AT, JIT_SIZE } from '../isa/layout.ts';
  *
  * ```
  * ENTRIES   open-addressed hash of code addresses: where regions can be entered
- * HEAT      u16 per hash of a decoded slot: how often control jumped there
+ * HOTNESS      u16 per hash of a decoded slot: how often control jumped there
  * QUEUE     code addresses that became hot and wait for translation
  * COUNTS    statistics
  * RARE      how often rare cases of an instruction occurred
@@ -25,10 +25,10 @@ export const ENTRY_SIZE = 16;
 export const ENTRY_HASH = 0x9e3779b1;
 
 /** Counters; a power of two. */
-export const HEAT_COUNTERS = 65536;
+export const HOTNESS_COUNTERS = 65536;
 /** Low bits of a counter, which count jumps; above them rounds. */
-export const HEAT_BITS = 14;
-export const HEAT_MASK = 2 ** HEAT_BITS - 1;
+export const HOTNESS_BITS = 14;
+export const HOTNESS_MASK = 2 ** HOTNESS_BITS - 1;
 /** Rounds that code of the kernel has to be counted for. */
 export const KERNEL_ROUNDS = 2;
 /** Bit of a decoded slot's word that says: a region may be entered here. */
@@ -41,27 +41,27 @@ export const REQUEST = { key: 0, hart: 4, va: 8, satp: 16, prv: 24, from: 28 } a
 export const REQUEST_SIZE = 32;
 
 export const ENTRIES_AT = JIT_AT;
-export const HEAT_AT = ENTRIES_AT + ENTRY_SLOTS * ENTRY_SIZE;
-export const QUEUE_AT = HEAT_AT + HEAT_COUNTERS * 2;
+export const HOTNESS_AT = ENTRIES_AT + ENTRY_SLOTS * ENTRY_SIZE;
+export const QUEUE_AT = HOTNESS_AT + HOTNESS_COUNTERS * 2;
 export const QUEUE_COUNT_AT = QUEUE_AT + QUEUE_SLOTS * REQUEST_SIZE;
 /** How many jumps to a place make it hot (u32). */
 export const THRESHOLD_AT = QUEUE_COUNT_AT + 4;
-/** How many ticks requests wait for company (u32). */
-export const PATIENCE_AT = QUEUE_COUNT_AT + 8;
-/** Every so many transitions between two regions are told of: a power of two, less 1 (u32). */
+/** How many ticks a request may wait for others to share its module (u32). */
+export const BATCH_DELAY_AT = QUEUE_COUNT_AT + 8;
+/** Every so many transitions between two regions are reported: a power of two, less 1 (u32). */
 export const LINK_MASK_AT = QUEUE_COUNT_AT + 12;
 /** u64 each: ticks spent in regions, entries into regions, and returns by {@link ../jit/abi.ts} LEAVE code (5). */
 export const COUNTS_AT = QUEUE_AT + QUEUE_SLOTS * REQUEST_SIZE + 64;
 export const COUNT = { ticks: 0, entered: 8, left: 16 } as const;
 /** How the last CSR instruction of translated code went (u32, {@link ../jit/abi.ts} CSR_DONE). */
 export const CSR_STATUS_AT = COUNTS_AT + 56;
-/** Per-pc count of rare leaves, hashed as HEAT: u8 each. */
+/** Per-pc count of rare leaves, hashed as HOTNESS: u8 each. */
 export const RARE_COUNTERS = 16384;
 export const RARE_AT = COUNTS_AT + 64;
 /** Transitions between regions, counted in u16 by a hash of both ends. */
 export const LINK_BITS = 16;
 export const LINKS_AT = RARE_AT + RARE_COUNTERS * 4;
-/** A count of transitions that stays as it is: nothing can come of them. */
+/** A count of transitions that slowPathOf as it is: nothing can come of them. */
 export const LINK_NEVER = 0xffff;
 /** Index of the counter of transitions from one key to another. */
 export const linkIndex = (from: number, key: number): number =>

@@ -1,6 +1,6 @@
 import type { Decoded } from '../isa/decode.ts';
 import { writes } from './dataflow.ts';
-import type { Block, Placed, Region } from './region.ts';
+import type { Block, Placed, CodeRegion } from './region.ts';
 import { type Structure, successors } from './structure.ts';
 import { isTouchedCsr } from './system.ts';
 
@@ -33,16 +33,16 @@ export interface Shared {
   readonly first: boolean;
 }
 
-/** How an access deals with what is not the common case. */
-export const STAY = {
+/** How an access takes its slow path. */
+export const SLOW_PATH = {
   /** It leaves the region. */
-  NO: 0,
+  LEAVE: 0,
   /** A TLB miss calls a helper. */
-  REFILL: 1,
+  CALL: 1,
   /** The same, and it shares no probe: where it goes, others often are on another page. */
-  ALONE: 2,
+  CALL_UNSHARED: 2,
 } as const;
-export type Stay = (typeof STAY)[keyof typeof STAY];
+export type SlowPath = (typeof SLOW_PATH)[keyof typeof SLOW_PATH];
 
 /** Which accesses share, by block and place in it. */
 export type SharedAccesses = ReadonlyMap<Decoded, Shared>;
@@ -78,14 +78,14 @@ class Sharing {
   readonly shared = new Map<Decoded, Shared>();
   private nextRoot = 32;
   locals = 0;
-  private readonly region: Region;
+  private readonly region: CodeRegion;
   private readonly shape: Structure;
-  private readonly stays: (at: number) => Stay;
+  private readonly slowPathOf: (at: number) => SlowPath;
 
-  constructor(region: Region, shape: Structure, stays: (at: number) => Stay) {
+  constructor(region: CodeRegion, shape: Structure, slowPathOf: (at: number) => SlowPath) {
     this.region = region;
     this.shape = shape;
-    this.stays = stays;
+    this.slowPathOf = slowPathOf;
   }
 
   run(): void {
@@ -116,7 +116,7 @@ class Sharing {
       if (access) locals = this.access(placed, access, state, locals);
       // whose memory it is may change
       else if (isTouchedCsr(d)) state.groups.clear();
-      else if (d.row.format === 'AMO' && this.stays(placed.at) !== STAY.NO) forgetStores(state.groups);
+      else if (d.row.format === 'AMO' && this.slowPathOf(placed.at) !== SLOW_PATH.LEAVE) forgetStores(state.groups);
       this.define(d, state.values);
     }
     for (const to of successors(this.region, block.index)) {
@@ -134,10 +134,10 @@ class Sharing {
 
   private access({ at, decoded: d }: Placed, { store, bytes }: Access, state: State, locals: number): number {
     const { groups, alone, values } = state;
-    const stay = this.stays(at);
+    const slowPath = this.slowPathOf(at);
     const { root, offset: bias } = values[d.rs1];
     const key = `${root} ${store}`;
-    if (stay === STAY.ALONE) {
+    if (slowPath === SLOW_PATH.CALL_UNSHARED) {
       alone.add(key);
       groups.delete(key);
     }
@@ -149,7 +149,7 @@ class Sharing {
       return locals;
     }
     // the helper's walk may begin to watch a page that another group may store to
-    if (stay !== STAY.NO) forgetStores(groups);
+    if (slowPath !== SLOW_PATH.LEAVE) forgetStores(groups);
     if (!shares) return locals;
     const group = { local: locals, store, anchor: offset, end: offset + bytes, align: bytes, members: 1 };
     groups.set(key, group);
@@ -192,11 +192,11 @@ function admit(group: AccessGroup, offset: number, bytes: number): boolean {
 
 /** Finds accesses that can share a probe. @returns them, and how many locals they need */
 export function shareProbes(
-  region: Region,
+  region: CodeRegion,
   shape: Structure,
-  stays: (at: number) => Stay,
+  slowPathOf: (at: number) => SlowPath,
 ): { shared: SharedAccesses; locals: number } {
-  const sharing = new Sharing(region, shape, stays);
+  const sharing = new Sharing(region, shape, slowPathOf);
   sharing.run();
   return sharing;
 }

@@ -1,4 +1,4 @@
-import type { Region } from './region.ts';
+import type { CodeRegion } from './region.ts';
 import { type Structure, successors } from './structure.ts';
 
 /**
@@ -6,7 +6,7 @@ import { type Structure, successors } from './structure.ts';
  * to the next such place. With fewer left the interpreter goes on: it can stop anywhere.
  * @returns per block the ticks that must be left when it starts, or 0 where nobody looks
  */
-export function tickChecks(region: Region, shape: Structure, longest = 160): Int32Array {
+export function tickChecks(region: CodeRegion, shape: Structure, longest = 160): Int32Array {
   const count = region.blocks.length;
   const checks = new Int32Array(count);
   const isCheck = new Uint8Array(count);

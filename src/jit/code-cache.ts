@@ -8,7 +8,7 @@ export interface Origin {
   readonly prv: number;
   /** Offsets from the base that it was asked for. */
   readonly roots: readonly number[];
-  /** How often it was made anew to take in more code. */
+  /** How often it was translated again to take in more code. */
   readonly growth: number;
   /** Whether jumps through registers go on inside. */
   readonly inside: boolean;
@@ -146,7 +146,7 @@ export class CodeCache {
         this.host.markTranslated(page);
       }
     }
-    // an entry that another region has already stays with it, unless it is what this one was first asked for
+    // an entry that another region has already slowPathOf with it, unless it is what this one was first asked for
     const first = region.ramOf(region.origin.roots[0]);
     region.entries.forEach((e, i) => {
       const key = keyOf(cached.entries[i]);

@@ -2,17 +2,17 @@ import type { Core, CoreHost } from '../core/core.ts';
 import { type CoreExports, coreOver, instantiateCore } from '../core/wasm/core.ts';
 import { JIT_CORE_WASM_BASE64 } from '../generated/jit-core-wasm.ts';
 import { HELPERS, LEAVE } from './abi.ts';
-import { COUNT, COUNTS_AT, HEAT_MASK, LINK_MASK_AT, PATIENCE_AT, THRESHOLD_AT } from './area.ts';
+import { COUNT, COUNTS_AT, HOTNESS_MASK, LINK_MASK_AT, BATCH_DELAY_AT, THRESHOLD_AT } from './area.ts';
 import { CodeCache } from './code-cache.ts';
 import type { RegionLimits } from './discover.ts';
 import { Translator } from './translator.ts';
 
-/** Ticks that requests wait for company: a module costs more than a function in it. */
-const PATIENCE = 1_500_000;
+/** Ticks that a request may wait for others to share its module: a module costs more than a function in it. */
+const BATCH_DELAY = 1_500_000;
 
 /** Jumps to a place in a round of counting: a user program's is translated after one. */
 const THRESHOLD = 8000;
-/** Every so many transitions between two regions are told of. */
+/** Every so many transitions between two regions are reported. */
 const LINK = 4096;
 /** Transitions that cost what translating an instruction does: about 60 ns against 60 µs. */
 const INSTRUCTION = 500;
@@ -25,18 +25,18 @@ interface JitExports extends CoreExports {
   unmarkTranslated(page: number): void;
 }
 
-/** How eagerly the translator works. None of it can change what the guest sees. */
+/** When and how much the translator translates. None of it can change what the guest sees. */
 export interface JitOptions {
   /** Jumps to a place before it is translated, below 2^14. 0: at first execution. */
   readonly threshold?: number;
-  /** Transitions between regions that making an instruction anew may cost. */
+  /** Transitions between regions that translating an instruction again may cost. */
   readonly instruction?: number;
   /** Regions kept at most. */
   readonly regions?: number;
   readonly limits?: RegionLimits;
   /** A clock in milliseconds for statistics; without it compile time is not known. */
   readonly now?: () => number;
-  /** Told of each region that is made: its guest code and the WebAssembly it became, as text. */
+  /** Called with each region that is made: its guest code and the WebAssembly it became, as text. */
   readonly inspect?: (text: string) => void;
   /** In place of the runtime's compiler. May throw: then the machine goes on interpreting. */
   readonly compile?: (bytes: Uint8Array<ArrayBuffer>) => WebAssembly.Module;
@@ -112,7 +112,7 @@ export function createJitCore(memory: WebAssembly.Memory, host: CoreHost, option
     {
       jit: {
         translate: (): void => timed(() => translator?.translateQueue()),
-        common: (hart: number, ram: number): void => timed(() => translator?.becameCommon(hart, ram >>> 0)),
+        slowPathIsHot: (hart: number, ram: number): void => timed(() => translator?.slowPathIsHot(hart, ram >>> 0)),
       },
     },
   );
@@ -133,7 +133,7 @@ export function createJitCore(memory: WebAssembly.Memory, host: CoreHost, option
         } catch (error) {
           // out of memory for code, or a policy that forbids it
           refused = error instanceof Error ? error.message : String(error);
-          view.setUint32(THRESHOLD_AT, HEAT_MASK + 1, true);
+          view.setUint32(THRESHOLD_AT, HOTNESS_MASK + 1, true);
           return undefined;
         }
       },
@@ -144,7 +144,7 @@ export function createJitCore(memory: WebAssembly.Memory, host: CoreHost, option
       limits: options.limits,
       inspect: options.inspect,
       // a jump to code without a region costs several transitions
-      prices:
+      costs:
         options.threshold === 0
           ? { link: 1, miss: 1, instruction: 0 }
           : { link: LINK, miss: threshold * 3, instruction: options.instruction ?? INSTRUCTION },
@@ -154,7 +154,7 @@ export function createJitCore(memory: WebAssembly.Memory, host: CoreHost, option
   translator.clear();
   view.setUint32(THRESHOLD_AT, threshold, true);
   view.setUint32(LINK_MASK_AT, threshold === 0 ? 3 : LINK - 1, true);
-  view.setUint32(PATIENCE_AT, options.threshold === 0 ? 0 : PATIENCE, true);
+  view.setUint32(BATCH_DELAY_AT, options.threshold === 0 ? 0 : BATCH_DELAY, true);
   const count = (offset: number): number => Number(view.getBigUint64(COUNTS_AT + offset, true));
   const left = (why: number): number => count(COUNT.left + why * 8);
   const core = coreOver(exports, memory, 'jit');

@@ -1,7 +1,7 @@
 import type { Decoded } from '../isa/decode.ts';
 import type { Instruction } from '../isa/instruction.ts';
 import { type Expr, type Leaf, leavesOf } from '../isa/semantics.ts';
-import type { Region } from './region.ts';
+import type { CodeRegion } from './region.ts';
 import { type Structure, successors } from './structure.ts';
 
 /** A set of registers: bit n of `x` and `f` stands for xn and fn. x0 is never a member. */
@@ -100,10 +100,10 @@ export interface RegisterFlow {
 }
 
 /**
- * Finds the registers that must be loaded and written back. The dispatcher's node counts as a block behind the last.
+ * Finds the registers that must be loaded and written back. The dispatcher's node counts as a block after the last.
  * @param through nothing is loaded ahead or written back late: only what is used matters
  */
-export function registerFlow(region: Region, shape: Structure, through: boolean): RegisterFlow {
+export function registerFlow(region: CodeRegion, shape: Structure, through: boolean): RegisterFlow {
   const count = region.blocks.length;
   const nodes = count + 1;
   const next: number[][] = region.blocks.map((b, i) => {

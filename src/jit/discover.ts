@@ -1,6 +1,6 @@
 import type { Decoded } from '../isa/decode.ts';
 import { classify } from './classify.ts';
-import type { Block, Edge, Ending, Placed, Region, RegionPage } from './region.ts';
+import type { Block, Edge, Ending, Placed, CodeRegion, RegionPage } from './region.ts';
 
 /** Guest code as discovery sees it. Offsets are bytes from the region's base, `ram` offsets are bytes into RAM. */
 export interface CodeSource {
@@ -59,7 +59,7 @@ class Discovery {
     if (depth <= this.limits.callDepth) (this.queues[depth] ??= []).push(at);
   }
 
-  run(roots: readonly number[]): Region | undefined {
+  run(roots: readonly number[]): CodeRegion | undefined {
     roots.forEach((r) => this.later(r, 0));
     for (let depth = 0; depth < this.queues.length; depth++) {
       const queue = this.queues[depth];
@@ -125,7 +125,7 @@ class Discovery {
     }
   }
 
-  private build(roots: readonly number[]): Region | undefined {
+  private build(roots: readonly number[]): CodeRegion | undefined {
     const starts = [...this.leaders].filter((l) => this.found.has(l)).sort((a, b) => a - b);
     const index = new Map(starts.map((s, i) => [s, i]));
     const edge = (to: number): Edge => ({ to, block: index.get(to) ?? -1 });
@@ -186,6 +186,6 @@ export function discover(
   source: CodeSource,
   roots: readonly number[],
   limits: RegionLimits = DEFAULT_LIMITS,
-): Region | undefined {
+): CodeRegion | undefined {
   return new Discovery(source, limits).run(roots);
 }

@@ -1,5 +1,5 @@
 import { disassemble } from '../isa/disassemble.ts';
-import type { Region } from './region.ts';
+import type { CodeRegion } from './region.ts';
 import type { FunctionBody } from './wasm-module.ts';
 import { wasmText } from './wasm-text.ts';
 
@@ -7,7 +7,7 @@ import { wasmText } from './wasm-text.ts';
  * A region for people: its guest code by blocks, then the function made of it. @param base virtual address of its base
  * @param word the 32 bits at an offset from the base
  */
-export function dumpRegion(region: Region, body: FunctionBody, base: bigint, word: (at: number) => number): string {
+export function dumpRegion(region: CodeRegion, body: FunctionBody, base: bigint, word: (at: number) => number): string {
   const lines = [
     `${body.name}: ${region.blocks.length} blocks, ${region.pages.length} pages, ${body.code.length} bytes of code`,
   ];

@@ -2,20 +2,20 @@ import type { Decoded } from '../isa/decode.ts';
 import type { Expr } from '../isa/semantics.ts';
 import { FUNCTIONS } from '../isa/semantics.ts';
 import { helperIndex, LOCAL } from './abi.ts';
-import type { Shared, Stay } from './bases.ts';
+import type { Shared, SlowPath } from './bases.ts';
 import { floatResult } from './float.ts';
-import type { Frame } from './frame.ts';
+import type { FunctionBuilder } from './function-builder.ts';
 import { divide, highProduct, orCombine, reverseBytes } from './integer.ts';
 import { OP } from './wasm-opcodes.ts';
 
 /** An instruction being translated. */
 export interface Site {
-  readonly frame: Frame;
+  readonly builder: FunctionBuilder;
   readonly decoded: Decoded;
   /** Offset of its address from the base. */
   readonly at: number;
-  /** Whether rare cases of it are common: they call a helper instead of leaving. */
-  readonly stay: Stay;
+  /** Whether its slow path calls a helper instead of leaving the region. */
+  readonly slowPath: SlowPath;
   /** When it shares a TLB probe with others. */
   readonly shared?: Shared;
 }
@@ -64,8 +64,8 @@ export function known(e: Expr, d: Decoded): number | undefined {
 
 /** Pushes the value as i64. */
 export function emit64(e: Expr, s: Site): void {
-  const { frame, decoded: d } = s;
-  const { code } = frame;
+  const { builder, decoded: d } = s;
+  const { code } = builder;
   const constant = known(e, d);
   if (constant !== undefined) return code.i64(constant);
   switch (e.op) {
@@ -102,22 +102,22 @@ export function emit64(e: Expr, s: Site): void {
   }
 }
 
-function leaf(name: string, { frame, decoded: d, at }: Site): void {
-  const { code } = frame;
+function leaf(name: string, { builder, decoded: d, at }: Site): void {
+  const { code } = builder;
   switch (name) {
     case 'rs1':
-      return frame.getX(d.rs1);
+      return builder.getX(d.rs1);
     case 'rs2':
-      return frame.getX(d.rs2);
+      return builder.getX(d.rs2);
     case 'fs1':
     case 'fs2':
     case 'fs3':
-      frame.getF(name === 'fs1' ? d.rs1 : name === 'fs2' ? d.rs2 : d.rs3);
+      builder.getF(name === 'fs1' ? d.rs1 : name === 'fs2' ? d.rs2 : d.rs3);
       return code.op(OP.I64_REINTERPRET_F64);
     case 'pc':
-      return frame.address(at);
+      return builder.address(at);
     case 'link':
-      return frame.address(at + d.length);
+      return builder.address(at + d.length);
     case 'old':
       return code.get(LOCAL.TEMP_A);
     default:
@@ -136,7 +136,7 @@ const calls = (e: Expr, name: string): e is Extract<Expr, { op: 'call' }> => e.o
 
 /** Pushes the low 32 bits as i32. */
 export function emit32(e: Expr, s: Site): void {
-  const { code } = s.frame;
+  const { code } = s.builder;
   const constant = known(e, s.decoded);
   if (constant !== undefined) return code.i32(constant | 0);
   switch (e.op) {
@@ -175,7 +175,7 @@ export function emit32(e: Expr, s: Site): void {
 
 /** Pushes an i32 that is not 0 when the value is not. */
 export function emitTruth(e: Expr, s: Site): void {
-  const { code } = s.frame;
+  const { code } = s.builder;
   const compare = COMPARE[e.op];
   if (compare === undefined || !('b' in e)) {
     emit64(e, s);
@@ -189,7 +189,7 @@ export function emitTruth(e: Expr, s: Site): void {
 }
 
 function call(name: string, args: readonly Expr[], s: Site): void {
-  const { code } = s.frame;
+  const { code } = s.builder;
   const one = (opcode: number): void => {
     emit64(args[0], s);
     code.op(opcode);

@@ -2,7 +2,7 @@ import { HART } from '../isa/layout.ts';
 import { type Expr, FUNCTIONS } from '../isa/semantics.ts';
 import { helperIndex, LEAVE, LOCAL } from './abi.ts';
 import { emit32, emit64, type Site } from './expression.ts';
-import type { Frame } from './frame.ts';
+import type { FunctionBuilder } from './function-builder.ts';
 import { fused32, fused64 } from './fused.ts';
 import type { WasmCode } from './wasm-code.ts';
 import { OP, SATURATING } from './wasm-opcodes.ts';
@@ -72,7 +72,7 @@ const F32: Precision = {
 };
 
 /** The flag limits from fcsr: at the function's start and after whatever raised flags. */
-export function loadFloatState({ code }: Frame): void {
+export function loadFloatState({ code }: FunctionBuilder): void {
   code.get(LOCAL.HART);
   code.memory(OP.I32_LOAD, 2, HART.mstatus);
   code.i32(0x6000);
@@ -88,18 +88,18 @@ export function loadFloatState({ code }: Frame): void {
   // doubled exponents 2 … 2046 (254 for single precision)
   code.i64(2045n << 53n);
   code.i64(0);
-  calm(code);
+  inexactToNearest(code);
   code.op(OP.SELECT);
-  code.set(LOCAL.CALM64);
+  code.set(LOCAL.NORMAL_LIMIT64);
   code.i32(253 << 24);
   code.i32(0);
-  calm(code);
+  inexactToNearest(code);
   code.op(OP.SELECT);
-  code.set(LOCAL.CALM32);
+  code.set(LOCAL.NORMAL_LIMIT32);
 }
 
 /** Pushes whether NX is set and rounding is to nearest. */
-function calm(code: WasmCode): void {
+function inexactToNearest(code: WasmCode): void {
   code.get(LOCAL.HART);
   code.memory(OP.I32_LOAD, 2, HART.fflags);
   code.i32(1);
@@ -137,10 +137,10 @@ function signMove(e: Expr, bits: 32 | 64): { magnitude: Expr; sign: Expr } | und
 
 /** Pushes the value of 64 raw bits as f64. */
 export function emitF64(e: Expr, s: Site): void {
-  const { frame, decoded: d } = s;
-  const { code } = frame;
+  const { builder, decoded: d } = s;
+  const { code } = builder;
   if (e.op === 'leaf' && e.name.startsWith('fs'))
-    return frame.getF(e.name === 'fs1' ? d.rs1 : e.name === 'fs2' ? d.rs2 : d.rs3);
+    return builder.getF(e.name === 'fs1' ? d.rs1 : e.name === 'fs2' ? d.rs2 : d.rs3);
   if (gives(e, 'f64')) return operation(e.name, e.args, s);
   const opposite = negated(e, 64);
   if (opposite) {
@@ -160,7 +160,7 @@ export function emitF64(e: Expr, s: Site): void {
 
 /** Pushes the low word as f32. */
 function emitF32(e: Expr, s: Site): void {
-  const { code } = s.frame;
+  const { code } = s.builder;
   if (gives(e, 'f32')) return operation(e.name, e.args, s);
   const opposite = negated(e, 32);
   if (opposite) {
@@ -173,7 +173,7 @@ function emitF32(e: Expr, s: Site): void {
 
 /** Pushes a function's result as 64 raw bits. */
 export function floatResult(name: string, args: readonly Expr[], s: Site): void {
-  const { code } = s.frame;
+  const { code } = s.builder;
   operation(name, args, s);
   const result = FUNCTIONS[name].fp!.result;
   if (result === 'f64') code.op(OP.I64_REINTERPRET_F64);
@@ -185,22 +185,22 @@ export function floatResult(name: string, args: readonly Expr[], s: Site): void 
 
 /** With the result in its temporary and "it is rare" on the stack: leaves, or asks the helper. The result is pushed. */
 function unlessRare(name: string, args: readonly Expr[], s: Site, temp: number): void {
-  const { frame } = s;
-  const { code } = frame;
-  if (!s.stay) frame.leaveIf(LEAVE.RARE, s.at);
+  const { builder } = s;
+  const { code } = builder;
+  if (!s.slowPath) builder.leaveIf(LEAVE.RARE, s.at);
   else {
-    frame.openUnlikely();
+    builder.openUnlikely();
     helper(name, args, s);
     code.set(temp);
-    loadFloatState(frame);
-    frame.close();
+    loadFloatState(builder);
+    builder.close();
   }
   code.get(temp);
 }
 
 /** Pushes the helper's result in its own type. */
 function helper(name: string, args: readonly Expr[], s: Site): void {
-  const { code } = s.frame;
+  const { code } = s.builder;
   const { result } = FUNCTIONS[name].fp!;
   const operands = FUNCTIONS[name].fp!.args.length;
   code.get(LOCAL.HART);
@@ -221,18 +221,18 @@ function helper(name: string, args: readonly Expr[], s: Site): void {
 /** Always by helper: what has no native counterpart. */
 function byHelper(name: string, args: readonly Expr[], s: Site): void {
   helper(name, args, s);
-  loadFloatState(s.frame);
+  loadFloatState(s.builder);
 }
 
 /** Pushes whether the result in the precision's temporary may have raised something. */
-function notCalm({ code }: Frame, p: Precision): void {
+function mayRaise({ code }: FunctionBuilder, p: Precision): void {
   if (p.bits === 64) {
     code.op(OP.I64_REINTERPRET_F64);
     code.i64(1);
     code.op(OP.I64_SHL);
     code.i64(1n << 54n);
     code.op(OP.I64_SUB);
-    code.get(LOCAL.CALM64);
+    code.get(LOCAL.NORMAL_LIMIT64);
     code.op(OP.I64_GE_U);
   } else {
     code.op(OP.I32_REINTERPRET_F32);
@@ -240,12 +240,12 @@ function notCalm({ code }: Frame, p: Precision): void {
     code.op(OP.I32_SHL);
     code.i32(1 << 25);
     code.op(OP.I32_SUB);
-    code.get(LOCAL.CALM32);
+    code.get(LOCAL.NORMAL_LIMIT32);
     code.op(OP.I32_GE_U);
   }
 }
 
-function zero({ code }: Frame, p: Precision): void {
+function zero({ code }: FunctionBuilder, p: Precision): void {
   if (p.bits === 64) code.f64(0n);
   else code.f32(0);
 }
@@ -254,8 +254,8 @@ function zero({ code }: Frame, p: Precision): void {
 const operand = (e: Expr, s: Site, p: Precision): void => (p.bits === 64 ? emitF64(e, s) : emitF32(e, s));
 
 function operation(name: string, args: readonly Expr[], s: Site): void {
-  const { frame } = s;
-  const { code } = frame;
+  const { builder } = s;
+  const { code } = builder;
   const [left, right] = name.split(/_(.*)/s);
   const p = left === 'f32' ? F32 : F64;
   switch (right) {
@@ -274,7 +274,7 @@ function operation(name: string, args: readonly Expr[], s: Site): void {
     case 'min':
     case 'max':
       unordered(args, s, p);
-      if (s.stay) {
+      if (s.slowPath) {
         code.set(LOCAL.TEMP32);
         for (const a of args) operand(a, s, p);
         code.op(p[right]);
@@ -282,7 +282,7 @@ function operation(name: string, args: readonly Expr[], s: Site): void {
         code.get(LOCAL.TEMP32);
         return unlessRare(name, args, s, p.temp);
       }
-      frame.leaveIf(LEAVE.RARE, s.at);
+      builder.leaveIf(LEAVE.RARE, s.at);
       for (const a of args) operand(a, s, p);
       return code.op(p[right]);
     case 'to_f64':
@@ -300,7 +300,7 @@ function operation(name: string, args: readonly Expr[], s: Site): void {
         code.op(OP.F64_NE);
       } else {
         code.set(LOCAL.TEMP_F64);
-        notNearest(frame, s.decoded.rm);
+        notNearest(builder, s.decoded.rm);
       }
       return unlessRare(name, args, s, LOCAL.TEMP_F64);
     case 'to_f32':
@@ -313,11 +313,11 @@ function operation(name: string, args: readonly Expr[], s: Site): void {
       });
       if (left === 'f64') {
         code.tee(LOCAL.TEMP_F32);
-        notCalm(frame, F32);
-        wrongMode(frame, s.decoded.rm);
+        mayRaise(builder, F32);
+        wrongMode(builder, s.decoded.rm);
       } else {
         code.set(LOCAL.TEMP_F32);
-        notNearest(frame, s.decoded.rm);
+        notNearest(builder, s.decoded.rm);
       }
       return unlessRare(name, args, s, LOCAL.TEMP_F32);
     case 'to_i32':
@@ -331,22 +331,22 @@ function operation(name: string, args: readonly Expr[], s: Site): void {
 }
 
 /** A static rounding mode other than to nearest makes every case rare; dynamic ones are in the limits. */
-function wrongMode({ code }: Frame, rm: number): void {
+function wrongMode({ code }: FunctionBuilder, rm: number): void {
   if (rm === 0 || rm === 7) return;
   code.op(OP.DROP);
   code.i32(1);
 }
 
 /** Pushes whether results may be inexact in ways not known. */
-function notNearest(frame: Frame, rm: number): void {
-  const { code } = frame;
-  code.get(LOCAL.CALM32);
+function notNearest(builder: FunctionBuilder, rm: number): void {
+  const { code } = builder;
+  code.get(LOCAL.NORMAL_LIMIT32);
   code.op(OP.I32_EQZ);
-  wrongMode(frame, rm);
+  wrongMode(builder, rm);
 }
 
 function emitFrom(left: string, e: Expr, s: Site, opcodes: Readonly<Record<string, number>>): void {
-  const { code } = s.frame;
+  const { code } = s.builder;
   if (left === 'f32') emitF32(e, s);
   else if (left === 'f64') emitF64(e, s);
   else if (left === 'i32' || left === 'u32') emit32(e, s);
@@ -361,33 +361,33 @@ function arithmetic(
   s: Site,
   p: Precision,
 ): void {
-  const { frame } = s;
-  const { code } = frame;
+  const { builder } = s;
+  const { code } = builder;
   const values = op === 'sqrt' ? args.slice(0, 1) : args.slice(0, 2);
   for (const a of values) operand(a, s, p);
   code.op(p[op]);
   code.tee(p.temp);
-  notCalm(frame, p);
+  mayRaise(builder, p);
   if (s.decoded.rm !== 0 && s.decoded.rm !== 7) {
-    wrongMode(frame, s.decoded.rm);
+    wrongMode(builder, s.decoded.rm);
     return unlessRare(name, args, s, p.temp);
   }
   // zero is exact when it is a sum's, or a product's or quotient's with a factor of zero
-  frame.openUnlikely();
+  builder.openUnlikely();
   code.get(p.temp);
-  zero(frame, p);
+  zero(builder, p);
   code.op(p.eq);
-  code.get(LOCAL.CALM32);
+  code.get(LOCAL.NORMAL_LIMIT32);
   code.op(OP.I32_EQZ);
   code.op(OP.I32_EQZ);
   code.op(OP.I32_AND);
   if (op === 'mul' || op === 'div') {
     operand(args[0], s, p);
-    zero(frame, p);
+    zero(builder, p);
     code.op(p.eq);
     if (op === 'mul') {
       operand(args[1], s, p);
-      zero(frame, p);
+      zero(builder, p);
       code.op(p.eq);
       code.op(OP.I32_OR);
     }
@@ -396,37 +396,37 @@ function arithmetic(
   code.op(OP.I32_EQZ);
   unlessRare(name, args, s, p.temp);
   code.op(OP.DROP);
-  frame.close();
+  builder.close();
   code.get(p.temp);
 }
 
 function multiplyAdd(name: string, args: readonly Expr[], s: Site, p: Precision): void {
-  const { frame } = s;
-  const { code } = frame;
+  const { builder } = s;
+  const { code } = builder;
   for (let i = 0; i < 3; i++) {
     operand(args[i], s, p);
     if (p.bits === 32) code.op(OP.F64_PROMOTE_F32);
-    code.set(frame.floatLocal(i));
+    code.set(builder.floatLocal(i));
   }
   if (p.bits === 64) {
-    fused64(frame);
+    fused64(builder);
     code.set(LOCAL.TEMP32);
     code.tee(p.temp);
-    notCalm(frame, p);
+    mayRaise(builder, p);
     code.get(LOCAL.TEMP32);
     code.op(OP.I32_OR);
   } else {
-    fused32(frame);
+    fused32(builder);
     code.tee(p.temp);
-    notCalm(frame, p);
+    mayRaise(builder, p);
   }
-  wrongMode(frame, s.decoded.rm);
+  wrongMode(builder, s.decoded.rm);
   unlessRare(name, args, s, p.temp);
 }
 
 /** Pushes whether an operand is a NaN. */
 function unordered(args: readonly Expr[], s: Site, p: Precision): void {
-  const { code } = s.frame;
+  const { code } = s.builder;
   operand(args[0], s, p);
   operand(args[1], s, p);
   code.op(p.lt);
@@ -439,8 +439,8 @@ function unordered(args: readonly Expr[], s: Site, p: Precision): void {
 
 /** Pushes 0 or 1 as i64. */
 function comparison(name: string, op: 'eq' | 'lt' | 'le', args: readonly Expr[], s: Site, p: Precision): void {
-  const { frame } = s;
-  const { code } = frame;
+  const { builder } = s;
+  const { code } = builder;
   operand(args[0], s, p);
   operand(args[1], s, p);
   code.op(p[op]);
@@ -460,8 +460,8 @@ const RANGE: Readonly<Record<string, readonly [bigint, bigint]>> = {
 
 /** Pushes the integer as i64; 32-bit ones sign-extended. */
 function toInteger(name: string, to: string, args: readonly Expr[], s: Site, p: Precision): void {
-  const { frame, decoded: d } = s;
-  const { code } = frame;
+  const { builder, decoded: d } = s;
+  const { code } = builder;
   // towards zero, or to nearest: the others are for the helper
   const native = d.rm === 1 || d.rm === 0 || d.rm === 7;
   if (!native) return byHelper(name, args, s);
@@ -490,7 +490,7 @@ function toInteger(name: string, to: string, args: readonly Expr[], s: Site, p: 
   code.op(OP.F64_LT);
   code.op(OP.I32_AND);
   code.i32(0);
-  code.get(LOCAL.CALM32);
+  code.get(LOCAL.NORMAL_LIMIT32);
   code.op(OP.I32_NE);
   code.op(OP.I32_AND);
   code.op(OP.I32_EQZ);

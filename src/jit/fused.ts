@@ -1,4 +1,4 @@
-import type { Frame } from './frame.ts';
+import type { FunctionBuilder } from './function-builder.ts';
 import type { WasmCode } from './wasm-code.ts';
 import { OP } from './wasm-opcodes.ts';
 
@@ -17,9 +17,9 @@ const SMALL = 0x03f0000000000000n;
  * Operands are in the first three locals. Pushes the result and, above it, whether the product is too small for this; where an operand is
  * not finite or a part overflows the result is not a number.
  */
-export function fused64(frame: Frame): void {
-  const { code } = frame;
-  const [a, b, c, p, s, t, ah, bh] = Array.from({ length: FUSED_LOCALS }, (_, i) => frame.floatLocal(i));
+export function fused64(builder: FunctionBuilder): void {
+  const { code } = builder;
+  const [a, b, c, p, s, t, ah, bh] = Array.from({ length: FUSED_LOCALS }, (_, i) => builder.floatLocal(i));
   const op = (...opcodes: number[]): void => opcodes.forEach((o) => code.op(o));
   binary(code, a, b, OP.F64_MUL);
   code.set(p);
@@ -49,11 +49,11 @@ export function fused64(frame: Frame): void {
   binary(code, ah, t, OP.F64_MUL);
   op(OP.F64_ADD);
   code.set(bh);
-  twoSum(frame, p, c, s, t, ah);
+  twoSum(builder, p, c, s, t, ah);
   // round(t + bh) to odd, added to s
-  twoSum(frame, t, bh, ah, c, t);
+  twoSum(builder, t, bh, ah, c, a);
   code.get(s);
-  toOdd(frame, ah, c);
+  toOdd(builder, ah, c);
   op(OP.F64_ADD);
   code.get(p);
   op(OP.F64_ABS);
@@ -62,13 +62,13 @@ export function fused64(frame: Frame): void {
 }
 
 /** The same for single precision: the product is exact in f64, and a sum rounded to odd there rounds right to f32. Operands are promoted. */
-export function fused32(frame: Frame): void {
-  const { code } = frame;
-  const [a, b, c, p, s, t, spare] = Array.from({ length: FUSED_LOCALS }, (_, i) => frame.floatLocal(i));
+export function fused32(builder: FunctionBuilder): void {
+  const { code } = builder;
+  const [a, b, c, p, s, t, spare] = Array.from({ length: FUSED_LOCALS }, (_, i) => builder.floatLocal(i));
   binary(code, a, b, OP.F64_MUL);
   code.set(p);
-  twoSum(frame, p, c, s, t, spare);
-  toOdd(frame, s, t);
+  twoSum(builder, p, c, s, t, spare);
+  toOdd(builder, s, t);
   code.op(OP.F32_DEMOTE_F64);
 }
 
@@ -79,8 +79,8 @@ function binary(code: WasmCode, x: number, y: number, opcode: number): void {
   code.op(opcode);
 }
 
-/** sum = x + y and its error. @param spare a local to use */
-function twoSum({ code }: Frame, x: number, y: number, sum: number, error: number, spare: number): void {
+/** sum = x + y and its error. @param spare a local to use, none of the others */
+function twoSum({ code }: FunctionBuilder, x: number, y: number, sum: number, error: number, spare: number): void {
   binary(code, x, y, OP.F64_ADD);
   code.tee(sum);
   code.get(x);
@@ -95,7 +95,7 @@ function twoSum({ code }: Frame, x: number, y: number, sum: number, error: numbe
 }
 
 /** Pushes `sum`, moved by one unit towards its error when there is one and its last digit is even. */
-function toOdd({ code }: Frame, sum: number, error: number): void {
+function toOdd({ code }: FunctionBuilder, sum: number, error: number): void {
   const bits = (x: number): void => {
     code.get(x);
     code.op(OP.I64_REINTERPRET_F64);

@@ -30,7 +30,7 @@ export interface Job {
 }
 
 /** What the planner asks. */
-export interface GrowthWorld {
+export interface RegionLookup {
   /** The region that is entered at a RAM offset. */
   entered(ram: number): CachedRegion | undefined;
   /** Whether a region is still in use. */
@@ -40,16 +40,16 @@ export interface GrowthWorld {
 }
 
 /** How the planner weighs what transitions cost against what translating costs. */
-export interface Prices {
-  /** Transitions that a request to link two regions stands for. */
+export interface TransitionCosts {
+  /** Transitions that a request to link two regions represents. */
   readonly link: number;
-  /** Transitions that a request for code without a region stands for. */
+  /** Transitions that a request for code without a region represents. */
   readonly miss: number;
   /** Transitions that cost as much time as translating one instruction, V8's optimising compiler included. */
   readonly instruction: number;
 }
 
-/** How often a region is made anew to take in code it goes to, up to how many instructions, and how far from its base that may be. */
+/** How often a region is translated again to take in code it goes to, up to how many instructions, and how far from its base that may be. */
 const MAX_GROWTH = 8;
 const MAX_GROWN = 1200;
 const REACH = 1n << 28n;
@@ -75,18 +75,18 @@ interface Node {
 }
 
 /**
- * Decides which regions requests become: new ones, ones that take in what they go to, and ones that are several made one. Making code anew is paid
+ * Decides which regions requests become: new ones, ones that take in what they go to, and ones that merge several. Translating code again is paid
  * for by the transitions seen so far: a group waits until they have cost as much time as it will (so at most twice the time is spent
  * that knowing the future would have needed).
  */
 export class Planner {
   private readonly links = new Map<CachedRegion, Map<number, Link>>();
-  private readonly world: GrowthWorld;
-  private readonly prices: Prices;
+  private readonly world: RegionLookup;
+  private readonly costs: TransitionCosts;
 
-  constructor(world: GrowthWorld, prices: Prices) {
+  constructor(world: RegionLookup, costs: TransitionCosts) {
     this.world = world;
-    this.prices = prices;
+    this.costs = costs;
   }
 
   /** Forgets what was seen. */
@@ -94,14 +94,14 @@ export class Planner {
     this.links.clear();
   }
 
-  /** A region was made anew as it was. */
+  /** A region was translated again from the same code. */
   replaced(old: CachedRegion, by: CachedRegion): void {
     const links = this.links.get(old);
     if (links) this.links.set(by, links);
     this.links.delete(old);
   }
 
-  /** @param useless told of requests that nothing can come of */
+  /** @param useless called with requests that nothing can come of */
   plan(requests: readonly Request[], useless: (request: Request) => void): Job[] {
     const jobs: Job[] = [];
     for (const request of requests) {
@@ -109,7 +109,7 @@ export class Planner {
       const to = this.world.entered(request.ram);
       const grows = this.growable(from, request) && near(from, request.va);
       if (!to) {
-        if (grows && from.instructions < MAX_GROWN && from.instructions * this.prices.instruction <= this.prices.miss)
+        if (grows && from.instructions < MAX_GROWN && from.instructions * this.costs.instruction <= this.costs.miss)
           jobs.push(taking(from, request));
         else jobs.push(fresh(request));
       } else if (grows && to.roots.has(request.ram) && this.growable(to, request)) this.note(from, request);
@@ -137,8 +137,8 @@ export class Planner {
     let links = this.links.get(from);
     if (!links) this.links.set(from, (links = new Map()));
     const link = links.get(request.ram);
-    if (link) link.transitions += this.prices.link;
-    else links.set(request.ram, { request, transitions: this.prices.link });
+    if (link) link.transitions += this.costs.link;
+    else links.set(request.ram, { request, transitions: this.costs.link });
   }
 
   /** Regions that go back and forth between each other, and single ones. */
@@ -199,7 +199,7 @@ export class Planner {
         else if (
           to.region.instructions <= MAX_COPY &&
           size + to.region.instructions <= MAX_GROWN &&
-          link.transitions >= to.region.instructions * this.prices.instruction
+          link.transitions >= to.region.instructions * this.costs.instruction
         ) {
           size += to.region.instructions;
           spent += link.transitions;
@@ -207,7 +207,7 @@ export class Planner {
         }
       }
     }
-    if (spent < size * this.prices.instruction || (roots.size === before && (!loops || first.origin.inside)))
+    if (spent < size * this.costs.instruction || (roots.size === before && (!loops || first.origin.inside)))
       return undefined;
     return {
       hart,
@@ -264,7 +264,7 @@ export function fresh(request: Request): Job {
   };
 }
 
-/** A region made anew, with what it goes to. */
+/** A region translated again, with what it goes to. */
 function taking(region: CachedRegion, request: Request): Job {
   const {
     origin: { base, prv, roots, growth },

@@ -3,7 +3,7 @@ import type { Expr, MemoryWidth, Statement } from '../isa/semantics.ts';
 import { helperIndex, LEAVE, LOCAL } from './abi.ts';
 import type { Shared } from './bases.ts';
 import { emit32, emit64, known, type Site } from './expression.ts';
-import type { Frame } from './frame.ts';
+import type { FunctionBuilder } from './function-builder.ts';
 import { OP } from './wasm-opcodes.ts';
 
 // Loads, stores and atomics. The TLB is probed inline; what misses leaves for the interpreter, or calls a helper where misses were seen
@@ -11,7 +11,7 @@ import { OP } from './wasm-opcodes.ts';
 
 /** The local that holds the virtual address: the base register itself when there is no offset. */
 function addressLocal(address: Expr, s: Site): number {
-  const { frame, decoded: d } = s;
+  const { builder, decoded: d } = s;
   if (
     address.op === 'add' &&
     address.a.op === 'leaf' &&
@@ -19,10 +19,10 @@ function addressLocal(address: Expr, s: Site): number {
     known(address.b, d) === 0 &&
     d.rs1 !== 0
   )
-    return frame.localOfX(d.rs1);
-  if (address.op === 'leaf' && address.name === 'rs1' && d.rs1 !== 0) return frame.localOfX(d.rs1);
+    return builder.localOfX(d.rs1);
+  if (address.op === 'leaf' && address.name === 'rs1' && d.rs1 !== 0) return builder.localOfX(d.rs1);
   emit64(address, s);
-  frame.code.set(LOCAL.ADDRESS);
+  builder.code.set(LOCAL.ADDRESS);
   return LOCAL.ADDRESS;
 }
 
@@ -31,32 +31,32 @@ function addressLocal(address: Expr, s: Site): number {
  * @param atomic leave the linear-memory address in LOCAL.HOST, and let misaligned addresses trap; otherwise it is pushed
  */
 function probe(s: Site, address: number, bytes: number, place: number, atomic: boolean): void {
-  const { frame } = s;
-  const { code } = frame;
-  entryOf(frame, address);
-  misses(frame, address, bytes, place);
-  if (!s.stay) {
-    frame.leaveIf(LEAVE.RARE, s.at);
-    hostAddress(frame, address, place);
+  const { builder } = s;
+  const { code } = builder;
+  entryOf(builder, address);
+  misses(builder, address, bytes, place);
+  if (!s.slowPath) {
+    builder.leaveIf(LEAVE.RARE, s.at);
+    hostAddress(builder, address, place);
     if (atomic) code.set(LOCAL.HOST);
     return;
   }
-  frame.openUnlikely();
+  builder.openUnlikely();
   code.get(LOCAL.HART);
   code.get(address);
   code.i32(atomic ? bytes + 16 : bytes);
   code.call(helperIndex(place === TLB_WRITE ? 'storeAddress' : 'loadAddress'));
   code.tee(LOCAL.HOST);
   code.op(OP.I32_EQZ);
-  frame.leaveIf(LEAVE.RARE, s.at);
-  frame.otherwise();
-  hostAddress(frame, address, place);
+  builder.leaveIf(LEAVE.RARE, s.at);
+  builder.otherwise();
+  hostAddress(builder, address, place);
   code.set(LOCAL.HOST);
-  frame.close();
+  builder.close();
   if (!atomic) code.get(LOCAL.HOST);
 }
 
-function hostAddress({ code }: Frame, address: number, place: number): void {
+function hostAddress({ code }: FunctionBuilder, address: number, place: number): void {
   code.get(LOCAL.ENTRY);
   code.memory(OP.I32_LOAD, 2, place + TLB_ENTRY.addend);
   code.get(address);
@@ -65,7 +65,7 @@ function hostAddress({ code }: Frame, address: number, place: number): void {
 }
 
 /** The address of the TLB entry for the address in a local: into LOCAL.ENTRY. */
-function entryOf({ code }: Frame, address: number): void {
+function entryOf({ code }: FunctionBuilder, address: number): void {
   code.get(address);
   code.op(OP.I32_WRAP_I64);
   code.i32(8);
@@ -78,7 +78,7 @@ function entryOf({ code }: Frame, address: number): void {
 }
 
 /** Pushes whether the entry of {@link entryOf} is not that of the address, aligned to `bytes`. */
-function misses({ code }: Frame, address: number, bytes: number, place: number): void {
+function misses({ code }: FunctionBuilder, address: number, bytes: number, place: number): void {
   code.get(LOCAL.ENTRY);
   code.memory(OP.I64_LOAD, 3, place + TLB_ENTRY.tag);
   code.get(address);
@@ -92,22 +92,22 @@ function misses({ code }: Frame, address: number, bytes: number, place: number):
  * address. @returns what to add to it as the instruction's offset
  */
 function probeShared(s: Site, place: number, { group, offset, bias, first }: Shared): number {
-  const { frame, decoded: d } = s;
-  const { code } = frame;
-  const local = frame.groupLocal(group.local);
+  const { builder, decoded: d } = s;
+  const { code } = builder;
+  const local = builder.groupLocal(group.local);
   const delta = offset - group.anchor;
   if (!first) {
     code.get(local);
     return delta;
   }
-  let address = frame.localOfX(d.rs1);
+  let address = builder.localOfX(d.rs1);
   if (group.anchor !== bias) {
     code.get(address);
     code.i64(group.anchor - bias);
     code.op(OP.I64_ADD);
     code.set((address = LOCAL.ADDRESS));
   }
-  entryOf(frame, address);
+  entryOf(builder, address);
   const last = 4096 - (group.end - group.anchor);
   // what is as long as its alignment cannot cross
   if (group.end - group.anchor > group.align) {
@@ -117,24 +117,24 @@ function probeShared(s: Site, place: number, { group, offset, bias, first }: Sha
     code.op(OP.I32_AND);
     code.i32(last);
     code.op(OP.I32_GT_U);
-    if (s.stay) frame.leaveIf(LEAVE.RARE, s.at);
+    if (s.slowPath) builder.leaveIf(LEAVE.RARE, s.at);
   }
-  misses(frame, address, group.align, place);
-  if (s.stay) {
-    frame.openUnlikely();
+  misses(builder, address, group.align, place);
+  if (s.slowPath) {
+    builder.openUnlikely();
     code.get(LOCAL.HART);
     code.get(address);
     code.i32(group.align + 16);
     code.call(helperIndex(place === TLB_WRITE ? 'storeAddress' : 'loadAddress'));
     code.op(OP.DROP);
-    misses(frame, address, group.align, place);
-    frame.leaveIf(LEAVE.RARE, s.at);
-    frame.close();
+    misses(builder, address, group.align, place);
+    builder.leaveIf(LEAVE.RARE, s.at);
+    builder.close();
   } else {
     if (group.end - group.anchor > group.align) code.op(OP.I32_OR);
-    frame.leaveIf(LEAVE.RARE, s.at);
+    builder.leaveIf(LEAVE.RARE, s.at);
   }
-  hostAddress(frame, address, place);
+  hostAddress(builder, address, place);
   code.tee(local);
   return delta;
 }
@@ -164,12 +164,12 @@ function plain(s: Site, address: Expr, bytes: number, place: number): number {
 }
 
 export function emitLoad(statement: Extract<Statement, { kind: 'load' }>, s: Site): void {
-  const { frame, decoded: d } = s;
-  const { code } = frame;
+  const { builder, decoded: d } = s;
+  const { code } = builder;
   const offset = plain(s, statement.address, statement.width / 8, TLB_READ);
   if (statement.to === 'rd') {
     code.memory(LOADS[`${statement.width}${statement.signed ? 's' : 'u'}`], 0, offset);
-    return frame.setX(d.rd);
+    return builder.setX(d.rd);
   }
   if (statement.width === 64) code.memory(OP.F64_LOAD, 0, offset);
   else {
@@ -178,15 +178,15 @@ export function emitLoad(statement: Extract<Statement, { kind: 'load' }>, s: Sit
     code.op(OP.I64_OR);
     code.op(OP.F64_REINTERPRET_I64);
   }
-  frame.setF(d.rd);
+  builder.setF(d.rd);
 }
 
 export function emitStore(statement: Extract<Statement, { kind: 'store' }>, s: Site): void {
-  const { frame, decoded: d } = s;
-  const { code } = frame;
+  const { builder, decoded: d } = s;
+  const { code } = builder;
   const offset = plain(s, statement.address, statement.width / 8, TLB_WRITE);
   if (statement.width === 64 && statement.value.op === 'leaf' && statement.value.name === 'fs2') {
-    frame.getF(d.rs2);
+    builder.getF(d.rs2);
     return code.memory(OP.F64_STORE, 0, offset);
   }
   emit64(statement.value, s);
@@ -195,8 +195,8 @@ export function emitStore(statement: Extract<Statement, { kind: 'store' }>, s: S
 
 /** AMO: a store's translation, then read, combine, write (unprivileged ISA, "Zaamo"). */
 export function emitAmo(statement: Extract<Statement, { kind: 'amo' }>, s: Site): void {
-  const { frame, decoded: d } = s;
-  const { code } = frame;
+  const { builder, decoded: d } = s;
+  const { code } = builder;
   const word = statement.width === 32;
   probe(s, addressLocal({ op: 'leaf', name: 'rs1' }, s), statement.width / 8, TLB_WRITE, true);
   code.get(LOCAL.HOST);
@@ -211,11 +211,11 @@ export function emitAmo(statement: Extract<Statement, { kind: 'amo' }>, s: Site)
     code.memory(OP.I64_STORE, 0, 0);
   }
   code.get(LOCAL.TEMP_A);
-  frame.setX(d.rd);
+  builder.setX(d.rd);
 }
 
 /** Physical address of LOCAL.HOST as i64. */
-function physical({ code }: Frame): void {
+function physical({ code }: FunctionBuilder): void {
   code.get(LOCAL.HOST);
   code.op(OP.I64_EXTEND_I32_U);
   code.i64(RAM_BASE - RAM_AT);
@@ -224,28 +224,28 @@ function physical({ code }: Frame): void {
 
 /** LR (unprivileged ISA, "Zalrsc"). */
 export function emitLoadReserved(s: Site, bytes: 4 | 8): void {
-  const { frame, decoded: d } = s;
-  const { code } = frame;
+  const { builder, decoded: d } = s;
+  const { code } = builder;
   probe(s, addressLocal({ op: 'leaf', name: 'rs1' }, s), bytes, TLB_READ, true);
   code.get(LOCAL.HART);
-  physical(frame);
+  physical(builder);
   code.memory(OP.I64_STORE, 3, HART.reservation);
   code.get(LOCAL.HART);
   code.i32(bytes);
   code.memory(OP.I32_STORE, 2, HART.reservationWidth);
   code.get(LOCAL.HOST);
   code.memory(bytes === 4 ? OP.I64_LOAD32_S : OP.I64_LOAD, 0, 0);
-  frame.setX(d.rd);
+  builder.setX(d.rd);
 }
 
 /** SC: stores when the reservation is this address and width; it ends the reservation in any case. */
 export function emitStoreConditional(s: Site, bytes: 4 | 8): void {
-  const { frame, decoded: d } = s;
-  const { code } = frame;
+  const { builder, decoded: d } = s;
+  const { code } = builder;
   probe(s, addressLocal({ op: 'leaf', name: 'rs1' }, s), bytes, TLB_WRITE, true);
   code.get(LOCAL.HART);
   code.memory(OP.I64_LOAD, 3, HART.reservation);
-  physical(frame);
+  physical(builder);
   code.op(OP.I64_EQ);
   code.get(LOCAL.HART);
   code.memory(OP.I32_LOAD, 2, HART.reservationWidth);
@@ -253,16 +253,16 @@ export function emitStoreConditional(s: Site, bytes: 4 | 8): void {
   code.op(OP.I32_EQ);
   code.op(OP.I32_AND);
   code.tee(LOCAL.TEMP32);
-  frame.open(OP.IF);
+  builder.open(OP.IF);
   code.get(LOCAL.HOST);
-  frame.getX(d.rs2);
+  builder.getX(d.rs2);
   code.memory(bytes === 4 ? OP.I64_STORE32 : OP.I64_STORE, 0, 0);
-  frame.close();
+  builder.close();
   code.get(LOCAL.HART);
   code.i64(-1);
   code.memory(OP.I64_STORE, 3, HART.reservation);
   code.get(LOCAL.TEMP32);
   code.op(OP.I32_EQZ);
   code.op(OP.I64_EXTEND_I32_U);
-  frame.setX(d.rd);
+  builder.setX(d.rd);
 }

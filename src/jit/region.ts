@@ -30,7 +30,7 @@ export interface Block {
   readonly start: number;
   readonly code: readonly Placed[];
   readonly ending: Ending;
-  /** Indexes into {@link Region.pages} that its bytes lie on: one, or two when its only instruction crosses. */
+  /** Indexes into {@link CodeRegion.pages} that its bytes lie on: one, or two when its only instruction crosses. */
   readonly pages: readonly number[];
 }
 
@@ -43,7 +43,7 @@ export interface RegionPage {
 }
 
 /** Guest code that becomes one function. */
-export interface Region {
+export interface CodeRegion {
   readonly blocks: readonly Block[];
   /** Blocks the function can be entered at, in order of their labels; the first is the root it was asked for. */
   readonly entries: readonly number[];
@@ -53,7 +53,7 @@ export interface Region {
 }
 
 /** Bytes of guest code a region was made from, as [start, end) of RAM. */
-export function codeRanges(region: Region): { start: number; end: number }[] {
+export function codeRanges(region: CodeRegion): { start: number; end: number }[] {
   const ranges: { start: number; end: number }[] = [];
   const ram = new Map(region.pages.map((p) => [p.delta, p.ram]));
   const add = (at: number, length: number): void => {

@@ -1,4 +1,4 @@
-import type { Region } from './region.ts';
+import type { CodeRegion } from './region.ts';
 
 /**
  * How a region's blocks nest as WebAssembly's blocks and loops: from the dominator tree, as in N. Ramsey, "Beyond Relooper" (ICFP 2022).
@@ -22,7 +22,7 @@ export interface Structure {
 }
 
 /** Direct successors inside the region. */
-export function successors(region: Region, block: number): number[] {
+export function successors(region: CodeRegion, block: number): number[] {
   const e = region.blocks[block].ending;
   const out: number[] = [];
   if (e.kind === 'next' && e.next.block >= 0) out.push(e.next.block);
@@ -95,7 +95,7 @@ function dominators(nodes: readonly number[], order: Int32Array, predecessors: r
 }
 
 /** @param jumpsInside whether some block goes on at a label that is chosen at run time */
-export function structure(region: Region, jumpsInside: boolean): Structure {
+export function structure(region: CodeRegion, jumpsInside: boolean): Structure {
   const count = region.blocks.length;
   const labels = [...region.entries];
   const viaDispatcher = new Set<number>();

@@ -69,26 +69,26 @@ export function csrUse({ row, rs1, imm }: Decoded): CsrUse {
 }
 
 function operand(s: Site, register: boolean): void {
-  if (register) s.frame.getX(s.decoded.rs1);
-  else s.frame.code.i64(s.decoded.rs1);
+  if (register) s.builder.getX(s.decoded.rs1);
+  else s.builder.code.i64(s.decoded.rs1);
 }
 
 /** Leaves unless the hart's privilege reaches what the CSR's number asks for. */
 function privileged(s: Site, number: number): void {
-  const { code } = s.frame;
+  const { code } = s.builder;
   const needed = (number >>> 8) & 3;
   if (needed === 0) return;
   code.get(LOCAL.HART);
   code.memory(OP.I32_LOAD, 2, HART.prv);
   code.i32(needed);
   code.op(OP.I32_LT_U);
-  s.frame.leaveIf(LEAVE.INTERPRET, s.at);
+  s.builder.leaveIf(LEAVE.INTERPRET, s.at);
 }
 
 /** A CSR instruction of {@link isTouchedCsr}. @returns whether banks and the floating-point state may have changed, and control may have to leave */
 export function emitCsr(s: Site): boolean {
-  const { frame, decoded: d } = s;
-  const { code } = frame;
+  const { builder, decoded: d } = s;
+  const { code } = builder;
   const { number, kind, register, writes } = csrUse(d);
   const field = FIELDS.get(number);
   if (field !== undefined && (kind === 0 || !writes)) {
@@ -100,7 +100,7 @@ export function emitCsr(s: Site): boolean {
     if (d.rd !== 0) {
       code.get(LOCAL.HART);
       code.memory(OP.I64_LOAD, 3, HART[field]);
-      frame.setX(d.rd);
+      builder.setX(d.rd);
     }
     if (writes) {
       code.get(LOCAL.HART);
@@ -109,11 +109,11 @@ export function emitCsr(s: Site): boolean {
     }
     return false;
   }
-  // the counters and interrupts compare with MACHINE.left as behind the instruction
+  // the counters and interrupts compare with MACHINE.left as after the instruction
   code.i32(0);
   code.get(LOCAL.LEFT);
-  if (frame.unused > 1) {
-    code.i32(frame.unused - 1);
+  if (builder.unused > 1) {
+    code.i32(builder.unused - 1);
     code.op(OP.I32_ADD);
   }
   code.memory(OP.I32_STORE, 2, LEFT_AT);
@@ -127,9 +127,9 @@ export function emitCsr(s: Site): boolean {
   code.tee(LOCAL.TEMP32);
   code.i32(CSR_DONE.ILLEGAL);
   code.op(OP.I32_EQ);
-  frame.leaveIf(LEAVE.INTERPRET, s.at);
+  builder.leaveIf(LEAVE.INTERPRET, s.at);
   code.get(LOCAL.TEMP_A);
-  frame.setX(d.rd);
+  builder.setX(d.rd);
   if (!writes) return false;
   code.get(LOCAL.HART);
   code.memory(OP.I32_LOAD, 2, HART.dataBank);
@@ -137,16 +137,16 @@ export function emitCsr(s: Site): boolean {
   return true;
 }
 
-/** Leaves behind a CSR instruction that said so; see {@link emitCsr}. @param next offset of the instruction behind it */
-export function leaveBehindCsr({ frame }: Site, next: number): void {
-  frame.code.get(LOCAL.TEMP32);
-  frame.leaveIf(LEAVE.CHECK, next);
+/** Leaves after a CSR instruction that asked for it; see {@link emitCsr}. @param next offset of the instruction after it */
+export function leaveAfterCsr({ builder }: Site, next: number): void {
+  builder.code.get(LOCAL.TEMP32);
+  builder.leaveIf(LEAVE.CHECK, next);
 }
 
 /** SFENCE.VMA: translations are always what a walk would find, so only its privilege is looked at. */
 export function emitFence(s: Site): void {
-  const { frame } = s;
-  const { code } = frame;
+  const { builder } = s;
+  const { code } = builder;
   code.get(LOCAL.HART);
   code.memory(OP.I32_LOAD, 2, HART.prv);
   code.op(OP.I32_EQZ);
@@ -156,5 +156,5 @@ export function emitFence(s: Site): void {
   code.i32(0x100000);
   code.op(OP.I32_AND);
   code.op(OP.I32_OR);
-  frame.leaveIf(LEAVE.INTERPRET, s.at);
+  builder.leaveIf(LEAVE.INTERPRET, s.at);
 }

@@ -1,15 +1,15 @@
 import { DECODE_AT, DECODE_OWNER_AT, DECODE_STRIDE, HART, PAGE_SHIFT, TLB_ENTRY, TLB_EXECUTE } from '../isa/layout.ts';
 import { LEAVE, LEFT_AT, LOCAL } from './abi.ts';
-import { type SharedAccesses, type Stay, shareProbes } from './bases.ts';
+import { type SharedAccesses, type SlowPath, shareProbes } from './bases.ts';
 import { tickChecks } from './budget.ts';
 import { type RegisterFlow, reads, registerFlow } from './dataflow.ts';
 import { emit64, emitTruth, type Site } from './expression.ts';
 import { emitF64, loadFloatState } from './float.ts';
-import { Frame } from './frame.ts';
+import { FunctionBuilder } from './function-builder.ts';
 import { emitAmo, emitLoad, emitLoadReserved, emitStore, emitStoreConditional } from './memory.ts';
-import type { Block, Edge, Placed, Region } from './region.ts';
+import type { Block, Edge, Placed, CodeRegion } from './region.ts';
 import { type Structure, structure } from './structure.ts';
-import { emitCsr, emitFence, isTouchedCsr, leaveBehindCsr } from './system.ts';
+import { emitCsr, emitFence, isTouchedCsr, leaveAfterCsr } from './system.ts';
 import { findHash, type Hash } from './target-hash.ts';
 import type { FunctionBody } from './wasm-module.ts';
 import { OP } from './wasm-opcodes.ts';
@@ -17,11 +17,11 @@ import { OP } from './wasm-opcodes.ts';
 export interface TranslationOptions {
   /** Whether 2-byte alignment of jump targets is enough (extension C). */
   readonly compressed: boolean;
-  /** Whether rare cases of the instruction at this offset have turned out to be common. */
-  readonly stays: (at: number) => Stay;
+  /** How the slow path of the instruction at this offset is taken. */
+  readonly slowPathOf: (at: number) => SlowPath;
   /** Whether jumps through registers are likely to stay in the region. */
   readonly inside: boolean;
-  /** Registers are written through to memory: for code that is seldom in a loop. See {@link Frame}. */
+  /** Registers are written through to memory: for code that is seldom in a loop. See {@link FunctionBuilder}. */
   readonly through: boolean;
 }
 
@@ -33,48 +33,48 @@ export interface Entry {
   readonly label: number;
 }
 
-export interface Translation {
+export interface TranslatedRegion {
   readonly body: FunctionBody;
   readonly entries: readonly Entry[];
 }
 
 /** Turns a region into a function. */
-export function translate(region: Region, name: string, options: TranslationOptions): Translation {
-  return new Translator(region, options).run(name);
+export function translate(region: CodeRegion, name: string, options: TranslationOptions): TranslatedRegion {
+  return new RegionTranslator(region, options).run(name);
 }
 
-class Translator {
-  private readonly region: Region;
+class RegionTranslator {
+  private readonly region: CodeRegion;
   private readonly options: TranslationOptions;
   private readonly shape: Structure;
   private readonly flow: RegisterFlow;
   private readonly checks: Int32Array;
-  private readonly frame: Frame;
+  private readonly builder: FunctionBuilder;
   private readonly labelDepth: Int32Array;
   private readonly labelOf: Map<number, number>;
   private readonly hash: Hash | undefined;
   private readonly usesFloat: boolean;
   private readonly shared: SharedAccesses;
 
-  constructor(region: Region, options: TranslationOptions) {
+  constructor(region: CodeRegion, options: TranslationOptions) {
     this.region = region;
     this.options = options;
     const jumpsInside = jumpsWithin(region, options.inside);
     this.shape = structure(region, jumpsInside);
     this.flow = registerFlow(region, this.shape, options.through);
     this.checks = tickChecks(region, this.shape);
-    const sharing = shareProbes(region, this.shape, options.stays);
+    const sharing = shareProbes(region, this.shape, options.slowPathOf);
     this.shared = sharing.shared;
-    this.frame = new Frame(this.flow, sharing.locals, options.through);
+    this.builder = new FunctionBuilder(this.flow, sharing.locals, options.through);
     this.labelDepth = new Int32Array(region.blocks.length + 1);
     this.labelOf = new Map(this.shape.labels.map((block, label) => [block, label]));
     this.hash = jumpsInside ? findHash(region.entries.map((b) => region.blocks[b].start)) : undefined;
     this.usesFloat = region.blocks.some((b) => b.code.some(({ decoded }) => decoded.row.fp));
   }
 
-  run(name: string): Translation {
-    const { frame, region, shape } = this;
-    const { code } = frame;
+  run(name: string): TranslatedRegion {
+    const { builder, region, shape } = this;
+    const { code } = builder;
     code.i32(0);
     code.memory(OP.I32_LOAD, 2, LEFT_AT);
     code.set(LOCAL.LEFT);
@@ -93,15 +93,15 @@ class Translator {
       code.op(OP.I32_AND);
       code.set(LOCAL.LABEL);
     }
-    if (!this.options.through) frame.load(this.flow.loads);
-    if (this.usesFloat) loadFloatState(frame);
+    if (!this.options.through) builder.load(this.flow.loads);
+    if (this.usesFloat) loadFloatState(builder);
     this.tree(shape.root);
     const entries = shape.labels.map((block, label) => {
       const { start, pages } = region.blocks[block];
       return { at: start, label: label | (region.pages.length > 1 ? pages[0] << 16 : 0), pages };
     });
     return {
-      body: frame.finish(name),
+      body: builder.finish(name),
       entries: entries.filter((e) => e.pages.length === 1).map(({ at, label }) => ({ at, label })),
     };
   }
@@ -109,42 +109,42 @@ class Translator {
   // ---- nesting
 
   private tree(node: number): void {
-    const { frame, shape } = this;
+    const { builder, shape } = this;
     if (shape.isLoop[node]) {
-      frame.open(OP.LOOP);
-      const depth = frame.depth;
+      builder.open(OP.LOOP);
+      const depth = builder.depth;
       this.within(node, depth);
-      frame.close();
+      builder.close();
     } else this.within(node, 0);
   }
 
   /** @param loop depth of the node's own loop, 0 when it has none */
   private within(node: number, loop: number): void {
-    const { frame, shape } = this;
+    const { builder, shape } = this;
     const children = shape.mergeChildren[node];
     for (const child of children) {
-      frame.open(OP.BLOCK);
-      this.labelDepth[child] = frame.depth;
+      builder.open(OP.BLOCK);
+      this.labelDepth[child] = builder.depth;
     }
     // back edges come from the node's own subtree, which is written after its label served as a block's: the loop's now
     if (loop > 0) this.labelDepth[node] = loop;
     if (node === shape.dispatcher) this.dispatch();
     else this.block(this.region.blocks[node]);
     for (let i = children.length - 1; i >= 0; i--) {
-      frame.close();
+      builder.close();
       this.tree(children[i]);
     }
   }
 
   private branchTo(node: number): void {
-    this.frame.code.branch(OP.BR, this.frame.depth - this.labelDepth[node]);
+    this.builder.code.branch(OP.BR, this.builder.depth - this.labelDepth[node]);
   }
 
   /** The dispatcher: a table over the labels, then over the hash values of targets known at run time. */
   private dispatch(): void {
-    const { frame, shape, region, hash } = this;
-    const { code } = frame;
-    const depthOf = (block: number): number => frame.depth - this.labelDepth[block];
+    const { builder, shape, region, hash } = this;
+    const { code } = builder;
+    const depthOf = (block: number): number => builder.depth - this.labelDepth[block];
     if (!hash) {
       if (shape.labels.length === 1) return this.branchTo(shape.labels[0]);
       code.get(LOCAL.LABEL);
@@ -154,7 +154,7 @@ class Translator {
       return;
     }
     this.enterState(region.blocks.length);
-    for (let i = 0; i <= region.entries.length; i++) frame.open(OP.BLOCK);
+    for (let i = 0; i <= region.entries.length; i++) builder.open(OP.BLOCK);
     code.get(LOCAL.LABEL);
     code.op(OP.BR_TABLE);
     const inner = region.entries.length;
@@ -163,21 +163,21 @@ class Translator {
     for (const slot of hash.slots) code.unsigned(slot < 0 ? inner : slot);
     code.unsigned(inner);
     region.entries.forEach((block) => {
-      frame.close();
+      builder.close();
       code.get(LOCAL.TEMP_C);
       code.i64(region.blocks[block].start);
       code.op(OP.I64_NE);
-      frame.leaveIf(LEAVE.CONTINUE, undefined);
+      builder.leaveIf(LEAVE.CONTINUE, undefined);
       const { pages, start } = region.blocks[block];
       if (region.pages.length > 1) this.pageCheck(pages[0], start);
       this.branchTo(block);
     });
-    frame.close();
-    frame.leave(LEAVE.CONTINUE, undefined);
+    builder.close();
+    builder.leave(LEAVE.CONTINUE, undefined);
   }
 
   private enterState(node: number): void {
-    const { dirty, known } = this.frame;
+    const { dirty, known } = this.builder;
     if (!this.options.through) {
       dirty.x = this.flow.dirty[node].x;
       dirty.f = this.flow.dirty[node].f;
@@ -186,21 +186,21 @@ class Translator {
       known.x = 0;
       known.f = 0;
     }
-    this.frame.unused = 0;
+    this.builder.unused = 0;
   }
 
   // ---- blocks
 
   private block(block: Block): void {
-    const { frame } = this;
-    const { code } = frame;
+    const { builder } = this;
+    const { code } = builder;
     this.enterState(block.index);
     const need = this.checks[block.index];
     if (need > 0) {
       code.get(LOCAL.LEFT);
       code.i32(need);
       code.op(OP.I32_LT_S);
-      frame.leaveIf(LEAVE.BUDGET, block.start);
+      builder.leaveIf(LEAVE.BUDGET, block.start);
     }
     const ticks = block.code.length;
     if (ticks > 0) {
@@ -211,29 +211,35 @@ class Translator {
     }
     let floatChecked = false;
     block.code.forEach((placed, i) => {
-      frame.unused = ticks - i;
+      builder.unused = ticks - i;
       if (placed.decoded.row.fp && !floatChecked) {
         floatChecked = true;
         code.get(LOCAL.FLOAT);
         code.op(OP.I32_EQZ);
-        frame.leaveIf(LEAVE.RARE, placed.at);
+        builder.leaveIf(LEAVE.RARE, placed.at);
       }
-      frame.need(reads(placed.decoded));
+      builder.need(reads(placed.decoded));
       this.instruction(block, placed);
       if (isTouchedCsr(placed.decoded)) floatChecked = false;
     });
-    frame.unused = 0;
+    builder.unused = 0;
     const e = block.ending;
     if (e.kind === 'next') this.go(block, e.next);
-    else if (e.kind === 'leave') frame.leave(LEAVE.INTERPRET, e.at);
+    else if (e.kind === 'leave') builder.leave(LEAVE.INTERPRET, e.at);
   }
 
   private site({ at, decoded }: Placed): Site {
-    return { frame: this.frame, decoded, at, stay: this.options.stays(at), shared: this.shared.get(decoded) };
+    return {
+      builder: this.builder,
+      decoded,
+      at,
+      slowPath: this.options.slowPathOf(at),
+      shared: this.shared.get(decoded),
+    };
   }
 
   private instruction(block: Block, placed: Placed): void {
-    const { frame } = this;
+    const { builder } = this;
     const { decoded: d, at } = placed;
     const statement = d.row.statement;
     const site = this.site(placed);
@@ -242,10 +248,10 @@ class Translator {
         // without effect, but for the flags floating point raises
         if (d.rd === 0 && !d.row.fp) return;
         emit64(statement.value, site);
-        return frame.setX(d.rd);
+        return builder.setX(d.rd);
       case 'fd':
         emitF64(statement.value, site);
-        return frame.setF(d.rd);
+        return builder.setF(d.rd);
       case 'load':
         return emitLoad(statement, site);
       case 'store':
@@ -269,9 +275,9 @@ class Translator {
         return this.branch(block, site);
       case 'jump':
         if (block.ending.kind === 'jump') {
-          if (this.misaligned(block.ending.taken.to)) return frame.leave(LEAVE.INTERPRET, at);
+          if (this.misaligned(block.ending.taken.to)) return builder.leave(LEAVE.INTERPRET, at);
           this.link(site);
-          frame.unused = 0;
+          builder.unused = 0;
           return this.go(block, block.ending.taken);
         }
         return this.indirect(site);
@@ -279,11 +285,11 @@ class Translator {
   }
 
   private csr(site: Site): void {
-    const { frame } = this;
+    const { builder } = this;
     if (!emitCsr(site)) return;
-    if (this.usesFloat) loadFloatState(frame);
-    frame.unused--;
-    leaveBehindCsr(site, site.at + site.decoded.length);
+    if (this.usesFloat) loadFloatState(builder);
+    builder.unused--;
+    leaveAfterCsr(site, site.at + site.decoded.length);
   }
 
   /** Without C, jumps to half-word addresses trap: the interpreter does it. */
@@ -291,43 +297,43 @@ class Translator {
     return !this.options.compressed && (target & 2) !== 0;
   }
 
-  private link({ frame, decoded, at }: Site): void {
+  private link({ builder, decoded, at }: Site): void {
     if (decoded.rd === 0) return;
-    frame.address(at + decoded.length);
-    frame.setX(decoded.rd);
+    builder.address(at + decoded.length);
+    builder.setX(decoded.rd);
   }
 
   private branch(block: Block, site: Site): void {
-    const { frame } = this;
+    const { builder } = this;
     const { statement } = site.decoded.row;
     if (statement.kind !== 'branch' || block.ending.kind !== 'branch')
       throw new Error(`${site.decoded.row.name} ends no block`);
     const { taken, next } = block.ending;
     emitTruth(statement.condition, site);
     if (this.misaligned(taken.to)) {
-      frame.leaveIf(LEAVE.INTERPRET, site.at);
-      frame.unused = 0;
+      builder.leaveIf(LEAVE.INTERPRET, site.at);
+      builder.unused = 0;
       return this.go(block, next);
     }
-    frame.unused = 0;
+    builder.unused = 0;
     if (taken.block < 0) {
-      frame.leaveIf(LEAVE.CONTINUE, taken.to);
+      builder.leaveIf(LEAVE.CONTINUE, taken.to);
       return this.go(block, next);
     }
-    const { x, f } = frame.dirty;
-    const known = { ...frame.known };
+    const { x, f } = builder.dirty;
+    const known = { ...builder.known };
     if (this.isPlainBranch(block, taken)) {
-      frame.code.branch(OP.BR_IF, frame.depth - this.labelDepth[taken.block]);
+      builder.code.branch(OP.BR_IF, builder.depth - this.labelDepth[taken.block]);
       return this.go(block, next);
     }
-    frame.open(OP.IF);
+    builder.open(OP.IF);
     this.go(block, taken);
-    frame.close();
-    frame.dirty.x = x;
-    frame.dirty.f = f;
-    frame.known.x = known.x;
-    frame.known.f = known.f;
-    frame.unused = 0;
+    builder.close();
+    builder.dirty.x = x;
+    builder.dirty.f = f;
+    builder.known.x = known.x;
+    builder.known.f = known.f;
+    builder.unused = 0;
     this.go(block, next);
   }
 
@@ -350,14 +356,14 @@ class Translator {
     return this.region.blocks[edge.block].pages.filter((p) => p !== last);
   }
 
-  /** Follows an edge; nothing is written behind it. */
+  /** Follows an edge; no code follows it. */
   private go(block: Block, edge: Edge): void {
-    const { frame, shape } = this;
-    if (edge.block < 0) return frame.leave(LEAVE.CONTINUE, edge.to);
+    const { builder, shape } = this;
+    if (edge.block < 0) return builder.leave(LEAVE.CONTINUE, edge.to);
     for (const page of this.missingPages(block, edge)) this.pageCheck(page, edge.to);
     if (shape.dispatched(block.index, edge.block)) {
-      frame.code.i32(this.labelOf.get(edge.block)!);
-      frame.code.set(LOCAL.LABEL);
+      builder.code.i32(this.labelOf.get(edge.block)!);
+      builder.code.set(LOCAL.LABEL);
       return this.branchTo(shape.dispatcher);
     }
     if (shape.isMerge[edge.block] || this.isJumpBack(block, edge)) return this.branchTo(edge.block);
@@ -366,15 +372,15 @@ class Translator {
 
   /** Makes sure that a page of the region is mapped for execution as it was: by the fetch TLB, once while the function runs. */
   private pageCheck(index: number, target: number): void {
-    const { frame } = this;
-    const { code } = frame;
+    const { builder } = this;
+    const { code } = builder;
     const { delta, ram } = this.region.pages[index];
     code.get(LOCAL.VALID);
     code.i32(1 << index);
     code.op(OP.I32_AND);
     code.op(OP.I32_EQZ);
-    frame.openUnlikely();
-    frame.address(delta << PAGE_SHIFT);
+    builder.openUnlikely();
+    builder.address(delta << PAGE_SHIFT);
     code.tee(LOCAL.ADDRESS);
     code.op(OP.I32_WRAP_I64);
     code.i32(8);
@@ -388,7 +394,7 @@ class Translator {
     code.memory(OP.I64_LOAD, 3, TLB_EXECUTE + TLB_ENTRY.tag);
     code.get(LOCAL.ADDRESS);
     code.op(OP.I64_NE);
-    frame.leaveIf(LEAVE.CONTINUE, target);
+    builder.leaveIf(LEAVE.CONTINUE, target);
     code.get(LOCAL.ENTRY);
     code.memory(OP.I32_LOAD, 2, TLB_EXECUTE + TLB_ENTRY.addend);
     code.i32(DECODE_AT);
@@ -400,18 +406,18 @@ class Translator {
     code.memory(OP.I32_LOAD, 2, DECODE_OWNER_AT);
     code.i32(ram >>> PAGE_SHIFT);
     code.op(OP.I32_NE);
-    frame.leaveIf(LEAVE.CONTINUE, target);
+    builder.leaveIf(LEAVE.CONTINUE, target);
     code.get(LOCAL.VALID);
     code.i32(1 << index);
     code.op(OP.I32_OR);
     code.set(LOCAL.VALID);
-    frame.close();
+    builder.close();
   }
 
   /** A jump to an address in a register: on at a label of the region when it is one's, else out. */
   private indirect(site: Site): void {
-    const { frame, hash } = this;
-    const { code } = frame;
+    const { builder, hash } = this;
+    const { code } = builder;
     const { statement } = site.decoded.row;
     if (statement.kind !== 'jump') throw new Error(`${site.decoded.row.name} is no jump`);
     emit64(statement.target, site);
@@ -421,11 +427,11 @@ class Translator {
       code.i64(2);
       code.op(OP.I64_AND);
       code.op(OP.I32_WRAP_I64);
-      frame.leaveIf(LEAVE.INTERPRET, site.at);
+      builder.leaveIf(LEAVE.INTERPRET, site.at);
     }
     this.link(site);
-    frame.unused = 0;
-    if (!hash) return frame.leave(LEAVE.CONTINUE, undefined);
+    builder.unused = 0;
+    if (!hash) return builder.leave(LEAVE.CONTINUE, undefined);
     code.get(LOCAL.PC);
     code.get(LOCAL.BASE);
     code.op(OP.I64_SUB);
@@ -438,13 +444,13 @@ class Translator {
     code.i32(this.shape.labels.length);
     code.op(OP.I32_ADD);
     code.set(LOCAL.LABEL);
-    // the stub behind the table compares the whole offset
+    // the stub after the table compares the whole offset
     this.branchTo(this.shape.dispatcher);
   }
 }
 
 /** Whether jumps through registers may stay in the region: that was seen, or it holds calls and their return sites. */
-function jumpsWithin(region: Region, seen: boolean): boolean {
+function jumpsWithin(region: CodeRegion, seen: boolean): boolean {
   if (!region.blocks.some((b) => b.ending.kind === 'indirect')) return false;
   return (
     region.blocks.some(

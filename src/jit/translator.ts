@@ -12,8 +12,8 @@ import {
 } from '../isa/layout.ts';
 import { HELPER_IMPORTS, REGION_SIGNATURE } from './abi.ts';
 import {
-  HEAT_AT,
-  HEAT_COUNTERS,
+  HOTNESS_AT,
+  HOTNESS_COUNTERS,
   LINK_BITS,
   LINK_NEVER,
   LINKS_AT,
@@ -24,14 +24,14 @@ import {
   REQUEST_SIZE,
   SLOT_ENTRY,
 } from './area.ts';
-import { STAY } from './bases.ts';
+import { SLOW_PATH } from './bases.ts';
 import type { CachedRegion, CodeCache } from './code-cache.ts';
 import { type CodeSource, DEFAULT_LIMITS, discover, type RegionLimits } from './discover.ts';
 import { dumpRegion } from './dump.ts';
 import { keyOf } from './entry-table.ts';
-import { fresh, type GrowthWorld, type Job, Planner, type Prices, type Request } from './growth.ts';
-import { codeRanges, type Region } from './region.ts';
-import { type Translation, translate } from './translate.ts';
+import { fresh, type RegionLookup, type Job, Planner, type TransitionCosts, type Request } from './growth.ts';
+import { codeRanges, type CodeRegion } from './region.ts';
+import { type TranslatedRegion, translate } from './translate.ts';
 import { ModuleEncoder } from './wasm-module.ts';
 
 /** What the translator asks of the core. */
@@ -45,30 +45,30 @@ export interface TranslatorOptions {
   /** Translate code that has not been executed yet, too. */
   readonly unexecuted?: boolean;
   readonly limits?: RegionLimits;
-  readonly prices: Prices;
-  /** Told of each region that is made, as text for people. */
+  readonly costs: TransitionCosts;
+  /** Called with each region that is made, as text for people. */
   readonly inspect?: (text: string) => void;
 }
 
 interface Planned {
-  readonly region: Region;
-  readonly translation: Translation;
+  readonly region: CodeRegion;
+  readonly translation: TranslatedRegion;
   readonly ramOf: (at: number) => number;
   readonly job: Job;
   /** RAM offsets it can be entered at. */
   readonly entryRams: ReadonlySet<number>;
 }
 
-/** An instruction that leaves so many thousand times has its region made anew with a helper in that place, */
-const TOLD_REFILL = 3;
+/** An instruction that leaves so many thousand times has its region translated again with a call of a helper there, */
+const REPORTS_FOR_CALL = 3;
 /** and if it still leaves, with a probe of its own: where it goes, other accesses often are on another page. */
-const TOLD_ALONE = 16;
+const REPORTS_FOR_UNSHARED = 16;
 
-/** Limits of regions that are made anew to take in more. */
+/** Limits of regions that are translated again to take in more. */
 const GROWN_LIMITS: RegionLimits = { ...DEFAULT_LIMITS, instructions: 1500, pages: 8 };
 
 /** Turns the requests in the queue into regions of the cache: one module a batch. */
-export class Translator implements GrowthWorld {
+export class Translator implements RegionLookup {
   private readonly memory: DataView;
   private readonly host: TranslatorHost;
   private readonly cache: CodeCache;
@@ -78,11 +78,11 @@ export class Translator implements GrowthWorld {
   private readonly flagsAt: number;
   private readonly decodeIndexAt: number;
   private readonly extensions: number;
-  private readonly toldRefill: number;
+  private readonly reportsForCall: number;
   /** RAM offsets that cannot be translated as they are. */
   private readonly refused = new Set<number>();
-  /** RAM offsets of instructions whose rare cases are common: how often that was told. */
-  private readonly common = new Map<number, number>();
+  /** RAM offsets of instructions whose slow path is taken often: how often that was reported. */
+  private readonly slowPaths = new Map<number, number>();
   /** Places of pages that a debugger looks at. */
   private readonly places = new Set<number>();
   /** How often code at a RAM page had to be dropped. */
@@ -96,13 +96,13 @@ export class Translator implements GrowthWorld {
     this.host = host;
     this.cache = cache;
     this.options = options;
-    this.planner = new Planner(this, options.prices);
+    this.planner = new Planner(this, options.costs);
     const ramSize = Number(this.memory.getBigUint64(MACHINE_AT + MACHINE.ramSize, true));
     this.extensions = Number(this.memory.getBigUint64(MACHINE_AT + MACHINE.extensions, true));
     const tables = ramTables(ramSize);
     this.flagsAt = tables.flags;
     this.decodeIndexAt = tables.decodeIndex;
-    this.toldRefill = options.unexecuted ? 1 : TOLD_REFILL;
+    this.reportsForCall = options.unexecuted ? 1 : REPORTS_FOR_CALL;
     this.encoder = new ModuleEncoder({
       memory: { module: 'env', name: 'memory', minPages: 1 },
       imports: HELPER_IMPORTS,
@@ -144,17 +144,17 @@ export class Translator implements GrowthWorld {
     this.memory.setUint16(LINKS_AT + linkIndex(keyOf(from), keyOf(ram)) * 2, LINK_NEVER, true);
   }
 
-  /** See {@link GrowthWorld}. */
+  /** See {@link RegionLookup}. */
   has(region: CachedRegion): boolean {
     return this.cache.holds(region);
   }
 
-  /** See {@link GrowthWorld}. */
+  /** See {@link RegionLookup}. */
   entered(ram: number): CachedRegion | undefined {
     return this.cache.entered(ram);
   }
 
-  /** See {@link GrowthWorld}. */
+  /** See {@link RegionLookup}. */
   inPlace(region: CachedRegion, hart: number): boolean {
     return this.codePage(hart, region.origin.base, region.origin.prv) === region.basePage;
   }
@@ -183,12 +183,12 @@ export class Translator implements GrowthWorld {
     for (const r of job.serves) if (!plan.entryRams.has(r.ram)) this.take(fresh(r), planned);
   }
 
-  /** A rare case of the instruction at a RAM offset is common: its regions are made anew, with the helper. */
-  becameCommon(hart: number, ram: number): void {
+  /** The slow path of the instruction at a RAM offset is taken often: its regions are translated again, with the helper. */
+  slowPathIsHot(hart: number, ram: number): void {
     if (this.stopped) return;
-    const told = (this.common.get(ram) ?? 0) + 1;
-    this.common.set(ram, told);
-    if (told !== this.toldRefill && told !== TOLD_ALONE) return;
+    const reports = (this.slowPaths.get(ram) ?? 0) + 1;
+    this.slowPaths.set(ram, reports);
+    if (reports !== this.reportsForCall && reports !== REPORTS_FOR_UNSHARED) return;
     const planned: Planned[] = [];
     for (const region of [...this.cache.onPage(ram >>> 12)]) {
       if (!region.ranges.some((r) => r.start <= ram && r.end > ram)) continue;
@@ -206,7 +206,7 @@ export class Translator implements GrowthWorld {
     if (this.cache.changed(offset, length) > 0) this.drops.set(page, (this.drops.get(page) ?? 0) + 1);
     for (let at = offset & ~1; at < offset + length; at += 2) {
       this.refused.delete(at);
-      this.common.delete(at);
+      this.slowPaths.delete(at);
     }
   }
 
@@ -228,10 +228,10 @@ export class Translator implements GrowthWorld {
   /** Forgets what was learnt of the code. */
   clear(): void {
     this.refused.clear();
-    this.common.clear();
+    this.slowPaths.clear();
     this.drops.clear();
     this.planner.clear();
-    new Uint8Array(this.memory.buffer, HEAT_AT, HEAT_COUNTERS * 2).fill(0);
+    new Uint8Array(this.memory.buffer, HOTNESS_AT, HOTNESS_COUNTERS * 2).fill(0);
     new Uint8Array(this.memory.buffer, LINKS_AT, 2 * 2 ** LINK_BITS).fill(0);
     this.memory.setUint32(QUEUE_COUNT_AT, 0, true);
   }
@@ -295,9 +295,13 @@ export class Translator implements GrowthWorld {
     const address = BigInt.asUintN(64, job.base + BigInt(job.roots[0])).toString(16);
     const translation = translate(region, `guest ${address}`, {
       compressed: (this.extensions & (1 << EXTENSIONS.indexOf('c'))) !== 0,
-      stays: (at) => {
-        const told = this.common.get(ramOf(at)) ?? 0;
-        return told < this.toldRefill ? STAY.NO : told < TOLD_ALONE ? STAY.REFILL : STAY.ALONE;
+      slowPathOf: (at) => {
+        const reports = this.slowPaths.get(ramOf(at)) ?? 0;
+        return reports < this.reportsForCall
+          ? SLOW_PATH.LEAVE
+          : reports < REPORTS_FOR_UNSHARED
+            ? SLOW_PATH.CALL
+            : SLOW_PATH.CALL_UNSHARED;
       },
       inside: job.inside,
       through: job.prv !== 0 && job.growth === 0,

@@ -20,7 +20,7 @@ export class WasmCode {
     return this.buffer.subarray(0, this.used);
   }
 
-  /** Starts anew, keeping the buffer. */
+  /** Empties it, keeping the buffer. */
   clear(): void {
     this.used = 0;
   }

@@ -14,7 +14,7 @@ export interface FunctionImport {
   readonly signature: Signature;
 }
 
-/** A function of a module: its locals behind the parameters, as (count, type) runs, and its body without the final `end`. */
+/** A function of a module: its locals after the parameters, as (count, type) runs, and its body without the final `end`. */
 export interface FunctionBody {
   /** Shown in profiles and stack traces. */
   readonly name: string;

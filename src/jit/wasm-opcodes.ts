@@ -149,7 +149,7 @@ export const OP = {
   I64_EXTEND32_S: 0xc4,
 } as const;
 
-/** Saturating conversions: second byte behind the prefix 0xfc. */
+/** Saturating conversions: second byte, after the prefix 0xfc. */
 export const SATURATING = {
   PREFIX: 0xfc,
   I32_F32_S: 0,

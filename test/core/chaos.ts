@@ -136,7 +136,7 @@ export function poolValue(r: Random, slot: number): bigint {
 }
 
 /** The same for a world in which most things work: pointers to data, M-mode or S-mode with floating point on. */
-function calmValue(r: Random, slot: number): bigint {
+function loopValue(r: Random, slot: number): bigint {
   if (slot >= SLOT.status && slot < SLOT.pointers)
     return 0x6000n | (r.chance(60) ? 0x1800n : 0x800n) | (r.u64() & 0xc_00a0n);
   if (slot >= SLOT.pointers && slot < SLOT.csr)
@@ -225,7 +225,7 @@ const LOOP_COUNTER = 31;
 const CALM_REGISTERS: Registers = { to: REGISTERS.to.filter((x) => x !== LOOP_COUNTER), from: REGISTERS.from };
 
 /** Appends what rarely traps: straight code with memory accesses that work, and loops of it, so that code becomes hot. */
-function calmly(r: Random, out: number[], inLoop = false): void {
+function trapFree(r: Random, out: number[], inLoop = false): void {
   const word = (w: number): void => void out.push(w & 0xffff, w >>> 16);
   const kind = r.below(100);
   if (kind < 40) word(randomLong(r, r.pick(CALM_ROWS), CALM_REGISTERS));
@@ -247,7 +247,7 @@ function calmly(r: Random, out: number[], inLoop = false): void {
   } else if (kind < 96 && !inLoop) {
     word(ins('addi', { rd: LOOP_COUNTER, rs1: 0, imm: r.between(2, 40) }));
     const begin = out.length;
-    for (let n = r.between(1, 12); n > 0; n--) calmly(r, out, true);
+    for (let n = r.between(1, 12); n > 0; n--) trapFree(r, out, true);
     word(ins('addi', { rd: LOOP_COUNTER, rs1: LOOP_COUNTER, imm: -1 }));
     const back = (begin - out.length) * 2;
     if (r.chance(80))
@@ -341,19 +341,19 @@ function handler(r: Random, s: boolean): number[] {
 }
 
 /** RAM of a chaotic world. */
-export function chaosRam(r: Random, calm: boolean): Uint8Array {
+export function chaosRam(r: Random, loops: boolean): Uint8Array {
   const ram = new Uint8Array(RAM_SIZE);
   const view = new DataView(ram.buffer);
   for (let at = 0; at < RAM_SIZE; at += 8) view.setBigUint64(at, r.chance(5) ? r.corner() : 0n, true);
   const half: number[] = [];
   const halves = ((CODE_END - CODE) * 4096) / 2;
-  while (half.length < halves) (calm ? calmly : something)(r, half);
+  while (half.length < halves) (loops ? trapFree : something)(r, half);
   half.length = halves;
   half.forEach((h, i) => view.setUint16(CODE * 4096 + i * 2, h, true));
   handler(r, false).forEach((w, i) => view.setUint32(HANDLER_M + 4 * i, w, true));
   handler(r, true).forEach((w, i) => view.setUint32(HANDLER_S + 4 * i, w, true));
   for (let slot = 0; slot < POOL_SIZE; slot++)
-    view.setBigUint64(poolAt(slot), calm ? calmValue(r, slot) : poolValue(r, slot), true);
+    view.setBigUint64(poolAt(slot), loops ? loopValue(r, slot) : poolValue(r, slot), true);
   tables(r, (at, value) => view.setBigUint64(at, value, true));
   return ram;
 }

@@ -18,7 +18,10 @@ const HOST = [
 ];
 const MODULES = {
   core: { base64: CORE_WASM_BASE64, imports: HOST },
-  'jit-core': { base64: JIT_CORE_WASM_BASE64, imports: [...HOST, 'jit.translate function', 'jit.common function'] },
+  'jit-core': {
+    base64: JIT_CORE_WASM_BASE64,
+    imports: [...HOST, 'jit.translate function', 'jit.slowPathIsHot function'],
+  },
 } as const;
 
 describe.each(Object.entries(MODULES))('%s.wasm', (_name, { base64, imports }) => {

@@ -21,7 +21,7 @@ export interface Lockstep {
   /** The second machine takes the stretch one instruction at a time, and stretches end where a timer falls due. */
   readonly split?: boolean;
   /** Most instructions work, and loops become hot. */
-  readonly calm?: boolean;
+  readonly loops?: boolean;
 }
 
 /** What happened on the way: keeps the tests honest about what they reach. */
@@ -210,7 +210,7 @@ function checkDirty(m: Bare, before: Uint8Array): void {
 /** Runs machines in lockstep. @throws Error at the first difference */
 export function lockstep(machines: readonly [Bare, Bare], job: Lockstep, coverage: Coverage): void {
   const r = new Random(job.seed);
-  const ram = chaosRam(r, job.calm ?? false);
+  const ram = chaosRam(r, job.loops ?? false);
   for (const m of machines) place(m, job.seed, ram);
   const [a, b] = machines;
   const snapshots = machines.map((m) => m.ram.slice());

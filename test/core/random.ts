@@ -99,8 +99,15 @@ export class Random {
       this.below(0x800000),
       this.below(0x800000),
       (this.below(0x800) << 12) >>> 0,
+      // few set bits, and runs: exact ties and cancellation
+      (1 << this.below(23)) | (1 << this.below(23)),
+      Math.abs((1 << this.below(23)) - (1 << this.below(23))),
     ]);
     return ((this.below(2) << 31) | (exponent << 23) | fraction) >>> 0;
+  }
+
+  private bit(bits: number): bigint {
+    return 1n << BigInt(this.below(bits));
   }
 
   /** Bits of a double-precision number. */
@@ -130,6 +137,8 @@ export class Random {
       this.u64() & mask,
       this.u64() & mask,
       (this.u64() << 30n) & mask,
+      this.bit(52) | this.bit(52),
+      BigInt.asUintN(52, this.bit(52) - this.bit(52)),
     ]);
     return (BigInt(this.below(2)) << 63n) | (exponent << 52n) | fraction;
   }

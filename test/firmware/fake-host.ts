@@ -1,4 +1,4 @@
-import { HART_STATE, type HartState, handleSbiCall, type SbiHost } from '../../src/firmware/index.ts';
+import { HART_STATE, type HsmState, handleSbiCall, type SbiHost } from '../../src/firmware/index.ts';
 import { RAM_BASE } from '../../src/machine/board/memory-map.ts';
 import { GuestRam } from '../../src/machine/memory/ram.ts';
 
@@ -8,7 +8,7 @@ export class FakeHost implements SbiHost {
   readonly ram: GuestRam;
   readonly log: unknown[][] = [];
   readonly registers: BigUint64Array[];
-  readonly states: HartState[];
+  readonly states: HsmState[];
   input = new Uint8Array(0);
 
   constructor(hartCount = 4, ramSize = 1 << 20) {
@@ -36,7 +36,7 @@ export class FakeHost implements SbiHost {
     this.log.push(['setSoftware', hart, level]);
   }
 
-  hartState(hart: number): HartState {
+  hartState(hart: number): HsmState {
     return this.states[hart]!;
   }
 

@@ -28,7 +28,12 @@ function dump(write: (a: Assembler) => void): { text: string; valid: boolean } {
   const program = a.finish();
   const region = discover(source(program), [0]);
   if (!region) throw new Error('no region');
-  const { body } = translate(region, 'golden', { compressed: true, stays: () => 0, inside: false, through: false });
+  const { body } = translate(region, 'golden', {
+    compressed: true,
+    slowPathOf: () => 0,
+    inside: false,
+    through: false,
+  });
   const view = new DataView(new Uint8Array([...program, 0, 0, 0, 0]).buffer);
   const encoder = new ModuleEncoder({
     memory: { module: 'env', name: 'memory', minPages: 1 },

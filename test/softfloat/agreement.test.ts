@@ -3,6 +3,7 @@ import { beforeAll, describe, expect, it } from 'vitest';
 import { addCorners, addRandom, Cases, generator } from './cases.ts';
 import { differences } from './compare.ts';
 import { operations } from './operations.ts';
+import { addStructured } from './structured.ts';
 import { assemblyScript, type Subject, typeScript } from './subjects.ts';
 
 // The long form: SOFTFLOAT_CASES random cases per operation, and every SOFTFLOAT_STRIDEth triple of
@@ -18,7 +19,7 @@ beforeAll(async () => {
 }, 60_000);
 
 describe('AssemblyScript and TypeScript floating point agree', () => {
-  it.each(operations.map(({ name }, index) => [name, index] as const))(
+  it.each(operations.map(({ instruction }, index) => [instruction, index] as const))(
     '%s',
     (_, index) => {
       const random = generator(0x9e3779b9 ^ (index * 0x85ebca6b));
@@ -27,7 +28,8 @@ describe('AssemblyScript and TypeScript floating point agree', () => {
         const count = Math.min(left, 200_000);
         const cases = new Cases(count + (first ? 1_000_000 : 0));
         if (first) addCorners(cases, index, stride, true);
-        addRandom(cases, index, count, random, true);
+        addRandom(cases, index, count >> 1, random, true);
+        addStructured(cases, index, count - (count >> 1), random, true);
         left -= count;
         const { total, shown } = differences(cases.bytes, assembly(cases.bytes), script(cases.bytes), ['AS', 'TS']);
         expect(shown, `${total} of ${cases.count} differ`).toEqual([]);

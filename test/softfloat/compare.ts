@@ -36,11 +36,11 @@ export function differences(
     )
       continue;
     if (total++ >= limit) continue;
-    const { name, takes } = operations[input.getUint32(i * CASE_BYTES, true)]!;
+    const { instruction, takes } = operations[input.getUint32(i * CASE_BYTES, true)]!;
     const hex = (view: DataView, offset: number) => `0x${view.getBigUint64(offset, true).toString(16)}`;
     const operands = takes.map((_, k) => hex(input, i * CASE_BYTES + 8 + 8 * k)).join(', ');
     shown.push(
-      `${name}(${operands}) ${assumed ? 'NX set' : roundingModes[mode]}: ` +
+      `${instruction}(${operands}) ${assumed ? 'NX set' : roundingModes[mode]}: ` +
         `${names[0]} ${hex(a, at)} ${describeFlags(flagsA)}, ${names[1]} ${hex(b, at)} ${describeFlags(flagsB)}`,
     );
   }

@@ -12,6 +12,8 @@ export interface Operation {
   readonly instruction: string;
   /** Has an `_nx` variant. */
   readonly native: boolean;
+  /** Operands whose sign the instruction flips before the operation, by bit; fmsub, fnmsub and fnmadd are fused multiply-adds. */
+  readonly flips: number;
 }
 
 const formats = [
@@ -25,15 +27,31 @@ const integers = [
   ['u64', 'lu'],
 ] as const;
 
+/** The fused multiply-adds and what they flip: unprivileged ISA, "Single-Precision Floating-Point Computational Instructions". */
+const FUSED = [
+  ['fmadd', 0],
+  ['fmsub', 0b100],
+  ['fnmsub', 0b001],
+  ['fnmadd', 0b101],
+] as const;
+
 function* list(): Generator<Operation> {
   for (const [type, kind] of formats) {
-    const arithmetic = { gives: kind, rounds: true, native: true };
+    const arithmetic = { gives: kind, rounds: true, native: true, flips: 0 };
     for (const op of ['add', 'sub', 'mul', 'div']) {
       yield { name: `${type}_${op}`, takes: [kind, kind], instruction: `f${op}.${kind}`, ...arithmetic };
     }
     yield { name: `${type}_sqrt`, takes: [kind], instruction: `fsqrt.${kind}`, ...arithmetic };
-    yield { name: `${type}_fma`, takes: [kind, kind, kind], instruction: `fmadd.${kind}`, ...arithmetic };
-    const plain = { takes: [kind, kind], rounds: false, native: false };
+    for (const [instruction, flips] of FUSED) {
+      yield {
+        ...arithmetic,
+        name: `${type}_fma`,
+        takes: [kind, kind, kind],
+        instruction: `${instruction}.${kind}`,
+        flips,
+      };
+    }
+    const plain = { takes: [kind, kind], rounds: false, native: false, flips: 0 };
     for (const op of ['min', 'max'])
       yield { name: `${type}_${op}`, gives: kind, instruction: `f${op}.${kind}`, ...plain };
     for (const op of ['eq', 'lt', 'le'])
@@ -44,10 +62,11 @@ function* list(): Generator<Operation> {
       gives: 'x',
       rounds: false,
       native: false,
+      flips: 0,
       instruction: `fclass.${kind}`,
     };
     for (const [integer, suffix] of integers) {
-      const convert = { rounds: true, native: false };
+      const convert = { rounds: true, native: false, flips: 0 };
       yield {
         name: `${type}_to_${integer}`,
         takes: [kind],
@@ -64,8 +83,24 @@ function* list(): Generator<Operation> {
       };
     }
   }
-  yield { name: 'f32_to_f64', takes: ['s'], gives: 'd', rounds: false, native: false, instruction: 'fcvt.d.s' };
-  yield { name: 'f64_to_f32', takes: ['d'], gives: 's', rounds: true, native: false, instruction: 'fcvt.s.d' };
+  yield {
+    name: 'f32_to_f64',
+    takes: ['s'],
+    gives: 'd',
+    rounds: false,
+    native: false,
+    flips: 0,
+    instruction: 'fcvt.d.s',
+  };
+  yield {
+    name: 'f64_to_f32',
+    takes: ['d'],
+    gives: 's',
+    rounds: true,
+    native: false,
+    flips: 0,
+    instruction: 'fcvt.s.d',
+  };
 }
 
 export const operations: readonly Operation[] = [...list()];

@@ -4,6 +4,7 @@ import { addCorners, addRandom, Cases, generator } from './cases.ts';
 import { differences } from './compare.ts';
 import { operations } from './operations.ts';
 import { missing, qemu } from './qemu.ts';
+import { addStructured } from './structured.ts';
 import { assemblyScript, type Subject, typeScript } from './subjects.ts';
 
 const absent = missing();
@@ -26,7 +27,7 @@ describe.skipIf(absent.length > 0)('floating point agrees with QEMU', () => {
   afterAll(() => oracle.close());
 
   let checked = 0;
-  it.each(operations.map(({ name }, index) => [name, index] as const))(
+  it.each(operations.map(({ instruction }, index) => [instruction, index] as const))(
     '%s',
     (_, index) => {
       const random = generator(0x2545f491 ^ (index * 0x27d4eb2f));
@@ -35,7 +36,8 @@ describe.skipIf(absent.length > 0)('floating point agrees with QEMU', () => {
         const count = Math.min(left, 200_000);
         const cases = new Cases(count + (first ? 1_000_000 : 0));
         if (first) addCorners(cases, index, stride, true);
-        addRandom(cases, index, count, random, true);
+        addRandom(cases, index, count >> 1, random, true);
+        addStructured(cases, index, count - (count >> 1), random, true);
         left -= count;
         checked += cases.count;
         const truth = oracle.subject(cases.bytes);

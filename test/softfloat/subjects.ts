@@ -13,9 +13,12 @@ const softfloat = fileURLToPath(new URL('../../assembly/softfloat', import.meta.
 
 /** AssemblyScript that runs a batch of cases found in memory. */
 function batchSource(library: string): string {
-  const imports = operations.flatMap(({ name, native }) => (native ? [name, `${name}_nx`] : [name]));
-  const call = ({ name, takes, rounds, native }: Operation) => {
-    const operands = takes.map((kind, i) => (kind === 's' ? `<u32>${'abc'[i]}` : 'abc'[i]));
+  const imports = [...new Set(operations.flatMap(({ name, native }) => (native ? [name, `${name}_nx`] : [name])))];
+  const call = ({ name, takes, rounds, native, flips }: Operation) => {
+    const operands = takes.map((kind, i) => {
+      const operand = flips & (1 << i) ? `(${'abc'[i]} ^ (<u64>1 << ${kind === 'd' ? 63 : 31}))` : 'abc'[i];
+      return kind === 's' ? `<u32>${operand}` : operand;
+    });
     const full = `${name}(${[...operands, ...(rounds ? ['rm'] : [])].join(', ')})`;
     return native ? `rm == ${NATIVE} ? <u64>${name}_nx(${operands.join(', ')}) : <u64>${full}` : `<u64>${full}`;
   };
@@ -94,12 +97,14 @@ export function typeScript(): Subject {
     const args: number[] = [];
     for (let i = 0; i < count; i++) {
       const at = i * 8;
-      const { takes, rounds, gives, name } = operations[words[at]!]!;
+      const { takes, rounds, gives, name, flips } = operations[words[at]!]!;
       const mode = words[at + 1]!;
       args.length = 0;
       takes.forEach((kind, operand) => {
-        args.push(words[at + 2 + 2 * operand]!);
-        if (kind === 'd' || (kind === 'x' && name[1] === '6')) args.push(words[at + 3 + 2 * operand]!);
+        const sign = flips & (1 << operand) ? 0x8000_0000 : 0;
+        args.push(words[at + 2 + 2 * operand]! ^ (kind === 's' ? sign : 0));
+        if (kind === 'd' || (kind === 'x' && name[1] === '6'))
+          args.push(words[at + 3 + 2 * operand]! ^ (kind === 'd' ? sign : 0));
       });
       if (rounds) args.push(mode === NATIVE ? 0 : mode);
       soft.flags = 0;

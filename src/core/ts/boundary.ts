@@ -86,7 +86,7 @@ export class Boundary {
   }
 
   /**
-   * An instruction told the run loop an event; SLOT, LEFT and the page registers are set.
+   * An instruction reported an event to the run loop; SLOT, LEFT and the page registers are set.
    * @param length of the instruction @returns an exit, or GO_ON with everything set for the next instruction
    */
   settle(event: number, length: number): Exit | typeof GO_ON {

@@ -9,14 +9,14 @@ import { Memory } from './memory.ts';
 import { namedOperations } from './operations.ts';
 import { Pages } from './pages.ts';
 import { HI, io, LO } from './registers.ts';
-import { rehearse } from './rehearsal.ts';
+import { warmUp } from './warm-up.ts';
 import { SoftFloat } from './softfloat/index.ts';
 import { State } from './state.ts';
 import { Translation } from './translation.ts';
 import { Traps } from './traps.ts';
 
 /** Everything that depends on the size of RAM. */
-interface Engine {
+interface Interpreter {
   readonly pages: Pages;
   readonly translation: Translation;
   readonly boundary: Boundary;
@@ -24,7 +24,7 @@ interface Engine {
   readonly loop: Loop;
 }
 
-function createEngine(state: State, host: CoreHost): Engine {
+function createInterpreter(state: State, host: CoreHost): Interpreter {
   const pages = new Pages(state);
   const debug = new DebugPoints(state);
   const translation = new Translation(state, pages, debug);
@@ -44,80 +44,80 @@ class TsCore implements Core {
   private readonly state: State;
   private readonly host: CoreHost;
   private ramSize = -1;
-  private built: Engine | undefined;
+  private built: Interpreter | undefined;
 
   constructor(memory: ArrayBuffer | WebAssembly.Memory, host: CoreHost) {
     this.state = new State(memory);
     this.host = host;
   }
 
-  /** The engine for the machine as it is configured now. */
-  private get engine(): Engine {
+  /** The interpreter for the machine as it is configured now. */
+  private get interpreter(): Interpreter {
     const changed = this.state.configure();
     if (!this.built || this.state.ramSize !== this.ramSize) {
       this.ramSize = this.state.ramSize;
-      this.built = createEngine(this.state, this.host);
+      this.built = createInterpreter(this.state, this.host);
     } else if (changed) this.built.pages.dropAll();
     return this.built;
   }
 
   run(hart: number, ticks: number): Exit {
-    const { boundary, loop } = this.engine;
+    const { boundary, loop } = this.interpreter;
     const exit = boundary.begin(hart, ticks);
     return exit === GO_ON ? loop() : exit;
   }
 
   ramChanged(offset: number, length: number): void {
-    if (length > 0) this.engine.pages.changedByHost(offset, length, RAM_BASE);
+    if (length > 0) this.interpreter.pages.changedByHost(offset, length, RAM_BASE);
   }
 
   hartChanged(hart: number): void {
-    this.engine.translation.protectionChanged(hart);
+    this.interpreter.translation.protectionChanged(hart);
   }
 
   dropDerived(): void {
-    const { pages, translation } = this.engine;
+    const { pages, translation } = this.interpreter;
     pages.dropAll();
     translation.forgetProtection();
   }
 
   dropTranslations(): void {
-    const { pages, translation } = this.engine;
+    const { pages, translation } = this.interpreter;
     pages.dropTranslations();
     translation.forgetProtection();
   }
 
   /** This core observes execute points by pages: places are nothing to it. */
   debugPointsChanged(): void {
-    this.engine.pages.dropTranslations();
+    this.interpreter.pages.dropTranslations();
   }
 
   clearDirty(): void {
-    this.engine.pages.dropTranslations();
+    this.interpreter.pages.dropTranslations();
     this.state.clearDirty();
   }
 
   translate(hart: number, address: bigint, access: Access): bigint {
-    return this.engine.translation.peek(hart, address, access);
+    return this.interpreter.translation.peek(hart, address, access);
   }
 
   readCsr(hart: number, csr: number): bigint | undefined {
     return this.withHart(hart, () => {
-      if (!this.engine.csrs.peek(csr)) return undefined;
+      if (!this.interpreter.csrs.peek(csr)) return undefined;
       return (BigInt(io[HI] >>> 0) << 32n) | BigInt(io[LO] >>> 0);
     });
   }
 
   writeCsr(hart: number, csr: number, value: bigint): boolean {
     return this.withHart(hart, () =>
-      this.engine.csrs.poke(csr, Number(BigInt.asIntN(32, value)), Number(BigInt.asIntN(32, value >> 32n))),
+      this.interpreter.csrs.poke(csr, Number(BigInt.asIntN(32, value)), Number(BigInt.asIntN(32, value >> 32n))),
     );
   }
 
   /** Runs `work` with a hart at work; may be called while another one runs. */
   private withHart<T>(hart: number, work: () => T): T {
     const { state } = this;
-    void this.engine;
+    void this.interpreter;
     const before = state.hart;
     state.select(hart);
     try {
@@ -128,16 +128,16 @@ class TsCore implements Core {
   }
 }
 
-let rehearsed = false;
+let warm = false;
 
 /**
  * Creates the core over the shared memory laid out by src/isa/layout.ts. MACHINE.ramSize must be set before the first call.
  * @param host what accesses outside RAM go to
  */
 export function createTsCore(memory: ArrayBuffer | WebAssembly.Memory, host: CoreHost): Core {
-  if (!rehearsed) {
-    rehearsed = true;
-    rehearse((rehearsalMemory, rehearsalHost) => new TsCore(rehearsalMemory, rehearsalHost));
+  if (!warm) {
+    warm = true;
+    warmUp((warmUpMemory, warmUpHost) => new TsCore(warmUpMemory, warmUpHost));
   }
   return new TsCore(memory, host);
 }

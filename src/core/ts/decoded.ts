@@ -12,7 +12,7 @@ const STRIDE = PAGE_SIZE + 4;
 const LENGTH_2 = 1 << 30;
 const LENGTH_4 = 1 << 31;
 const NONE = -1;
-/** An instruction that crosses pages is put in scratch slots; this stands for their page's start, far from every slot. */
+/** An instruction that crosses pages is put in scratch slots; this is the start of their page, far from every slot. */
 export const FAR_START = 0x40000000;
 
 /** Whether writes of an x0 destination must be diverted, per op. */
@@ -103,8 +103,8 @@ export class DecodedPages {
   }
 
   /**
-   * Bytes [offset, offset + length) of a page changed: the slots that read them are decoded anew when next met.
-   * @returns how many times this page was told so
+   * Bytes [offset, offset + length) of a page changed: the slots that read them are decoded again when next met.
+   * @returns how often that happened to this page
    */
   changed(page: number, offset: number, length: number): number {
     const start = this.find(page);

@@ -16,7 +16,7 @@ export class Pages {
   readonly decoded: DecodedPages;
   private readonly tables: TableBits;
   private readonly state: State;
-  /** A translation or decoded page that may be the running one was dropped: enter the page anew before the next instruction. */
+  /** A translation or decoded page that may be the running one was dropped: enter the page again before the next instruction. */
   refetch = false;
 
   constructor(state: State) {

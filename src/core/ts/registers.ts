@@ -46,7 +46,7 @@ export const EVENT = {
   WATCH: -3,
   /** Done; interrupts must be looked at. */
   CHECK: 1,
-  /** Done; the page must be entered anew. */
+  /** Done; the page must be entered again. */
   REFETCH: 2,
   /** Done; leave with REPLAN. */
   REPLAN: 3,

@@ -18,7 +18,7 @@ const OBSERVED = 8;
 const SEVERAL = 0xffff;
 const NONE = -1;
 
-/** Word of an array at which a page's entry stands. */
+/** Word of an array of a page's entry. */
 export const entryOf = (lo: number): number => (lo >>> 10) & ((TLB_ENTRIES - 1) * ENTRY);
 
 /**
@@ -127,7 +127,7 @@ export class Tlb {
     this.entries.fill(EMPTY, hart * HART_BANKS, (hart + 1) * HART_BANKS);
   }
 
-  /** Forgets every bank; the ones in use must be chosen anew before the next access. */
+  /** Forgets every bank; the ones in use must be chosen again before the next access. */
   dropAll(): void {
     this.mode.fill(NONE);
     this.writers.fill(0);

@@ -30,7 +30,7 @@ function moduleOf(base64: string): WebAssembly.Module {
   return module;
 }
 
-/** Told when bytes of a page flagged PAGE_FLAG.TRANSLATED change: RAM offset and length, within one page. */
+/** Called when bytes of a page flagged PAGE_FLAG.TRANSLATED change: RAM offset and length, within one page. */
 export type TranslatedStore = (offset: number, length: number) => void;
 
 /** Instantiates a core over a machine's memory and tells it the layout of RAM. @param more imports besides those of every core */

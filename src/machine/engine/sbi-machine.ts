@@ -1,7 +1,7 @@
 import type { SbiConsole } from '../../devices/sbi-console.ts';
 import {
   HART_STATE,
-  type HartState as HsmState,
+  type HsmState,
   RESET,
   RESET_REASON,
   type ResetKind,

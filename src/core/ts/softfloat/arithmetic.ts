@@ -37,7 +37,7 @@ function isShort(x: number): boolean {
 }
 
 /** Whether error terms around x are exact: no overflow, no underflow. */
-function isCalm(x: number): boolean {
+function inNativeRange(x: number): boolean {
   const magnitude = Math.abs(x);
   return magnitude > 2 ** -900 && magnitude < 2 ** 990;
 }
@@ -75,7 +75,7 @@ export class Arithmetic extends Results {
     if (isSafeDouble(product)) {
       if (this.inexactAlready && rm === RNE) return this.putDouble(product);
       if (isShort(a) && isShort(b)) return this.putDouble(product);
-      if (isCalm(a) && isCalm(b) && isCalm(product)) {
+      if (inNativeRange(a) && inNativeRange(b) && inNativeRange(product)) {
         if (productError(a, b, product) === 0) return this.putDouble(product);
         if (rm === RNE) {
           this.inexact();
@@ -96,7 +96,7 @@ export class Arithmetic extends Results {
     if (isSafeDouble(quotient)) {
       if (this.inexactAlready && rm === RNE) return this.putDouble(quotient);
       if (isShort(quotient) && isShort(b) && quotient * b === a) return this.putDouble(quotient);
-      if (isCalm(a) && isCalm(b) && isCalm(quotient)) {
+      if (inNativeRange(a) && inNativeRange(b) && inNativeRange(quotient)) {
         const back = quotient * b;
         if (back === a && productError(quotient, b, back) === 0) return this.putDouble(quotient);
         if (rm === RNE) {
@@ -117,7 +117,7 @@ export class Arithmetic extends Results {
       const root = Math.sqrt(a);
       if (this.inexactAlready && rm === RNE) return this.putDouble(root);
       if (isShort(root) && root * root === a) return this.putDouble(root);
-      if (isCalm(a)) {
+      if (inNativeRange(a)) {
         const square = root * root;
         if (square === a && productError(root, root, square) === 0) return this.putDouble(root);
         if (rm === RNE) {
@@ -136,7 +136,7 @@ export class Arithmetic extends Results {
       const b = toDouble(bLo, bHi);
       const c = toDouble(cLo, cHi);
       const product = a * b;
-      if (isCalm(a) && isCalm(b) && isCalm(product) && (c === 0 || isCalm(c))) {
+      if (inNativeRange(a) && inNativeRange(b) && inNativeRange(product) && (c === 0 || inNativeRange(c))) {
         const sum = product + c;
         const rest = sumToOdd(productError(a, b, product), sumError(product, c, sum));
         return this.putDouble(sum + rest);

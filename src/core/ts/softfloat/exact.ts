@@ -3,19 +3,19 @@
  * rational number of BigInts and rounds that once (IEEE 754-2019 §4.3, §5.4). Slow and plain.
  */
 import { Flag, Rounding } from './flags.ts';
-import { BINARY32, bitLength, canonicalNaN, type Datum, decode, type Format } from './format.ts';
+import { BINARY32, bitLength, canonicalNaN, type Datum, decode, type FloatFormat } from './format.ts';
 
 /** Results are encodings in the format asked for; `flags` accumulates what they raised. */
 export class Exact {
   flags = 0;
 
-  add(format: Format, aBits: bigint, bBits: bigint, rm: number): bigint {
+  add(format: FloatFormat, aBits: bigint, bBits: bigint, rm: number): bigint {
     const a = decode(format, aBits);
     const b = decode(format, bBits);
     return this.nan(format, a, b) ?? this.sum(format, a, b, rm);
   }
 
-  mul(format: Format, aBits: bigint, bBits: bigint, rm: number): bigint {
+  mul(format: FloatFormat, aBits: bigint, bBits: bigint, rm: number): bigint {
     const a = decode(format, aBits);
     const b = decode(format, bBits);
     const nan = this.nan(format, a, b);
@@ -26,7 +26,7 @@ export class Exact {
     return this.round(format, differ(a, b), a.significand * b.significand, 1n, a.exponent + b.exponent, rm);
   }
 
-  div(format: Format, aBits: bigint, bBits: bigint, rm: number): bigint {
+  div(format: FloatFormat, aBits: bigint, bBits: bigint, rm: number): bigint {
     const a = decode(format, aBits);
     const b = decode(format, bBits);
     const nan = this.nan(format, a, b);
@@ -42,7 +42,7 @@ export class Exact {
     return this.round(format, negative, a.significand, b.significand, a.exponent - b.exponent, rm);
   }
 
-  sqrt(format: Format, aBits: bigint, rm: number): bigint {
+  sqrt(format: FloatFormat, aBits: bigint, rm: number): bigint {
     const a = decode(format, aBits);
     const nan = this.nan(format, a, a);
     if (nan !== undefined) return nan;
@@ -50,7 +50,7 @@ export class Exact {
     if (a.negative) return this.invalid(format);
     if (isInfinite(a)) return infinity(format, false);
     // An even exponent and far more digits than any format keeps; a root that does not come out is
-    // told from its floor by one more digit, set.
+    // distinguished from its floor by one more digit, set.
     const shift = 140 + (a.exponent & 1);
     const square = a.significand << BigInt(shift);
     const floor = squareRoot(square);
@@ -59,7 +59,7 @@ export class Exact {
   }
 
   /** a * b + c. Infinity times zero is invalid even beside a quiet NaN (unprivileged ISA, FMADD). */
-  fma(format: Format, aBits: bigint, bBits: bigint, cBits: bigint, rm: number): bigint {
+  fma(format: FloatFormat, aBits: bigint, bBits: bigint, cBits: bigint, rm: number): bigint {
     const a = decode(format, aBits);
     const b = decode(format, bBits);
     const c = decode(format, cBits);
@@ -79,7 +79,7 @@ export class Exact {
   }
 
   /** binary64 to binary32. */
-  narrow(from: Format, bits: bigint, rm: number): bigint {
+  narrow(from: FloatFormat, bits: bigint, rm: number): bigint {
     const a = decode(from, bits);
     const nan = this.nan(BINARY32, a, a);
     if (nan !== undefined) return nan;
@@ -88,11 +88,11 @@ export class Exact {
   }
 
   /** An integer. */
-  integer(format: Format, value: bigint, rm: number): bigint {
+  integer(format: FloatFormat, value: bigint, rm: number): bigint {
     return this.round(format, value < 0n, value < 0n ? -value : value, 1n, 0, rm);
   }
 
-  private sum(format: Format, a: Datum, b: Datum, rm: number): bigint {
+  private sum(format: FloatFormat, a: Datum, b: Datum, rm: number): bigint {
     if (isInfinite(a)) return isInfinite(b) && differ(a, b) ? this.invalid(format) : infinity(format, a.negative);
     if (isInfinite(b)) return infinity(format, b.negative);
     if (isZero(a) && isZero(b) && !differ(a, b)) return zero(format, a.negative);
@@ -107,7 +107,7 @@ export class Exact {
    * A numerator of zero is an exact zero of that sign.
    */
   private round(
-    format: Format,
+    format: FloatFormat,
     negative: boolean,
     numerator: bigint,
     denominator: bigint,
@@ -139,12 +139,12 @@ export class Exact {
   }
 
   /** The canonical NaN if an operand is one, with NV if one is signalling. */
-  private nan(format: Format, a: Datum, b: Datum): bigint | undefined {
+  private nan(format: FloatFormat, a: Datum, b: Datum): bigint | undefined {
     if (a.kind === 'signalling' || b.kind === 'signalling') this.flags |= Flag.NV;
     return isNotANumber(a) || isNotANumber(b) ? canonicalNaN(format) : undefined;
   }
 
-  private invalid(format: Format): bigint {
+  private invalid(format: FloatFormat): bigint {
     this.flags |= Flag.NV;
     return canonicalNaN(format);
   }
@@ -223,10 +223,10 @@ function differ(a: Datum, b: Datum): boolean {
   return a.negative !== b.negative;
 }
 
-function zero(format: Format, negative: boolean): bigint {
+function zero(format: FloatFormat, negative: boolean): bigint {
   return negative ? format.sign : 0n;
 }
 
-function infinity(format: Format, negative: boolean): bigint {
+function infinity(format: FloatFormat, negative: boolean): bigint {
   return zero(format, negative) | format.infinity;
 }

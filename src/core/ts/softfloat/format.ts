@@ -1,7 +1,7 @@
 /** The binary interchange formats (IEEE 754-2019 §3.4) and their encodings, as BigInt. */
 
 /** One format's parameters. */
-export interface Format {
+export interface FloatFormat {
   /** Digits of the significand, the hidden one included: p. */
   readonly precision: number;
   /** Exponent of the smallest normal number: emin. */
@@ -14,7 +14,7 @@ export interface Format {
   readonly quiet: bigint;
 }
 
-export const BINARY64: Format = {
+export const BINARY64: FloatFormat = {
   precision: 53,
   least: -1022,
   infinity: 0x7ff0000000000000n,
@@ -22,7 +22,7 @@ export const BINARY64: Format = {
   quiet: 1n << 51n,
 };
 
-export const BINARY32: Format = {
+export const BINARY32: FloatFormat = {
   precision: 24,
   least: -126,
   infinity: 0x7f800000n,
@@ -30,7 +30,7 @@ export const BINARY32: Format = {
   quiet: 1n << 22n,
 };
 
-/** What an encoding stands for. A finite value is significand * 2^exponent, negated if negative. */
+/** The value of an encoding. A finite value is significand * 2^exponent, negated if negative. */
 export interface Datum {
   readonly kind: 'finite' | 'infinite' | 'quiet' | 'signalling';
   readonly negative: boolean;
@@ -39,7 +39,7 @@ export interface Datum {
 }
 
 /** Reads an encoding. */
-export function decode(format: Format, bits: bigint): Datum {
+export function decode(format: FloatFormat, bits: bigint): Datum {
   const negative = (bits & format.sign) !== 0n;
   const magnitude = bits & (format.sign - 1n);
   const ulp = format.least - (format.precision - 1);
@@ -62,6 +62,6 @@ export function bitLength(value: bigint): number {
 }
 
 /** The canonical NaN: positive, quiet, no payload (unprivileged ISA, "NaN Generation and Propagation"). */
-export function canonicalNaN(format: Format): bigint {
+export function canonicalNaN(format: FloatFormat): bigint {
   return format.infinity | format.quiet;
 }

@@ -41,7 +41,7 @@ const IMMEDIATES: Partial<Record<Instruction['format'], readonly number[]>> = {
 const PLACES = [0, 0, 1, 4093];
 
 /** Executes every row on a machine of its own. @param create makes a core */
-export function rehearse(create: (memory: ArrayBuffer, host: CoreHost) => Core): void {
+export function warmUp(create: (memory: ArrayBuffer, host: CoreHost) => Core): void {
   const memory = new ArrayBuffer(ramTables(MIN_RAM).end);
   const view = new DataView(memory);
   const hart = hartAt(0);

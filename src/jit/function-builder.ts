@@ -8,7 +8,7 @@ import { OP, TYPE } from './wasm-opcodes.ts';
 const XLEN_SHIFT = 3;
 
 /** A place the function is left from. */
-interface Site {
+interface Exit {
   readonly leave: Leave;
   /** Offset of the pc from the base, or undefined when LOCAL.PC holds it already. */
   readonly pc: number | undefined;
@@ -17,20 +17,20 @@ interface Site {
   readonly group: number;
 }
 
-interface Group {
+interface ExitGroup {
   readonly leave: Leave;
   readonly dirty: RegisterSet;
 }
 
 /**
- * The function under construction: its code, its locals and the ways out. All ways out lie behind the body, so that the code between
- * branches is what usually runs: a site sets pc and gives ticks back, a group of sites writes the same registers back.
+ * The function under construction: its code, its locals and the ways out. All ways out follow the body, so that the code between
+ * branches is what usually runs: a exit sets pc and gives ticks back, a group of exits writes the same registers back.
  *
  * ```
- * block groups… block sites…  body  end site 0 → group … end  group 0: write back, return …
+ * block groups… block exits…  body  end exit 0 → group … end  group 0: write back, return …
  * ```
  */
-export class Frame {
+export class FunctionBuilder {
   readonly code = new WasmCode(4096);
   /** Labels open inside the body. */
   depth = 0;
@@ -39,9 +39,9 @@ export class Frame {
   /** While writing through: registers whose locals hold what the hart's memory does. */
   readonly known: RegisterSet = { x: 0, f: 0 };
   unused = 0;
-  private readonly sites: Site[] = [];
-  private readonly siteIndex = new Map<string, number>();
-  private readonly groups: Group[] = [];
+  private readonly exits: Exit[] = [];
+  private readonly exitIndex = new Map<string, number>();
+  private readonly groups: ExitGroup[] = [];
   private readonly groupIndex = new Map<string, number>();
   private readonly unlikely: number[] = [];
   private readonly xLocal = new Int32Array(32);
@@ -154,7 +154,7 @@ export class Frame {
     this.depth--;
   }
 
-  private site(leave: Leave, pc: number | undefined): number {
+  private exit(leave: Leave, pc: number | undefined): number {
     const { x, f } = this.dirty;
     const groupKey = `${leave} ${x} ${f}`;
     let group = this.groupIndex.get(groupKey);
@@ -162,24 +162,24 @@ export class Frame {
       group = this.groups.push({ leave, dirty: { x, f } }) - 1;
       this.groupIndex.set(groupKey, group);
     }
-    const siteKey = `${group} ${pc} ${this.unused}`;
-    let site = this.siteIndex.get(siteKey);
-    if (site === undefined) {
-      site = this.sites.push({ leave, pc, unused: this.unused, group }) - 1;
-      this.siteIndex.set(siteKey, site);
+    const exitKey = `${group} ${pc} ${this.unused}`;
+    let exit = this.exitIndex.get(exitKey);
+    if (exit === undefined) {
+      exit = this.exits.push({ leave, pc, unused: this.unused, group }) - 1;
+      this.exitIndex.set(exitKey, exit);
     }
-    return site;
+    return exit;
   }
 
   /** Leaves. @param pc offset from the base, undefined: LOCAL.PC holds the address */
   leave(why: Leave, pc: number | undefined): void {
-    this.code.branch(OP.BR, this.depth + this.site(why, pc));
+    this.code.branch(OP.BR, this.depth + this.exit(why, pc));
   }
 
   /** Leaves when the i32 on the stack is not 0. */
   leaveIf(why: Leave, pc: number | undefined): void {
     this.unlikely.push(this.code.length);
-    this.code.branch(OP.BR_IF, this.depth + this.site(why, pc));
+    this.code.branch(OP.BR_IF, this.depth + this.exit(why, pc));
   }
 
   /** Pushes base + offset. */
@@ -207,7 +207,7 @@ export class Frame {
     }
   }
 
-  private writeBack({ leave, dirty }: Group, out: WasmCode): void {
+  private writeBack({ leave, dirty }: ExitGroup, out: WasmCode): void {
     for (let r = 1; r < 32; r++) if (dirty.x & (1 << r)) this.storeX(out, r);
     for (let r = 0; r < 32; r++) if (dirty.f & (1 << r)) this.storeF(out, r);
     out.get(LOCAL.HART);
@@ -223,26 +223,26 @@ export class Frame {
   /** The whole function. The body must not fall through its end. */
   finish(name: string): FunctionBody {
     const out = new WasmCode(this.code.length + 1024);
-    const around = this.groups.length + this.sites.length;
+    const around = this.groups.length + this.exits.length;
     for (let i = 0; i < around; i++) out.open(OP.BLOCK);
     const prefix = out.length;
     out.append(this.code.bytes);
     out.op(OP.UNREACHABLE);
-    this.sites.forEach((site, k) => {
+    this.exits.forEach((exit, k) => {
       out.end();
-      if (site.pc !== undefined) {
+      if (exit.pc !== undefined) {
         out.get(LOCAL.BASE);
-        out.i64(site.pc);
+        out.i64(exit.pc);
         out.op(OP.I64_ADD);
         out.set(LOCAL.PC);
       }
-      if (site.unused !== 0) {
+      if (exit.unused !== 0) {
         out.get(LOCAL.LEFT);
-        out.i32(site.unused);
+        out.i32(exit.unused);
         out.op(OP.I32_ADD);
         out.set(LOCAL.LEFT);
       }
-      out.branch(OP.BR, this.sites.length - 1 - k + site.group);
+      out.branch(OP.BR, this.exits.length - 1 - k + exit.group);
     });
     for (const group of this.groups) {
       out.end();
