@@ -1,5 +1,8 @@
 import { StateError, type StateReader, type StateWriter } from '../bytes/state-stream.ts';
 import type { Device, DeviceContext } from './device.ts';
+import type { PlatformEntry } from './entry.ts';
+import { number, text } from './fdt-node.ts';
+import { placed } from './place.ts';
 
 /** Guest ticks (1 ns) per tick of mtime: mtime runs at 15.625 MHz. */
 export const TICKS_PER_MTIME = 64;
@@ -138,3 +141,26 @@ export class Aclint implements Device {
     }
   }
 }
+
+/** Local interrupt numbers at a hart (Privileged Architecture, 3.1.9). */
+const MACHINE_SOFTWARE = 3;
+const MACHINE_TIMER = 7;
+
+export const aclintEntry: PlatformEntry = {
+  name: 'aclint',
+  forFirmware: true,
+  build: (context, { harts, drive }) =>
+    new Aclint(context, {
+      harts,
+      setSoftware: (hart, level) => drive(hart, 'MSIP', level),
+      setTimer: (hart, level) => drive(hart, 'MTIP', level),
+    }),
+  describe(place) {
+    const wires = Array.from({ length: place.harts }, (_, hart) => {
+      const intc = place.intc(hart);
+      return [intc, MACHINE_SOFTWARE, intc, MACHINE_TIMER];
+    });
+    const compatible = text('compatible', 'sifive,clint0', 'riscv,clint0');
+    return { soc: placed('clint', place, [compatible], [number('interrupts-extended', ...wires.flat())]) };
+  },
+};

@@ -1,13 +1,13 @@
 import type { StateReader, StateWriter } from '../bytes/state-stream.ts';
-import type { GuestRam } from '../machine/memory/ram.ts';
+import type { DmaMemory } from './dma.ts';
 
 /**
  * What a device may know of the machine around it. A device never learns its address, never names a clock and never
  * reaches the host but through its port of the door.
  */
 export interface DeviceContext {
-  /** Guest RAM for DMA; every write marks pages dirty and drops what was translated or decoded from them. */
-  readonly ram: GuestRam;
+  /** Guest RAM for DMA. */
+  readonly ram: DmaMemory;
   /** Drives the device's interrupt wire (level-triggered; repeated equal levels are free). */
   irq(level: boolean): void;
   /** Guest time now, in ticks (integer below 2^53; {@link TICKS_PER_SECOND} a second). */
@@ -25,14 +25,20 @@ export interface DeviceContext {
   waitFor(promise: Promise<void>, at: number): void;
 }
 
-/** The device's side of the door: what comes in is recorded, what goes out is not. */
+/**
+ * The device's side of the door: what comes in is recorded, what goes out is not.
+ *
+ * A question that the host may take its time over (a file's bytes, a server's reply) is not asked but emitted, as a request that the
+ * host's side knows how to read; a replay computes it again. The answer comes as {@link Device.input} or {@link Device.control} at
+ * a recorded instant. Until then {@link Device.awaitsAnswer} keeps the machine from skipping idle time (contract 11).
+ */
 export interface DevicePort {
   /**
    * Asks the host a question and has the answer at once: `clock` (wall-clock time, 8 bytes: nanoseconds since 1970, u64
    * little-endian) or `entropy` (`length` random bytes). Recorded live; supplied from the log on replay.
    */
   ask(question: 'clock' | 'entropy', length: number): Uint8Array;
-  /** Bytes for the host (console output, a frame). Not part of the machine's state; the host may drop it. */
+  /** Bytes for the host (console output, a frame, a request). Not part of the machine's state; the host may drop it. */
   emit(payload: Uint8Array): void;
 }
 
@@ -53,6 +59,16 @@ export interface Device {
   write(offset: number, width: 1 | 2 | 4, value: number): void;
   /** Reads what {@link read} would, changing nothing: for debuggers. */
   peek(offset: number, width: 1 | 2 | 4): number;
+  /**
+   * Whether the device emitted a request that the host has not answered. Part of its state. Idle guest time that would be skipped is
+   * not skipped then: to the guest an answer takes no longer than the host's clock says, or no time at all without one.
+   */
+  readonly awaitsAnswer?: boolean;
+  /**
+   * Emits again the requests that await an answer: the machine goes on live from a state whose requests this host has not heard.
+   * Changes nothing.
+   */
+  repeatRequests?(): void;
   /** Guest time reached the armed deadline. */
   deadline?(): void;
   /**
@@ -71,9 +87,6 @@ export interface Device {
   /** Reads what {@link save} wrote; re-arms its deadline and drives its wire as they were. */
   restore(r: StateReader): void;
 }
-
-/** Builds a device into its context. */
-export type DeviceFactory<O = void> = (context: DeviceContext, options: O) => Device;
 
 /** Guest time runs at 1 GHz: one executed instruction is one tick is one nanosecond. */
 export const TICKS_PER_SECOND = 1_000_000_000;

@@ -1,5 +1,8 @@
 import { StateError, type StateReader, type StateWriter } from '../bytes/state-stream.ts';
 import type { Device, DeviceContext } from './device.ts';
+import type { PlatformEntry } from './entry.ts';
+import { flag, number, text } from './fdt-node.ts';
+import { placed } from './place.ts';
 
 /** Number of interrupt sources, ids 1 to 96 (0 means none): the device tree's `riscv,ndev`. */
 export const PLIC_SOURCES = 96;
@@ -208,3 +211,45 @@ export class Plic implements Device {
     }
   }
 }
+
+/** The PLIC context of a hart at a privilege level; the numbering is the same whether firmware runs in the guest or in the host. */
+export function plicContext(hart: number, level: 'machine' | 'supervisor'): number {
+  return hart * 2 + (level === 'supervisor' ? 1 : 0);
+}
+
+/** Local interrupt numbers at a hart (Privileged Architecture, 3.1.9), and the mark of a context that nothing is connected to. */
+const SUPERVISOR_EXTERNAL = 9;
+const MACHINE_EXTERNAL = 11;
+const NO_CONTEXT = 0xffff_ffff;
+
+export const plicEntry: PlatformEntry = {
+  name: 'plic',
+  build: (context, { harts, drive }) =>
+    new Plic(context, {
+      harts,
+      setExternal: (at, level) => drive(at >>> 1, at % 2 === 0 ? 'MEIP' : 'SEIP', level),
+    }),
+  describe(place) {
+    const { harts, firmware, phandle, intc } = place;
+    const wires: number[] = [];
+    for (let hart = 0; hart < harts; hart++) {
+      const machineLevel = firmware ? MACHINE_EXTERNAL : NO_CONTEXT;
+      wires.splice(plicContext(hart, 'machine') * 2, 0, intc(hart), machineLevel);
+      wires.splice(plicContext(hart, 'supervisor') * 2, 0, intc(hart), SUPERVISOR_EXTERNAL);
+    }
+    const soc = placed(
+      'plic',
+      place,
+      [text('compatible', 'sifive,plic-1.0.0', 'riscv,plic0')],
+      [
+        number('riscv,ndev', PLIC_SOURCES),
+        flag('interrupt-controller'),
+        number('#interrupt-cells', 1),
+        number('#address-cells', 0),
+        number('interrupts-extended', ...wires),
+        number('phandle', phandle.plic),
+      ],
+    );
+    return { soc };
+  },
+};

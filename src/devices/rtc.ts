@@ -1,5 +1,8 @@
 import type { StateReader, StateWriter } from '../bytes/state-stream.ts';
 import type { Device, DeviceContext } from './device.ts';
+import type { PlatformEntry } from './entry.ts';
+import { text } from './fdt-node.ts';
+import { interrupts, placed } from './place.ts';
 
 /** Registers, one 32-bit word each (Goldfish virtual platform, "Goldfish Timer"). */
 const TIME_LOW = 0x00;
@@ -174,3 +177,11 @@ export class GoldfishRtc implements Device {
     this.context.irq(this.pending && this.enabled);
   }
 }
+
+export const rtcEntry: PlatformEntry = {
+  name: 'rtc',
+  build: (context) => new GoldfishRtc(context),
+  describe: (place) => ({
+    soc: placed('rtc', place, [text('compatible', 'google,goldfish-rtc')], interrupts(place)),
+  }),
+};

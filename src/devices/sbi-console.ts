@@ -1,5 +1,6 @@
 import type { StateReader, StateWriter } from '../bytes/state-stream.ts';
 import type { Device, DeviceContext } from './device.ts';
+import type { PlatformEntry } from './entry.ts';
 
 /** Bytes of input kept for the guest. */
 const CAPACITY = 1024;
@@ -72,3 +73,9 @@ export class SbiConsole implements Device {
     this.waiting = new Uint8Array(r.bytes());
   }
 }
+
+export const sbiConsoleEntry: PlatformEntry = {
+  name: 'sbi',
+  host: { output: 'stream' },
+  build: (context) => new SbiConsole(context),
+};

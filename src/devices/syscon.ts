@@ -1,5 +1,8 @@
 import type { StateReader, StateWriter } from '../bytes/state-stream.ts';
 import type { Device, DeviceContext } from './device.ts';
+import type { PlatformEntry } from './entry.ts';
+import { type FdtNode, node, number, text } from './fdt-node.ts';
+import { placed } from './place.ts';
 
 /** What the guest asks for: power off, reset, or stop reporting a failure. */
 export type SysconRequest = 'poweroff' | 'reboot' | 'fail';
@@ -59,3 +62,25 @@ export class Syscon implements Device {
 
   restore(_r: StateReader): void {}
 }
+
+/** A node that says which word to write to the register for power-off or reboot (bindings syscon-poweroff, syscon-reboot). */
+const powerNode = (name: string, phandle: number, value: number): FdtNode =>
+  node(name, [
+    text('compatible', `syscon-${name}`),
+    number('regmap', phandle),
+    number('offset', 0),
+    number('value', value),
+  ]);
+
+export const sysconEntry: PlatformEntry = {
+  name: 'syscon',
+  build: (context, { request }) => new Syscon(context, { onRequest: request }),
+  describe(place) {
+    const { syscon } = place.phandle;
+    const compatible = text('compatible', 'sifive,test1', 'sifive,test0', 'syscon');
+    return {
+      soc: placed('test', place, [compatible], [number('phandle', syscon)]),
+      root: [powerNode('poweroff', syscon, SYSCON_POWEROFF), powerNode('reboot', syscon, SYSCON_REBOOT)],
+    };
+  },
+};

@@ -1,5 +1,8 @@
 import type { StateReader, StateWriter } from '../bytes/state-stream.ts';
 import type { Device, DeviceContext } from './device.ts';
+import type { PlatformEntry } from './entry.ts';
+import { number, text } from './fdt-node.ts';
+import { interrupts, placed } from './place.ts';
 
 /** The device tree's `clock-frequency` in Hz; the rate divides to no time here, output is instantaneous. */
 export const UART_CLOCK_FREQUENCY = 3_686_400;
@@ -327,3 +330,13 @@ export class Uart16550 implements Device {
     this.context.irq(this.interrupt() !== IIR_NONE);
   }
 }
+
+export const uartEntry: PlatformEntry = {
+  name: 'uart',
+  host: { output: 'stream' },
+  build: (context) => new Uart16550(context),
+  describe(place) {
+    const rest = [number('clock-frequency', UART_CLOCK_FREQUENCY), ...interrupts(place)];
+    return { soc: placed('serial', place, [text('compatible', 'ns16550a')], rest) };
+  },
+};

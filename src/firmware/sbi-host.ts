@@ -1,5 +1,13 @@
-import type { GuestRam } from '../machine/memory/ram.ts';
 import type { HsmState, ResetKind, ResetReason } from './sbi-codes.ts';
+
+/** Guest RAM as the firmware reaches it: by physical address. */
+export interface SbiMemory {
+  /** Whether `length` bytes at `address` all lie in RAM. */
+  contains(address: number, length: number): boolean;
+  /** A live view of bytes that all lie in RAM. */
+  read(address: number, length: number): Uint8Array;
+  write(address: number, data: Uint8Array): void;
+}
 
 /**
  * What the SBI needs of the machine it serves. Hart ids are 0 to `hartCount` − 1. Everything the firmware knows is kept by the
@@ -8,7 +16,7 @@ import type { HsmState, ResetKind, ResetReason } from './sbi-codes.ts';
 export interface SbiHost {
   readonly hartCount: number;
   /** Guest RAM: the only memory a call may point into. */
-  readonly ram: GuestRam;
+  readonly ram: SbiMemory;
   /** Integer register x`index` of a hart, unsigned. */
   getReg(hart: number, index: number): bigint;
   /** Sets integer register x`index`; the low 64 bits of `value` count. */

@@ -3,6 +3,7 @@ import { Aclint } from '../../src/devices/aclint.ts';
 import type { Device } from '../../src/devices/device.ts';
 import { PLIC_SOURCES, Plic } from '../../src/devices/plic.ts';
 import { GoldfishRtc } from '../../src/devices/rtc.ts';
+import { SbiConsole } from '../../src/devices/sbi-console.ts';
 import { Syscon } from '../../src/devices/syscon.ts';
 import { Uart16550 } from '../../src/devices/uart16550.ts';
 import { virtioBlk } from '../../src/devices/virtio/blk.ts';
@@ -133,6 +134,15 @@ export const MODELS: readonly Model[] = [
     offsets: [0],
     create: () =>
       plain((world, outputs) => new Syscon(world.context, { onRequest: (kind, status) => outputs.set(kind, status) })),
+  },
+  {
+    name: 'sbi-console',
+    offsets: [0],
+    create: () => {
+      let console!: SbiConsole;
+      const subject = plain((world) => (console = new SbiConsole(world.context)));
+      return { ...subject, drive: (n) => void console.take(n) };
+    },
   },
   { name: 'virtio-blk', offsets: VIRTIO_OFFSETS, queues: 1, create: virtioDisk },
   {

@@ -3,17 +3,10 @@ import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
+import type { FdtNode } from '../../src/devices/fdt-node.ts';
 import { buildDeviceTree, type DeviceTreeOptions } from '../../src/machine/board/device-tree.ts';
 import { isaString } from '../../src/machine/board/device-tree-isa.ts';
-import {
-  asCells,
-  asStrings,
-  type Fdt,
-  type FdtNode,
-  findNode,
-  findProperty,
-  readFdt,
-} from '../../src/machine/board/fdt.ts';
+import { asCells, asStrings, type Fdt, findNode, findProperty, readFdt } from '../../src/machine/board/fdt.ts';
 import { IRQ_MAP, MEMORY_MAP, VIRTIO_SLOTS, virtioIrq, virtioRegion } from '../../src/machine/board/memory-map.ts';
 
 const isaExtensions = ['i', 'm', 'a', 'f', 'd', 'c', 'zicsr', 'zifencei', 'zba', 'zicbom', 'zicboz', 'zicbop', 'sstc'];

@@ -1,18 +1,14 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
+import { cells, type FdtNode, flag, strings, words64 } from '../../src/devices/fdt-node.ts';
 import {
   asCells,
   asStrings,
-  cells,
-  EMPTY,
   type Fdt,
   FdtError,
-  type FdtNode,
   findNode,
   findProperty,
   readFdt,
-  strings,
-  words64,
   writeFdt,
 } from '../../src/machine/board/fdt.ts';
 
@@ -28,7 +24,7 @@ describe('writeFdt', () => {
       root: {
         name: '',
         properties: [{ name: 'a', value: Uint8Array.of(1) }],
-        children: [{ name: 'n@1', properties: [{ name: 'a', value: EMPTY }], children: [] }],
+        children: [{ name: 'n@1', properties: [flag('a')], children: [] }],
       },
       reservations: [{ address: 0x8000_0000n, size: 0x1000n }],
       bootCpu: 3,
@@ -43,10 +39,7 @@ describe('writeFdt', () => {
   });
 
   it('refuses two properties or two children of one name', () => {
-    const twice = [
-      { name: 'p', value: EMPTY },
-      { name: 'p', value: EMPTY },
-    ];
+    const twice = [flag('p'), flag('p')];
     expect(() => writeFdt(tree({ properties: twice }))).toThrow('two properties named "p"');
     const child = { name: 'c', properties: [], children: [] };
     expect(() => writeFdt(tree({ children: [child, child] }))).toThrow('two children named "c"');
@@ -114,7 +107,7 @@ describe('readFdt', () => {
     const blob = writeFdt(
       tree({
         properties: [{ name: 'p', value: cells(1, 2) }],
-        children: [{ name: 'c', properties: [{ name: 'q', value: EMPTY }], children: [] }],
+        children: [{ name: 'c', properties: [flag('q')], children: [] }],
       }),
     );
     fc.assert(

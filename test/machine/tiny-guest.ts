@@ -28,17 +28,23 @@ export interface TinyOptions {
   readonly rounds?: number;
 }
 
-/**
- * A guest without a system, as a Linux Image: every hart counts, writes at random and sleeps by turns; hart 0 echoes its serial port.
- * `q` powers off, `r` reboots, `d` reads the wall clock.
- */
-export function tinyGuest({ rounds = 0 }: TinyOptions = {}): Uint8Array {
+/** The header of a Linux Image (Documentation/arch/riscv/boot-image-header.rst); the program begins at its label `start`. */
+export function beginImage(): Assembler {
   const a = new Assembler();
   a.to('jal', { rd: ZERO }, 'start');
   a.word(0);
   for (const value of [0x20_0000, 0, 0x1_0000, 0, 0, 0, 2, 0, 0, 0, 0, 0]) a.word(value);
   a.word(0x0543_5352); // RSC\x05
   a.word(0);
+  return a;
+}
+
+/**
+ * A guest without a system, as a Linux Image: every hart counts, writes at random and sleeps by turns; hart 0 echoes its serial port.
+ * `q` powers off, `r` reboots, `d` reads the wall clock.
+ */
+export function tinyGuest({ rounds = 0 }: TinyOptions = {}): Uint8Array {
+  const a = beginImage();
 
   const sbi = (extension: number, fid: number): void => {
     a.li(A7, extension);

@@ -1,5 +1,8 @@
 import type { StateReader, StateWriter } from '../../bytes/state-stream.ts';
+import type { ImageName } from '../../storage/image-name.ts';
 import { type Disk, type DiskRead, SECTOR } from '../../storage/backend.ts';
+import { ConfigError } from '../config-error.ts';
+import type { SlotEntry } from '../entry.ts';
 import { VIRTIO_ID, type VirtioBus, type VirtioModel, type VirtioModelFactory } from './model.ts';
 import { type Chain, RingError } from './queue.ts';
 import { gather, type Segment, scatter, sliceSegments, totalLength } from './segments.ts';
@@ -280,3 +283,26 @@ class VirtioBlk implements VirtioModel {
 export function virtioBlk(options: VirtioBlkOptions): VirtioModelFactory {
   return (bus) => new VirtioBlk(bus, options);
 }
+
+/** A disk in a slot. */
+export interface BlkSlot {
+  readonly kind: 'blk';
+  /** What the disk holds before the guest writes. */
+  readonly base: ImageName;
+  readonly readOnly: boolean;
+}
+
+export const blkEntry: SlotEntry<BlkSlot> = {
+  kind: 'blk',
+  check({ base, readOnly }) {
+    const named = typeof base?.file === 'string' && typeof base.hash === 'string';
+    if (!named || !Number.isSafeInteger(base.size))
+      throw new ConfigError("a disk needs its file's name, its size and its hash");
+    if (typeof readOnly !== 'boolean') throw new ConfigError(`disk ${base.file}: readOnly must be true or false`);
+  },
+  image: ({ base }) => base,
+  model({ base, readOnly }, { openDisk }) {
+    const { disk, index } = openDisk(base, readOnly);
+    return virtioBlk({ disk, serial: `hindsight${index}` });
+  },
+};

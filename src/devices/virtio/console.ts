@@ -1,4 +1,6 @@
 import type { StateReader, StateWriter } from '../../bytes/state-stream.ts';
+import { ConfigError } from '../config-error.ts';
+import type { SlotEntry } from '../entry.ts';
 import { VIRTIO_ID, type VirtioBus, type VirtioModel, type VirtioModelFactory } from './model.ts';
 import { RingError } from './queue.ts';
 import { gather, scatter, totalLength } from './segments.ts';
@@ -114,3 +116,24 @@ class VirtioConsole implements VirtioModel {
 export function virtioConsole(options: VirtioConsoleOptions = {}): VirtioModelFactory {
   return (bus) => new VirtioConsole(bus, options);
 }
+
+/** A console in a slot. */
+export interface ConsoleSlot {
+  readonly kind: 'console';
+  /** Size of the terminal at power-on, in characters. */
+  readonly columns: number;
+  readonly rows: number;
+}
+
+export const consoleEntry: SlotEntry<ConsoleSlot> = {
+  kind: 'console',
+  host: { output: 'stream', commands: { resize: consoleResize } },
+  check({ columns, rows }) {
+    try {
+      consoleResize(columns, rows);
+    } catch (error) {
+      throw new ConfigError((error as RangeError).message);
+    }
+  },
+  model: ({ columns, rows }) => virtioConsole({ columns, rows }),
+};

@@ -1,5 +1,7 @@
 import type { StateReader, StateWriter } from '../../bytes/state-stream.ts';
 import type { Device, DeviceContext } from '../device.ts';
+import { type FdtNode, flag, text } from '../fdt-node.ts';
+import { type DevicePlace, interrupts, placed } from '../place.ts';
 import type { VirtioBus, VirtioModel, VirtioModelFactory } from './model.ts';
 import { RingError, type RingFeatures, VirtQueue } from './queue.ts';
 
@@ -79,6 +81,10 @@ export class VirtioMmio implements Device, VirtioBus {
     const { model } = this;
     if (model.input !== undefined) this.input = (payload) => this.offer(model, payload);
     if (model.control !== undefined) this.control = (command) => model.control?.(command);
+  }
+
+  get awaitsAnswer(): boolean {
+    return this.model.awaitsAnswer ?? false;
   }
 
   get running(): boolean {
@@ -176,6 +182,10 @@ export class VirtioMmio implements Device, VirtioBus {
     }
     const queue = this.queues[this.queueSel];
     if (queue !== undefined) this.writeQueue(queue, offset, value);
+  }
+
+  repeatRequests(): void {
+    this.model.repeatRequests?.();
   }
 
   deadline(): void {
@@ -305,4 +315,9 @@ export class VirtioMmio implements Device, VirtioBus {
   private drive(): void {
     this.context.irq(this.interrupts !== 0);
   }
+}
+
+/** The device-tree node of the transport (Linux binding virtio,mmio); which device type is behind it the driver reads. */
+export function virtioMmioNode(place: DevicePlace): FdtNode {
+  return placed('virtio', place, [text('compatible', 'virtio,mmio')], [flag('dma-coherent'), ...interrupts(place)]);
 }

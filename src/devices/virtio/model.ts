@@ -48,6 +48,10 @@ export interface VirtioModel {
   deadline?(): void;
   /** See {@link Device.input}. */
   input?(payload: Uint8Array): number;
+  /** See {@link Device.awaitsAnswer}. */
+  readonly awaitsAnswer?: boolean;
+  /** See {@link Device.repeatRequests}. */
+  repeatRequests?(): void;
   /** See {@link Device.control}; comes in any status. */
   control?(command: Uint8Array): void;
   save(w: StateWriter): void;

@@ -1,5 +1,5 @@
 import type { StateReader, StateWriter } from '../../bytes/state-stream.ts';
-import type { GuestRam } from '../../machine/memory/ram.ts';
+import type { DmaMemory } from '../dma.ts';
 import type { Segment } from './segments.ts';
 
 /** Descriptor flags (virtio 1.2, 2.7.5). */
@@ -44,7 +44,7 @@ export class VirtQueue {
   num: number;
   /** Physical addresses as the driver wrote them: words, low first, of descriptor table, available ring and used ring. */
   readonly addresses = new Uint32Array(6);
-  private readonly ram: GuestRam;
+  private readonly ram: DmaMemory;
   private enabled = false;
   private features: RingFeatures = { indirect: false, eventIndex: false };
   private descriptors = 0;
@@ -57,7 +57,7 @@ export class VirtQueue {
   /** {@link nextUsed} when the driver was last considered for a notification. */
   private signalled = 0;
 
-  constructor(ram: GuestRam, max: number) {
+  constructor(ram: DmaMemory, max: number) {
     this.ram = ram;
     this.max = max;
     this.num = max;

@@ -1,3 +1,4 @@
+import type { SlotEntry } from '../entry.ts';
 import { VIRTIO_ID, type VirtioBus, type VirtioModel, type VirtioModelFactory } from './model.ts';
 import { scatter, totalLength } from './segments.ts';
 
@@ -37,3 +38,14 @@ class VirtioRng implements VirtioModel {
 
 /** Builds an entropy device. */
 export const virtioRng: VirtioModelFactory = (bus) => new VirtioRng(bus);
+
+/** An entropy device in a slot. */
+export interface RngSlot {
+  readonly kind: 'rng';
+}
+
+export const rngEntry: SlotEntry<RngSlot> = {
+  kind: 'rng',
+  check() {},
+  model: () => virtioRng,
+};

@@ -1,4 +1,4 @@
-import type { GuestRam } from '../../machine/memory/ram.ts';
+import type { DmaMemory } from '../dma.ts';
 
 /** A piece of guest RAM that a descriptor names: checked to lie in RAM. */
 export interface Segment {
@@ -35,7 +35,7 @@ export function sliceSegments(segments: readonly Segment[], from: number, length
 }
 
 /** A copy of the bytes of the segments, one after the other. */
-export function gather(ram: GuestRam, segments: readonly Segment[]): Uint8Array {
+export function gather(ram: DmaMemory, segments: readonly Segment[]): Uint8Array {
   const bytes = new Uint8Array(totalLength(segments));
   let at = 0;
   for (const segment of segments) {
@@ -46,7 +46,7 @@ export function gather(ram: GuestRam, segments: readonly Segment[]): Uint8Array 
 }
 
 /** Writes `data` to the segments, one after the other. @returns how many bytes had room */
-export function scatter(ram: GuestRam, segments: readonly Segment[], data: Uint8Array): number {
+export function scatter(ram: DmaMemory, segments: readonly Segment[], data: Uint8Array): number {
   let at = 0;
   for (const segment of segments) {
     if (at >= data.length) break;

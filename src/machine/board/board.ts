@@ -1,20 +1,15 @@
-import { Aclint } from '../../devices/aclint.ts';
 import type { Device, DeviceContext } from '../../devices/device.ts';
+import type { HostSide, PlatformWiring, SlotParts } from '../../devices/entry.ts';
 import { Plic } from '../../devices/plic.ts';
-import { GoldfishRtc } from '../../devices/rtc.ts';
+import { PLATFORM_DEVICES, slotEntry } from '../../devices/registry.ts';
 import { SbiConsole } from '../../devices/sbi-console.ts';
-import { Syscon, type SysconRequest } from '../../devices/syscon.ts';
-import { Uart16550 } from '../../devices/uart16550.ts';
-import { virtioBlk } from '../../devices/virtio/blk.ts';
-import { virtioConsole } from '../../devices/virtio/console.ts';
+import type { SysconRequest } from '../../devices/syscon.ts';
 import { VirtioMmio } from '../../devices/virtio/mmio.ts';
-import type { VirtioModelFactory } from '../../devices/virtio/model.ts';
-import { virtioRng } from '../../devices/virtio/rng.ts';
 import { type BlockBackend, OverlayDisk } from '../../storage/index.ts';
 import { INTERRUPT } from '../memory/hart-state.ts';
 import type { Window } from './bus.ts';
-import { ConfigError, type MachineConfig, type SlotConfig } from './config.ts';
-import { IRQ_MAP, MEMORY_MAP, type Region, virtioIrq, virtioRegion } from './memory-map.ts';
+import { ConfigError, type MachineConfig } from './config.ts';
+import { deviceIrq, deviceRegion, type Region, virtioIrq, virtioRegion } from './memory-map.ts';
 
 /** What a board needs of the engine it is plugged into. */
 export interface BoardSocket {
@@ -32,6 +27,8 @@ export interface BoardSocket {
 export interface Slot {
   readonly name: string;
   readonly device: Device;
+  /** Left out: nothing passes between the device and the host but answers to its questions. */
+  readonly host?: HostSide;
 }
 
 /** The devices of a machine, wired. */
@@ -46,86 +43,86 @@ export interface Board {
   readonly disks: readonly OverlayDisk[];
 }
 
+/** A device to be put on the board. */
+interface Placement {
+  readonly name: string;
+  readonly host?: HostSide;
+  readonly region?: Region;
+  readonly irq?: number;
+  readonly build: (context: DeviceContext) => Device;
+}
+
 /**
  * Builds the devices of a configuration.
  * @param backends the contents of the configuration's disks, in order
  * @throws ConfigError when a backend is missing or not the one the configuration names
  */
 export function buildBoard(config: MachineConfig, backends: readonly BlockBackend[], socket: BoardSocket): Board {
+  const disks: OverlayDisk[] = [];
+  const parts = slotParts(backends, disks);
+  const wiring: PlatformWiring = {
+    harts: config.harts,
+    drive: (hart, wire, level) => socket.drive(hart, INTERRUPT[wire], level),
+    request: (kind, status) => socket.request(kind, status),
+  };
+  const placements: Placement[] = PLATFORM_DEVICES.filter(
+    ({ forFirmware }) => forFirmware !== true || config.firmware !== undefined,
+  ).map((entry) => ({
+    name: entry.name,
+    host: entry.host,
+    region: deviceRegion(entry.name),
+    irq: deviceIrq(entry.name),
+    build: (context) => entry.build(context, wiring),
+  }));
+  config.slots.forEach((slot, index) => {
+    const entry = slotEntry(slot);
+    const model = entry.model(slot, parts);
+    placements.push({
+      name: `virtio${index}`,
+      host: entry.host,
+      region: virtioRegion(index),
+      irq: virtioIrq(index),
+      build: (context) => new VirtioMmio(context, model),
+    });
+  });
+
   const slots: Slot[] = [];
   const windows: Window[] = [];
-  const disks: OverlayDisk[] = [];
-  const NO_WIRE = (): void => undefined;
-
-  const add = <D extends Device>(
-    name: string,
-    region: Region | undefined,
-    build: (context: DeviceContext) => D,
-    irq = NO_WIRE as (level: boolean) => void,
-  ): D => {
+  let plic: Plic | undefined;
+  for (const { name, host, region, irq, build } of placements) {
     const id = slots.length;
-    const device = build(socket.context(id, irq));
-    slots.push({ name, device });
+    const drive = (level: boolean): void => {
+      if (irq !== undefined) plic?.setSource(irq, level);
+    };
+    const device: Device = build(socket.context(id, drive));
+    slots.push({ name, device, ...(host && { host }) });
     const takesInput = device.input !== undefined;
+    if (device instanceof Plic) plic = device;
     if (region !== undefined)
       windows.push({ region, device, ...(takesInput && { afterAccess: () => socket.afterAccess(id) }) });
-    return device;
-  };
-
-  const plic = add('plic', MEMORY_MAP.plic, (context) => {
-    const setExternal = (at: number, level: boolean): void =>
-      socket.drive(at >>> 1, at % 2 === 0 ? INTERRUPT.MEIP : INTERRUPT.SEIP, level);
-    return new Plic(context, { harts: config.harts, setExternal });
-  });
-  const wire =
-    (irq: number) =>
-    (level: boolean): void =>
-      plic.setSource(irq, level);
-
-  const uart = slots.length;
-  add('uart', MEMORY_MAP.uart, (context) => new Uart16550(context), wire(IRQ_MAP.uart));
-  add('rtc', MEMORY_MAP.rtc, (context) => new GoldfishRtc(context), wire(IRQ_MAP.rtc));
-  add(
-    'syscon',
-    MEMORY_MAP.syscon,
-    (context) => new Syscon(context, { onRequest: (kind, status) => socket.request(kind, status) }),
-  );
-  const sbiConsoleId = slots.length;
-  const sbiConsole = add('sbi', undefined, (context) => new SbiConsole(context));
-  if (config.firmware !== undefined) {
-    add('aclint', MEMORY_MAP.aclint, (context) => {
-      const setSoftware = (hart: number, level: boolean): void => socket.drive(hart, INTERRUPT.MSIP, level);
-      const setTimer = (hart: number, level: boolean): void => socket.drive(hart, INTERRUPT.MTIP, level);
-      return new Aclint(context, { harts: config.harts, setSoftware, setTimer });
-    });
   }
-  config.slots.forEach((slot, index) => {
-    const model = virtioModel(slot, disks, backends);
-    add(`virtio${index}`, virtioRegion(index), (context) => new VirtioMmio(context, model), wire(virtioIrq(index)));
-  });
+  const uart = slots.findIndex(({ name }) => name === 'uart');
+  const sbiConsoleId = slots.findIndex(({ device }) => device instanceof SbiConsole);
+  const sbiConsole = slots[sbiConsoleId].device as SbiConsole;
   return { slots, windows, uart, sbiConsole, sbiConsoleId, disks };
 }
 
-function virtioModel(slot: SlotConfig, disks: OverlayDisk[], backends: readonly BlockBackend[]): VirtioModelFactory {
-  switch (slot.kind) {
-    case 'blk': {
-      const backend = backends[disks.length];
+/** What the devices in slots are built from; adds the disks it opens to `disks`. */
+function slotParts(backends: readonly BlockBackend[], disks: OverlayDisk[]): SlotParts {
+  return {
+    openDisk(base, readOnly) {
+      const index = disks.length;
+      const backend = backends[index];
       if (backend === undefined)
+        throw new ConfigError(`disk ${index} (${base.file}) is missing: bring the file with SHA-256 ${base.hash}`);
+      if (base.hash !== '' && backend.hash !== base.hash) {
         throw new ConfigError(
-          `disk ${disks.length} (${slot.base.file}) is missing: bring the file with SHA-256 ${slot.base.hash}`,
-        );
-      if (slot.base.hash !== '' && backend.hash !== slot.base.hash) {
-        throw new ConfigError(
-          `disk ${disks.length} (${slot.base.file}) has SHA-256 ${backend.hash}, expected ${slot.base.hash}: bring the unchanged file`,
+          `disk ${index} (${base.file}) has SHA-256 ${backend.hash}, expected ${base.hash}: bring the unchanged file`,
         );
       }
-      const disk = new OverlayDisk(backend, { readOnly: slot.readOnly });
+      const disk = new OverlayDisk(backend, { readOnly });
       disks.push(disk);
-      return virtioBlk({ disk, serial: `hindsight${disks.length - 1}` });
-    }
-    case 'rng':
-      return virtioRng;
-    case 'console':
-      return virtioConsole({ columns: slot.columns, rows: slot.rows });
-  }
+      return { disk, index };
+    },
+  };
 }

@@ -1,23 +1,12 @@
+import { ConfigError } from '../../devices/config-error.ts';
+import { type SlotConfig, slotEntry } from '../../devices/registry.ts';
 import { EXTENSIONS, type Extension } from '../../isa/instruction.ts';
 import { MAX_HARTS, MAX_RAM, MIN_RAM, PAGE_SIZE } from '../../isa/layout.ts';
+import type { ImageName } from '../../storage/image-name.ts';
 import type { RotationOptions } from '../schedule/rotation.ts';
 import { VIRTIO_SLOTS } from './memory-map.ts';
 
-/** A file that is part of a machine, by the hash of its contents. */
-export interface ImageName {
-  /** As the user named it; for messages only. */
-  readonly file: string;
-  /** Bytes. */
-  readonly size: number;
-  /** SHA-256, 64 lower-case hexadecimal digits; empty while nobody needed it. */
-  readonly hash: string;
-}
-
-/** What sits in a virtio slot. */
-export type SlotConfig =
-  | { readonly kind: 'blk'; readonly base: ImageName; readonly readOnly: boolean }
-  | { readonly kind: 'rng' }
-  | { readonly kind: 'console'; readonly columns: number; readonly rows: number };
+export { ConfigError, type ImageName, type SlotConfig };
 
 /**
  * Everything that makes a machine what it is before its first instruction: two machines of one configuration and the same events
@@ -41,11 +30,6 @@ export interface MachineConfig {
   readonly rngSeed: string;
   /** Contents of the virtio slots, from slot 0 on. */
   readonly slots: readonly SlotConfig[];
-}
-
-/** A machine that cannot be: names the option, what was expected and what to do. */
-export class ConfigError extends Error {
-  override name = 'ConfigError';
 }
 
 const UNITS: Record<string, number> = { '': 1, k: 2 ** 10, m: 2 ** 20, g: 2 ** 30 };
@@ -131,6 +115,7 @@ export function checkConfig(config: MachineConfig): void {
     throw new ConfigError(`quantum ${quantum}: expected 2 to ${2 ** 29} instructions`);
   if (config.slots.length > VIRTIO_SLOTS)
     throw new ConfigError(`${config.slots.length} virtio devices: there are ${VIRTIO_SLOTS} slots`);
+  for (const slot of config.slots) slotEntry(slot).check(slot);
   parseIsa(config.isa.join(','));
   if (config.kernel === undefined && config.firmware === undefined) {
     throw new ConfigError('there is nothing to boot: give a kernel (--kernel FILE), or a guest by its name');

@@ -1,17 +1,12 @@
 import { TIMEBASE_FREQUENCY } from '../../devices/aclint.ts';
-import { PLIC_SOURCES } from '../../devices/plic.ts';
-import { SYSCON_POWEROFF, SYSCON_REBOOT } from '../../devices/syscon.ts';
-import { UART_CLOCK_FREQUENCY } from '../../devices/uart16550.ts';
+import { type FdtNode, type FdtProperty, flag, node, number, property, text, words64 } from '../../devices/fdt-node.ts';
+import type { DevicePlace } from '../../devices/place.ts';
+import { PLATFORM_DEVICES } from '../../devices/registry.ts';
+import { virtioMmioNode } from '../../devices/virtio/mmio.ts';
 import { CACHE_BLOCK_SIZE } from '../../isa/layout.ts';
 import { isaString } from './device-tree-isa.ts';
-import { cells, EMPTY, type Fdt, type FdtNode, type FdtProperty, strings, words64, writeFdt } from './fdt.ts';
-import { IRQ_MAP, MEMORY_MAP, plicContext, RAM_BASE, type Region, virtioIrq, virtioRegion } from './memory-map.ts';
-
-/** What the guest's software expects of `riscv,cpu-intc`: local interrupt numbers (Privileged Architecture, 3.1.9). */
-const LOCAL_IRQ = { machineSoftware: 3, machineTimer: 7, supervisorExternal: 9, machineExternal: 11 } as const;
-
-/** Marks a PLIC context that nothing is connected to (sifive,plic-1.0.0 binding). */
-const NO_CONTEXT = 0xffff_ffff;
+import { type Fdt, writeFdt } from './fdt.ts';
+import { deviceIrq, deviceRegion, MEMORY_MAP, RAM_BASE, type Region, virtioIrq, virtioRegion } from './memory-map.ts';
 
 /** What the device tree tells about a machine. */
 export interface DeviceTreeOptions {
@@ -45,18 +40,8 @@ const PHANDLE = { plic: 1, syscon: 2, firstHart: 16 } as const;
 const intc = (hart: number): number => PHANDLE.firstHart + hart * 2;
 const cpu = (hart: number): number => intc(hart) + 1;
 
-const node = (name: string, properties: readonly FdtProperty[], children: readonly FdtNode[] = []): FdtNode => ({
-  name,
-  properties,
-  children,
-});
-const property = (name: string, value: Uint8Array): FdtProperty => ({ name, value });
-const text = (name: string, ...values: string[]): FdtProperty => property(name, strings(...values));
-const number = (name: string, ...values: number[]): FdtProperty => property(name, cells(...values));
-const flag = (name: string): FdtProperty => property(name, EMPTY);
 const reg = (region: Region): FdtProperty => property('reg', words64(region.base, region.size));
 const at = (name: string, region: Region): string => `${name}@${region.base.toString(16)}`;
-const interrupt = (irq: number): FdtProperty[] => [number('interrupt-parent', PHANDLE.plic), number('interrupts', irq)];
 const harts = (options: DeviceTreeOptions): number[] => Array.from({ length: options.harts }, (_, hart) => hart);
 
 /** Builds the device tree of a machine as a DTB. */
@@ -68,6 +53,7 @@ export function buildDeviceTree(options: DeviceTreeOptions): Uint8Array {
 export function describeMachine(options: DeviceTreeOptions): Fdt {
   const ram = { base: RAM_BASE, size: options.ramSize };
   const serial = at('serial', MEMORY_MAP.uart);
+  const { soc, others } = devices(options);
   const root = node(
     '',
     [
@@ -85,20 +71,37 @@ export function describeMachine(options: DeviceTreeOptions): Fdt {
       node(
         'soc',
         [number('#address-cells', 2), number('#size-cells', 2), text('compatible', 'simple-bus'), flag('ranges')],
-        [
-          syscon(),
-          rtc(),
-          ...(options.firmware.kind === 'image' ? [clint(options)] : []),
-          plic(options),
-          uart(serial),
-          ...options.virtioSlots.map(virtio),
-        ],
+        soc,
       ),
-      power('poweroff', 'syscon-poweroff', SYSCON_POWEROFF),
-      power('reboot', 'syscon-reboot', SYSCON_REBOOT),
+      ...others,
     ],
   );
   return { root, reservations: [], bootCpu: 0 };
+}
+
+/** The nodes of the devices: those below /soc by ascending address, and those that belong to the root. */
+function devices(options: DeviceTreeOptions): { soc: FdtNode[]; others: FdtNode[] } {
+  const firmware = options.firmware.kind === 'image';
+  const place = (region: Region, irq?: number): DevicePlace => ({
+    region,
+    ...(irq !== undefined && { irq }),
+    harts: options.harts,
+    firmware,
+    phandle: PHANDLE,
+    intc,
+  });
+  const placed: { base: number; soc: FdtNode; root?: readonly FdtNode[] }[] = [];
+  for (const { name, forFirmware, describe } of PLATFORM_DEVICES) {
+    const region = deviceRegion(name);
+    if (region === undefined || describe === undefined || (forFirmware === true && !firmware)) continue;
+    placed.push({ base: region.base, ...describe(place(region, deviceIrq(name))) });
+  }
+  for (const slot of options.virtioSlots) {
+    const region = virtioRegion(slot);
+    placed.push({ base: region.base, soc: virtioMmioNode(place(region, virtioIrq(slot))) });
+  }
+  placed.sort((a, b) => a.base - b.base);
+  return { soc: placed.map(({ soc }) => soc), others: placed.flatMap(({ root }) => root ?? []) };
 }
 
 function chosen(options: DeviceTreeOptions, stdout: string): FdtNode {
@@ -176,78 +179,4 @@ function hartNode(hart: number, options: DeviceTreeOptions): FdtNode {
       ]),
     ],
   );
-}
-
-function syscon(): FdtNode {
-  return node(at('test', MEMORY_MAP.syscon), [
-    text('compatible', 'sifive,test1', 'sifive,test0', 'syscon'),
-    reg(MEMORY_MAP.syscon),
-    number('phandle', PHANDLE.syscon),
-  ]);
-}
-
-function power(name: string, compatible: string, value: number): FdtNode {
-  return node(name, [
-    text('compatible', compatible),
-    number('regmap', PHANDLE.syscon),
-    number('offset', 0),
-    number('value', value),
-  ]);
-}
-
-function rtc(): FdtNode {
-  return node(at('rtc', MEMORY_MAP.rtc), [
-    text('compatible', 'google,goldfish-rtc'),
-    reg(MEMORY_MAP.rtc),
-    ...interrupt(IRQ_MAP.rtc),
-  ]);
-}
-
-function uart(name: string): FdtNode {
-  return node(name, [
-    text('compatible', 'ns16550a'),
-    reg(MEMORY_MAP.uart),
-    number('clock-frequency', UART_CLOCK_FREQUENCY),
-    ...interrupt(IRQ_MAP.uart),
-  ]);
-}
-
-function clint(options: DeviceTreeOptions): FdtNode {
-  return node(at('clint', MEMORY_MAP.aclint), [
-    text('compatible', 'sifive,clint0', 'riscv,clint0'),
-    reg(MEMORY_MAP.aclint),
-    number(
-      'interrupts-extended',
-      ...harts(options).flatMap((hart) => [intc(hart), LOCAL_IRQ.machineSoftware, intc(hart), LOCAL_IRQ.machineTimer]),
-    ),
-  ]);
-}
-
-function plic(options: DeviceTreeOptions): FdtNode {
-  const machineLevel = options.firmware.kind === 'image' ? LOCAL_IRQ.machineExternal : NO_CONTEXT;
-  const wires: number[] = [];
-  for (const hart of harts(options)) {
-    wires.splice(plicContext(hart, 'machine') * 2, 0, intc(hart), machineLevel);
-    wires.splice(plicContext(hart, 'supervisor') * 2, 0, intc(hart), LOCAL_IRQ.supervisorExternal);
-  }
-  return node(at('plic', MEMORY_MAP.plic), [
-    text('compatible', 'sifive,plic-1.0.0', 'riscv,plic0'),
-    reg(MEMORY_MAP.plic),
-    number('riscv,ndev', PLIC_SOURCES),
-    flag('interrupt-controller'),
-    number('#interrupt-cells', 1),
-    number('#address-cells', 0),
-    number('interrupts-extended', ...wires),
-    number('phandle', PHANDLE.plic),
-  ]);
-}
-
-function virtio(slot: number): FdtNode {
-  const region = virtioRegion(slot);
-  return node(at('virtio', region), [
-    text('compatible', 'virtio,mmio'),
-    reg(region),
-    flag('dma-coherent'),
-    ...interrupt(virtioIrq(slot)),
-  ]);
 }

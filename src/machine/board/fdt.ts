@@ -7,19 +7,7 @@ import { ByteWriter } from '../../bytes/writer.ts';
  * ```
  */
 
-/** A node: its properties in order, then its children in order. */
-export interface FdtNode {
-  /** Node name with unit address, e.g. `serial@10000000`; empty for the root. */
-  readonly name: string;
-  readonly properties: readonly FdtProperty[];
-  readonly children: readonly FdtNode[];
-}
-
-/** A property and its raw value, see {@link cells}, {@link strings} and {@link words64} for the usual encodings. */
-export interface FdtProperty {
-  readonly name: string;
-  readonly value: Uint8Array;
-}
+import { type FdtNode, type FdtProperty, strings } from '../../devices/fdt-node.ts';
 
 /** Physical memory that the client program must not use (Devicetree Specification 5.3). */
 export interface FdtReservation {
@@ -62,27 +50,6 @@ const HEADER = {
   stringsSize: 32,
   structSize: 36,
 } as const;
-
-/** `<u32>` cells, each number reduced modulo 2^32. */
-export function cells(...values: number[]): Uint8Array {
-  const out = new Uint8Array(values.length * 4);
-  const view = new DataView(out.buffer);
-  values.forEach((v, i) => view.setUint32(i * 4, v >>> 0));
-  return out;
-}
-
-/** `<u64>` values, each as two cells; numbers below 2^53. */
-export function words64(...values: number[]): Uint8Array {
-  return cells(...values.flatMap((v) => [Math.floor(v / 2 ** 32), v % 2 ** 32]));
-}
-
-/** `<stringlist>`: each string followed by a NUL. */
-export function strings(...values: string[]): Uint8Array {
-  return new TextEncoder().encode(values.map((v) => `${v}\0`).join(''));
-}
-
-/** `<empty>`: present is true. */
-export const EMPTY = new Uint8Array(0);
 
 const align4 = (n: number): number => (n + 3) & ~3;
 

@@ -1,3 +1,4 @@
+import type { Region } from '../../devices/place.ts';
 import { RAM_BASE } from '../../isa/layout.ts';
 
 /**
@@ -5,13 +6,7 @@ import { RAM_BASE } from '../../isa/layout.ts';
  * guests, firmware and people find everything where they expect it. Everything else (bus, device tree, loader, docs) reads this.
  */
 
-/** A window of physical addresses. */
-export interface Region {
-  /** Physical address of the first byte. */
-  readonly base: number;
-  /** Size in bytes. */
-  readonly size: number;
-}
+export type { Region };
 
 /** Number of virtio-mmio slots. */
 export const VIRTIO_SLOTS = 8;
@@ -67,7 +62,12 @@ export function virtioIrq(slot: number): number {
   return VIRTIO_IRQ + slot;
 }
 
-/** PLIC context of a hart at a privilege level; the numbering is the same whether firmware runs in the guest or in the host. */
-export function plicContext(hart: number, level: 'machine' | 'supervisor'): number {
-  return hart * 2 + (level === 'supervisor' ? 1 : 0);
+/** Window of the device of that name; undefined for one without registers. */
+export function deviceRegion(name: string): Region | undefined {
+  return (MEMORY_MAP as Record<string, Region>)[name];
+}
+
+/** PLIC source of the device of that name; undefined for one without a wire. */
+export function deviceIrq(name: string): number | undefined {
+  return (IRQ_MAP as Record<string, number>)[name];
 }

@@ -60,6 +60,8 @@ export interface Limit {
   readonly time?: number;
   /** Come back when idle instead of skipping to the next deadline. */
   readonly stopWhenIdle?: boolean;
+  /** As {@link stopWhenIdle}, but only while a device awaits an answer of the host's (contract 11). */
+  readonly stopWhenAwaiting?: boolean;
 }
 
 /** How a machine ended. */
@@ -223,6 +225,16 @@ export class Engine {
       if (at > this.time && at < next) next = at;
     }
     return next;
+  }
+
+  /** Whether a device emitted a request that the host has not answered. */
+  get awaitsAnswer(): boolean {
+    return this.board.slots.some(({ device }) => device.awaitsAnswer === true);
+  }
+
+  /** Has the devices emit again what they await an answer to: the machine goes on live where it was only replayed, or restored. */
+  repeatRequests(): void {
+    for (const { device } of this.board.slots) device.repeatRequests?.();
   }
 
   /** Puts another core in place of the attached one, between any two instructions. */
@@ -527,6 +539,7 @@ export class Engine {
     }
     const until = this.idleUntil;
     if (until === Infinity || limit.stopWhenIdle === true) return STOP.IDLE;
+    if (limit.stopWhenAwaiting === true && this.awaitsAnswer) return STOP.IDLE;
     if (limit.time !== undefined && until > limit.time) return STOP.LIMIT;
     this.skip(until - now);
     this.steps++;

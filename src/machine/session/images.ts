@@ -1,5 +1,6 @@
 import type { Recording } from '../../record/format.ts';
 import { BlankBackend, type BlockBackend, MemoryBackend } from '../../storage/index.ts';
+import { slotEntry } from '../../devices/registry.ts';
 import { ConfigError, type ImageName, type MachineConfig } from '../board/config.ts';
 import type { DiskOption, Hardware, ImageFiles, NamedBytes } from './options.ts';
 
@@ -11,6 +12,10 @@ const BLANK = 'blank:';
 /** A file a machine was made from, and what it was there. */
 export type NeededImage = ImageName & { readonly role: 'kernel' | 'initrd' | 'firmware' | 'disk' };
 
+/** The images of the devices in slots, in their order. */
+const slotImages = (config: MachineConfig): readonly ImageName[] =>
+  config.slots.flatMap((slot) => slotEntry(slot).image?.(slot) ?? []);
+
 /** The files a configuration needs, each under the name the user knew it by. */
 export function neededImages(config: MachineConfig): readonly NeededImage[] {
   const needed: NeededImage[] = [];
@@ -18,8 +23,7 @@ export function neededImages(config: MachineConfig): readonly NeededImage[] {
     const image = config[role];
     if (image !== undefined) needed.push({ ...image, role });
   }
-  for (const slot of config.slots)
-    if (slot.kind === 'blk' && !slot.base.hash.startsWith(BLANK)) needed.push({ ...slot.base, role: 'disk' });
+  for (const base of slotImages(config)) if (!base.hash.startsWith(BLANK)) needed.push({ ...base, role: 'disk' });
   return needed;
 }
 
@@ -35,9 +39,7 @@ export function withEmbedded(recording: Recording, files: ImageFiles): ImageFile
     return bytes === undefined ? {} : { [role]: bytes };
   };
   const given = [...(files.disks ?? [])];
-  const disks = config.slots.flatMap((slot): DiskOption[] => {
-    if (slot.kind !== 'blk') return [];
-    const { base } = slot;
+  const disks = slotImages(config).flatMap((base): DiskOption[] => {
     const embedded = inside(base);
     if (embedded !== undefined) return [{ file: base.file, backend: new MemoryBackend(embedded.bytes, base.hash) }];
     const known = given.findIndex(({ backend }) => backend.hash === base.hash);
@@ -64,8 +66,7 @@ export async function imagesOf({
   images,
 }: Hardware): Promise<readonly { readonly hash: string; readonly bytes: Uint8Array }[]> {
   const found = new Map(images.map((image) => [image.hash, image]));
-  const bases = config.slots.flatMap((slot) => (slot.kind === 'blk' ? [slot.base] : []));
-  for (const [i, { file, hash, size }] of bases.entries()) {
+  for (const [i, { file, hash, size }] of slotImages(config).entries()) {
     if (hash.startsWith(BLANK) || found.has(hash)) continue;
     if (size > LARGEST_DISK) {
       throw new ConfigError(

@@ -1,5 +1,4 @@
 import { toHex } from '../../bytes/hex.ts';
-import { consoleResize } from '../../devices/virtio/console.ts';
 import type { JitOptions } from '../../jit/core.ts';
 import {
   answer,
@@ -158,6 +157,7 @@ export class Machine {
       this.engine = adopt.engine;
       this.engine.door = door;
       this.engine.output = output;
+      this.engine.repeatRequests();
     }
     const ports = this.engine.board.slots.map(({ name }) => name);
     const id = toHex(room.entropy(8));
@@ -235,10 +235,19 @@ export class Machine {
 
   /** Tells virtio consoles the terminal's size in characters. */
   resize(columns: number, rows: number): void {
-    const command = consoleResize(columns, rows);
-    this.engine.board.slots.forEach(({ device }, id) => {
-      if (device.kind === 'virtio-console') this.inputs.command(() => this.engine.control(id, command));
-    });
+    this.commandAll('resize', columns, rows);
+  }
+
+  /**
+   * Gives a device one of its kind's commands (see src/devices/registry.ts).
+   * @throws RangeError for a port that is none, or a command or arguments that are not the device's
+   */
+  control(port: string, command: string, ...args: number[]): void {
+    const id = this.portId(port);
+    const encode = this.engine.board.slots[id].host?.commands?.[command];
+    if (encode === undefined) throw new RangeError(`${port} knows no command "${command}"`);
+    const bytes = encode(...args);
+    this.inputs.command(() => this.engine.control(id, bytes));
     this.interrupt();
   }
 
@@ -299,10 +308,11 @@ export class Machine {
     return saveMachine(this.engine);
   }
 
-  /** Puts a saved state in place. @throws StateError when it is foreign, damaged or of another machine */
+  /** Puts a saved state in place; it goes on live from there. @throws StateError when it is foreign, damaged or of another machine */
   restore(state: Uint8Array): void {
     this.mustStand();
     restoreMachine(this.engine, state);
+    this.engine.repeatRequests();
   }
 
   /** Goes on with another core. The machine must stand. */
@@ -345,6 +355,7 @@ export class Machine {
     this.engine.door = this.door;
     this.recorder.rewind(events, this.engine.instant, this.engine.time);
     this.collected.length = 0;
+    this.engine.repeatRequests();
     this.nextHash =
       this.hashEvery > 0 ? Math.floor(this.engine.instructions / this.hashEvery + 1) * this.hashEvery : Infinity;
   }
@@ -374,7 +385,8 @@ export class Machine {
       if (stop === STOP.LATE) await engine.late.arrived();
       else if (stop === STOP.IDLE) {
         await this.idle(time);
-        if (time !== undefined && engine.idleUntil > time && this.allWait()) return this.result('limit');
+        if (time !== undefined && engine.idleUntil > time && this.allWait() && !engine.awaitsAnswer)
+          return this.result('limit');
       }
       if (room.now() - rested >= SLICE_TARGET) {
         await room.breathe();
@@ -386,7 +398,12 @@ export class Machine {
   private limit(instructions: number, time: number | undefined): Limit {
     const { engine } = this;
     const target = Math.min(instructions, engine.instructions + this.slice, this.nextHash);
-    return { instructions: target, ...(time !== undefined && { time }), stopWhenIdle: this.pacer !== undefined };
+    return {
+      instructions: target,
+      ...(time !== undefined && { time }),
+      stopWhenIdle: this.pacer !== undefined,
+      stopWhenAwaiting: true,
+    };
   }
 
   /** The next deadline is behind the end of the run. */
@@ -396,7 +413,8 @@ export class Machine {
       stop === STOP.IDLE &&
       this.pacer === undefined &&
       this.engine.idleUntil > time &&
-      this.engine.idleUntil !== Infinity
+      this.engine.idleUntil !== Infinity &&
+      !this.engine.awaitsAnswer
     );
   }
 
@@ -440,20 +458,7 @@ export class Machine {
   /** Passes on what came out, and keeps the recording. */
   private afterSlice(): void {
     const { engine, room } = this;
-    const { collected } = this;
-    for (let i = 0; i < collected.length; ) {
-      const { port } = collected[i];
-      let end = i;
-      let length = 0;
-      while (end < collected.length && collected[end].port === port) length += collected[end++].bytes.length;
-      const bytes = new Uint8Array(length);
-      for (let at = 0; i < end; i++) {
-        bytes.set(collected[i].bytes, at);
-        at += collected[i].bytes.length;
-      }
-      this.emit(port, bytes);
-    }
-    collected.length = 0;
+    this.passOn();
     if (engine.instructions === this.nextHash && engine.instant.sequence === 0) {
       this.recorder.mark(engine.instant, engine.time, stateHash(engine));
     }
@@ -467,6 +472,26 @@ export class Machine {
       this.tell('halt', engine.halt);
       for (const stream of [...this.streams]) stream.end();
     }
+  }
+
+  /** Passes on what came out: frames one by one, neighbouring pieces of one stream joined. */
+  private passOn(): void {
+    const { collected } = this;
+    for (let i = 0; i < collected.length; ) {
+      const { port } = collected[i];
+      const joined = this.engine.board.slots[port].host?.output === 'stream';
+      let end = i + 1;
+      let { length } = collected[i].bytes;
+      for (; joined && end < collected.length && collected[end].port === port; end++)
+        length += collected[end].bytes.length;
+      const bytes = new Uint8Array(length);
+      for (let at = 0; i < end; i++) {
+        bytes.set(collected[i].bytes, at);
+        at += collected[i].bytes.length;
+      }
+      this.emit(port, bytes);
+    }
+    collected.length = 0;
   }
 
   private emit(port: number, bytes: Uint8Array): void {
@@ -497,9 +522,16 @@ export class Machine {
     this.interrupt();
   }
 
+  /** Gives a command to every device that knows it. @returns how many do */
+  private commandAll(command: string, ...args: number[]): number {
+    const knowing = this.engine.board.slots.filter(({ host }) => host?.commands?.[command] !== undefined);
+    for (const { name } of knowing) this.control(name, command, ...args);
+    return knowing.length;
+  }
+
   private portId(port: string): number {
     const id = this.ports.indexOf(port);
-    if (id < 0) throw new RangeError(`there is no device "${port}": expected one of ${this.ports.join(', ')}`);
+    if (id < 0) throw new RangeError(`there is no port "${port}": expected one of ${this.ports.join(', ')}`);
     return id;
   }
 

@@ -47,6 +47,8 @@ export interface HardwareOptions {
   readonly disks?: readonly DiskOption[];
   /** Whether there is a virtio console besides the serial port, and how large its terminal is. */
   readonly virtioConsole?: boolean | { readonly columns: number; readonly rows: number };
+  /** Further devices for virtio slots, after those the other options make (src/devices/registry.ts has what there is). */
+  readonly devices?: readonly SlotConfig[];
   /** Seed of the rotation, of the guest's rng-seed and of all that a machine without a host makes up; u32, default 0. */
   readonly seed?: number;
   /** Mean length of a hart's turn in instructions; default 20,000. */
@@ -109,6 +111,7 @@ export async function planHardware(options: HardwareOptions, room: HostRoom): Pr
   const terminal = options.virtioConsole;
   if (terminal !== undefined && terminal !== false)
     slots.push({ kind: 'console', ...(terminal === true ? { columns: 80, rows: 25 } : terminal) });
+  slots.push(...(options.devices ?? []));
   const name = async (what: 'kernel' | 'initrd' | 'firmware'): Promise<{ [key: string]: ImageName }> => {
     const image = options[what];
     return image === undefined ? {} : { [what]: await nameImage(image, room) };
