@@ -37,7 +37,6 @@ export { createHostRoom } from './host/room.ts';
 export { ConfigError, type MachineConfig } from './machine/board/config.ts';
 export { LoadError } from './machine/boot/load-error.ts';
 export { CORES, type CoreKind } from './machine/engine/cores.ts';
-export type { DebugPoint } from './machine/engine/debug-points.ts';
 export type { Engine, Halt } from './machine/engine/engine.ts';
 export type { HostRoom } from './machine/session/host-room.ts';
 export { imagesOf, type NeededImage, neededImages } from './machine/session/images.ts';
@@ -50,6 +49,8 @@ export {
   planHardware,
   rebuildHardware,
 } from './machine/session/options.ts';
+export { EngineView } from './machine/view/engine-view.ts';
+export { CSR, F, type MachineView, PC, PRV, type RegisterId, X } from './machine/view/machine-view.ts';
 export { describeEvent, type EventDescription } from './record/describe.ts';
 export { DivergenceError, formatInstant } from './record/divergence.ts';
 export { COMMAND, EVENT, type HostEvent, type Instant } from './record/door.ts';
@@ -63,11 +64,9 @@ export {
   openTimeline,
   RecordedTimeline,
 } from './timeline/open.ts';
-export type {
-  Destination,
-  Hit,
-  MoveOptions,
-  MoveResult,
-  SearchFor,
-  TimelineOptions,
-} from './timeline/timeline.ts';
+export type { Breakpoint, BreakpointKind, Hit, SearchFor } from './timeline/breakpoints.ts';
+export type { MoveOptions } from './timeline/driver.ts';
+export type { Destination, MoveResult, SearchOptions } from './timeline/mover.ts';
+export type { TimelineOptions } from './timeline/past.ts';
+export type { StepOptions } from './timeline/steps.ts';
+export type { GuestTime } from './timeline/timeline.ts';

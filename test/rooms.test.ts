@@ -37,7 +37,7 @@ const ARROWS: Record<string, readonly string[]> = {
   machine: ['bytes', 'core', 'devices', 'firmware', 'isa', 'jit', 'record', 'storage'],
   timeline: ['bytes', 'isa', 'machine', 'record'],
   symbols: ['bytes'],
-  linux: ['debug', 'symbols'],
+  linux: ['machine', 'symbols'],
   debug: ['bytes', 'core', 'isa', 'linux', 'machine', 'record', 'symbols', 'timeline'],
   'host/room.ts': [],
   'index.ts': ['bytes', 'host/room.ts', 'machine', 'record', 'storage', 'timeline'],

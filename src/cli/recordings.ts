@@ -1,12 +1,13 @@
 import { statSync } from 'node:fs';
-import { EngineView } from '../debug/engine-view.ts';
 import { Knowledge } from '../debug/knowledge.ts';
 import { findImages } from '../host/node/images.ts';
 import { createHostRoom } from '../host/room.ts';
+import { EngineView } from '../machine/view/engine-view.ts';
 import { DivergenceError } from '../record/divergence.ts';
 import { type Recording, readRecording } from '../record/format.ts';
 import { type OpenedTimeline, type OpenOptions, openTimeline } from '../timeline/open.ts';
-import type { Destination, Timeline } from '../timeline/timeline.ts';
+import type { Destination } from '../timeline/mover.ts';
+import type { GuestTime, Timeline } from '../timeline/timeline.ts';
 import { CliError, UsageError } from './exit.ts';
 import { parseCore, readNamed } from './machine-flags.ts';
 
@@ -66,7 +67,7 @@ export function refuseOverwriting(target: string, source: string): void {
 }
 
 /** Reads a place in a recording: `1234567` or `1234567:3` (instructions and sequence), `50%`, `2.5s` of guest time, `event:7`. */
-export function parseDestination(flag: string, text: string): Destination {
+export function parseDestination(flag: string, text: string): Destination | GuestTime {
   const instant = /^(\d+)(?::(\d+))?$/.exec(text);
   if (instant) return { instructions: Number(instant[1]), sequence: Number(instant[2] ?? 0) };
   const percent = /^(\d+(?:\.\d+)?)%$/.exec(text);

@@ -2,13 +2,12 @@ import { toHex } from '../bytes/hex.ts';
 import type { Engine, Limit, Stop } from '../machine/engine/engine.ts';
 import { STOP } from '../machine/engine/engine.ts';
 import type { HostRoom } from '../machine/session/host-room.ts';
-import { type HostEvent, LiveDoor, type Instant as Place } from '../record/door.ts';
+import { type HostEvent, type Instant, LiveDoor } from '../record/door.ts';
 import { Recorder, recordingHeader } from '../record/recorder.ts';
 import { ReplayDoor } from '../record/replay-door.ts';
 import type { Checkpoints } from '../timeline/checkpoints.ts';
 import { compareInstants } from '../timeline/checkpoints.ts';
 import type { Timeline } from '../timeline/timeline.ts';
-import type { Instant } from './target.ts';
 
 /** Instructions between checkpoints that living leaves behind. */
 const SPACING = 20_000_000;
@@ -34,10 +33,10 @@ export class Branch {
   private readonly engine: Engine;
   private readonly room: HostRoom;
   private readonly timeline: Timeline;
-  private readonly from: Place;
+  private readonly from: Instant;
   private readonly live: LiveDoor;
   /** As far as it has lived. */
-  private front: Place;
+  private front: Instant;
 
   /** Begins where the timeline stands, which must not be moved any more. */
   constructor(timeline: Timeline, room: HostRoom) {
@@ -62,19 +61,18 @@ export class Branch {
     return this.engine.door === this.live;
   }
 
-  reached(): Instant {
-    return this.noteFront().instructions;
+  get reached(): Instant {
+    return this.noteFront();
   }
 
-  async seek(instant: Instant): Promise<void> {
+  async seek(to: Instant): Promise<void> {
     const { engine } = this;
     const front = this.noteFront();
-    const to = instant >= front.instructions ? front : { instructions: instant, sequence: 0 };
     const checkpoint = this.checkpoints.before(to);
     this.checkpoints.restore(checkpoint);
     engine.door = new ReplayDoor(this.events, checkpoint.events);
     await go(engine, { instructions: to.instructions, sequence: to.sequence });
-    if (to === front) engine.door = this.live;
+    if (compareInstants(to, front) >= 0) engine.door = this.live;
   }
 
   run(limit: Limit): Stop | Promise<Stop> {
@@ -123,7 +121,7 @@ export class Branch {
 
   private frontTime = 0;
 
-  private noteFront(): Place {
+  private noteFront(): Instant {
     if (this.living && compareInstants(this.engine.instant, this.front) >= 0) {
       this.front = this.engine.instant;
       this.frontTime = this.engine.time;

@@ -1,5 +1,14 @@
-import { COMMAND, EVENT, type HostEvent } from '../record/door.ts';
-import type { EventNote } from './target.ts';
+import { COMMAND, EVENT, type HostEvent, type Instant } from '../record/door.ts';
+
+/** A host input of the recording. */
+export interface EventNote {
+  readonly index: number;
+  readonly at: Instant;
+  readonly port: string;
+  readonly kind: string;
+  /** One line for people. */
+  readonly text: string;
+}
 
 const KINDS = Object.fromEntries(Object.entries(EVENT).map(([name, number]) => [number, name.toLowerCase()]));
 const COMMANDS = Object.fromEntries(
@@ -14,5 +23,5 @@ export function eventNote(event: HostEvent, index: number, portName: (port: numb
   if (kind === EVENT.COMMAND) text = COMMANDS[payload[0]] ?? text;
   else if (kind === EVENT.INPUT)
     text = JSON.stringify(String.fromCharCode(...payload.subarray(0, SHOWN))) + (payload.length > SHOWN ? '…' : '');
-  return { index, instant: at.instructions, port: portName(port), kind: KINDS[kind] ?? `kind ${kind}`, text };
+  return { index, at, port: portName(port), kind: KINDS[kind] ?? `kind ${kind}`, text };
 }

@@ -2,21 +2,21 @@ import type { Engine, Limit, Stop } from '../machine/engine/engine.ts';
 import { STOP } from '../machine/engine/engine.ts';
 import type { HostRoom } from '../machine/session/host-room.ts';
 import type { Machine } from '../machine/session/machine.ts';
+import type { HostEvent, Instant } from '../record/door.ts';
+import { compareInstants } from '../timeline/checkpoints.ts';
+import type { EngineDriver, MoveOptions } from '../timeline/driver.ts';
 import type { LivePast } from '../timeline/live.ts';
 import type { Timeline } from '../timeline/timeline.ts';
 import { go } from './branch.ts';
-import { EngineTarget, type TimeBase } from './engine-target.ts';
-import { eventNote } from './event-note.ts';
-import type { EventNote, Instant } from './target.ts';
+import { type DebugDriver, DebugTarget } from './target.ts';
 
 /** Instructions that are run without the machine's own care for time and inputs: steps. */
 const SHORT = 1000;
 
 /** A machine that lives, and its past, as debuggers move it. Without a debugger it runs by itself. */
-export class LiveBase implements TimeBase {
+export class LiveBase implements DebugDriver {
   readonly title: string;
   readonly engine: Engine;
-  readonly slice = Infinity;
   readonly begin: Instant;
   /** Told when the guest ended while no debugger held it. */
   onHalt: (() => void) | undefined;
@@ -37,7 +37,7 @@ export class LiveBase implements TimeBase {
     this.past = past;
     this.room = room;
     this.title = title;
-    this.begin = machine.instant.instructions;
+    this.begin = machine.instant;
   }
 
   get living(): boolean {
@@ -48,32 +48,32 @@ export class LiveBase implements TimeBase {
     return !this.writable || this.timeline !== undefined;
   }
 
-  end(): Instant {
-    return this.ended ? this.reached() : Infinity;
+  get endless(): boolean {
+    return !this.ended;
   }
 
-  reached(): Instant {
-    return this.timeline?.end.instructions ?? this.engine.instructions;
+  get reached(): Instant {
+    return this.timeline?.end ?? this.engine.instant;
   }
 
-  async seek(instant: Instant): Promise<void> {
-    if (this.timeline === undefined && instant >= this.engine.instructions) return;
+  get events(): readonly HostEvent[] {
+    return this.machine.recording.events;
+  }
+
+  async seek(to: Instant, options?: MoveOptions): Promise<void> {
+    if (this.timeline === undefined && compareInstants(to, this.engine.instant) >= 0) return;
     const timeline = (this.timeline ??= this.past.timeline());
-    if (instant < timeline.end.instructions) {
-      await timeline.seek({ instructions: instant, sequence: 0 });
-      return;
-    }
-    await timeline.seek(timeline.end);
-    this.live();
+    await timeline.drivenBy.seek(to, options);
+    if (compareInstants(to, timeline.end) >= 0) this.live();
   }
 
   async run(limit: Limit, signal?: AbortSignal): Promise<Stop> {
     const { engine, timeline } = this;
     if (timeline !== undefined) {
       const { instructions, sequence } = timeline.end;
-      if (limit.instructions < instructions) return go(engine, limit);
-      const stop = await go(engine, { instructions, sequence });
-      if (stop !== STOP.LIMIT) return stop;
+      if (limit.instructions < instructions) return timeline.drivenBy.run(limit);
+      const stop = await timeline.drivenBy.run({ instructions, sequence });
+      if (stop !== STOP.LIMIT || compareInstants(engine.instant, timeline.end) < 0) return stop;
       this.live();
     }
     if (limit.instructions - engine.instructions < SHORT) return this.noted(await go(engine, limit));
@@ -84,14 +84,10 @@ export class LiveBase implements TimeBase {
     return this.noted(reason === 'halt' ? STOP.HALT : reason === 'debug' ? STOP.DEBUG : STOP.LIMIT);
   }
 
-  checkpoints(): readonly { readonly instant: Instant; readonly bytes: number }[] {
+  checkpoints(): ReturnType<EngineDriver['checkpoints']> {
     // Those of the present are known once it is left.
     const all = this.timeline?.checkpoints.all ?? this.past.all;
-    return all.map(({ at, state }) => ({ instant: at.instructions, bytes: state.length }));
-  }
-
-  events(): readonly EventNote[] {
-    return this.machine.recording.events.map((event, i) => eventNote(event, i, (port) => this.engine.portName(port)));
+    return all.map(({ at, state }) => ({ at, bytes: state.length }));
   }
 
   /** From the past: what came after is forgotten. */
@@ -119,7 +115,7 @@ export class LiveBase implements TimeBase {
   }
 
   private async runFree(): Promise<void> {
-    if (this.timeline !== undefined) await this.seek(Infinity);
+    if (this.timeline !== undefined) await this.seek(this.timeline.end);
     if (this.engine.halt !== undefined) return;
     const { reason } = await this.machine.run();
     if (reason !== 'halt') return;
@@ -140,4 +136,4 @@ export class LiveBase implements TimeBase {
 }
 
 /** A live machine for gdb and DAP. @param title what is debugged, for people */
-export const liveTarget = (base: LiveBase): EngineTarget => new EngineTarget(base);
+export const liveTarget = (base: LiveBase): DebugTarget => new DebugTarget(base);

@@ -1,152 +1,133 @@
-import type { Access } from '../core/core.ts';
-
-/**
- * What debuggers need of a machine that can go back in time. Everything in {@link MachineView} is synchronous and disturbs nothing;
- * what moves in time is in {@link DebugTarget}.
- */
-
-/**
- * A point between two instructions, as a debugger counts: instructions attempted by all harts since power-on. Harts that wait move guest
- * time, not this.
- */
-export type Instant = number;
-
-/** A register: x0–x31, f0–f31 (64 raw bits), pc, privilege (0, 1, 3) or a CSR by number. */
-export type RegisterId =
-  | { readonly kind: 'x' | 'f' | 'csr'; readonly number: number }
-  | { readonly kind: 'pc' | 'prv' };
-
-export const PC: RegisterId = { kind: 'pc' };
-export const PRV: RegisterId = { kind: 'prv' };
-export const X = (number: number): RegisterId => ({ kind: 'x', number });
-export const F = (number: number): RegisterId => ({ kind: 'f', number });
-export const CSR = (number: number): RegisterId => ({ kind: 'csr', number });
-
-/** The machine at the present instant. Addresses and registers are unsigned 64-bit. */
-export interface MachineView {
-  /** Number of harts. */
-  readonly harts: number;
-  /** Physical address of the first byte of RAM, and its size in bytes. */
-  readonly ram: { readonly base: bigint; readonly size: number };
-  now(): Instant;
-  /** The hart that is to execute next. */
-  activeHart(): number;
-  /** Undefined when the machine has no such register. */
-  readRegister(hart: number, id: RegisterId): bigint | undefined;
-  /** Where a virtual address leads for a hart, −1 when nowhere. */
-  translate(hart: number, address: bigint, access: Access): bigint;
-  /** A little-endian number of 1, 2, 4 or 8 bytes of RAM, unsigned; undefined elsewhere. */
-  readNumber(physical: bigint, length: number): bigint | undefined;
-  /** Reads what is there, without effect on devices; shorter than asked for where nothing more is. */
-  readPhysical(address: bigint, length: number): Uint8Array;
-}
-
-/** What a debug point watches for. `access` is read or write. */
-export type PointKind = 'execute' | 'read' | 'write' | 'access';
-
-/** A breakpoint or watchpoint on virtual addresses [start, end). */
-export interface DebugPoint {
-  readonly kind: PointKind;
-  readonly start: bigint;
-  readonly end: bigint;
-  /** Only this hart. */
-  readonly hart?: number;
-  /** Asked when the point is met, with the machine before the instruction; false passes it over. Must not throw or change anything. */
-  readonly when?: (view: MachineView, hart: number) => boolean;
-}
-
-export interface MoveOptions {
-  readonly signal?: AbortSignal;
-  /** Called now and then with 0 … 1, the part of the way that is done. */
-  readonly onProgress?: (done: number) => void;
-  /**
-   * On which side of the instruction to stop that meets a watchpoint. By default where its effect shows: behind it going forward, before it
-   * going back.
-   */
-  readonly watch?: 'before' | 'behind';
-  /** Steps go over the handler of an interrupt that is taken between two instructions: to where it returns, or from there back. */
-  readonly overInterrupts?: boolean;
-}
-
-/** Why a move ended. The machine is at {@link MachineView.now}. */
-export interface Stop {
-  /**
-   * `step` the steps were made · `point` a point was met · `begin`/`end` of the recording · `interrupted` by the signal · `halted` the
-   * guest powered off.
-   */
-  readonly reason: 'step' | 'point' | 'begin' | 'end' | 'interrupted' | 'halted';
-  /** The hart that met the point or made the step; else the active one. */
-  readonly hart: number;
-  readonly point?: DebugPoint;
-  /** For watchpoints: the first address touched. */
-  readonly address?: bigint;
-}
-
-/** A host input of the recording. */
-export interface EventNote {
-  readonly index: number;
-  readonly instant: Instant;
-  readonly port: string;
-  readonly kind: string;
-  /** One line for people. */
-  readonly text: string;
-}
-
-/** A store that changed memory. */
-export interface WriteNote {
-  /** Before the store. */
-  readonly instant: Instant;
-  readonly hart: number;
-  readonly pc: bigint;
-}
+import { ramWrite, registerWrite } from '../machine/engine/debug-write.ts';
+import { EngineView } from '../machine/view/engine-view.ts';
+import type { RegisterId } from '../machine/view/machine-view.ts';
+import { resolver } from '../machine/view/virtual-memory.ts';
+import type { EngineDriver } from '../timeline/driver.ts';
+import { Mover } from '../timeline/mover.ts';
+import { type EventNote, eventNote } from './event-note.ts';
 
 /** Refusals a user can cause. The message says what to do. */
 export class DebugError extends Error {
   override readonly name = 'DebugError';
 }
 
-/** A machine that can be moved in time. One move at a time; views are only asked between moves (and from `when`). */
-export interface DebugTarget extends MachineView {
+/** An engine's driver, as far as only debuggers need it. */
+export interface DebugDriver extends EngineDriver {
   /** What is debugged, for people. */
   readonly title: string;
-  /** Writes are refused: the past cannot be changed, only branched from. */
+  /** The machine's past is given: nothing may be written. */
   readonly readOnly: boolean;
-  /** First and last instant that can be reached. */
-  readonly begin: Instant;
-  end(): Instant;
-
-  /** @throws DebugError when {@link readOnly}, or when there is no such register */
-  writeRegister(hart: number, id: RegisterId, value: bigint): void;
-  /** Bytes written: all of them, or those before the first that is not RAM. @throws DebugError when {@link readOnly} */
-  writePhysical(address: bigint, bytes: Uint8Array): number;
-
-  /** Replaces all debug points. */
-  setPoints(points: readonly DebugPoint[]): void;
-  /**
-   * Goes on to the next point or the end. An execute point stops before its instruction and is passed over where the move begins.
-   */
-  continue(options?: MoveOptions): Promise<Stop>;
-  /** Goes back to the last point that was met before now; an execute point stops before its instruction. */
-  reverseContinue(options?: MoveOptions): Promise<Stop>;
-  /** Until `hart` has executed `count` instructions; execute points are not met, watchpoints are. */
-  step(hart: number, count: number, options?: MoveOptions): Promise<Stop>;
-  /** Back until `hart` has un-executed `count` instructions. Watchpoints are met by a single step only. */
-  reverseStep(hart: number, count: number, options?: MoveOptions): Promise<Stop>;
-  /** Goes to an instant, clamped to what is there. */
-  seek(instant: Instant, options?: MoveOptions): Promise<void>;
-
-  events(): readonly EventNote[];
-  checkpoints(): readonly { readonly instant: Instant; readonly bytes: number }[];
-  /** The last store to [address, address + length) (virtual for `hart`) before now. Does not move. */
-  lastWrite(hart: number, address: bigint, length: number, options?: MoveOptions): Promise<WriteNote | undefined>;
-  /** From here on a live machine of its own: writable, with no future. @throws DebugError when it cannot be done */
+  /** Forgets the future and lets the machine live on from here. @throws DebugError when it cannot be done */
   branch(): Promise<void>;
-  /** The last instant that was lived. */
-  reached(): Instant;
-  /** A debugger takes over a machine that ran by itself; resolves when it stands. */
-  hold(): Promise<void>;
-  /** The debugger is gone: no points, and a machine that lived goes on. */
-  release(): void;
+  /** The machine is about to be written to: what came after this instant is no more. */
+  beforeWrite?(): void;
+  /** A debugger takes over a machine that ran by itself; resolves when it has stopped. */
+  hold?(): Promise<void>;
+  /** The debugger is gone: a live machine goes on. */
+  release?(): void;
+  /** The branch as a recording. @throws DebugError when there is none */
+  save?(): Uint8Array;
+}
+
+/** A machine under debuggers: to look at, to move in time ({@link mover}) and to write to. */
+export class DebugTarget extends EngineView {
+  /** Moves it; they end right before an instruction. */
+  readonly mover: Mover;
+  private readonly driver: DebugDriver;
+  /** Debuggers that are there. */
+  private holders = 0;
+
+  constructor(driver: DebugDriver) {
+    super(driver.engine);
+    this.driver = driver;
+    this.mover = new Mover(driver, { aligned: true });
+  }
+
+  get title(): string {
+    return this.driver.title;
+  }
+
+  /** Writes are refused: the past cannot be changed, only branched from. */
+  get readOnly(): boolean {
+    return this.driver.readOnly;
+  }
+
+  events(): EventNote[] {
+    return this.driver.events.map((event, i) => eventNote(event, i, (port) => this.engine.portName(port)));
+  }
+
+  checkpoints(): ReturnType<EngineDriver['checkpoints']> {
+    return this.driver.checkpoints();
+  }
+
+  /** @throws DebugError when {@link readOnly}, or when there is no such register or value */
+  writeRegister(hart: number, id: RegisterId, value: bigint): void {
+    if (id.kind === 'prv' && value !== 0n && value !== 1n && value !== 3n)
+      throw new DebugError(`privilege ${value}: expected 0 (U), 1 (S) or 3 (M)`);
+    this.prepareWrite();
+    const number = 'number' in id ? id.number : 0;
+    if (!this.engine.debugWrite(registerWrite(hart, id.kind, number, value)))
+      throw new DebugError('this register cannot be written');
+  }
+
+  /** Bytes written: all of them, or those before the first that is not RAM. @throws DebugError when {@link readOnly} */
+  writePhysical(address: bigint, bytes: Uint8Array): number {
+    this.prepareWrite();
+    const { base, size } = this.ram;
+    if (address < base || address >= base + BigInt(size)) return 0;
+    const at = Number(address - base);
+    const part = bytes.subarray(0, Math.min(bytes.length, size - at));
+    if (part.length > 0) this.engine.debugWrite(ramWrite(at, part));
+    return part.length;
+  }
+
+  /** Writes virtual memory of a hart. @returns bytes written @throws DebugError as {@link writePhysical} */
+  writeVirtual(hart: number, address: bigint, bytes: Uint8Array): number {
+    const resolve = resolver(this, hart);
+    let done = 0;
+    while (done < bytes.length) {
+      const at = BigInt.asUintN(64, address + BigInt(done));
+      const physical = resolve(at);
+      if (physical === undefined) break;
+      const chunk = bytes.subarray(done, done + Math.min(bytes.length - done, 4096 - Number(at & 0xfffn)));
+      const written = this.writePhysical(physical, chunk);
+      done += written;
+      if (written < chunk.length) break;
+    }
+    return done;
+  }
+
+  /** From here on a live machine of its own: writable, with no future. @throws DebugError when it cannot be done */
+  async branch(): Promise<void> {
+    if (!this.readOnly) return;
+    await this.driver.branch();
+    await this.mover.align();
+  }
+
+  /** A debugger takes over a machine that ran by itself; resolves when it has stopped. */
+  async hold(): Promise<void> {
+    this.holders++;
+    await this.driver.hold?.();
+    await this.mover.align();
+  }
+
+  /** A debugger is gone. After the last a machine that lived goes on. */
+  release(): void {
+    this.holders = Math.max(0, this.holders - 1);
+    if (this.holders === 0) this.driver.release?.();
+  }
+
   /** The branch as a recording, for `hindsight replay` and `debug`. @throws DebugError when there is none */
-  save(): Uint8Array;
+  save(): Uint8Array {
+    if (!this.driver.save) throw new DebugError('this machine keeps its own recording');
+    return this.driver.save();
+  }
+
+  private prepareWrite(): void {
+    if (this.readOnly)
+      throw new DebugError(
+        'the past cannot be changed: `monitor branch` goes on from here as a machine that can be written to',
+      );
+    this.driver.beforeWrite?.();
+  }
 }

@@ -1,17 +1,13 @@
 import type { Engine, Limit, Stop } from '../machine/engine/engine.ts';
-import { STOP } from '../machine/engine/engine.ts';
 import type { HostRoom } from '../machine/session/host-room.ts';
+import type { HostEvent, Instant } from '../record/door.ts';
+import type { EngineDriver, MoveOptions } from '../timeline/driver.ts';
 import type { Timeline } from '../timeline/timeline.ts';
-import { Branch, go } from './branch.ts';
-import { EngineTarget, type TimeBase } from './engine-target.ts';
-import { eventNote } from './event-note.ts';
-import { DebugError, type EventNote, type Instant } from './target.ts';
-
-/** Instructions between checkpoints that searches leave behind. */
-const SPACING = 20_000_000;
+import { Branch } from './branch.ts';
+import { type DebugDriver, DebugError, DebugTarget } from './target.ts';
 
 /** A timeline as debuggers move it: read-only until it is branched from. */
-export class TimelineBase implements TimeBase {
+export class TimelineBase implements DebugDriver {
   readonly title: string;
   readonly engine: Engine;
   private readonly timeline: Timeline;
@@ -26,7 +22,7 @@ export class TimelineBase implements TimeBase {
   }
 
   get begin(): Instant {
-    return this.timeline.begin.instructions;
+    return this.timeline.begin;
   }
 
   get readOnly(): boolean {
@@ -37,33 +33,29 @@ export class TimelineBase implements TimeBase {
     return this.branched?.living ?? false;
   }
 
-  end(): Instant {
-    return this.branched ? Infinity : this.timeline.end.instructions;
+  get endless(): boolean {
+    return this.branched !== undefined;
   }
 
-  reached(): Instant {
-    return this.branched?.reached() ?? this.timeline.end.instructions;
+  get reached(): Instant {
+    return this.branched?.reached ?? this.timeline.end;
   }
 
-  async seek(instant: Instant): Promise<void> {
-    if (this.branched) await this.branched.seek(instant);
-    else await this.timeline.seek({ instructions: instant, sequence: 0 });
+  get events(): readonly HostEvent[] {
+    return this.branched?.events ?? this.timeline.events;
+  }
+
+  async seek(to: Instant, options?: MoveOptions): Promise<void> {
+    if (this.branched) await this.branched.seek(to);
+    else await this.timeline.drivenBy.seek(to, options);
   }
 
   run(limit: Limit): Stop | Promise<Stop> {
-    if (this.branched) return this.branched.run(limit);
-    const stop = go(this.engine, limit);
-    return typeof stop === 'string' ? this.mark(stop) : stop.then((s) => this.mark(s));
+    return this.branched ? this.branched.run(limit) : this.timeline.drivenBy.run(limit);
   }
 
-  checkpoints(): readonly { readonly instant: Instant; readonly bytes: number }[] {
-    const { all } = this.timeline.checkpoints;
-    return all.map(({ at, state }) => ({ instant: at.instructions, bytes: state.length }));
-  }
-
-  events(): readonly EventNote[] {
-    const log = this.branched?.events ?? this.timeline.events;
-    return log.map((event, i) => eventNote(event, i, (port) => this.engine.portName(port)));
+  checkpoints(): ReturnType<EngineDriver['checkpoints']> {
+    return this.timeline.drivenBy.checkpoints();
   }
 
   async branch(): Promise<void> {
@@ -80,21 +72,10 @@ export class TimelineBase implements TimeBase {
   }
 
   pause(): Promise<void> {
-    return this.room.breathe();
-  }
-
-  /** Leaves a checkpoint behind where one is worth it. */
-  private mark(stop: Stop): Stop {
-    if (stop !== STOP.LIMIT) return stop;
-    const { instant } = this.engine;
-    if (instant.sequence === 0) {
-      const last = this.timeline.checkpoints.before(instant).at.instructions;
-      if (instant.instructions - last >= SPACING) this.timeline.mark();
-    }
-    return stop;
+    return this.timeline.drivenBy.pause();
   }
 }
 
 /** A timeline for gdb and DAP. @param title what is debugged, for people: the recording's file name */
-export const timelineTarget = (timeline: Timeline, room: HostRoom, title: string): EngineTarget =>
-  new EngineTarget(new TimelineBase(timeline, room, title));
+export const timelineTarget = (timeline: Timeline, room: HostRoom, title: string): DebugTarget =>
+  new DebugTarget(new TimelineBase(timeline, room, title));

@@ -1,7 +1,8 @@
 import type { HostRoom } from '../machine/session/host-room.ts';
 import type { Machine } from '../machine/session/machine.ts';
 import { type Checkpoint, Checkpoints } from './checkpoints.ts';
-import { Timeline, type TimelineOptions } from './timeline.ts';
+import type { TimelineOptions } from './past.ts';
+import { Timeline } from './timeline.ts';
 
 /** Instructions between checkpoints of a machine that runs, at least: less is replayed in no time. */
 const DEFAULT_SPACING = 20_000_000;

@@ -7,7 +7,8 @@ import { type Hardware, type ImageFiles, rebuildHardware } from '../machine/sess
 import { type Recording, readRecording } from '../record/format.ts';
 import { ReplayDoor } from '../record/replay-door.ts';
 import { copyState } from './copy.ts';
-import { Timeline, type TimelineOptions } from './timeline.ts';
+import type { TimelineOptions } from './past.ts';
+import { Timeline } from './timeline.ts';
 
 /** What opening a recording may be told. */
 export interface OpenOptions extends TimelineOptions {

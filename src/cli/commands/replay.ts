@@ -1,6 +1,7 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { formatInstant } from '../../record/divergence.ts';
-import type { Destination, Timeline } from '../../timeline/timeline.ts';
+import type { Destination } from '../../timeline/mover.ts';
+import type { GuestTime, Timeline } from '../../timeline/timeline.ts';
 import { EXIT, UsageError } from '../exit.ts';
 import { explained, openRecording, parseDestination, type RecordingFlags } from '../recordings.ts';
 import { formatCount, formatSeconds } from '../values.ts';
@@ -26,7 +27,7 @@ function parseSpeed(text: string): number {
 }
 
 /** Replays at a speed. Time in which nothing was executed is skipped. */
-async function paced(timeline: Timeline, until: Destination, speed: number, signal: AbortSignal): Promise<void> {
+async function paced(timeline: Timeline, until: Destination | GuestTime, speed: number, signal: AbortSignal): Promise<void> {
   const goal = typeof until === 'object' && 'guestTime' in until ? until : timeline.locate(until);
   const ahead = PACE * speed;
   // An instruction takes a nanosecond at least, so that a piece of time is never more than so many.

@@ -1,7 +1,7 @@
-import { ALL_EXTENSIONS, type Decoded, decode, isLong } from '../isa/decode.ts';
-import { CACHE_BLOCK_SIZE } from '../isa/layout.ts';
-import { readVirtual } from './memory.ts';
-import { type MachineView, PC, type PointKind, X } from './target.ts';
+import { ALL_EXTENSIONS, type Decoded, decode, isLong } from '../../isa/decode.ts';
+import { CACHE_BLOCK_SIZE } from '../../isa/layout.ts';
+import { type MachineView, PC, X } from './machine-view.ts';
+import { readVirtual } from './virtual-memory.ts';
 
 /** What an instruction does to memory. */
 export interface DataAccess {
@@ -41,14 +41,4 @@ export function nextAccess(view: MachineView, hart: number): DataAccess | undefi
   if (name === 'cbo.zero')
     return { address: base & ~BigInt(CACHE_BLOCK_SIZE - 1), length: CACHE_BLOCK_SIZE, reads: false, writes: true };
   return undefined;
-}
-
-/** Whether an access meets a watchpoint. */
-export function meets(
-  access: DataAccess,
-  point: { readonly kind: PointKind; readonly start: bigint; readonly end: bigint },
-): boolean {
-  const { kind, start, end } = point;
-  if (kind === 'execute' || (kind === 'read' && !access.reads) || (kind === 'write' && !access.writes)) return false;
-  return access.address < end && access.address + BigInt(access.length) > start;
 }

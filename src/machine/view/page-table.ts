@@ -1,4 +1,4 @@
-import { CSR, type MachineView, PRV } from './target.ts';
+import { CSR, type MachineView, PRV } from './machine-view.ts';
 
 /** Page-table entry bits (privileged ISA, "Sv39: Addressing and Memory Protection"). */
 export const PTE = { V: 1n, R: 2n, W: 4n, X: 8n, U: 16n, G: 32n, A: 64n, D: 128n } as const;

@@ -1,9 +1,10 @@
-import type { Access } from '../core/core.ts';
-import { RAM_AT, RAM_BASE } from '../isa/layout.ts';
-import type { Engine } from '../machine/engine/engine.ts';
-import type { Instant, MachineView, RegisterId } from './target.ts';
+import type { Access } from '../../core/core.ts';
+import { RAM_AT, RAM_BASE } from '../../isa/layout.ts';
+import type { Instant } from '../../record/door.ts';
+import type { Engine } from '../engine/engine.ts';
+import type { MachineView, RegisterId } from './machine-view.ts';
 
-/** A machine as debuggers see it. Reads have no effect: devices are peeked at. */
+/** An engine to look at. Reads have no effect: devices are peeked at. */
 export class EngineView implements MachineView {
   readonly harts: number;
   readonly ram: { readonly base: bigint; readonly size: number };
@@ -15,8 +16,8 @@ export class EngineView implements MachineView {
     this.ram = { base: BigInt(RAM_BASE), size: engine.memory.ramSize };
   }
 
-  now(): Instant {
-    return this.engine.instructions;
+  get instant(): Instant {
+    return this.engine.instant;
   }
 
   activeHart(): number {

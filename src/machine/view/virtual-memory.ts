@@ -1,6 +1,6 @@
-import { ACCESS } from '../core/core.ts';
+import { ACCESS } from '../../core/core.ts';
+import { type MachineView, PRV } from './machine-view.ts';
 import { currentSatp, type Resolve, readThrough, walk } from './page-table.ts';
-import { type DebugTarget, type MachineView, PRV } from './target.ts';
 
 /** How a hart's virtual addresses lead to physical ones now, whatever its privilege may touch. */
 export function resolver(view: MachineView, hart: number): Resolve {
@@ -27,20 +27,4 @@ export function readNumber(view: MachineView, hart: number, address: bigint, len
   let value = 0n;
   for (let i = length - 1; i >= 0; i--) value = (value << 8n) | BigInt(bytes[i]);
   return value;
-}
-
-/** Writes virtual memory of a hart. @returns bytes written @throws DebugError as {@link DebugTarget.writePhysical} */
-export function writeVirtual(target: DebugTarget, hart: number, address: bigint, bytes: Uint8Array): number {
-  const resolve = resolver(target, hart);
-  let done = 0;
-  while (done < bytes.length) {
-    const at = BigInt.asUintN(64, address + BigInt(done));
-    const physical = resolve(at);
-    if (physical === undefined) break;
-    const chunk = bytes.subarray(done, done + Math.min(bytes.length - done, 4096 - Number(at & 0xfffn)));
-    const written = target.writePhysical(physical, chunk);
-    done += written;
-    if (written < chunk.length) break;
-  }
-  return done;
 }
