@@ -6,8 +6,7 @@ import { readFileSync } from 'node:fs';
 import { parseArgs } from 'node:util';
 import { agentCondition } from '../src/debug/gdb/agent.ts';
 import { registerByNumber } from '../src/debug/gdb/registers.ts';
-import { Knowledge } from '../src/debug/knowledge.ts';
-import type { DebugPoint } from '../src/debug/target.ts';
+import { GuestInfo } from '../src/debug/guest-info.ts';
 import { timelineTarget } from '../src/debug/timeline-target.ts';
 import { startGdbServer } from '../src/host/node/debug/gdb-server.ts';
 import { findGuest } from '../src/host/node/guest/index.ts';
@@ -15,6 +14,7 @@ import { createHostRoom } from '../src/host/room.ts';
 import { tasks } from '../src/linux/tasks.ts';
 import type { CoreKind } from '../src/machine/engine/cores.ts';
 import { Machine } from '../src/machine/session/machine.ts';
+import type { Breakpoint } from '../src/timeline/breakpoints.ts';
 import { LivePast } from '../src/timeline/live.ts';
 import { RawClient } from '../test/debug/gdb-client.ts';
 
@@ -48,38 +48,37 @@ let since = now();
 await machine.run();
 const figures: Record<string, unknown> = { core: values.core, liveRun: seconds(since) };
 const target = timelineTarget(past.timeline(), room, 'a boot');
-const knowledge = new Knowledge(target);
-const end = target.end();
+const guestInfo = new GuestInfo(target);
+const end = target.mover.end.instructions;
 figures.instructions = end;
 figures.guestSeconds = machine.engine.time / 1e9;
 
 const address = (name: string): bigint => {
-  const found = knowledge.address(name);
+  const found = guestInfo.address(name);
   if (found === undefined) throw new Error(`the guest has no ${name}`);
   return found;
 };
-await target.seek(end);
-await target.seek(Math.floor(end * 0.9));
+await target.mover.seek(end);
+await target.mover.seek(Math.floor(end * 0.9));
 since = now();
-const kernel = knowledge.kernel()!;
+const kernel = guestInfo.kernel()!;
 figures.kernelFound = seconds(since);
 since = now();
 figures.processes = tasks(kernel).length;
 figures.processList = seconds(since);
 
 const straight = async (): Promise<number> => {
-  await target.seek(0);
+  await target.mover.seek(0);
   const from = now();
-  target.setPoints([]);
-  await target.continue();
+  await target.mover.continue([]);
   return seconds(from);
 };
 /** Runs it all past an execute point whose condition never holds. */
-const conditions = async (name: string, test: DebugPoint['when']): Promise<{ seconds: number; asked: number }> => {
+const conditions = async (name: string, test: Breakpoint['when']): Promise<{ seconds: number; asked: number }> => {
   const start = address(name);
-  await target.seek(0);
+  await target.mover.seek(0);
   let asked = 0;
-  target.setPoints([
+  const points: Breakpoint[] = [
     {
       kind: 'execute',
       start,
@@ -89,10 +88,9 @@ const conditions = async (name: string, test: DebugPoint['when']): Promise<{ sec
         return test!(view, hart);
       },
     },
-  ]);
+  ];
   const from = now();
-  await target.continue();
-  target.setPoints([]);
+  await target.mover.continue(points);
   return { seconds: seconds(from), asked };
 };
 // a0 == 12345, as gdb sends it
@@ -112,23 +110,25 @@ for (const [what, test] of [
 ] as const)
   figures[`condition on ${what} at _raw_spin_lock`] = await conditions('_raw_spin_lock', test);
 
-await target.seek(end);
+await target.mover.seek(end);
 for (const [what, name] of [
   ['a moment ago', 'jiffies_64'],
   ['early in the boot', 'saved_command_line'],
   ['never', 'linux_banner'],
 ] as const) {
   since = now();
-  const note = await target.lastWrite(0, address(name), 8);
-  figures[`last-write of what was written ${what}`] = { seconds: seconds(since), at: note?.instant ?? null };
+  const { hit } = await target.mover.lastWrite(address(name), 8, { hart: 0 });
+  figures[`last-write of what was written ${what}`] = { seconds: seconds(since), at: hit?.at.instructions ?? null };
 }
-target.setPoints([{ kind: 'write', start: address('saved_command_line'), end: address('saved_command_line') + 8n }]);
+const commandLine = address('saved_command_line');
 since = now();
-await target.reverseContinue();
-figures['reverse-continue to a watchpoint early in the boot'] = { seconds: seconds(since), at: target.now() };
-target.setPoints([]);
-await target.seek(Math.floor(end * 0.7));
-const server = await startGdbServer(target, knowledge, { port: 0 });
+await target.mover.reverseContinue({ write: [commandLine, commandLine + 8n] });
+figures['reverse-continue to a watchpoint early in the boot'] = {
+  seconds: seconds(since),
+  at: target.instant.instructions,
+};
+await target.mover.seek(Math.floor(end * 0.7));
+const server = await startGdbServer(target, guestInfo, { port: 0 });
 const client = await RawClient.connect(server.port);
 await client.noAcks();
 const steps: number[] = [];

@@ -56,7 +56,10 @@ export { DivergenceError, formatInstant } from './record/divergence.ts';
 export { COMMAND, EVENT, type HostEvent, type Instant } from './record/door.ts';
 export { type Recording, RecordingError, type RecordSink, readRecording } from './record/format.ts';
 export { BlankBackend, type BlockBackend, ChunkedBackend, type ChunkSource, MemoryBackend } from './storage/index.ts';
+export type { Breakpoint, BreakpointKind, Hit, SearchFor } from './timeline/breakpoints.ts';
+export type { MoveOptions } from './timeline/driver.ts';
 export { type LiveOptions, LivePast } from './timeline/live.ts';
+export type { Destination, MoveResult, SearchOptions } from './timeline/mover.ts';
 export {
   branchMachine,
   type OpenedTimeline,
@@ -64,9 +67,6 @@ export {
   openTimeline,
   RecordedTimeline,
 } from './timeline/open.ts';
-export type { Breakpoint, BreakpointKind, Hit, SearchFor } from './timeline/breakpoints.ts';
-export type { MoveOptions } from './timeline/driver.ts';
-export type { Destination, MoveResult, SearchOptions } from './timeline/mover.ts';
 export type { TimelineOptions } from './timeline/past.ts';
 export type { StepOptions } from './timeline/steps.ts';
 export type { GuestTime } from './timeline/timeline.ts';

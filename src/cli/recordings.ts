@@ -1,12 +1,12 @@
 import { statSync } from 'node:fs';
-import { Knowledge } from '../debug/knowledge.ts';
+import { GuestInfo } from '../debug/guest-info.ts';
 import { findImages } from '../host/node/images.ts';
 import { createHostRoom } from '../host/room.ts';
 import { EngineView } from '../machine/view/engine-view.ts';
 import { DivergenceError } from '../record/divergence.ts';
 import { type Recording, readRecording } from '../record/format.ts';
-import { type OpenedTimeline, type OpenOptions, openTimeline } from '../timeline/open.ts';
 import type { Destination } from '../timeline/mover.ts';
+import { type OpenedTimeline, type OpenOptions, openTimeline } from '../timeline/open.ts';
 import type { GuestTime, Timeline } from '../timeline/timeline.ts';
 import { CliError, UsageError } from './exit.ts';
 import { parseCore, readNamed } from './machine-flags.ts';
@@ -51,7 +51,7 @@ export async function explained<T>({ engine }: Timeline, move: Promise<T>): Prom
     if (!(error instanceof DivergenceError)) throw error;
     let symbol: string | undefined;
     try {
-      symbol = new Knowledge(new EngineView(engine)).name(error.place.pc);
+      symbol = new GuestInfo(new EngineView(engine)).name(error.place.pc);
     } catch {
       // The machine stands where nothing can be told of it; the report has the rest.
     }

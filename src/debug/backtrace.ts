@@ -66,7 +66,7 @@ function prologue(u: Unwinding, start: bigint, pc: bigint): Layout {
   return layout;
 }
 
-/** The layout where `pc` stands in an epilogue: loads from the stack, sp raised, return. */
+/** The layout where `pc` is in an epilogue: loads from the stack, sp raised, return. */
 function epilogue(u: Unwinding, pc: bigint): Layout | undefined {
   const layout: Layout = { size: 0n };
   for (const d of instructions(u.read(pc, PROLOGUE))) {
@@ -85,7 +85,7 @@ function epilogue(u: Unwinding, pc: bigint): Layout | undefined {
   return undefined;
 }
 
-/** Whether a return address can be one: an even place behind a call. */
+/** Whether a return address can be one: an even address after a call. */
 function plausible(u: Unwinding, address: bigint): boolean {
   return address !== 0n && (address & 1n) === 0n && u.read(address - 2n, 2).length === 2;
 }
@@ -103,7 +103,7 @@ export function backtrace(
   let { pc, sp, fp } = registers;
   let ra: bigint | undefined = registers.ra;
   while (frames.length < limit) {
-    // A caller's pc lies behind its call: the call may be the function's last instruction.
+    // A caller's pc is the instruction after its call: the call may be the function's last instruction.
     const inside = frames.length === 1 ? pc : pc - 1n;
     const start = u.functionStart(inside);
     let next: { pc: bigint; sp: bigint; fp: bigint } | undefined;

@@ -1,7 +1,8 @@
 import { CSR_NAMES, FLOAT_REGISTERS, INTEGER_REGISTERS } from '../isa/names.ts';
-import type { Knowledge } from './knowledge.ts';
-import { readNumber } from './memory.ts';
-import { CSR, DebugError, F, type MachineView, PC, PRV, type RegisterId, X } from './target.ts';
+import { CSR, F, type MachineView, PC, PRV, type RegisterId, X } from '../machine/view/machine-view.ts';
+import { readNumber } from '../machine/view/virtual-memory.ts';
+import type { GuestInfo } from './guest-info.ts';
+import { DebugError } from './target.ts';
 
 /**
  * Expressions over a machine, for conditions, log points and hovers: C's operators on 64-bit values (comparisons, division and >>
@@ -62,11 +63,11 @@ class Reader {
   private readonly tokens: string[] = [];
   private at = 0;
   private readonly text: string;
-  private readonly knowledge: Knowledge | undefined;
+  private readonly guestInfo: GuestInfo | undefined;
 
-  constructor(text: string, knowledge: Knowledge | undefined) {
+  constructor(text: string, guestInfo: GuestInfo | undefined) {
     this.text = text;
-    this.knowledge = knowledge;
+    this.guestInfo = guestInfo;
     const whole = text.trimEnd();
     TOKEN.lastIndex = 0;
     while (TOKEN.lastIndex < whole.length) {
@@ -136,22 +137,22 @@ class Reader {
   }
 
   private named(name: string): Compiled {
-    if (name === 'instant') return (view) => BigInt(view.now());
+    if (name === 'instant') return (view) => BigInt(view.instant.instructions);
     if (name === 'hart') return (_, hart) => BigInt(hart);
     const register = registerNamed(name);
     if (register) return (view, hart) => view.readRegister(hart, register) ?? 0n;
-    const address = this.knowledge?.address(name);
+    const address = this.guestInfo?.address(name);
     if (address === undefined) throw new DebugError(`"${name}" is no register and no symbol that is known`);
     return () => address;
   }
 }
 
 /** Reads an expression. @throws DebugError telling what cannot be read */
-export const compile = (text: string, knowledge?: Knowledge): Compiled => new Reader(text, knowledge).whole();
+export const compile = (text: string, guestInfo?: GuestInfo): Compiled => new Reader(text, guestInfo).whole();
 
 /** A condition for a debug point: true also when it cannot be evaluated, so that nothing is missed. */
-export function condition(text: string, knowledge?: Knowledge): (view: MachineView, hart: number) => boolean {
-  const e = compile(text, knowledge);
+export function condition(text: string, guestInfo?: GuestInfo): (view: MachineView, hart: number) => boolean {
+  const e = compile(text, guestInfo);
   return (view, hart) => {
     try {
       return e(view, hart) !== 0n;
@@ -163,8 +164,8 @@ export function condition(text: string, knowledge?: Knowledge): (view: MachineVi
 }
 
 /** A log message: text with expressions in braces. */
-export function logMessage(text: string, knowledge?: Knowledge): (view: MachineView, hart: number) => string {
-  const parts = text.split(/\{([^{}]*)\}/).map((part, i) => (i % 2 === 0 ? part : compile(part, knowledge)));
+export function logMessage(text: string, guestInfo?: GuestInfo): (view: MachineView, hart: number) => string {
+  const parts = text.split(/\{([^{}]*)\}/).map((part, i) => (i % 2 === 0 ? part : compile(part, guestInfo)));
   return (view, hart) =>
     parts
       .map((part) => {

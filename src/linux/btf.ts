@@ -25,7 +25,7 @@ const KIND = {
   ENUM64: 19,
 } as const;
 
-/** Bytes behind the 12 of a type, by kind and number of members. */
+/** Bytes after the 12 of a type, by kind and number of members. */
 function extra(kind: number, vlen: number): number {
   switch (kind) {
     case KIND.INT:

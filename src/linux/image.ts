@@ -1,4 +1,4 @@
-import type { MachineView } from '../debug/target.ts';
+import type { MachineView } from '../machine/view/machine-view.ts';
 
 /** Where a kernel lies in RAM. */
 export interface KernelImage {

@@ -31,7 +31,7 @@ interface Tokens {
   readonly text: readonly string[];
 }
 
-/** The token table around the place where the digits stand for themselves. */
+/** The token table around the place where the digits are their own tokens. */
 function tokensAt(bytes: Uint8Array, view: DataView, digits: number): Tokens | undefined {
   let start = digits;
   for (let n = 0; n < 0x30; n++) {

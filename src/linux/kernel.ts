@@ -1,6 +1,5 @@
-import type { Mapping } from '../debug/page-table.ts';
-import { levelsOf, readThrough, walk } from '../debug/page-table.ts';
-import { CSR, type MachineView } from '../debug/target.ts';
+import { CSR, type MachineView } from '../machine/view/machine-view.ts';
+import { levelsOf, type Mapping, readThrough, walk } from '../machine/view/page-table.ts';
 import { SymbolTable } from '../symbols/table.ts';
 import { Btf, type Field } from './btf.ts';
 import { findKernelImage, type KernelImage } from './image.ts';

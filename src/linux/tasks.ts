@@ -1,4 +1,4 @@
-import { CSR, type MachineView, X } from '../debug/target.ts';
+import { CSR, type MachineView, X } from '../machine/view/machine-view.ts';
 import type { LinuxKernel } from './kernel.ts';
 
 /** A thread of the guest's Linux. */

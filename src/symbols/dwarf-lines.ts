@@ -147,7 +147,7 @@ function readUnit(r: ByteReader, sections: LineSections, rows: Row[]): void {
 const join = (directory: string, name: string): string =>
   name.startsWith('/') || directory === '' ? name : `${directory}/${name}`;
 
-/** Directories and files before DWARF 5: numbered from 1, the compilation directory is not told. */
+/** Directories and files before DWARF 5: numbered from 1, the compilation directory is not among them. */
 function files4(r: ByteReader): string[] {
   const directories = [''];
   for (let d = r.textToNul(); d !== ''; d = r.textToNul()) directories.push(d);

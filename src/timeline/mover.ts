@@ -1,11 +1,11 @@
 import { EngineView } from '../machine/view/engine-view.ts';
+import { resolver } from '../machine/view/virtual-memory.ts';
 import type { Instant } from '../record/door.ts';
 import { type Breakpoint, breakpointsOf, type Hit, type SearchFor } from './breakpoints.ts';
 import { compareInstants } from './checkpoints.ts';
 import { type EngineDriver, Interrupted, type MoveOptions } from './driver.ts';
 import { Search } from './search.ts';
 import { HartSteps, type StepEnd, type StepOptions, stepBack } from './steps.ts';
-import { resolver } from '../machine/view/virtual-memory.ts';
 
 /** Somewhere to go: an instant, a number of instructions, a part of what was lived, an event by its index. */
 export type Destination = Instant | number | `${number}%` | { readonly event: number };
@@ -100,8 +100,7 @@ export class Mover {
     return this.move(async () => {
       const to = this.at.instructions + count;
       const lived = to <= this.end.instructions;
-      if (lived || !this.endless)
-        await this.search.goTo(lived ? { instructions: to, sequence: 0 } : this.end, options);
+      if (lived || !this.endless) await this.search.goTo(lived ? { instructions: to, sequence: 0 } : this.end, options);
       else await this.search.advance(to, options);
       return this.at.instructions < to ? 'end' : undefined;
     });
@@ -110,8 +109,7 @@ export class Mover {
   /** Back by instructions: of one hart ({@link StepOptions.hart}), or over all. */
   reverseStep(count = 1, options: StepOptions = {}): Promise<MoveResult> {
     const { hart } = options;
-    if (hart !== undefined)
-      return this.move(() => stepBack(this.search, hart, count, options), this.at, hart);
+    if (hart !== undefined) return this.move(() => stepBack(this.search, hart, count, options), this.at, hart);
     return this.move(async () => {
       const to = this.at.instructions - count;
       const lived = to >= this.begin.instructions;
@@ -190,11 +188,7 @@ export class Mover {
    * Makes a move and says how it ended.
    * @param back where to return to when it is interrupted @param hart that it is about
    */
-  protected async move(
-    act: () => Promise<StepEnd | 'there'>,
-    back?: Instant,
-    hart?: number,
-  ): Promise<MoveResult> {
+  protected async move(act: () => Promise<StepEnd | 'there'>, back?: Instant, hart?: number): Promise<MoveResult> {
     let end: StepEnd | MoveResult['reason'];
     try {
       end = await act();

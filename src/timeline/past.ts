@@ -101,7 +101,11 @@ export class Past implements EngineDriver {
   run(limit: Limit): Stop | Promise<Stop> {
     const now = this.engine.instructions;
     const part = Math.min(limit.instructions, now + SLICE, this.nextMark(now, Infinity));
-    const stop = this.advance({ ...limit, instructions: part, sequence: part < limit.instructions ? 0 : limit.sequence });
+    const stop = this.advance({
+      ...limit,
+      instructions: part,
+      sequence: part < limit.instructions ? 0 : limit.sequence,
+    });
     return typeof stop === 'string' ? this.left(stop, Infinity) : stop.then((s) => this.left(s, Infinity));
   }
 

@@ -6,7 +6,7 @@ import type { HostEvent } from '../record/door.ts';
 import type { EventLog } from '../record/recorder.ts';
 import { type Checkpoints, compareInstants } from './checkpoints.ts';
 import type { MoveOptions } from './driver.ts';
-import { type Destination, Mover, type MoveResult } from './mover.ts';
+import { type Destination, type MoveResult, Mover } from './mover.ts';
 import { Past, type TimelineOptions } from './past.ts';
 
 const TICKS_PER_SECOND = 1e9;

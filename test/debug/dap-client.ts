@@ -27,7 +27,7 @@ export class DapClient {
   private wake: (() => void) | undefined;
   readonly done: Promise<void>;
 
-  constructor({ target, knowledge }: Scene, monitor?: Monitor) {
+  constructor({ target, guestInfo }: Scene, monitor?: Monitor) {
     const output = new PassThrough();
     output.on('data', (bytes: Uint8Array) => {
       for (const m of this.reader.push(bytes)) {
@@ -36,7 +36,7 @@ export class DapClient {
       }
       this.wake?.();
     });
-    this.done = serveDap(target, knowledge, this.input, output, monitor);
+    this.done = serveDap(target, guestInfo, this.input, output, monitor);
   }
 
   raw(bytes: Uint8Array): void {

@@ -1,7 +1,7 @@
 import fc from 'fast-check';
 import { beforeAll, describe, expect, it } from 'vitest';
-import { encodeMessage, MessageReader } from '../../src/debug/dap/framing.ts';
 import { fromBase64, toBase64 } from '../../src/bytes/base64.ts';
+import { encodeMessage, MessageReader } from '../../src/debug/dap/framing.ts';
 import { Monitor } from '../../src/debug/monitor/monitor.ts';
 import { startGdbServer } from '../../src/host/node/debug/gdb-server.ts';
 import { DapClient } from './dap-client.ts';
@@ -185,7 +185,7 @@ describe.runIf(have(GCC))('a scripted client', () => {
     await c.move('configurationDone', {});
     await c.ask('evaluate', { expression: 'seek 1000', context: 'repl' });
     expect((await c.event('stopped')).reason).toBe('goto');
-    expect(scenes.target.now()).toBe(1000);
+    expect(scenes.target.instant.instructions).toBe(1000);
     const { targets } = await c.ask('gotoTargets', { source: { path: 'program.c' }, line: line('s += n->value') });
     await c.move('goto', { threadId: 1, targetId: targets[1].id });
     expect((await top(c)).line).toBe(line('s += n->value'));
@@ -193,7 +193,7 @@ describe.runIf(have(GCC))('a scripted client', () => {
     await c.ask('setFunctionBreakpoints', { breakpoints: [] });
     await c.ask('setInstructionBreakpoints', {
       breakpoints: [
-        { instructionReference: `0x${scenes.knowledge.address('tidy')!.toString(16)}`, condition: 'a0 == 7' },
+        { instructionReference: `0x${scenes.guestInfo.address('tidy')!.toString(16)}`, condition: 'a0 == 7' },
       ],
     });
     await c.move('continue');
@@ -212,8 +212,8 @@ describe.runIf(have(GCC))('a scripted client', () => {
   });
 
   it('takes turns with a gdb that looks at the same machine', async () => {
-    const monitor = new Monitor(scenes.target, scenes.knowledge);
-    const server = await startGdbServer(scenes.target, scenes.knowledge, { port: 0, monitor });
+    const monitor = new Monitor(scenes.target, scenes.guestInfo);
+    const server = await startGdbServer(scenes.target, scenes.guestInfo, { port: 0, monitor });
     const c = new DapClient(scenes, monitor);
     await c.ask('initialize', { adapterID: 'hindsight' });
     await c.ask('launch', { at: '1000' });
@@ -226,7 +226,7 @@ describe.runIf(have(GCC))('a scripted client', () => {
     gdb.send('bs');
     expect((await c.event('stopped')).text).toBe('the end of the recording');
     for (let i = 0; i < 2; i++) expect(await gdb.receive()).toMatch(/^T05/);
-    expect(scenes.target.now()).toBe(scenes.target.end() - 2);
+    expect(scenes.target.instant.instructions).toBe(scenes.target.mover.end.instructions - 2);
     gdb.destroy();
     c.end();
     await c.done;

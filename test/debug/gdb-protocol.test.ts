@@ -1,11 +1,11 @@
 import { connect } from 'node:net';
 import fc from 'fast-check';
 import { beforeAll, describe, expect, it } from 'vitest';
-import { agentCondition } from '../../src/debug/gdb/agent.ts';
 import { fromHex, toHex } from '../../src/bytes/hex.ts';
+import { agentCondition } from '../../src/debug/gdb/agent.ts';
 import { encodePacket, latin1, PACKET_SIZE, PacketReader } from '../../src/debug/gdb/packets.ts';
 import { registerByNumber, targetXml } from '../../src/debug/gdb/registers.ts';
-import type { MachineView } from '../../src/debug/target.ts';
+import type { MachineView } from '../../src/machine/view/machine-view.ts';
 import { RawClient } from './gdb-client.ts';
 import { buildProgram, GCC, have } from './programs.ts';
 import { type Scene, scene, served } from './scene.ts';
@@ -99,7 +99,7 @@ describe.runIf(have(GCC))('a server under hostile clients', () => {
   }, 60_000);
 
   it('answers malformed packets with errors and stays', async () => {
-    await scenes.target.seek(100);
+    await scenes.target.mover.seek(100);
     await served(scenes, async ({ port }) => {
       const c = await RawClient.connect(port);
       const bad = [

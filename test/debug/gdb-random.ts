@@ -1,6 +1,6 @@
-import type { EngineTarget } from '../../src/debug/engine-target.ts';
-import { PC, X } from '../../src/debug/target.ts';
+import type { DebugTarget } from '../../src/debug/target.ts';
 import { INTEGER_REGISTERS } from '../../src/isa/names.ts';
+import { PC, X } from '../../src/machine/view/machine-view.ts';
 import { runGdb } from './gdb-client.ts';
 import { type Built, buildProgram, LIST_PROGRAM } from './programs.ts';
 import { scene, served } from './scene.ts';
@@ -69,9 +69,9 @@ function readTold(out: string): Told[] {
   });
 }
 
-async function compare(told: readonly Told[], straight: EngineTarget): Promise<void> {
+async function compare(told: readonly Told[], straight: DebugTarget): Promise<void> {
   for (const { instant, registers } of told) {
-    await straight.seek(instant);
+    await straight.mover.seek(instant);
     for (let n = 1; n < 33; n++) {
       const name = n === 32 ? 'pc' : INTEGER_REGISTERS[n];
       const mine = straight.readRegister(0, n === 32 ? PC : X(n))!;
@@ -98,7 +98,10 @@ export async function randomSequences(
   await served(debugged, async ({ port }) => {
     for (let done = 0; done < count; ) {
       const some = Math.min(25, count - done);
-      const commands = [TELL, ...Array.from({ length: some }, () => sequence(random, debugged.base.end())).flat()];
+      const commands = [
+        TELL,
+        ...Array.from({ length: some }, () => sequence(random, debugged.base.reached.instructions)).flat(),
+      ];
       const out = await runGdb(program.elf, port, commands, 240_000, true);
       const told = readTold(out);
       if (told.length < some * LENGTH)

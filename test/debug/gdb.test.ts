@@ -1,7 +1,7 @@
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { beforeAll, describe, expect, it } from 'vitest';
-import { CSR, F, PC, X } from '../../src/debug/target.ts';
+import { CSR, F, PC, X } from '../../src/machine/view/machine-view.ts';
 import { RawClient, runGdb } from './gdb-client.ts';
 import { randomSequences } from './gdb-random.ts';
 import { type Built, buildProgram, EXAMPLE, GCC, GDB, have, LIST_PROGRAM } from './programs.ts';
@@ -27,7 +27,7 @@ describe.runIf(have(GCC) && have(GDB))('the real gdb', () => {
   }, 60_000);
 
   it("finds a corrupted list's guilty store backwards", async () => {
-    await scenes.target.seek(0);
+    await scenes.target.mover.seek(0);
     const script = readFileSync(join(EXAMPLE, 'session.gdb'), 'utf8')
       .split('\n')
       .filter((l) => l !== '' && !/^#|^set |^target /.test(l));
@@ -40,7 +40,7 @@ describe.runIf(have(GCC) && have(GDB))('the real gdb', () => {
   }, 60_000);
 
   it('steps, finishes and breaks in both directions', async () => {
-    await scenes.target.seek(0);
+    await scenes.target.mover.seek(0);
     const out = await served(scenes, ({ port }) =>
       runGdb(list.elf, port, [
         'break total if rounds == 50',
@@ -157,7 +157,7 @@ describe.runIf(have(GCC) && have(GDB))('the real gdb', () => {
 
   it('agrees with a straight run after random commands', async () => {
     const { target, base } = scenes;
-    await target.seek(0);
+    await target.mover.seek(0);
     let seed = 42;
     const random = (n: number): number => {
       seed = (Math.imul(seed, 1_103_515_245) + 12_345) >>> 0;
@@ -167,8 +167,8 @@ describe.runIf(have(GCC) && have(GDB))('the real gdb', () => {
     await served(scenes, async ({ port }) => {
       const c = await RawClient.connect(port);
       await c.noAcks();
-      const tidy = scenes.knowledge.address('tidy')!.toString(16);
-      const crashed = scenes.knowledge.address('sum')!.toString(16);
+      const tidy = scenes.guestInfo.address('tidy')!.toString(16);
+      const crashed = scenes.guestInfo.address('sum')!.toString(16);
       for (let i = 0; i < 1000; i++) {
         const command = ['s', 'vCont;s:1', 'bs', 'bs', 'c', 'vCont;c', 'bc', 'seek', 's', 'bs'][random(10)];
         const points =
@@ -177,14 +177,14 @@ describe.runIf(have(GCC) && have(GDB))('the real gdb', () => {
             : random(2) === 0
               ? [`Z2,${crashed},8`]
               : [`Z1,${tidy},4`, `Z4,${crashed},8`];
-        if (command === 'seek') await c.monitor(`seek ${random(base.end())}`);
+        if (command === 'seek') await c.monitor(`seek ${random(base.reached.instructions)}`);
         else {
           for (const p of points) expect(await c.ask(p)).toBe('OK');
           expect(await c.ask(command)).toMatch(/^T05/);
           for (const p of points) expect(await c.ask(p.replace('Z', 'z'))).toBe('OK');
         }
-        const at = target.now();
-        await straight.seek(at);
+        const at = target.instant.instructions;
+        await straight.mover.seek(at);
         const registers = await c.ask('g');
         for (let n = 0; n < 33; n++) {
           const mine = straight.readRegister(0, n < 32 ? X(n) : PC)!;
@@ -207,12 +207,12 @@ describe.runIf(have(GCC) && have(GDB))('the real gdb', () => {
   it('stops at Ctrl-C going back', async () => {
     const program = buildProgram('int main(void) { for (volatile long i = 0; i < 3000000; i++); return 0; }');
     const long = scene(program, { core: 'wasm', spacing: 2_000_000, limit: 40_000_000 });
-    await long.target.seek(Infinity);
+    await long.target.mover.seek(long.target.mover.end);
     await served(long, async ({ port }) => {
       const c = await RawClient.connect(port);
       await c.noAcks();
       // a condition that never holds and is asked often: push the constant 0, end
-      expect(await c.ask(`Z0,${(long.knowledge.address('main')! + 8n).toString(16)},4`)).toBe('OK');
+      expect(await c.ask(`Z0,${(long.guestInfo.address('main')! + 8n).toString(16)},4`)).toBe('OK');
       c.send('bc');
       setTimeout(() => c.write('\x03'), 30);
       expect(await c.receive()).toMatch(/^T0(2|5)/);
@@ -222,7 +222,7 @@ describe.runIf(have(GCC) && have(GDB))('the real gdb', () => {
   }, 60_000);
 
   it('reads registers of every kind', async () => {
-    await scenes.target.seek(1000);
+    await scenes.target.mover.seek(1000);
     await served(scenes, async ({ port }) => {
       const c = await RawClient.connect(port);
       const value = async (n: number): Promise<bigint> =>

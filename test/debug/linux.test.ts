@@ -1,9 +1,8 @@
 import { readFileSync } from 'node:fs';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import type { EngineTarget } from '../../src/debug/engine-target.ts';
-import { Knowledge } from '../../src/debug/knowledge.ts';
+import { GuestInfo } from '../../src/debug/guest-info.ts';
 import { Monitor } from '../../src/debug/monitor/monitor.ts';
-import { CSR, PC, PRV, X } from '../../src/debug/target.ts';
+import type { DebugTarget } from '../../src/debug/target.ts';
 import { timelineTarget } from '../../src/debug/timeline-target.ts';
 import { startGdbServer } from '../../src/host/node/debug/index.ts';
 import { findGuest } from '../../src/host/node/guest/index.ts';
@@ -13,6 +12,8 @@ import { memoryAreas } from '../../src/linux/maps.ts';
 import { modules } from '../../src/linux/modules.ts';
 import { currentOn, findTask, tasks } from '../../src/linux/tasks.ts';
 import { Machine } from '../../src/machine/session/machine.ts';
+import { CSR, PC, PRV, X } from '../../src/machine/view/machine-view.ts';
+import type { Breakpoint } from '../../src/timeline/breakpoints.ts';
 import { LivePast } from '../../src/timeline/live.ts';
 import { runGdb } from './gdb-client.ts';
 import { GDB, have } from './programs.ts';
@@ -27,8 +28,9 @@ echo "== log"; dmesg | tail -4; echo "== end"; sleep 0.02; kill $s`;
 describe.runIf(guest !== undefined)('Linux, seen from outside', () => {
   const room = createHostRoom();
   let machine: Machine;
-  let target: EngineTarget;
-  let knowledge: Knowledge;
+  let points: readonly Breakpoint[] = [];
+  let target: DebugTarget;
+  let guestInfo: GuestInfo;
   let monitor: Monitor;
   const said = new Map<string, string[]>();
   let sleeper = 0;
@@ -51,8 +53,8 @@ describe.runIf(guest !== undefined)('Linux, seen from outside', () => {
     const past = new LivePast(machine, room);
     await machine.run();
     target = timelineTarget(past.timeline(), room, 'a boot');
-    knowledge = new Knowledge(target);
-    monitor = new Monitor(target, knowledge);
+    guestInfo = new GuestInfo(target);
+    monitor = new Monitor(target, guestInfo);
     let title = '';
     for (const line of printed.replaceAll('\r', '').split('\n')) {
       const m = /^== (\w+) ?(\d*)/.exec(line);
@@ -63,19 +65,19 @@ describe.runIf(guest !== undefined)('Linux, seen from outside', () => {
       } else said.get(title)?.push(line);
     }
     // Back to where the guest had just said all that: the shell's last sleep.
-    await target.seek(target.end());
+    await target.mover.seek(target.mover.end.instructions);
     const exit =
-      knowledge.address('__riscv_sys_kill') ?? knowledge.address('__se_sys_kill') ?? knowledge.address('do_exit')!;
-    target.setPoints([
+      guestInfo.address('__riscv_sys_kill') ?? guestInfo.address('__se_sys_kill') ?? guestInfo.address('do_exit')!;
+    points = [
       {
         kind: 'execute',
         start: exit,
         end: exit + 1n,
-        when: () => findTask(knowledge.kernel()!, sleeper)?.state === 'S',
+        when: () => findTask(guestInfo.kernel()!, sleeper)?.state === 'S',
       },
-    ]);
-    expect((await target.reverseContinue()).reason).toBe('point');
-    target.setPoints([]);
+    ];
+    expect((await target.mover.reverseContinue(points)).reason).toBe('hit');
+    points = [];
   }, 120_000);
 
   afterAll(async () => {
@@ -86,13 +88,13 @@ describe.runIf(guest !== undefined)('Linux, seen from outside', () => {
     expect(said.get('symbols')!.length).toBeGreaterThan(4);
     for (const line of said.get('symbols')!) {
       const m = /^([0-9a-f]{16}) \w (\w+)(?:\s+\[\w+\])?$/.exec(line);
-      if (m) expect(knowledge.address(m[2]), m[2]).toBe(BigInt(`0x${m[1]}`));
+      if (m) expect(guestInfo.address(m[2]), m[2]).toBe(BigInt(`0x${m[1]}`));
     }
-    expect(knowledge.name(knowledge.address('virtblk_done')! + 4n)).toBe('virtblk_done+0x4 [virtio_blk]');
+    expect(guestInfo.name(guestInfo.address('virtblk_done')! + 4n)).toBe('virtblk_done+0x4 [virtio_blk]');
   });
 
   it('lists processes, states and parents', () => {
-    const all = tasks(knowledge.kernel()!);
+    const all = tasks(guestInfo.kernel()!);
     const known = new Map(all.map((t) => [t.pid, t]));
     let compared = 0;
     for (const line of said.get('processes')!) {
@@ -107,7 +109,7 @@ describe.runIf(guest !== undefined)('Linux, seen from outside', () => {
   });
 
   it('maps a process that is not current, and reads its memory', () => {
-    const kernel = knowledge.kernel()!;
+    const kernel = guestInfo.kernel()!;
     const task = findTask(kernel, sleeper)!;
     const areas = memoryAreas(kernel, task.mm);
     const theirs = said
@@ -124,12 +126,12 @@ describe.runIf(guest !== undefined)('Linux, seen from outside', () => {
       });
       if (m[5].startsWith('/') || /heap|stack|vdso/.test(m[5])) expect(areas[i].name).toBe(m[5]);
     });
-    expect(knowledge.readProcess(sleeper, areas[0].start, 4)).toEqual(Uint8Array.of(0x7f, 0x45, 0x4c, 0x46));
-    expect(knowledge.addSymbolAdvice(sleeper)[0]).toMatch(/^add-symbol-file bin\/busybox -o 0x/);
+    expect(guestInfo.readProcess(sleeper, areas[0].start, 4)).toEqual(Uint8Array.of(0x7f, 0x45, 0x4c, 0x46));
+    expect(guestInfo.addSymbolAdvice(sleeper)[0]).toMatch(/^add-symbol-file bin\/busybox -o 0x/);
   });
 
   it('lists modules and the log', () => {
-    const kernel = knowledge.kernel()!;
+    const kernel = guestInfo.kernel()!;
     expect(modules(kernel).map((m) => m.name)).toEqual(
       said
         .get('modules')!
@@ -143,10 +145,10 @@ describe.runIf(guest !== undefined)('Linux, seen from outside', () => {
   });
 
   it('knows what each hart runs, and its call stack', async () => {
-    const kernel = knowledge.kernel()!;
+    const kernel = guestInfo.kernel()!;
     for (let hart = 0; hart < HARTS; hart++)
       expect(currentOn(kernel, hart)?.name).toMatch(/^(swapper\/\d|sh|sleep|init|kworker.*)$/);
-    const outer = knowledge.backtrace(target.activeHart()).map((f) => knowledge.name(f.pc) ?? 'user');
+    const outer = guestInfo.backtrace(target.activeHart()).map((f) => guestInfo.name(f.pc) ?? 'user');
     expect(
       outer.some((n) => /^(handle_exception|ret_from_exception)/.test(n)),
       outer.join(' '),
@@ -156,33 +158,33 @@ describe.runIf(guest !== undefined)('Linux, seen from outside', () => {
   });
 
   it('tells who last wrote, and goes there', async () => {
-    const here = target.now();
+    const here = target.instant.instructions;
     const told = await ask('last-write jiffies_64');
     expect(told).toMatch(/hart \d at 0x[0-9a-f]+ <tick_do_update_jiffies64\+0x/);
-    expect(target.now()).toBe(here);
+    expect(target.instant.instructions).toBe(here);
   }, 30_000);
 
   it('breaks only in a given process', async () => {
-    const here = target.now();
-    const entry = knowledge.address('do_trap_ecall_u')!;
-    const points = [{ kind: 'execute', start: entry, end: entry + 1n }] as const;
+    const here = target.instant.instructions;
+    const entry = guestInfo.address('do_trap_ecall_u')!;
+    const syscalls = [{ kind: 'execute', start: entry, end: entry + 1n }] as const;
     expect(await ask(`only ${sleeper}`)).toContain(`process ${sleeper} only`);
-    target.setPoints(monitor.restricted(points));
-    expect((await target.reverseContinue()).reason).toBe('point');
-    expect(knowledge.current(target.activeHart())?.pid).toBe(sleeper);
+    points = monitor.restricted(syscalls);
+    expect((await target.mover.reverseContinue(points)).reason).toBe('hit');
+    expect(guestInfo.current(target.activeHart())?.pid).toBe(sleeper);
     await ask('only off');
-    expect(monitor.restricted(points)).toBe(points);
-    target.setPoints([]);
-    await target.seek(here);
+    expect(monitor.restricted(syscalls)).toBe(syscalls);
+    points = [];
+    await target.mover.seek(here);
   }, 60_000);
 
   it('steps over the handlers of interrupts, both ways, unless asked into them', async () => {
-    const here = target.now();
+    const here = target.instant.instructions;
     const read = (id: Parameters<typeof target.readRegister>[1], hart: number): bigint =>
       target.readRegister(hart, id)!;
     const vector = read(CSR(0x105), 0) & ~3n;
     // The last timer interrupt of a user program.
-    target.setPoints([
+    points = [
       {
         kind: 'execute',
         start: vector,
@@ -191,40 +193,40 @@ describe.runIf(guest !== undefined)('Linux, seen from outside', () => {
           view.readRegister(h, CSR(0x142)) === ((1n << 63n) | 5n) &&
           (view.readRegister(h, CSR(0x100))! & 0x100n) === 0n,
       },
-    ]);
-    expect((await target.reverseContinue()).reason).toBe('point');
-    target.setPoints([]);
-    const taken = target.now();
+    ];
+    expect((await target.mover.reverseContinue(points)).reason).toBe('hit');
+    points = [];
+    const taken = target.instant.instructions;
     const hart = target.activeHart();
     const [interrupted, sp] = [read(CSR(0x141), hart), read(X(2), hart)];
     expect(read(PRV, hart)).toBe(1n);
-    expect((await target.reverseStep(hart, 1)).reason).toBe('step');
-    const [before, at] = [target.now(), read(PC, hart)];
+    expect((await target.mover.reverseStep(1, { hart })).reason).toBe('there');
+    const [before, at] = [target.instant.instructions, read(PC, hart)];
     expect(before).toBeLessThan(taken);
     expect(read(PRV, hart)).toBe(0n);
     // The other hart may have its turn in between: then the interrupt is taken by the second step.
-    for (let i = 0; i < 2; i++) expect((await target.step(hart, 1)).reason).toBe('step');
+    for (let i = 0; i < 2; i++) expect((await target.mover.step(1, { hart })).reason).toBe('there');
     expect(read(PRV, hart)).toBe(1n);
 
-    await target.seek(before);
-    expect((await target.step(hart, 1, { overInterrupts: true })).reason).toBe('step');
+    await target.mover.seek(before);
+    expect((await target.mover.step(1, { hart, overInterrupts: true })).reason).toBe('there');
     expect([read(PC, hart), read(X(2), hart), read(PRV, hart)]).toEqual([interrupted, sp, 0n]);
-    expect((await target.step(hart, 1, { overInterrupts: true })).reason).toBe('step');
-    expect(target.now()).toBeGreaterThan(taken + 100);
+    expect((await target.mover.step(1, { hart, overInterrupts: true })).reason).toBe('there');
+    expect(target.instant.instructions).toBeGreaterThan(taken + 100);
     expect(read(PRV, hart)).toBe(0n);
-    expect((await target.reverseStep(hart, 1, { overInterrupts: true })).reason).toBe('step');
+    expect((await target.mover.reverseStep(1, { hart, overInterrupts: true })).reason).toBe('there');
     expect([read(PC, hart), read(X(2), hart), read(PRV, hart)]).toEqual([interrupted, sp, 0n]);
-    expect((await target.reverseStep(hart, 1, { overInterrupts: true })).reason).toBe('step');
-    expect([target.now(), read(PC, hart), read(PRV, hart)]).toEqual([before, at, 0n]);
-    await target.seek(here);
+    expect((await target.mover.reverseStep(1, { hart, overInterrupts: true })).reason).toBe('there');
+    expect([target.instant.instructions, read(PC, hart), read(PRV, hart)]).toEqual([before, at, 0n]);
+    await target.mover.seek(here);
   }, 60_000);
 
   it.runIf(have(GDB))(
     'is debugged by the real gdb in both directions',
     async () => {
-      const server = await startGdbServer(target, knowledge, { port: 0 });
+      const server = await startGdbServer(target, guestInfo, { port: 0 });
       try {
-        const exit = knowledge.address('do_exit')!.toString(16);
+        const exit = guestInfo.address('do_exit')!.toString(16);
         const out = await runGdb(undefined, server.port, [
           'info threads',
           `break *0x${exit}`,

@@ -3,15 +3,16 @@ import { mkdtempSync, readFileSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeAll, describe, expect, it } from 'vitest';
-import { Knowledge, symbolFile } from '../../src/debug/knowledge.ts';
+import { GuestInfo, symbolFile } from '../../src/debug/guest-info.ts';
 import { LiveBase, liveTarget } from '../../src/debug/live-target.ts';
-import { X } from '../../src/debug/target.ts';
 import { timelineTarget } from '../../src/debug/timeline-target.ts';
 import { createHostRoom } from '../../src/host/room.ts';
 import { ramWrite } from '../../src/machine/engine/debug-write.ts';
 import { Machine } from '../../src/machine/session/machine.ts';
+import { X } from '../../src/machine/view/machine-view.ts';
 import { readRecording } from '../../src/record/format.ts';
 import { readElf } from '../../src/symbols/elf.ts';
+import type { Breakpoint } from '../../src/timeline/breakpoints.ts';
 import { LivePast } from '../../src/timeline/live.ts';
 import { openTimeline } from '../../src/timeline/open.ts';
 import { RawClient, runGdb } from './gdb-client.ts';
@@ -28,6 +29,7 @@ const CLI = join(import.meta.dirname, '../../build/hindsight.mjs');
 describe.runIf(have(GCC))('a live machine', () => {
   let program: Built;
   let machine: Machine;
+  let points: readonly Breakpoint[] = [];
   let base: LiveBase;
   const room = createHostRoom();
   beforeAll(() => {
@@ -49,9 +51,9 @@ describe.runIf(have(GCC))('a live machine', () => {
     );
     base = new LiveBase(machine, new LivePast(machine, room, { interval: 0, spacing: 1_000_000 }), room, 'live');
     const target = liveTarget(base);
-    const knowledge = new Knowledge(target);
-    knowledge.addFile(symbolFile(readElf(program.elfBytes, 'program'), 'program'));
-    return { target, address: (name) => knowledge.address(name)! };
+    const guestInfo = new GuestInfo(target);
+    guestInfo.addFile(symbolFile(readElf(program.elfBytes, 'program'), 'program'));
+    return { target, address: (name) => guestInfo.address(name)! };
   }
 
   it('runs by itself, stands when held, goes back, and lives on', async () => {
@@ -59,69 +61,74 @@ describe.runIf(have(GCC))('a live machine', () => {
     target.release();
     await new Promise((resolve) => setTimeout(resolve, 60));
     await target.hold();
-    const front = target.now();
+    const front = target.instant.instructions;
     expect(front).toBeGreaterThan(1000);
     const count = (): bigint => target.readNumber(address('count'), 8)!;
     const counted = count();
     await target.hold();
-    expect(target.now()).toBe(front);
+    expect(target.instant.instructions).toBe(front);
 
-    target.setPoints([{ kind: 'execute', start: address('tick'), end: address('tick') + 1n }]);
-    expect((await target.reverseContinue()).reason).toBe('point');
-    expect(target.now()).toBeLessThan(front);
+    points = [{ kind: 'execute', start: address('tick'), end: address('tick') + 1n }];
+    expect((await target.mover.reverseContinue(points)).reason).toBe('hit');
+    expect(target.instant.instructions).toBeLessThan(front);
     expect(count()).toBeLessThanOrEqual(counted);
     expect(() => target.writePhysical(address('limit'), new Uint8Array(8))).toThrow('the past cannot be changed');
-    await target.seek(1000);
-    expect((await target.reverseStep(0, 1)).reason).toBe('step');
-    expect(target.now()).toBe(999);
+    await target.mover.seek(1000);
+    expect((await target.mover.reverseStep(1, { hart: 0 })).reason).toBe('there');
+    expect(target.instant.instructions).toBe(999);
 
     // Beyond the end of the past it lives.
     const counts: bigint[] = [];
-    target.setPoints([
+    points = [
       {
         kind: 'execute',
         start: address('tick'),
         end: address('tick') + 1n,
-        when: (view) => view.now() > front + 100_000,
+        when: (view) => view.instant.instructions > front + 100_000,
       },
-    ]);
+    ];
     for (let i = 0; i < 3; i++) {
-      expect((await target.continue()).reason).toBe('point');
+      expect((await target.mover.continue(points)).reason).toBe('hit');
       counts.push(count());
     }
-    expect(target.now()).toBeGreaterThan(front + 100_000);
+    expect(target.instant.instructions).toBeGreaterThan(front + 100_000);
     expect(counts).toEqual([counts[0], counts[0] + 1n, counts[0] + 2n]);
-    target.setPoints([]);
+    points = [];
 
     const interrupt = new AbortController();
     setTimeout(() => interrupt.abort(), 30);
-    expect((await target.continue({ signal: interrupt.signal })).reason).toBe('interrupted');
-    expect(target.now()).toBeGreaterThan(front + 100_000);
+    expect((await target.mover.continue(points, { signal: interrupt.signal })).reason).toBe('interrupted');
+    expect(target.instant.instructions).toBeGreaterThan(front + 100_000);
   }, 60_000);
 
   it('may be written to on a branch, which its recording then holds', async () => {
     const parts: Uint8Array[] = [];
     const { target, address } = await start(parts);
     await target.hold();
-    target.setPoints([
-      { kind: 'execute', start: address('tick'), end: address('tick') + 1n, when: (view) => view.now() > 50_000 },
-    ]);
-    await target.continue();
-    await target.seek(30_000);
+    points = [
+      {
+        kind: 'execute',
+        start: address('tick'),
+        end: address('tick') + 1n,
+        when: (view) => view.instant.instructions > 50_000,
+      },
+    ];
+    await target.mover.continue(points);
+    await target.mover.seek(30_000);
     await target.branch();
-    expect(target.reached()).toBe(30_000);
+    expect(target.mover.end.instructions).toBe(30_000);
     target.writePhysical(address('limit'), Uint8Array.of(0, 0, 4, 0, 0, 0, 0, 0)); // 262144
     target.writeRegister(0, X(5), 77n);
     expect(() => target.writeRegister(0, { kind: 'csr', number: 0xc00 }, 1n)).toThrow('cannot be written');
-    target.setPoints([]);
-    expect((await target.continue()).reason).toBe('end');
-    const end = target.now();
+    points = [];
+    expect((await target.mover.continue(points)).reason).toBe('end');
+    const end = target.instant.instructions;
     expect(target.readNumber(address('count'), 8)).toBe(262_144n);
     // Back over the write, and forward again.
-    await target.seek(29_999);
+    await target.mover.seek(29_999);
     expect(target.readNumber(address('limit'), 8)).toBe(4_000_000_000n);
-    expect((await target.continue()).reason).toBe('end');
-    expect(target.now()).toBe(end);
+    expect((await target.mover.continue(points)).reason).toBe('end');
+    expect(target.instant.instructions).toBe(end);
     const hash = machine.hash();
     await machine.close();
     const recording = Uint8Array.from(parts.flatMap((p) => [...p]));
@@ -143,28 +150,33 @@ describe.runIf(have(GCC))('a live machine', () => {
       core: 'wasm',
     });
     const target = timelineTarget(timeline, room, 'recording');
-    await target.seek(40_000);
+    await target.mover.seek(40_000);
     expect(() => target.save()).toThrow('no branch');
     await target.branch();
     target.writePhysical(address('limit'), Uint8Array.of(0, 64, 0, 0, 0, 0, 0, 0)); // 16384
-    target.setPoints([
-      { kind: 'execute', start: address('tick'), end: address('tick') + 1n, when: (view) => view.now() > 60_000 },
-    ]);
-    await target.continue();
-    const there = target.now();
+    points = [
+      {
+        kind: 'execute',
+        start: address('tick'),
+        end: address('tick') + 1n,
+        when: (view) => view.instant.instructions > 60_000,
+      },
+    ];
+    await target.mover.continue(points);
+    const there = target.instant.instructions;
     // Another write, in the branch's own past: what came after is forgotten.
-    await target.seek(50_000);
-    expect((await target.reverseStep(0, 20_000)).reason).toBe('step');
-    expect(target.now()).toBe(30_000);
+    await target.mover.seek(50_000);
+    expect((await target.mover.reverseStep(20_000, { hart: 0 })).reason).toBe('there');
+    expect(target.instant.instructions).toBe(30_000);
     expect(target.readNumber(address('limit'), 8)).toBe(4_000_000_000n);
-    await target.seek(there);
-    expect(target.now()).toBe(there);
+    await target.mover.seek(there);
+    expect(target.instant.instructions).toBe(there);
     expect(target.readNumber(address('limit'), 8)).toBe(16_384n);
-    await target.seek(50_000);
+    await target.mover.seek(50_000);
     target.writeRegister(0, X(6), 5n);
-    expect(target.reached()).toBe(50_000);
-    target.setPoints([]);
-    expect((await target.continue()).reason).toBe('halted');
+    expect(target.mover.end.instructions).toBe(50_000);
+    points = [];
+    expect((await target.mover.continue(points)).reason).toBe('halted');
     const hash = timeline.hash();
     const saved = target.save();
     expect(readRecording(saved).header.parent?.id).toBe(timeline.log.header.id);

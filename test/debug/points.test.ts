@@ -1,21 +1,22 @@
 import { describe, expect, it } from 'vitest';
-import { EngineTarget } from '../../src/debug/engine-target.ts';
-import { type DebugPoint, PC } from '../../src/debug/target.ts';
+import { DebugTarget } from '../../src/debug/target.ts';
 import { CORES } from '../../src/machine/engine/cores.ts';
+import { PC } from '../../src/machine/view/machine-view.ts';
+import type { Breakpoint } from '../../src/timeline/breakpoints.ts';
 import { buildProgram, GCC, have, LIST_PROGRAM } from './programs.ts';
 import { bareEngine, SnapshotBase } from './snapshot-base.ts';
 
 /** Every hit of some points from the beginning on: instant and pc; also after going back to the beginning. */
-async function hits(target: EngineTarget, points: readonly DebugPoint[], most: number): Promise<string[]> {
+async function hits(target: DebugTarget, points: readonly Breakpoint[], most: number): Promise<string[]> {
   const found: string[] = [];
-  await target.seek(0);
-  target.setPoints(points);
+  await target.mover.seek(0);
   while (found.length < most) {
-    const stop = await target.continue({ watch: 'before' });
-    if (stop.reason !== 'point') break;
-    found.push(`${target.now()} ${target.readRegister(stop.hart, PC)!.toString(16)} ${points.indexOf(stop.point!)}`);
+    const stop = await target.mover.continue(points);
+    if (!stop.hit) break;
+    found.push(
+      `${target.instant.instructions} ${target.readRegister(stop.hart, PC)!.toString(16)} ${points.indexOf(stop.hit.point)}`,
+    );
   }
-  target.setPoints([]);
   return found;
 }
 
@@ -24,7 +25,7 @@ describe.runIf(have(GCC))('points', () => {
     const program = buildProgram(LIST_PROGRAM);
     const targets = CORES.map((core) => {
       const base = new SnapshotBase(bareEngine(program, { core }), { spacing: 50_000, limit: 300_000 });
-      return new EngineTarget(base);
+      return new DebugTarget(base);
     });
     let seed = 9;
     const random = (n: number): number => {
@@ -35,7 +36,7 @@ describe.runIf(have(GCC))('points', () => {
     let met = 0;
     for (let round = 0; round < 10; round++) {
       const at = (): bigint => BigInt(program.address) + ((BigInt(random(1 << 20)) % size) & ~1n);
-      const points: DebugPoint[] = Array.from({ length: 1 + random(4) }, () => {
+      const points: Breakpoint[] = Array.from({ length: 1 + random(4) }, () => {
         const start = at();
         if (random(3) > 0) return { kind: 'execute', start, end: start + BigInt([1, 1, 4, 64, 200][random(5)]) };
         return {
@@ -47,9 +48,8 @@ describe.runIf(have(GCC))('points', () => {
       // A run without points in between warms the code up.
       const all: string[][] = [];
       for (const target of targets) {
-        target.setPoints([]);
-        await target.seek(0);
-        await target.seek(150_000);
+        await target.mover.seek(0);
+        await target.mover.seek(150_000);
         all.push(await hits(target, points, 60));
       }
       met += all[0].length;

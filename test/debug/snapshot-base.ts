@@ -1,11 +1,11 @@
-import type { TimeBase } from '../../src/debug/engine-target.ts';
-import { DebugError, type Instant } from '../../src/debug/target.ts';
+import { type DebugDriver, DebugError } from '../../src/debug/target.ts';
 import { parseIsa } from '../../src/machine/board/config.ts';
 import type { BootPlan } from '../../src/machine/boot/plan.ts';
 import { type CoreKind, coreFactory } from '../../src/machine/engine/cores.ts';
 import { Engine, type Limit, type Stop } from '../../src/machine/engine/engine.ts';
 import { restoreMachine, saveMachine } from '../../src/machine/state/save.ts';
-import { fixedSources, LiveDoor } from '../../src/record/door.ts';
+import { fixedSources, type Instant, LiveDoor } from '../../src/record/door.ts';
+import { compareInstants } from '../../src/timeline/checkpoints.ts';
 
 export interface BareProgram {
   readonly code: Uint8Array;
@@ -23,6 +23,8 @@ export interface BareOptions {
 }
 
 const MEMORY = 4 << 20;
+/** Instructions run at once. */
+const SLICE = 2_000_000;
 
 /** A machine that runs a program without a system, from S-mode, all harts started. */
 export function bareEngine({ code, address }: BareProgram, { harts = 1, core = 'ts' }: BareOptions = {}): Engine {
@@ -61,25 +63,25 @@ export function bareEngine({ code, address }: BareProgram, { harts = 1, core = '
 }
 
 /** Time for tests: the whole run is made once with checkpoints, which are then returned to. */
-export class SnapshotBase implements TimeBase {
+export class SnapshotBase implements DebugDriver {
   readonly title = 'a test program';
   readonly engine: Engine;
-  readonly begin = 0;
+  readonly begin: Instant = { instructions: 0, sequence: 0 };
+  readonly events = [];
   readOnly = true;
-  private top = 0;
-  private readonly kept: { instant: Instant; bytes: number; state: Uint8Array }[] = [];
-  private last: Instant;
+  endless = false;
+  private top: Instant;
+  private readonly kept: { at: Instant; bytes: number; state: Uint8Array }[] = [];
 
   constructor(engine: Engine, { spacing = 20_000, limit = 10_000_000 }: BareOptions = {}) {
     this.engine = engine;
     for (;;) {
       const state = saveMachine(engine);
-      this.kept.push({ instant: engine.instructions, bytes: state.length, state });
+      this.kept.push({ at: engine.instant, bytes: state.length, state });
       if (engine.halt || engine.instructions >= limit) break;
       engine.run({ instructions: Math.min(limit, engine.instructions + spacing) });
     }
-    this.last = engine.instructions;
-    this.top = this.last;
+    this.top = engine.instant;
     restoreMachine(engine, this.kept[0].state);
   }
 
@@ -87,40 +89,33 @@ export class SnapshotBase implements TimeBase {
     return !this.readOnly;
   }
 
-  end(): Instant {
-    return this.last;
-  }
-
-  reached(): Instant {
-    this.top = Math.max(this.top, this.engine.instructions);
+  get reached(): Instant {
+    if (compareInstants(this.engine.instant, this.top) > 0) this.top = this.engine.instant;
     return this.top;
   }
 
-  async seek(instant: Instant): Promise<void> {
+  async seek(to: Instant): Promise<void> {
     let from = this.kept[0];
-    for (const k of this.kept) if (k.instant <= instant) from = k;
+    for (const k of this.kept) if (compareInstants(k.at, to) <= 0) from = k;
     this.engine.setDebugPoints([]);
     restoreMachine(this.engine, from.state);
-    if (instant > from.instant) this.engine.run({ instructions: instant });
+    if (compareInstants(to, from.at) > 0) this.engine.run(to);
   }
 
   run(limit: Limit): Stop {
-    return this.engine.run(limit);
+    return this.engine.run({ ...limit, instructions: Math.min(limit.instructions, this.engine.instructions + SLICE) });
   }
 
-  checkpoints(): readonly { instant: Instant; bytes: number }[] {
+  checkpoints(): readonly { at: Instant; bytes: number }[] {
     return this.kept;
-  }
-
-  events(): [] {
-    return [];
   }
 
   async branch(): Promise<void> {
     if (this.engine.halt) throw new DebugError('the machine has powered off: there is nothing to go on with');
     this.readOnly = false;
-    this.last = Infinity;
-    while (this.kept.length > 1 && this.kept[this.kept.length - 1].instant > this.engine.instructions) this.kept.pop();
+    this.endless = true;
+    this.top = this.engine.instant;
+    while (compareInstants(this.kept[this.kept.length - 1].at, this.top) > 0) this.kept.pop();
   }
 
   pause(): Promise<void> {

@@ -1,6 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import { Machine, type MachineOptions } from '../../src/machine/session/machine.ts';
 import { stateHash } from '../../src/machine/state/state-hash.ts';
+import type { EngineView } from '../../src/machine/view/engine-view.ts';
 import { readRecording } from '../../src/record/format.ts';
 import { compareInstants } from '../../src/timeline/checkpoints.ts';
 import { LivePast } from '../../src/timeline/live.ts';
@@ -91,7 +92,7 @@ describe('the timeline', () => {
     await timeline.seek('90%');
     const { at } = timeline;
     const hash = timeline.hash();
-    const hit = await timeline.lastWrite(BigInt(TINY.clock), 8);
+    const { hit } = await timeline.lastWrite(BigInt(TINY.clock), 8);
     expect(hit?.at.instructions).toBeGreaterThan(77_000);
     expect(timeline.at).toEqual(at);
     expect(timeline.hash()).toBe(hash);
@@ -105,7 +106,7 @@ describe('the timeline', () => {
     const { timeline } = await session();
     const full = (n: bigint) => ({
       write: BigInt(TINY.racy),
-      when: (e: typeof timeline.engine) => e.ram.readU64(TINY.racy) === n,
+      when: ({ engine }: EngineView) => engine.ram.readU64(TINY.racy) === n,
     });
     const { hit } = await timeline.continue(full(1000n));
     expect(hit).toBeDefined();

@@ -27,7 +27,12 @@ function parseSpeed(text: string): number {
 }
 
 /** Replays at a speed. Time in which nothing was executed is skipped. */
-async function paced(timeline: Timeline, until: Destination | GuestTime, speed: number, signal: AbortSignal): Promise<void> {
+async function paced(
+  timeline: Timeline,
+  until: Destination | GuestTime,
+  speed: number,
+  signal: AbortSignal,
+): Promise<void> {
   const goal = typeof until === 'object' && 'guestTime' in until ? until : timeline.locate(until);
   const ahead = PACE * speed;
   // An instruction takes a nanosecond at least, so that a piece of time is never more than so many.

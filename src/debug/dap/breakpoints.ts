@@ -1,6 +1,7 @@
+import type { Breakpoint, BreakpointKind } from '../../timeline/breakpoints.ts';
 import { condition, logMessage } from '../expression.ts';
-import type { Knowledge } from '../knowledge.ts';
-import { DebugError, type DebugPoint, type PointKind } from '../target.ts';
+import type { GuestInfo } from '../guest-info.ts';
+import { DebugError } from '../target.ts';
 import type { Arguments } from './arguments.ts';
 
 /** The kinds of breakpoints that clients set separately, each request replacing all of its kind. */
@@ -8,11 +9,11 @@ type Group = `source ${string}` | 'function' | 'instruction' | 'data';
 
 interface Placed {
   readonly id: number;
-  readonly point: DebugPoint;
+  readonly point: Breakpoint;
 }
 
-/** What a client is told of a breakpoint. */
-interface Told {
+/** A breakpoint as the protocol describes it. */
+interface Description {
   readonly id: number;
   readonly verified: boolean;
   readonly message?: string;
@@ -20,29 +21,29 @@ interface Told {
   readonly instructionReference?: string;
 }
 
-const DATA_ACCESS: Readonly<Record<string, PointKind>> = { read: 'read', write: 'write', readWrite: 'access' };
+const DATA_ACCESS: Readonly<Record<string, BreakpointKind>> = { read: 'read', write: 'write', readWrite: 'access' };
 const DATA_ID = /^(0x[0-9a-f]+),(\d{1,4})$/;
 
 /** Breakpoints of a DAP client. */
 export class Breakpoints {
   private readonly groups = new Map<Group, Placed[]>();
-  private readonly knowledge: Knowledge;
+  private readonly guestInfo: GuestInfo;
   private readonly log: (text: string) => void;
   private lastId = 0;
 
-  /** @param log told what log points print */
-  constructor(knowledge: Knowledge, log: (text: string) => void) {
-    this.knowledge = knowledge;
+  /** @param log prints the messages of log points */
+  constructor(guestInfo: GuestInfo, log: (text: string) => void) {
+    this.guestInfo = guestInfo;
     this.log = log;
   }
 
   /** Every point that is in force. */
-  points(): DebugPoint[] {
+  points(): Breakpoint[] {
     return [...this.groups.values()].flat().map((p) => p.point);
   }
 
   /** Number of the breakpoint a point is of. */
-  idOf(point: DebugPoint): number | undefined {
+  idOf(point: Breakpoint): number | undefined {
     return [...this.groups.values()].flat().find((p) => p.point === point)?.id;
   }
 
@@ -51,7 +52,7 @@ export class Breakpoints {
     const path = source.optionalText('path') ?? source.text('name');
     return this.set(`source ${path}`, args.list('breakpoints'), (b) => {
       const wanted = b.number('line');
-      const found = this.knowledge.place(path, wanted);
+      const found = this.guestInfo.place(path, wanted);
       if (!found)
         throw new DebugError(
           `no code is known for line ${wanted} of ${path}: give its ELF file with debug information (--symbols)`,
@@ -63,7 +64,7 @@ export class Breakpoints {
   functions(args: Arguments): object {
     return this.set('function', args.list('breakpoints'), (b) => {
       const name = b.text('name');
-      const address = this.knowledge.address(name);
+      const address = this.guestInfo.address(name);
       if (address === undefined) throw new DebugError(`no function ${name} is known`);
       return { point: this.execute(address, b) };
     });
@@ -92,10 +93,10 @@ export class Breakpoints {
   private set(
     group: Group,
     wanted: readonly Arguments[],
-    place: (b: Arguments) => { point: DebugPoint; line?: number },
+    place: (b: Arguments) => { point: Breakpoint; line?: number },
   ): object {
     const placed: Placed[] = [];
-    const told = wanted.map((b): Told => {
+    const described = wanted.map((b): Description => {
       const id = ++this.lastId;
       try {
         const { point, line } = place(b);
@@ -112,22 +113,22 @@ export class Breakpoints {
       }
     });
     this.groups.set(group, placed);
-    return { breakpoints: told };
+    return { breakpoints: described };
   }
 
-  private execute(address: bigint, b: Arguments): DebugPoint {
+  private execute(address: bigint, b: Arguments): Breakpoint {
     return { kind: 'execute', start: address, end: address + 1n, ...this.when(b) };
   }
 
   /** Condition, hit count and log message of a breakpoint in one. */
-  private when(b: Arguments): Pick<DebugPoint, 'when'> {
+  private when(b: Arguments): Pick<Breakpoint, 'when'> {
     const text = b.optionalText('condition');
-    const holds = text ? condition(text, this.knowledge) : undefined;
+    const holds = text ? condition(text, this.guestInfo) : undefined;
     const count = b.optionalText('hitCondition');
     if (count !== undefined && !/^\d+$/.test(count))
       throw new DebugError(`hit condition "${count}": a number was expected`);
     const message = b.optionalText('logMessage');
-    const says = message ? logMessage(message, this.knowledge) : undefined;
+    const says = message ? logMessage(message, this.guestInfo) : undefined;
     if (!holds && count === undefined && !says) return {};
     let hits = 0;
     return {
@@ -135,7 +136,7 @@ export class Breakpoints {
         if (holds && !holds(view, hart)) return false;
         if (count !== undefined && ++hits < Number(count)) return false;
         if (!says) return true;
-        this.log(`${view.now()}: ${says(view, hart)}\n`);
+        this.log(`${view.instant.instructions}: ${says(view, hart)}\n`);
         return false;
       },
     };

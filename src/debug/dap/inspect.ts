@@ -1,8 +1,10 @@
 import { toBase64 } from '../../bytes/base64.ts';
 import { disassembleRange } from '../../isa/disassemble.ts';
 import { CSR_NAMES, csrName, FLOAT_REGISTERS, INTEGER_REGISTERS, PRIVILEGES } from '../../isa/names.ts';
+import { CSR, F, PC, PRV, type RegisterId, X } from '../../machine/view/machine-view.ts';
+import { formatInstant } from '../../record/divergence.ts';
 import type { Monitor } from '../monitor/monitor.ts';
-import { CSR, DebugError, type DebugTarget, F, PC, PRV, type RegisterId, X } from '../target.ts';
+import { DebugError, type DebugTarget } from '../target.ts';
 import type { Arguments } from './arguments.ts';
 
 const hex = (v: bigint): string => `0x${v.toString(16)}`;
@@ -46,17 +48,17 @@ export class Inspector {
 
   stackTrace(args: Arguments): object {
     const hart = this.hart(args.number('threadId'));
-    const { knowledge } = this.monitor;
-    const frames = knowledge.backtrace(hart);
+    const { guestInfo } = this.monitor;
+    const frames = guestInfo.backtrace(hart);
     const from = args.optionalNumber('startFrame') ?? 0;
     const levels = args.optionalNumber('levels') || frames.length;
     return {
       totalFrames: frames.length,
       stackFrames: frames.slice(from, from + levels).map((frame, i) => {
-        const line = knowledge.line(from + i === 0 ? frame.pc : frame.pc - 1n);
+        const line = guestInfo.line(from + i === 0 ? frame.pc : frame.pc - 1n);
         return {
           id: (hart + 1) * FRAMES + Math.min(from + i, FRAMES - 1),
-          name: knowledge.name(frame.pc) ?? hex(frame.pc),
+          name: guestInfo.name(frame.pc) ?? hex(frame.pc),
           line: line?.line ?? 0,
           column: 0,
           instructionPointerReference: hex(frame.pc),
@@ -90,7 +92,7 @@ export class Inspector {
     const register = (name: string, id: RegisterId): object[] => {
       const v = this.target.readRegister(hart, id);
       if (v === undefined) return [];
-      const symbol = this.monitor.knowledge.name(v);
+      const symbol = this.monitor.guestInfo.name(v);
       return [variable(name, hex(v) + (symbol === undefined ? '' : ` <${symbol}>`), v)];
     };
     switch (reference % GROUPS.length) {
@@ -104,9 +106,9 @@ export class Inspector {
         const prv = Number(this.target.readRegister(hart, PRV)) as keyof typeof PRIVILEGES;
         return {
           variables: [
-            variable('instant', String(this.target.now())),
-            variable('begin', String(this.target.begin)),
-            variable('end', String(this.target.reached())),
+            variable('instant', formatInstant(this.target.instant)),
+            variable('begin', formatInstant(this.target.mover.begin)),
+            variable('end', formatInstant(this.target.mover.end)),
             variable('privilege', PRIVILEGES[prv] ?? '?'),
             variable('process', this.monitor.hartNote(hart) || 'unknown'),
           ],
@@ -129,22 +131,22 @@ export class Inspector {
 
   disassemble(args: Arguments): object {
     const hart = this.target.activeHart();
-    const { knowledge } = this.monitor;
+    const { guestInfo } = this.monitor;
     const base = BigInt.asUintN(64, args.address('memoryReference') + BigInt(args.optionalNumber('offset') ?? 0));
     const skip = Math.trunc(args.optionalNumber('instructionOffset') ?? 0);
     const count = Math.min(Math.max(0, args.number('instructionCount')), MAX_LISTING);
-    const symbol = args.flag('resolveSymbols') ? (a: bigint): string | undefined => knowledge.name(a) : undefined;
+    const symbol = args.flag('resolveSymbols') ? (a: bigint): string | undefined => guestInfo.name(a) : undefined;
     const before = skip < 0 ? this.before(hart, base, -skip) : [];
     const bytes = this.monitor.readVirtual(hart, base, (count + Math.max(0, skip)) * LONGEST);
     const after = disassembleRange(bytes, base, count + Math.max(0, skip), { symbol });
     const all = [...before, ...after.slice(Math.max(0, skip))].slice(0, count);
     const instructions: object[] = all.map((i) => {
-      const line = knowledge.line(i.address);
+      const line = guestInfo.line(i.address);
       return {
         address: hex(i.address),
         instruction: i.text,
         instructionBytes: i.word.toString(16).padStart(i.length * 2, '0'),
-        ...(knowledge.near(i.address)?.offset === 0 ? { symbol: knowledge.name(i.address) } : {}),
+        ...(guestInfo.near(i.address)?.offset === 0 ? { symbol: guestInfo.name(i.address) } : {}),
         ...(line ? { location: { name: line.file.replace(/^.*\//, ''), path: line.file }, line: line.line } : {}),
       };
     });
@@ -163,7 +165,7 @@ export class Inspector {
 
   /** The instructions before an address: counted from the function's beginning, or guessed where none is known. */
   private before(hart: number, base: bigint, count: number): ReturnType<typeof disassembleRange> {
-    const start = this.monitor.knowledge.near(base - 1n)?.start;
+    const start = this.monitor.guestInfo.near(base - 1n)?.start;
     const from = start !== undefined && base - start <= BigInt(MAX_LISTING) ? start : base - BigInt(count * LONGEST);
     const list = disassembleRange(this.monitor.readVirtual(hart, from, Number(base - from)), from, Infinity);
     const tail = list.slice(-count);

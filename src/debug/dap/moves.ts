@@ -1,94 +1,111 @@
 import type { Decoded } from '../../isa/decode.ts';
-import { nextInstruction } from '../access.ts';
-import type { Knowledge } from '../knowledge.ts';
-import { type DebugPoint, type DebugTarget, type MoveOptions, PC, type Stop, X } from '../target.ts';
+import { PC, X } from '../../machine/view/machine-view.ts';
+import { nextInstruction } from '../../machine/view/next-access.ts';
+import type { Breakpoint } from '../../timeline/breakpoints.ts';
+import type { MoveResult } from '../../timeline/mover.ts';
+import type { StepOptions } from '../../timeline/steps.ts';
+import type { GuestInfo } from '../guest-info.ts';
+import type { DebugTarget } from '../target.ts';
 
-/** Instructions a step by line goes through before it gives up and stays where it is. */
-const MAX_STEPS = 1_000_000;
+/** Options of steps: the signal, and whether interrupts are gone over. */
+export type StepperOptions = Omit<StepOptions, 'hart' | 'points' | 'watch' | 'range'>;
 
 const RA = 1;
 
 /** Steps as people mean them: over calls, out of functions, by source line, in both directions. */
 export class Stepper {
   private readonly target: DebugTarget;
-  private readonly knowledge: Knowledge;
-  private readonly points: () => readonly DebugPoint[];
+  private readonly guestInfo: GuestInfo;
+  private readonly points: () => readonly Breakpoint[];
 
-  constructor(target: DebugTarget, knowledge: Knowledge, points: () => readonly DebugPoint[]) {
+  constructor(target: DebugTarget, guestInfo: GuestInfo, points: () => readonly Breakpoint[]) {
     this.target = target;
-    this.knowledge = knowledge;
+    this.guestInfo = guestInfo;
     this.points = points;
   }
 
-  async in(hart: number, byLine: boolean, o: MoveOptions): Promise<Stop> {
-    this.target.setPoints(this.points());
-    return this.repeat(hart, byLine, () => this.target.step(hart, 1, o));
+  in(hart: number, byLine: boolean, o: StepperOptions): Promise<MoveResult> {
+    return this.repeat(hart, byLine, () => this.one(hart, o), o);
   }
 
-  async over(hart: number, byLine: boolean, o: MoveOptions): Promise<Stop> {
-    return this.repeat(hart, byLine, async () => {
-      const d = this.instruction(hart);
-      const call = d !== undefined && (d.row.name === 'jal' || d.row.name === 'jalr') && d.rd === RA;
-      if (!call) {
-        this.target.setPoints(this.points());
-        return this.target.step(hart, 1, o);
-      }
-      return this.until(hart, this.pc(hart) + BigInt(d.length), this.sp(hart), o);
-    });
+  over(hart: number, byLine: boolean, o: StepperOptions): Promise<MoveResult> {
+    return this.repeat(
+      hart,
+      byLine,
+      async () => {
+        const d = this.instruction(hart);
+        const call = d !== undefined && (d.row.name === 'jal' || d.row.name === 'jalr') && d.rd === RA;
+        return call ? this.until(hart, this.pc(hart) + BigInt(d.length), this.sp(hart), o) : this.one(hart, o);
+      },
+      o,
+    );
   }
 
-  /** To the instruction behind the call of this function. */
-  async out(hart: number, o: MoveOptions): Promise<Stop> {
-    const caller = this.knowledge.backtrace(hart, 2)[1];
+  /** To the instruction after the call of this function. */
+  async out(hart: number, o: StepperOptions): Promise<MoveResult> {
+    const caller = this.guestInfo.backtrace(hart, 2)[1];
     return caller ? this.until(hart, caller.pc, caller.sp, o) : this.in(hart, false, o);
   }
 
   /** One instruction or line back, over calls. */
-  async back(hart: number, byLine: boolean, o: MoveOptions): Promise<Stop> {
-    return this.repeat(hart, byLine, async () => {
-      const pc = this.pc(hart);
-      const sp = this.sp(hart);
-      this.target.setPoints(this.points());
-      const stop = await this.target.reverseStep(hart, 1, o);
-      const d = stop.reason === 'step' ? this.instruction(hart) : undefined;
-      const returned = d?.row.name === 'jalr' && d.rd === 0 && d.rs1 === RA;
-      if (!returned) return stop;
-      // The instruction before was a return: go back to the call.
-      const call: DebugPoint = {
-        kind: 'execute',
-        start: pc - 4n,
-        end: pc,
-        hart,
-        when: (view, h) => (view.readRegister(h, X(2)) ?? 0n) === sp,
-      };
-      this.target.setPoints([...this.points(), call]);
-      const there = await this.target.reverseContinue(o);
-      return there.point === call ? { reason: 'step', hart } : there;
-    });
+  back(hart: number, byLine: boolean, o: StepperOptions): Promise<MoveResult> {
+    const { mover } = this.target;
+    return this.repeat(
+      hart,
+      byLine,
+      async () => {
+        const pc = this.pc(hart);
+        const sp = this.sp(hart);
+        const end = await mover.reverseStep(1, { ...o, hart, points: this.points() });
+        const d = end.reason === 'there' ? this.instruction(hart) : undefined;
+        const returned = d?.row.name === 'jalr' && d.rd === 0 && d.rs1 === RA;
+        if (!returned) return end;
+        // The instruction before was a return: go back to the call.
+        const call: Breakpoint = {
+          kind: 'execute',
+          start: pc - 4n,
+          end: pc,
+          hart,
+          when: (view, h) => (view.readRegister(h, X(2)) ?? 0n) === sp,
+        };
+        const there = await mover.reverseContinue([...this.points(), call], o);
+        return there.hit?.point === call ? { ...there, reason: 'there', hart, hit: undefined } : there;
+      },
+      o,
+    );
+  }
+
+  private one(hart: number, o: StepperOptions): Promise<MoveResult> {
+    return this.target.mover.step(1, { ...o, hart, points: this.points(), watch: 'after' });
   }
 
   /** Runs until a hart is at an address in the frame with this stack pointer, or an outer one. */
-  private async until(hart: number, address: bigint, sp: bigint, o: MoveOptions): Promise<Stop> {
-    const here: DebugPoint = {
+  private async until(hart: number, address: bigint, sp: bigint, o: StepperOptions): Promise<MoveResult> {
+    const here: Breakpoint = {
       kind: 'execute',
       start: address,
       end: address + 1n,
       hart,
       when: (view, h) => (view.readRegister(h, X(2)) ?? 0n) >= sp,
     };
-    this.target.setPoints([...this.points(), here]);
-    const stop = await this.target.continue(o);
-    return stop.point === here ? { reason: 'step', hart } : stop;
+    const end = await this.target.mover.continue([...this.points(), here], { ...o, watch: 'after' });
+    return end.hit?.point === here ? { ...end, reason: 'there', hart, hit: undefined } : end;
   }
 
   /** Repeats a step while the source line stays the same, when steps are by line and the line is known. */
-  private async repeat(hart: number, byLine: boolean, step: () => Promise<Stop>): Promise<Stop> {
-    const from = byLine ? this.knowledge.line(this.pc(hart)) : undefined;
-    for (let n = 0; ; n++) {
-      const stop = await step();
-      if (!from || stop.reason !== 'step' || n >= MAX_STEPS) return stop;
-      const now = this.knowledge.line(this.pc(hart));
-      if (now && (now.line !== from.line || now.file !== from.file)) return stop;
+  private async repeat(
+    hart: number,
+    byLine: boolean,
+    step: () => Promise<MoveResult>,
+    { signal }: StepperOptions,
+  ): Promise<MoveResult> {
+    const from = byLine ? this.guestInfo.line(this.pc(hart)) : undefined;
+    for (;;) {
+      const end = await step();
+      if (!from || end.reason !== 'there') return end;
+      const now = this.guestInfo.line(this.pc(hart));
+      if (now && (now.line !== from.line || now.file !== from.file)) return end;
+      if (signal?.aborted) return { ...end, reason: 'interrupted' };
     }
   }
 

@@ -1,13 +1,16 @@
 import { fromBase64 } from '../../bytes/base64.ts';
+import type { Breakpoint } from '../../timeline/breakpoints.ts';
+import { compareInstants } from '../../timeline/checkpoints.ts';
+import type { MoveResult } from '../../timeline/mover.ts';
 import { compile, registerNamed } from '../expression.ts';
-import { writeVirtual } from '../memory.ts';
 import { parseAddress, parseInstant } from '../monitor/commands.ts';
 import type { Monitor } from '../monitor/monitor.ts';
-import { DebugError, type DebugPoint, type DebugTarget, type MoveOptions, type Stop } from '../target.ts';
+import { DebugError, type DebugTarget } from '../target.ts';
 import { Arguments } from './arguments.ts';
 import { Breakpoints } from './breakpoints.ts';
 import { encodeMessage, FramingError, MessageReader } from './framing.ts';
 import { Inspector } from './inspect.ts';
+import type { StepperOptions } from './moves.ts';
 import { Stepper } from './moves.ts';
 
 /** What a session is given. */
@@ -40,17 +43,17 @@ const CAPABILITIES = {
   supportsTerminateRequest: true,
   supportsDataBreakpointBytes: true,
 } as const;
-/** Calls of the progress function before the client is told. */
+/** Calls of the progress function before the client hears of it. */
 const QUIET = 8;
 const REASONS = {
-  step: 'step',
-  point: 'breakpoint',
+  there: 'step',
+  hit: 'breakpoint',
   begin: 'pause',
   end: 'pause',
   interrupted: 'pause',
   halted: 'pause',
 } as const;
-const TEXTS: Partial<Record<Stop['reason'], string>> = {
+const TEXTS: Partial<Record<MoveResult['reason'], string>> = {
   begin: 'the beginning of the recording',
   end: 'the end of the recording',
   halted: 'the guest powered off',
@@ -75,7 +78,7 @@ export class DapSession {
   private readonly stepper: Stepper;
   private readonly gotoTargets: GotoTarget[] = [];
   /** Points as they were set, to those of the breakpoints. */
-  private placed = new Map<DebugPoint, DebugPoint>();
+  private placed = new Map<Breakpoint, Breakpoint>();
   private seq = 0;
   private work: Promise<void> = Promise.resolve();
   private running: AbortController | undefined;
@@ -87,10 +90,10 @@ export class DapSession {
   constructor(target: DebugTarget, options: DapSessionOptions) {
     this.target = target;
     this.options = options;
-    const { knowledge } = options.monitor;
+    const { guestInfo } = options.monitor;
     this.inspector = new Inspector(target, options.monitor);
-    this.breakpoints = new Breakpoints(knowledge, (output) => this.event('output', { category: 'console', output }));
-    this.stepper = new Stepper(target, knowledge, () => this.points());
+    this.breakpoints = new Breakpoints(guestInfo, (output) => this.event('output', { category: 'console', output }));
+    this.stepper = new Stepper(target, guestInfo, () => this.points());
   }
 
   /** Takes bytes from the client. */
@@ -110,7 +113,6 @@ export class DapSession {
     this.closed = true;
     this.running?.abort();
     await this.work;
-    this.target.setPoints([]);
   }
 
   private finish(): void {
@@ -171,13 +173,13 @@ export class DapSession {
     );
   }
 
-  /** Answers a request. @returns what to do behind the answer */
+  /** Answers a request. @returns what to do after the answer */
   private async handle(
     command: string,
     args: Arguments,
     respond: (success: boolean, body?: object) => void,
   ): Promise<(() => Promise<void>) | undefined> {
-    const move = (go: (o: MoveOptions) => Promise<Stop>, body?: object): (() => Promise<void>) => {
+    const move = (go: (o: StepperOptions) => Promise<MoveResult>, body?: object): (() => Promise<void>) => {
       respond(true, body);
       return () => this.move(go);
     };
@@ -193,7 +195,7 @@ export class DapSession {
         await this.options.start?.(args);
         this.stopOnEntry = !args.flag('continueOnEntry');
         const at = args.optionalText('at');
-        if (at !== undefined) await this.target.seek(parseInstant({ target: this.target }, at.split(/\s+/)));
+        if (at !== undefined) await this.target.mover.seek(parseInstant({ target: this.target }, at.split(/\s+/)));
         respond(true);
         // Breakpoints need the target's symbols, so they are asked for only now.
         this.event('initialized');
@@ -204,7 +206,7 @@ export class DapSession {
           respond(true);
           return async () => this.stopped('entry', this.target.activeHart());
         }
-        return move((o) => this.go(o, false));
+        return move((o) => this.go(this.points(), o, false));
       case 'setBreakpoints':
         return void respond(true, this.breakpoints.source(args));
       case 'setFunctionBreakpoints':
@@ -236,9 +238,9 @@ export class DapSession {
       case 'evaluate':
         return this.evaluate(args, respond);
       case 'continue':
-        return move((o) => this.go(o, false), { allThreadsContinued: true });
+        return move((o) => this.go(this.points(), o, false), { allThreadsContinued: true });
       case 'reverseContinue':
-        return move((o) => this.go(o, true));
+        return move((o) => this.go(this.points(), o, true));
       case 'next':
         return move((o) => this.stepper.over(hart(), byLine, o));
       case 'stepIn':
@@ -252,7 +254,8 @@ export class DapSession {
       case 'goto': {
         const target = this.gotoTargets[args.number('targetId')];
         if (!target) throw new DebugError('this target is not known any more');
-        return move((o) => this.goTo(target, o));
+        const { address, back } = target;
+        return move((o) => this.go([{ kind: 'execute', start: address, end: address + 1n }], o, back));
       }
       default:
         throw new DebugError(`the request "${command}" is not supported`);
@@ -260,36 +263,31 @@ export class DapSession {
   }
 
   /** The client's breakpoints as they are set now. */
-  private points(): readonly DebugPoint[] {
+  private points(): readonly Breakpoint[] {
     const own = this.breakpoints.points();
     const set = this.options.monitor.restricted(own);
     this.placed = new Map(set.map((point, i) => [point, own[i]]));
     return set;
   }
 
-  private go(o: MoveOptions, back: boolean): Promise<Stop> {
-    this.target.setPoints(this.points());
-    return back ? this.target.reverseContinue(o) : this.target.continue(o);
+  /** Watchpoints stop where their effect shows: forward after the instruction, backward before it. */
+  private go(points: readonly Breakpoint[], o: StepperOptions, back: boolean): Promise<MoveResult> {
+    const { mover } = this.target;
+    return back ? mover.reverseContinue(points, o) : mover.continue(points, { ...o, watch: 'after' });
   }
 
-  private goTo({ address, back }: GotoTarget, o: MoveOptions): Promise<Stop> {
-    const point: DebugPoint = { kind: 'execute', start: address, end: address + 1n };
-    this.target.setPoints([point]);
-    return back ? this.target.reverseContinue(o) : this.target.continue(o);
-  }
-
-  private async move(go: (o: MoveOptions) => Promise<Stop>): Promise<void> {
+  private async move(go: (o: StepperOptions) => Promise<MoveResult>): Promise<void> {
     this.running = new AbortController();
     const progress = this.startProgress();
     try {
-      const stop = await go({
+      const end = await go({
         signal: this.running.signal,
         onProgress: progress.tell,
         overInterrupts: this.options.monitor.overInterrupts,
       });
       progress.end();
-      if (stop.reason === 'halted') this.event('terminated');
-      else this.tellStop(stop);
+      if (end.reason === 'halted') this.event('terminated');
+      else this.reportEnd(end);
     } catch (e) {
       progress.end();
       this.event('output', { category: 'stderr', output: `${e instanceof Error ? e.message : String(e)}\n` });
@@ -299,13 +297,11 @@ export class DapSession {
     }
   }
 
-  private tellStop(stop: Stop): void {
-    const data = stop.point !== undefined && stop.point.kind !== 'execute';
-    const id = stop.point && this.breakpoints.idOf(this.placed.get(stop.point) ?? stop.point);
-    this.stopped(data ? 'data breakpoint' : REASONS[stop.reason], stop.hart, {
-      ...(TEXTS[stop.reason] === undefined
-        ? {}
-        : { description: `Paused at ${TEXTS[stop.reason]}`, text: TEXTS[stop.reason] }),
+  private reportEnd({ reason, hart, hit }: MoveResult): void {
+    const data = hit !== undefined && hit.point.kind !== 'execute';
+    const id = hit && this.breakpoints.idOf(this.placed.get(hit.point) ?? hit.point);
+    this.stopped(data ? 'data breakpoint' : REASONS[reason], hart, {
+      ...(TEXTS[reason] === undefined ? {} : { description: `Paused at ${TEXTS[reason]}`, text: TEXTS[reason] }),
       ...(id === undefined ? {} : { hitBreakpointIds: [id] }),
     });
   }
@@ -341,14 +337,14 @@ export class DapSession {
     const bytes = args.optionalNumber('bytes') ?? 8;
     let address: bigint;
     try {
-      address = compile(name, this.options.monitor.knowledge)(this.target, hart);
+      address = compile(name, this.options.monitor.guestInfo)(this.target, hart);
     } catch (e) {
       if (!(e instanceof DebugError)) throw e;
       return { dataId: null, description: e.message };
     }
     return {
       dataId: `0x${address.toString(16)},${bytes}`,
-      description: `${bytes} bytes at ${this.options.monitor.knowledge.describe(address)}`,
+      description: `${bytes} bytes at ${this.options.monitor.guestInfo.describe(address)}`,
       accessTypes: ['read', 'write', 'readWrite'],
       canPersist: false,
     };
@@ -358,7 +354,7 @@ export class DapSession {
     const id = registerNamed(args.text('name'));
     if (!id) throw new DebugError(`"${args.text('name')}" cannot be set`);
     const hart = this.inspector.hartOfReference(args.number('variablesReference'));
-    const value = compile(args.text('value'), this.options.monitor.knowledge)(this.target, hart);
+    const value = compile(args.text('value'), this.options.monitor.guestInfo)(this.target, hart);
     this.target.writeRegister(hart, id, value);
     return { value: `0x${(this.target.readRegister(hart, id) ?? 0n).toString(16)}` };
   }
@@ -367,7 +363,7 @@ export class DapSession {
     const address = BigInt.asUintN(64, args.address('memoryReference') + BigInt(args.optionalNumber('offset') ?? 0));
     const bytes = fromBase64(args.text('data'));
     if (bytes === undefined) throw new DebugError('the data is not base64');
-    const bytesWritten = writeVirtual(this.target, this.target.activeHart(), address, bytes);
+    const bytesWritten = this.target.writeVirtual(this.target.activeHart(), address, bytes);
     if (bytesWritten < bytes.length && !args.flag('allowPartial'))
       throw new DebugError(`only ${bytesWritten} of ${bytes.length} bytes could be written`);
     return { bytesWritten };
@@ -381,17 +377,19 @@ export class DapSession {
     const hart = this.inspector.hartOfFrame(args.optionalNumber('frameId'));
     const { monitor } = this.options;
     if (args.optionalText('context') === 'repl' && monitor.knows(text)) {
-      const before = this.target.now();
+      const before = this.target.instant;
       this.running = new AbortController();
       const result = await monitor.run(text, { hart, signal: this.running.signal }).finally(() => {
         this.running = undefined;
       });
       respond(true, { result, variablesReference: 0 });
-      return this.target.now() === before ? undefined : async () => this.stopped('goto', this.target.activeHart());
+      return compareInstants(this.target.instant, before) === 0
+        ? undefined
+        : async () => this.stopped('goto', this.target.activeHart());
     }
-    const value = compile(text, monitor.knowledge)(this.target, hart);
+    const value = compile(text, monitor.guestInfo)(this.target, hart);
     respond(true, {
-      result: monitor.knowledge.describe(value),
+      result: monitor.guestInfo.describe(value),
       variablesReference: 0,
       memoryReference: `0x${value.toString(16)}`,
     });
@@ -401,7 +399,7 @@ export class DapSession {
   private lineTargets(args: Arguments): object {
     const source = args.object('source');
     const path = source.optionalText('path') ?? source.text('name');
-    const found = this.options.monitor.knowledge.place(path, args.number('line'));
+    const found = this.options.monitor.guestInfo.place(path, args.number('line'));
     const address =
       found?.address ??
       (args.optionalText('instructionPointerReference') === undefined

@@ -1,5 +1,5 @@
-import { readNumber } from '../memory.ts';
-import type { MachineView } from '../target.ts';
+import type { MachineView } from '../../machine/view/machine-view.ts';
+import { readNumber } from '../../machine/view/virtual-memory.ts';
 
 /**
  * Conditions of breakpoints as gdb sends them: bytecode of its stack machine ("Debugging with GDB", appendix "The GDB Agent Expression
@@ -93,7 +93,7 @@ function push(m: Machine, value: bigint): void {
 
 /**
  * Makes a predicate of bytecode.
- * @returns a function that is also true when the expression fails (bad memory, malformed code): a condition that cannot be told must stop
+ * @returns a function that is also true when the expression fails (bad memory, malformed code): a condition that cannot be evaluated must stop
  */
 export function agentCondition(
   code: Uint8Array,

@@ -4,7 +4,7 @@ import { toHex } from '../../bytes/hex.ts';
  * packets, acknowledgements, the interrupt byte.
  */
 
-/** Largest packet accepted, in bytes between `$` and `#`; told to gdb as PacketSize. */
+/** Largest packet accepted, in bytes between `$` and `#`; announced to gdb as PacketSize. */
 export const PACKET_SIZE = 0x4000;
 
 const DOLLAR = 0x24;
@@ -38,7 +38,7 @@ export class PacketReader {
   private length = 0;
   private escaped = false;
   private sum = 0;
-  private told = 0;
+  private claimed = 0;
   private over = false;
 
   /** @returns what is complete, in order */
@@ -63,13 +63,13 @@ export class PacketReader {
         else this.data(byte);
         break;
       case 'sum1':
-        this.told = hexDigit(byte);
+        this.claimed = hexDigit(byte);
         this.state = 'sum2';
         break;
       case 'sum2': {
         this.state = 'idle';
         const low = hexDigit(byte);
-        if (this.told < 0 || low < 0 || ((this.told << 4) | low) !== (this.sum & 0xff)) out.push({ kind: 'bad' });
+        if (this.claimed < 0 || low < 0 || ((this.claimed << 4) | low) !== (this.sum & 0xff)) out.push({ kind: 'bad' });
         else if (this.over) out.push({ kind: 'oversized' });
         else out.push({ kind: 'packet', data: this.buffer.slice(0, this.length) });
         break;
@@ -98,7 +98,7 @@ export class PacketReader {
   }
 }
 
-/** A packet ready to send: escaped, with its checksum. Text stands for its Latin-1 bytes. */
+/** A packet ready to send: escaped, with its checksum. Text is sent as its Latin-1 bytes. */
 export function encodePacket(data: string | Uint8Array): Uint8Array {
   const source = typeof data === 'string' ? latin1(data) : data;
   const out: number[] = [DOLLAR];

@@ -1,8 +1,8 @@
 import { CSR_NAMES, FLOAT_REGISTERS, INTEGER_REGISTERS } from '../../isa/names.ts';
-import { CSR, F, PC, PRV, type RegisterId, X } from '../target.ts';
+import { CSR, F, PC, PRV, type RegisterId, X } from '../../machine/view/machine-view.ts';
 
 /**
- * Registers by gdb's numbers for RISC-V: x 0–31, pc 32, f 33–64, CSRs from 65 on by their number, the privilege behind them. The
+ * Registers by gdb's numbers for RISC-V: x 0–31, pc 32, f 33–64, CSRs from 65 on by their number, the privilege after them. The
  * description (target.xml) states the same numbers.
  */
 const PC_NUMBER = 32;
@@ -20,7 +20,7 @@ export const GENERAL: readonly RegisterId[] = [
   ...Array.from({ length: 32 }, (_, i) => F(i)),
 ];
 
-/** @returns undefined for a number that stands for no register */
+/** @returns undefined for a number that is no register's */
 export function registerByNumber(n: number): RegisterId | undefined {
   if (!Number.isInteger(n) || n < 0) return undefined;
   if (n < PC_NUMBER) return X(n);

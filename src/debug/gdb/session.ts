@@ -1,16 +1,23 @@
 import { fromHex, toHex } from '../../bytes/hex.ts';
-import { writeVirtual } from '../memory.ts';
+import { PC, PRV } from '../../machine/view/machine-view.ts';
+import type { Breakpoint, BreakpointKind } from '../../timeline/breakpoints.ts';
+import { compareInstants } from '../../timeline/checkpoints.ts';
+import type { MoveResult } from '../../timeline/mover.ts';
+import type { StepOptions } from '../../timeline/steps.ts';
 import type { Monitor } from '../monitor/monitor.ts';
-import { DebugError, type DebugPoint, type DebugTarget, PC, type PointKind, PRV, type Stop } from '../target.ts';
+import { DebugError, type DebugTarget } from '../target.ts';
 import { agentCondition } from './agent.ts';
 import { encodePacket, fromLatin1, hex64, latin1, PACKET_SIZE, PacketReader } from './packets.ts';
 import { GENERAL, registerByNumber, targetXml } from './registers.ts';
 import { memoryMapXml, threadsXml } from './xml.ts';
 
 /*
- * gdb takes RISC-V watchpoints to stop before the access takes effect and makes a step of its own to see it: so forwards we stop before
- * the instruction, and backwards behind it.
+ * gdb takes RISC-V watchpoints to stop before the access takes effect and makes a step of its own to see it: so forward we stop before
+ * the instruction, and backward after it.
  */
+
+/** Options of moves: what stops them, the signal, and whether interrupts are gone over. */
+type GdbMove = Pick<StepOptions, 'signal' | 'overInterrupts'> & { readonly points: readonly Breakpoint[] };
 
 /** What a session is given. */
 export interface GdbSessionOptions {
@@ -29,7 +36,7 @@ const MAX_TRANSFER = PACKET_SIZE / 2 - 16;
 const MAX_POINTS = 60;
 /** Errors as gdb shows them: numbers are errno's (ENOENT, EFAULT, EINVAL, ENOSPC). */
 const ERROR = { register: 'E02', memory: 'E0e', argument: 'E16', full: 'E1c' } as const;
-const KINDS: readonly PointKind[] = ['execute', 'execute', 'write', 'read', 'access'];
+const KINDS: readonly BreakpointKind[] = ['execute', 'execute', 'write', 'read', 'access'];
 const FEATURES = [
   `PacketSize=${PACKET_SIZE.toString(16)}`,
   'QStartNoAckMode+',
@@ -47,7 +54,7 @@ const FEATURES = [
 
 interface Inserted {
   readonly type: number;
-  readonly point: DebugPoint;
+  readonly point: Breakpoint;
 }
 
 /**
@@ -69,14 +76,14 @@ export class GdbSession {
   private control = 0;
   private physical = false;
   private errorText = false;
-  private lastStop: Stop;
+  private lastStop: MoveResult;
 
   constructor(target: DebugTarget, options: GdbSessionOptions) {
     this.target = target;
     this.options = options;
     this.general = target.activeHart();
     this.control = this.general;
-    this.lastStop = { reason: 'step', hart: this.general };
+    this.lastStop = { reason: 'there', at: target.instant, hart: this.general };
   }
 
   /** Takes bytes from gdb. */
@@ -112,7 +119,6 @@ export class GdbSession {
     this.closed = true;
     this.running?.abort();
     await this.work;
-    this.target.setPoints([]);
   }
 
   private enqueue(data: Uint8Array): void {
@@ -156,6 +162,7 @@ export class GdbSession {
   private handle(data: Uint8Array): string | Uint8Array | undefined | Promise<string | Uint8Array | undefined> {
     const text = fromLatin1(data);
     const rest = text.slice(1);
+    const { mover } = this.target;
     switch (text[0]) {
       case '?':
         return this.stopReply(this.lastStop);
@@ -190,12 +197,11 @@ export class GdbSession {
       case 'S':
         return this.resume('step', this.control, rest.split(';')[1] ?? '');
       case 'b':
-        if (rest === 'c') return this.move((o) => this.target.reverseContinue({ ...o, watch: 'behind' }));
-        if (rest === 's') return this.move((o) => this.target.reverseStep(this.control, 1, { ...o, watch: 'behind' }));
+        if (rest === 'c') return this.move((o) => mover.reverseContinue(o.points, { ...o, watch: 'after' }));
+        if (rest === 's') return this.move((o) => mover.reverseStep(1, { ...o, hart: this.control, watch: 'after' }));
         return '';
       case 'D':
         this.points.clear();
-        this.target.setPoints([]);
         return 'OK';
       case 'k':
         this.options.close();
@@ -294,7 +300,7 @@ export class GdbSession {
     await this.writable();
     const written = this.physical
       ? this.target.writePhysical(address, bytes)
-      : writeVirtual(this.target, this.general, address, bytes);
+      : this.target.writeVirtual(this.general, address, bytes);
     return written === bytes.length ? 'OK' : ERROR.memory;
   }
 
@@ -324,7 +330,7 @@ export class GdbSession {
     if (this.points.size >= MAX_POINTS && !this.points.has(key)) return ERROR.full;
     const start = BigInt(`0x${m[2]}`);
     const length = type < 2 ? 1n : BigInt(Math.max(1, parseInt(m[3], 16)));
-    const tests: ((view: Parameters<NonNullable<DebugPoint['when']>>[0], hart: number) => boolean)[] = [];
+    const tests: ((view: Parameters<NonNullable<Breakpoint['when']>>[0], hart: number) => boolean)[] = [];
     for (const c of conditions) {
       if (c.startsWith('cmds:')) return ERROR.argument;
       // X len,expr — several expressions may follow each other
@@ -384,26 +390,11 @@ export class GdbSession {
       const thread = m[4] === undefined || m[4] === '-1' || m[4] === '0' ? this.general + 1 : parseInt(m[4], 16);
       const hart = this.harts(thread);
       if (hart === undefined) return ERROR.argument;
-      if (kind === 's') return this.move((o) => this.target.step(hart, 1, { ...o, watch: 'before' }));
+      if (kind === 's') return this.step(hart);
       const [from, to] = m[2].split(',').map((v) => BigInt(`0x${v || '0'}`));
-      return this.move((o) => this.stepRange(hart, from, to ?? from, o));
+      return this.step(hart, [from, to ?? from]);
     }
-    return this.move((o) => this.target.continue({ ...o, watch: 'before' }));
-  }
-
-  /** Steps a hart until it leaves [from, to) or meets a point. */
-  private async stepRange(
-    hart: number,
-    from: bigint,
-    to: bigint,
-    o: { signal: AbortSignal; overInterrupts: boolean },
-  ): Promise<Stop> {
-    for (;;) {
-      const stop = await this.target.step(hart, 1, { ...o, watch: 'before' });
-      const pc = this.target.readRegister(hart, PC)!;
-      if (stop.reason !== 'step' || pc < from || pc >= to) return stop;
-      for (const { point } of this.points.values()) if (point.kind === 'execute' && point.start === pc) return stop;
-    }
+    return this.goOn();
   }
 
   private async resume(what: 'step' | 'continue', hart: number, address: string): Promise<string | undefined> {
@@ -411,24 +402,27 @@ export class GdbSession {
       await this.writable();
       this.target.writeRegister(hart, PC, BigInt(`0x${address}`));
     }
-    return this.move((o) =>
-      what === 'step'
-        ? this.target.step(hart, 1, { ...o, watch: 'before' })
-        : this.target.continue({ ...o, watch: 'before' }),
-    );
+    return what === 'step' ? this.step(hart) : this.goOn();
   }
 
-  private async move(
-    go: (options: { signal: AbortSignal; overInterrupts: boolean }) => Promise<Stop>,
-  ): Promise<string> {
+  private step(hart: number, range?: readonly [bigint, bigint]): Promise<string> {
+    return this.move((o) => this.target.mover.step(1, { ...o, hart, ...(range && { range }) }));
+  }
+
+  /** gdb steps over a watchpoint by itself once it was reported. */
+  private goOn(): Promise<string> {
+    return this.move((o) => this.target.mover.continue(o.points, { ...o, fromHere: true }));
+  }
+
+  private async move(go: (o: GdbMove) => Promise<MoveResult>): Promise<string> {
     this.running = new AbortController();
-    const points = [...this.points.values()].map((p) => p.point);
-    const set = this.options.monitor.restricted(points);
-    this.target.setPoints(set);
+    const own = [...this.points.values()].map((p) => p.point);
+    const points = this.options.monitor.restricted(own);
+    const { signal } = this.running;
     try {
-      const stop = await go({ signal: this.running.signal, overInterrupts: this.options.monitor.overInterrupts });
-      const at = stop.point ? set.indexOf(stop.point) : -1;
-      this.lastStop = at < 0 ? stop : { ...stop, point: points[at] };
+      const end = await go({ points, signal, overInterrupts: this.options.monitor.overInterrupts });
+      const at = end.hit ? points.indexOf(end.hit.point) : -1;
+      this.lastStop = end.hit && at >= 0 ? { ...end, hit: { ...end.hit, point: own[at] } } : end;
     } finally {
       this.running = undefined;
     }
@@ -437,17 +431,18 @@ export class GdbSession {
     return this.stopReply(this.lastStop);
   }
 
-  private stopReply(stop: Stop): string {
+  private stopReply(stop: MoveResult): string {
     if (stop.reason === 'halted') return 'W00';
     const thread = `thread:${(stop.hart + 1).toString(16)};`;
     const signal = stop.reason === 'interrupted' ? '02' : '05';
     return `T${signal}${this.reason(stop)}${thread}`;
   }
 
-  private reason({ reason, point, address }: Stop): string {
+  private reason({ reason, hit }: MoveResult): string {
     if (reason === 'begin') return 'replaylog:begin;';
     if (reason === 'end') return 'replaylog:end;';
-    if (reason !== 'point' || !point) return '';
+    if (!hit) return '';
+    const { point, address } = hit;
     if (point.kind === 'execute') {
       const hard = [...this.points.values()].some((p) => p.point === point && p.type === 1);
       return hard ? 'hwbreak:;' : 'swbreak:;';
@@ -528,7 +523,7 @@ export class GdbSession {
     const bytes = fromHex(text.slice('qRcmd,'.length));
     if (!bytes) return ERROR.argument;
     this.running = new AbortController();
-    const before = this.target.now();
+    const before = this.target.instant;
     const output = await this.options.monitor
       .run(new TextDecoder().decode(bytes), {
         hart: this.general,
@@ -544,7 +539,7 @@ export class GdbSession {
     const said = new TextEncoder().encode(output);
     for (let at = 0; at < said.length; at += MAX_TRANSFER - 1)
       this.reply(`O${toHex(said.subarray(at, at + MAX_TRANSFER - 1))}`);
-    if (this.target.now() !== before) {
+    if (compareInstants(this.target.instant, before) !== 0) {
       this.reply(
         `O${toHex(latin1('(gdb has not seen this move: type `maintenance flush register-cache`, then `info registers pc`)\n'))}`,
       );

@@ -1,11 +1,11 @@
 import { MEMORY_MAP, VIRTIO_SLOTS, virtioRegion } from '../../machine/board/memory-map.ts';
-import type { MachineView } from '../target.ts';
+import type { MachineView } from '../../machine/view/machine-view.ts';
 
 const hex = (n: bigint | number): string => `0x${n.toString(16)}`;
 
 /**
  * The memory map document ("Debugging with GDB", "Memory Map Format"). gdb refuses what is not in it, so the virtual view states both halves of
- * the address space; what is mapped there differs per hart and is told by the reads themselves.
+ * the address space; what is mapped there differs per hart and shows when it is read.
  */
 export function memoryMapXml(view: MachineView, physical: boolean): string {
   const half = 1n << 63n;

@@ -4,57 +4,53 @@ import type { LinuxKernel } from '../../linux/kernel.ts';
 import { memoryAreas } from '../../linux/maps.ts';
 import { modules } from '../../linux/modules.ts';
 import { findTask, tasks } from '../../linux/tasks.ts';
-import { currentSatp, levelsOf, mappings, PTE, walk } from '../page-table.ts';
-import { CSR, DebugError, PC, PRV, X } from '../target.ts';
+import { CSR, PC, PRV, X } from '../../machine/view/machine-view.ts';
+import { currentSatp, levelsOf, mappings, PTE, walk } from '../../machine/view/page-table.ts';
+import type { Instant } from '../../record/door.ts';
+import { DebugError } from '../target.ts';
 import type { Command, CommandScene } from './monitor.ts';
 
 const hex = (v: bigint): string => `0x${v.toString(16)}`;
 const lines = (list: readonly string[], none: string): string => `${list.length === 0 ? none : list.join('\n')}\n`;
 
-function kernelOf({ knowledge }: CommandScene): LinuxKernel {
-  const kernel = knowledge.kernel();
+function kernelOf({ guestInfo }: CommandScene): LinuxKernel {
+  const kernel = guestInfo.kernel();
   if (!kernel)
     throw new DebugError('no Linux kernel with kallsyms and BTF is in memory at this instant: seek to a later one');
   return kernel;
 }
 
 /** An address: hexadecimal, decimal, a symbol, or symbol+offset. */
-export function parseAddress({ knowledge }: Pick<CommandScene, 'knowledge'>, text: string | undefined): bigint {
+export function parseAddress({ guestInfo }: Pick<CommandScene, 'guestInfo'>, text: string | undefined): bigint {
   if (text === undefined || text === '') throw new DebugError('an address is missing: give a number or a symbol');
   const clean = text.replace(/^[*&]/, '');
   if (/^(0x[0-9a-fA-F]{1,16}|[0-9]{1,20})$/.test(clean)) return BigInt.asUintN(64, BigInt(clean));
   const sum = /^(.+)\+(0x[0-9a-fA-F]+|[0-9]+)$/.exec(clean);
-  const found = knowledge.address(clean) ?? (sum ? knowledge.address(sum[1]) : undefined);
+  const found = guestInfo.address(clean) ?? (sum ? guestInfo.address(sum[1]) : undefined);
   if (found === undefined) throw new DebugError(`"${text}" is no address and no symbol that is known`);
-  return BigInt.asUintN(64, found + (sum && knowledge.address(clean) === undefined ? BigInt(sum[2]) : 0n));
+  return BigInt.asUintN(64, found + (sum && guestInfo.address(clean) === undefined ? BigInt(sum[2]) : 0n));
 }
 
 /** An instant: a number, a percentage, `begin`, `end`, `event N`, or +N/-N from now. */
-export function parseInstant({ target }: Pick<CommandScene, 'target'>, args: readonly string[]): number {
+export function parseInstant({ target }: Pick<CommandScene, 'target'>, args: readonly string[]): Instant {
   const [text] = args;
-  const { begin } = target;
-  if (text === 'begin') return begin;
-  if (text === 'end') return target.reached();
-  if (text === 'event') {
-    const event = target.events()[Number(args[1])];
-    if (!event) throw new DebugError(`there is no event ${args[1]}: there are ${target.events().length}`);
-    return event.instant;
-  }
+  const { mover } = target;
+  if (text === 'begin') return mover.begin;
+  if (text === 'end') return mover.end;
+  if (text === 'event') return mover.locate({ event: Number(args[1]) });
   const m = /^([+-]?)([0-9_]+(?:\.[0-9]+)?)(%?)$/.exec(text ?? '');
   if (!m)
     throw new DebugError('give an instant: a number of instructions, 50%, begin, end, event N, or +N / -N from here');
   const value = Number(m[2].replaceAll('_', ''));
-  const wanted = m[3]
-    ? begin + Math.round(((target.reached() - begin) * value) / 100)
-    : m[1] === ''
-      ? value
-      : target.now() + (m[1] === '-' ? -value : value);
-  return Math.min(Math.max(wanted, begin), target.reached());
+  if (m[3]) return mover.locate(`${value}%`);
+  if (m[1] === '') return mover.locate(value);
+  return mover.locate(target.instant.instructions + (m[1] === '-' ? -value : value));
 }
 
-function where({ target, knowledge }: CommandScene): string {
+function where({ target, guestInfo }: CommandScene): string {
   const hart = target.activeHart();
-  return `instant ${target.now()} of ${target.begin}…${target.reached()}${target.end() === Infinity ? ' (and on: it lives)' : ''}, hart ${hart} at ${knowledge.describe(target.readRegister(hart, PC) ?? 0n)}\n`;
+  const { begin, end, endless } = target.mover;
+  return `instant ${target.instant.instructions} of ${begin.instructions}…${end.instructions}${endless ? ' (and on: it lives)' : ''}, hart ${hart} at ${guestInfo.describe(target.readRegister(hart, PC) ?? 0n)}\n`;
 }
 
 const flagText = (flags: bigint): string =>
@@ -90,20 +86,20 @@ function infoMem(scene: CommandScene, args: readonly string[]): string {
   return lines(out, '');
 }
 
-function infoHarts({ target, knowledge }: CommandScene): string {
+function infoHarts({ target, guestInfo }: CommandScene): string {
   return lines(
     Array.from({ length: target.harts }, (_, hart) => {
       const prv = Number(target.readRegister(hart, PRV) ?? 0n) as keyof typeof PRIVILEGES;
       const mark = hart === target.activeHart() ? '*' : ' ';
-      return `${mark} hart ${hart} (thread ${hart + 1}) ${PRIVILEGES[prv] ?? '?'} ${knowledge.describe(target.readRegister(hart, PC) ?? 0n)} ${knowledge.hartNote(hart)}`.trimEnd();
+      return `${mark} hart ${hart} (thread ${hart + 1}) ${PRIVILEGES[prv] ?? '?'} ${guestInfo.describe(target.readRegister(hart, PC) ?? 0n)} ${guestInfo.hartNote(hart)}`.trimEnd();
     }),
     '',
   );
 }
 
-function backtraceText({ knowledge, hart }: CommandScene): string {
+function backtraceText({ guestInfo, hart }: CommandScene): string {
   return lines(
-    knowledge.backtrace(hart).map((f, i) => `#${i}  ${knowledge.describe(f.pc)}`),
+    guestInfo.backtrace(hart).map((f, i) => `#${i}  ${guestInfo.describe(f.pc)}`),
     'no frames',
   );
 }
@@ -113,9 +109,14 @@ async function lastWrite(scene: CommandScene, args: readonly string[]): Promise<
   const length = args[1] === undefined ? 8 : Number(args[1]);
   if (!(Number.isInteger(length) && length > 0 && length <= 4096))
     throw new DebugError(`"${args[1]}" is no length: expected 1 … 4096 bytes`);
-  const found = await scene.target.lastWrite(scene.hart, address, length, { signal: scene.signal });
-  if (!found) return `nothing wrote ${hex(address)} before this instant in the recording\n`;
-  return `instant ${found.instant}: hart ${found.hart} at ${scene.knowledge.describe(found.pc)}\n(monitor seek ${found.instant} goes there)\n`;
+  const { reason, hit } = await scene.target.mover.lastWrite(address, length, {
+    hart: scene.hart,
+    signal: scene.signal,
+  });
+  if (reason === 'interrupted') return 'interrupted\n';
+  if (!hit) return `nothing wrote ${hex(address)} before this instant in the recording\n`;
+  const { instructions } = hit.at;
+  return `instant ${instructions}: hart ${hit.hart} at ${scene.guestInfo.describe(hit.pc)}\n(monitor seek ${instructions} goes there)\n`;
 }
 
 /** Commands in the order help shows them. */
@@ -135,7 +136,7 @@ export const COMMANDS: readonly Command[] = [
     usage: 'INSTANT',
     help: 'go to a number, 50%, begin, end, event N, +N, -N',
     run: async (scene, args) => {
-      await scene.target.seek(parseInstant(scene, args), { signal: scene.signal });
+      await scene.target.mover.seek(parseInstant(scene, args), { signal: scene.signal });
       return where(scene);
     },
   },
@@ -149,7 +150,7 @@ export const COMMANDS: readonly Command[] = [
       return lines(
         all
           .slice(first, first + Number(count ?? 20))
-          .map((e) => `${e.index}  ${e.instant}  ${e.port} ${e.kind}  ${e.text}`),
+          .map((e) => `${e.index}  ${e.at.instructions}  ${e.port} ${e.kind}  ${e.text}`),
         'no events',
       );
     },
@@ -159,7 +160,7 @@ export const COMMANDS: readonly Command[] = [
     help: 'instants the machine is kept of',
     run: ({ target }) =>
       lines(
-        target.checkpoints().map((c) => `${c.instant}  ${(c.bytes / 1024).toFixed(0)} KiB`),
+        target.checkpoints().map((c) => `${c.at.instructions}  ${(c.bytes / 1024).toFixed(0)} KiB`),
         'no checkpoints',
       ),
   },
@@ -206,7 +207,7 @@ export const COMMANDS: readonly Command[] = [
     name: 'symbol',
     usage: 'ADDRESS|NAME',
     help: 'name of an address, address of a name',
-    run: (scene, args) => `${scene.knowledge.describe(parseAddress(scene, args[0]))}\n`,
+    run: (scene, args) => `${scene.guestInfo.describe(parseAddress(scene, args[0]))}\n`,
   },
   {
     name: 'ps',
@@ -227,13 +228,13 @@ export const COMMANDS: readonly Command[] = [
     help: 'memory map of a process',
     run: (scene, [pid]) => {
       const kernel = kernelOf(scene);
-      const task = pid === undefined ? scene.knowledge.current(scene.hart) : findTask(kernel, Number(pid));
+      const task = pid === undefined ? scene.guestInfo.current(scene.hart) : findTask(kernel, Number(pid));
       if (!task) throw new DebugError(`there is no process ${pid ?? 'on this hart'}: monitor ps lists them`);
       if (task.mm === 0n) return `${task.name} is a kernel thread: it has no memory of its own\n`;
       const areas = memoryAreas(kernel, task.mm).map((a) =>
         `${hex(a.start)}-${hex(a.end)} ${a.permissions} ${hex(a.offset)} ${a.name}`.trimEnd(),
       );
-      return lines([...areas, ...scene.knowledge.addSymbolAdvice(task.pid)], '');
+      return lines([...areas, ...scene.guestInfo.addSymbolAdvice(task.pid)], '');
     },
   },
   {
@@ -259,7 +260,7 @@ export const COMMANDS: readonly Command[] = [
     run: (scene, [pid]) => {
       if (pid === 'off') scene.monitor.only = undefined;
       else if (pid !== undefined) {
-        const task = pid === 'current' ? scene.knowledge.current(scene.hart) : findTask(kernelOf(scene), Number(pid));
+        const task = pid === 'current' ? scene.guestInfo.current(scene.hart) : findTask(kernelOf(scene), Number(pid));
         if (!task) throw new DebugError(`there is no process ${pid} now: monitor ps lists them`);
         scene.monitor.only = task.tgid;
       }

@@ -1,7 +1,9 @@
 import { currentTask } from '../../linux/tasks.ts';
-import type { Knowledge } from '../knowledge.ts';
-import { readVirtual } from '../memory.ts';
-import { DebugError, type DebugPoint, type DebugTarget, type MachineView } from '../target.ts';
+import type { MachineView } from '../../machine/view/machine-view.ts';
+import { readVirtual } from '../../machine/view/virtual-memory.ts';
+import type { Breakpoint } from '../../timeline/breakpoints.ts';
+import type { GuestInfo } from '../guest-info.ts';
+import { DebugError, type DebugTarget } from '../target.ts';
 import { COMMANDS } from './commands.ts';
 
 /** What a command is asked from. */
@@ -16,7 +18,7 @@ export interface MonitorContext {
 /** A command's surroundings. */
 export interface CommandScene extends MonitorContext {
   readonly target: DebugTarget;
-  readonly knowledge: Knowledge;
+  readonly guestInfo: GuestInfo;
   readonly monitor: Monitor;
 }
 
@@ -33,7 +35,7 @@ export interface Command {
 /** The commands that gdb cannot express, shared by every front end. */
 export class Monitor {
   readonly target: DebugTarget;
-  readonly knowledge: Knowledge;
+  readonly guestInfo: GuestInfo;
   /** A process whose user-space addresses are shown although it may not be current. */
   process: number | undefined;
   /** Puts a branch where the user who started the server wants it: clients do not choose files. @returns what to tell */
@@ -45,9 +47,9 @@ export class Monitor {
 
   private busy: Promise<unknown> = Promise.resolve();
 
-  constructor(target: DebugTarget, knowledge: Knowledge) {
+  constructor(target: DebugTarget, guestInfo: GuestInfo) {
     this.target = target;
-    this.knowledge = knowledge;
+    this.guestInfo = guestInfo;
   }
 
   /** Does something with the target when no other client does: gdb and a DAP client may be there together. */
@@ -57,7 +59,7 @@ export class Monitor {
     return done;
   }
 
-  /** Runs one command line. Mistakes and refusals are told in the text. */
+  /** Runs one command line. Mistakes and refusals are part of the text. */
   async run(line: string, context: MonitorContext): Promise<string> {
     const words = line
       .trim()
@@ -69,7 +71,7 @@ export class Monitor {
     if (!command) return `no command "${words[0]}"; monitor help lists them\n`;
     try {
       return await command.run(
-        { ...context, target: this.target, knowledge: this.knowledge, monitor: this },
+        { ...context, target: this.target, guestInfo: this.guestInfo, monitor: this },
         words.slice(command.name.split(' ').length),
       );
     } catch (e) {
@@ -79,9 +81,9 @@ export class Monitor {
   }
 
   /** Points as they are to be set: held to one process if the user asked for that. */
-  restricted(points: readonly DebugPoint[]): readonly DebugPoint[] {
+  restricted(points: readonly Breakpoint[]): readonly Breakpoint[] {
     const { only } = this;
-    const kernel = only === undefined ? undefined : this.knowledge.kernel();
+    const kernel = only === undefined ? undefined : this.guestInfo.kernel();
     if (!kernel) return points;
     const tgid = kernel.field('task_struct', 'tgid');
     // Tasks lie in the kernel's linear mapping, which never changes: looked up once each.
@@ -113,7 +115,7 @@ export class Monitor {
   /** Reads virtual memory as the hart sees it, or where it sees nothing, as the chosen process does. */
   readVirtual(hart: number, address: bigint, length: number): Uint8Array {
     if (this.process !== undefined && address >> 63n === 0n) {
-      const bytes = this.knowledge.readProcess(this.process, address, length);
+      const bytes = this.guestInfo.readProcess(this.process, address, length);
       if (bytes !== undefined) return bytes;
     }
     return readVirtual(this.target, hart, address, length);
@@ -121,6 +123,6 @@ export class Monitor {
 
   /** What runs on a hart, for thread lists; empty when unknown. */
   hartNote(hart: number): string {
-    return this.knowledge.hartNote(hart);
+    return this.guestInfo.hartNote(hart);
   }
 }

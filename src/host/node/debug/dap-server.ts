@@ -1,17 +1,17 @@
 import { type AddressInfo, createServer } from 'node:net';
 import type { Readable, Writable } from 'node:stream';
 import { DapSession } from '../../../debug/dap/session.ts';
-import type { Knowledge } from '../../../debug/knowledge.ts';
+import type { GuestInfo } from '../../../debug/guest-info.ts';
 import { Monitor } from '../../../debug/monitor/monitor.ts';
 import type { DebugTarget } from '../../../debug/target.ts';
 
 /** Serves one DAP client on a pair of streams. Resolves when it is done. */
 export async function serveDap(
   target: DebugTarget,
-  knowledge: Knowledge,
+  guestInfo: GuestInfo,
   input: Readable,
   output: Writable,
-  monitor = new Monitor(target, knowledge),
+  monitor = new Monitor(target, guestInfo),
 ): Promise<void> {
   await monitor.exclusively(() => target.hold());
   await new Promise<void>((resolve) => {
@@ -38,7 +38,7 @@ export async function serveDap(
 /** Serves DAP clients on a TCP port, one at a time; `port` 0 takes a free one. Loopback by default. */
 export async function startDapServer(
   target: DebugTarget,
-  knowledge: Knowledge,
+  guestInfo: GuestInfo,
   options: { readonly port: number; readonly host?: string; readonly monitor?: Monitor },
 ): Promise<{ readonly port: number; close(): Promise<void> }> {
   let busy: Promise<void> = Promise.resolve();
@@ -50,7 +50,7 @@ export async function startDapServer(
     socket.on('close', () => open.delete(socket));
     busy = busy.then(async () => {
       if (socket.destroyed) return;
-      const done = serveDap(target, knowledge, socket, socket, options.monitor);
+      const done = serveDap(target, guestInfo, socket, socket, options.monitor);
       socket.resume();
       await done;
     });

@@ -1,6 +1,6 @@
 import { type AddressInfo, createServer, type Server, type Socket } from 'node:net';
 import { GdbSession } from '../../../debug/gdb/session.ts';
-import type { Knowledge } from '../../../debug/knowledge.ts';
+import type { GuestInfo } from '../../../debug/guest-info.ts';
 import { Monitor } from '../../../debug/monitor/monitor.ts';
 import type { DebugTarget } from '../../../debug/target.ts';
 
@@ -32,12 +32,12 @@ export interface GdbServer {
 /** Listens for debuggers. @throws when the port cannot be had */
 export async function startGdbServer(
   target: DebugTarget,
-  knowledge: Knowledge,
+  guestInfo: GuestInfo,
   options: GdbServerOptions,
 ): Promise<GdbServer> {
   const host = options.host ?? '127.0.0.1';
   const log = options.log ?? ((): void => undefined);
-  const monitor = options.monitor ?? new Monitor(target, knowledge);
+  const monitor = options.monitor ?? new Monitor(target, guestInfo);
   const sockets = new Set<Socket>();
   const waiting: (() => void)[] = [];
   let busy: Promise<void> = Promise.resolve();

@@ -1,5 +1,5 @@
 import type { Readable, Writable } from 'node:stream';
-import { Knowledge } from '../../../debug/knowledge.ts';
+import { GuestInfo } from '../../../debug/guest-info.ts';
 import { Monitor } from '../../../debug/monitor/monitor.ts';
 import { DebugError, type DebugTarget } from '../../../debug/target.ts';
 import { serveDap, startDapServer } from './dap-server.ts';
@@ -47,14 +47,14 @@ export interface ServeOptions {
  */
 export async function serveDebuggers(target: DebugTarget, options: ServeOptions): Promise<void> {
   const { title } = target;
-  const knowledge = new Knowledge(target);
-  for (const file of options.symbols ?? []) knowledge.addFile(await loadSymbolFile(file));
-  const monitor = new Monitor(target, knowledge);
+  const guestInfo = new GuestInfo(target);
+  for (const file of options.symbols ?? []) guestInfo.addFile(await loadSymbolFile(file));
+  const monitor = new Monitor(target, guestInfo);
   monitor.store = options.store;
   const closers: (() => Promise<void>)[] = [];
   const until: Promise<void>[] = [];
   if (options.gdb) {
-    const server = await startGdbServer(target, knowledge, {
+    const server = await startGdbServer(target, guestInfo, {
       ...options.gdb,
       autoBranch: options.autoBranch,
       monitor,
@@ -67,9 +67,9 @@ export async function serveDebuggers(target: DebugTarget, options: ServeOptions)
   }
   if (options.dap === 'stdio') {
     if (!options.input || !options.output) throw new RangeError('DAP over standard streams needs both of them');
-    until.push(serveDap(target, knowledge, options.input, options.output, monitor));
+    until.push(serveDap(target, guestInfo, options.input, options.output, monitor));
   } else if (options.dap) {
-    const server = await startDapServer(target, knowledge, { ...options.dap, monitor });
+    const server = await startDapServer(target, guestInfo, { ...options.dap, monitor });
     closers.push(() => server.close());
     options.log(`${title} waits for a DAP client at ${options.dap.host}:${server.port}`);
   }

@@ -1,5 +1,5 @@
 import { readFile } from 'node:fs/promises';
-import { type SymbolFile, symbolFile } from '../../../debug/knowledge.ts';
+import { type SymbolFile, symbolFile } from '../../../debug/guest-info.ts';
 import { readElf, readSystemMap } from '../../../symbols/elf.ts';
 import { SymbolTable } from '../../../symbols/table.ts';
 

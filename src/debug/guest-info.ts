@@ -2,20 +2,22 @@ import { LinuxKernel } from '../linux/kernel.ts';
 import { memoryAreas } from '../linux/maps.ts';
 import { moduleSymbols, modules } from '../linux/modules.ts';
 import { currentOn, findTask, type Task } from '../linux/tasks.ts';
+import { type MachineView, PC, X } from '../machine/view/machine-view.ts';
+import { readThrough } from '../machine/view/page-table.ts';
+import { readVirtual } from '../machine/view/virtual-memory.ts';
+import type { Instant } from '../record/door.ts';
 import { LineTable, type SourceLine } from '../symbols/dwarf-lines.ts';
 import type { ElfFile } from '../symbols/elf.ts';
 import { type Near, nearText, SymbolTable } from '../symbols/table.ts';
+import { compareInstants } from '../timeline/checkpoints.ts';
 import { backtrace, type Frame } from './backtrace.ts';
-import { readVirtual } from './memory.ts';
-import { readThrough } from './page-table.ts';
-import { type MachineView, PC, X } from './target.ts';
 
 /** A file with symbols that the user gave. */
 export interface SymbolFile {
   readonly name: string;
   readonly symbols: SymbolTable;
   readonly lines?: LineTable;
-  /** Addresses it stands for, moved by where it was loaded. */
+  /** Addresses it covers, moved by where it was loaded. */
   readonly start: bigint;
   readonly end: bigint;
   readonly bias: bigint;
@@ -37,12 +39,12 @@ export function symbolFile(elf: ElfFile, name: string, loadedAt?: bigint): Symbo
   };
 }
 
-/** What is known of the guest's programs: symbols, lines, and Linux's own structures. */
-export class Knowledge {
+/** What can be said about the guest's programs: symbols, lines, and Linux's own structures. */
+export class GuestInfo {
   readonly view: MachineView;
   private readonly files: SymbolFile[] = [];
   private kernelFound: LinuxKernel | undefined;
-  private modulesAt = -1;
+  private modulesAt: Instant = { instructions: -1, sequence: 0 };
   private moduleTables: {
     readonly name: string;
     readonly start: bigint;
@@ -176,8 +178,8 @@ export class Knowledge {
   }
 
   private loadedModules(kernel: LinuxKernel): typeof this.moduleTables {
-    const now = this.view.now();
-    if (now === this.modulesAt) return this.moduleTables;
+    const now = this.view.instant;
+    if (compareInstants(now, this.modulesAt) === 0) return this.moduleTables;
     this.modulesAt = now;
     this.moduleTables = modules(kernel).flatMap((m) => {
       let table: SymbolTable | undefined;
