@@ -49,6 +49,8 @@ export async function bundle(root) {
         browser: 'src/host/browser/index.ts',
         worker: 'src/host/browser/worker.ts',
       },
+      // The worker exports nothing; so that tools see a module in it all the same.
+      footer: { js: 'export {};' },
     }),
     esbuild.build({
       ...common,

@@ -1,5 +1,13 @@
 import type { Exit } from '../isa/layout.ts';
 
+/** For programs without the DOM's declarations, which alone have WebAssembly's: where both are there they are one interface. */
+declare global {
+  namespace WebAssembly {
+    interface Memory {}
+    interface Module {}
+  }
+}
+
 /** What a core calls when an access misses RAM. Called with MACHINE.left stored, so guest time can be read. */
 export interface CoreHost {
   /**

@@ -30,7 +30,7 @@ export const GUEST_MODULES = [
 ] as const;
 
 /** What a virtio disk with ext4 needs. */
-export const DISK_MODULES = ['virtio_mmio', 'virtio_blk', 'ext4'] as const;
+const DISK_MODULES = ['virtio_mmio', 'virtio_blk', 'ext4'] as const;
 
 /** What an initramfs is made of. */
 export interface InitramfsParts {

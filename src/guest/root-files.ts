@@ -39,7 +39,7 @@ export const ROOT_PACKAGES = [
 ] as const;
 
 /** Programs that must be there in the end. */
-export const ROOT_PROGRAMS = ['bin/sh', 'bin/bash', 'usr/bin/python3', 'usr/bin/gcc', 'usr/bin/sqlite3'] as const;
+const ROOT_PROGRAMS = ['bin/sh', 'bin/bash', 'usr/bin/python3', 'usr/bin/gcc', 'usr/bin/sqlite3'] as const;
 
 const LEFT_OUT = [
   /^usr\/share\/(man|info|locale|lintian|bug|gdb|doc-base|linda|menu|pixmaps|icons|applications|bash-completion|zsh|fish|gcc\/python|apport)(\/|$)/,

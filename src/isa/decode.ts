@@ -32,7 +32,7 @@ export const isLong = (half: number): boolean => (half & 3) === 3;
 const bits = (word: number, hi: number, lo: number): number => (word >>> lo) & ((1 << (hi - lo + 1)) - 1);
 
 /** The immediate of each format, signed. */
-export function immediateOf(format: Format, word: number): number {
+function immediateOf(format: Format, word: number): number {
   switch (format) {
     case 'I':
       return word >> 20;
@@ -90,7 +90,7 @@ function register(source: RegisterSource | undefined, half: number): number {
 }
 
 /** The immediate of a compressed row. */
-export function compressedImmediate(row: Compressed, half: number): number {
+function compressedImmediate(row: Compressed, half: number): number {
   let imm = 0;
   for (const [hi, lo, to] of row.imm ?? []) imm |= bits(half, hi, lo) << to;
   if (row.signBit === undefined) return imm;

@@ -21,7 +21,7 @@ import { createJitCore } from '../../src/jit/core.ts';
 export type CoreKind = Core['kind'];
 
 /** Every core, by kind. The translator is made eager, so that short programs reach translated code. */
-export const CORES: Record<CoreKind, (memory: WebAssembly.Memory, host: CoreHost) => Core> = {
+const CORES: Record<CoreKind, (memory: WebAssembly.Memory, host: CoreHost) => Core> = {
   wasm: createWasmCore,
   ts: createTsCore,
   jit: (memory, host) => createJitCore(memory, host, { threshold: 2 }),

@@ -1,4 +1,4 @@
-import { COMPRESSED, type Compressed, type RegisterSource } from '../../src/isa/compressed.ts';
+import type { Compressed, RegisterSource } from '../../src/isa/compressed.ts';
 import { CSRS } from '../../src/isa/csrs.ts';
 import { assemble } from '../../src/isa/encode.ts';
 import type { Instruction } from '../../src/isa/instruction.ts';
@@ -12,7 +12,7 @@ export interface Registers {
   readonly from: readonly number[];
 }
 
-export const ALL_REGISTERS: Registers = { to: range(0, 31), from: range(0, 31) };
+const ALL_REGISTERS: Registers = { to: range(0, 31), from: range(0, 31) };
 
 export function range(first: number, last: number): number[] {
   return Array.from({ length: last - first + 1 }, (_, i) => first + i);
@@ -84,5 +84,3 @@ export function randomShort(r: Random, row: Compressed, registers: Registers = A
   half = fill(r, half, row.rd, integer ? registers.to : range(0, 31));
   return half;
 }
-
-export { COMPRESSED };

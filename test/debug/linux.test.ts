@@ -5,7 +5,6 @@ import { Monitor } from '../../src/debug/monitor/monitor.ts';
 import type { DebugTarget } from '../../src/debug/target.ts';
 import { timelineTarget } from '../../src/debug/timeline-target.ts';
 import { startGdbServer } from '../../src/host/node/debug/index.ts';
-import { findGuest } from '../../src/host/node/guest/index.ts';
 import { createHostRoom } from '../../src/host/room.ts';
 import { dmesg } from '../../src/linux/dmesg.ts';
 import { memoryAreas } from '../../src/linux/maps.ts';
@@ -15,10 +14,11 @@ import { Machine } from '../../src/machine/session/machine.ts';
 import { CSR, PC, PRV, X } from '../../src/machine/view/machine-view.ts';
 import type { Breakpoint } from '../../src/timeline/breakpoints.ts';
 import { LivePast } from '../../src/timeline/live.ts';
+import { theGuest } from '../e2e/guest.ts';
 import { runGdb } from './gdb-client.ts';
 import { GDB, have } from './programs.ts';
 
-const guest = await findGuest();
+const { found: guest } = await theGuest();
 const HARTS = 2;
 /** What the guest itself says of what we are to find in its memory. */
 const COMMAND = `echo "== symbols"; grep -E ' (schedule|init_task|do_exit|jiffies_64|virtblk_done)' /proc/kallsyms; cd /; sleep 1000 & s=$!; sleep 0.05; echo "== maps $s"; cat /proc/$s/maps; echo "== modules"; cat /proc/modules
@@ -257,8 +257,4 @@ describe.runIf(guest !== undefined)('Linux, seen from outside', () => {
     },
     90_000,
   );
-});
-
-describe.runIf(guest === undefined)('Linux, seen from outside', () => {
-  it.skip('needs the guest: hindsight guest build', () => undefined);
 });

@@ -3,11 +3,11 @@ import { mkdtempSync, openSync, readFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { findGuest } from '../../src/host/node/guest/index.ts';
+import { theGuest } from '../e2e/guest.ts';
 import { RawClient, runGdb, startGdb } from './gdb-client.ts';
 import { DOCS, GCC, GDB, have } from './programs.ts';
 
-const guest = await findGuest();
+const { found: guest } = await theGuest();
 const ready = guest !== undefined && have(GCC) && have(GDB);
 const CLI = join(import.meta.dirname, '../../build/hindsight.mjs');
 /** As docs/debugging.md has it. */
@@ -162,8 +162,4 @@ describe.runIf(ready)('a bug of a program under Linux, from its recording', () =
     for (let i = 0; i < 3; i++) expect(await runGdb(elf, port, ['p $pc', 'detach'])).toContain('$1 =');
     expect(places.size).toBe(1);
   }, 60_000);
-});
-
-describe.runIf(!ready)('a bug of a program under Linux, from its recording', () => {
-  it.skip('needs the guest (hindsight guest build), riscv64-linux-gnu-gcc and gdb-multiarch', () => undefined);
 });

@@ -70,7 +70,7 @@ export function theImages(): NonNullable<typeof images> {
 }
 
 /** For these tests' `it`: a boot is seconds of work, more on a machine that is busy with others. */
-export const PATIENT = { timeout: 900_000 };
+const PATIENT = { timeout: 900_000 };
 
 /** A suite that needs the guest. Where there is none, each of its tests is skipped and says why. */
 export function describeGuest(name: string, suite: () => void): void {

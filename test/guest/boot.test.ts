@@ -1,5 +1,5 @@
 /**
- * The guest of the user's cache under QEMU: quick, and only where both are there. `hindsight guest build --disk` makes them.
+ * The guest of the user's cache under QEMU.
  */
 import { spawn } from 'node:child_process';
 import { constants, copyFileSync } from 'node:fs';
@@ -7,11 +7,11 @@ import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
 import { commandLine, type GuestBoot, USERSPACE_MARKER } from '../../src/guest/cmdline.ts';
 import { ExecOutput, StdinEncoder } from '../../src/guest/exec-stream.ts';
-import { findDisk, findGuest } from '../../src/host/node/guest/index.ts';
+import { theDisk, theGuest } from '../e2e/guest.ts';
 import { has, scratch, tool } from './tools.ts';
 
-const guest = await findGuest();
-const disk = await findDisk();
+const { found: guest } = await theGuest();
+const { found: disk } = await theDisk();
 
 /** Boots, types `input` once the command has begun, and returns console and command output. */
 function boot(

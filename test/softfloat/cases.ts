@@ -303,7 +303,7 @@ export function addRandom(cases: Cases, index: number, count: number, random: ()
 }
 
 /** How many corner cases `operation` has, taking every `stride`th of a three-operand cross. */
-export function* cornerCases(operation: Operation, stride: number): Generator<readonly [bigint, bigint, bigint]> {
+function* cornerCases(operation: Operation, stride: number): Generator<readonly [bigint, bigint, bigint]> {
   const [first, second, third] = operation.takes.map((kind) => corners[kind]);
   let n = 0;
   for (const a of first!) {

@@ -27,7 +27,7 @@ export interface FuzzOptions {
 const OWN_LIFE = 8;
 
 /** Random numbers below a limit (xorshift32). */
-export function fuzzRandom(seed: number): (below: number) => number {
+function fuzzRandom(seed: number): (below: number) => number {
   let state = seed >>> 0 || 1;
   return (below) => {
     state ^= state << 13;

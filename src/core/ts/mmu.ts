@@ -6,8 +6,8 @@ import { PMP, type Pmp } from './pmp.ts';
 import { H, type State, TWO32 } from './state.ts';
 
 /** Privilege modes. */
-export const USER = 0;
-export const SUPERVISOR = 1;
+const USER = 0;
+const SUPERVISOR = 1;
 export const MACHINE_MODE = 3;
 
 const PTE_V = 1;

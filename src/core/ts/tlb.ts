@@ -11,7 +11,7 @@ export const WRITE = ARRAY;
 export const EXECUTE = 2 * ARRAY;
 
 /** Words of the array, a power of two so that a masked index needs no check. */
-export const TLB_WORDS = 524288;
+const TLB_WORDS = 524288;
 const EMPTY = -1;
 /** Set in the tag of a page that something is derived from. No probe for a plain access compares this bit as set. */
 const OBSERVED = 8;

@@ -14,7 +14,7 @@ const FOREIGN: readonly (readonly [string, string])[] = [
 const HASH_BLOCK = 4 * 1024 * 1024;
 
 /** A disk image in a file cannot be used; the message names it and says what to do. */
-export class DiskFileError extends Error {
+class DiskFileError extends Error {
   override name = 'DiskFileError';
 }
 

@@ -9,7 +9,7 @@ import { FileBackend } from './disk.ts';
 import { cacheDirectory } from './guest/index.ts';
 
 /** A recording's machine needs a file that is nowhere to be found. */
-export class ImageMissingError extends Error {
+class ImageMissingError extends Error {
   override name = 'ImageMissingError';
 }
 

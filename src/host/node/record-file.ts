@@ -2,7 +2,7 @@ import { closeSync, existsSync, fstatSync, openSync, readSync, writeSync } from 
 import { MAGIC, type RecordSink } from '../../record/format.ts';
 
 /** A file cannot be written over: it holds something else. */
-export class RecordFileError extends Error {
+class RecordFileError extends Error {
   override name = 'RecordFileError';
 }
 

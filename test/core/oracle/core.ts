@@ -12,7 +12,7 @@ const ABSENT = [
   'zawrs',
 ] as const satisfies readonly (typeof EXTENSIONS)[number][];
 /** The extensions that QEMU 7.2 has too. */
-export const EXTENSIONS_OF_QEMU = ABSENT.reduce((bits, name) => bits & ~extensionBit(name), ALL_EXTENSIONS);
+const EXTENSIONS_OF_QEMU = ABSENT.reduce((bits, name) => bits & ~extensionBit(name), ALL_EXTENSIONS);
 const POWER_OFF = 0x10_0000;
 const TIMER = 0x200_4000;
 

@@ -1,3 +1,2 @@
 /** The floating point of the pure TypeScript core, independent of the AssemblyScript one. */
 export { SoftFloat } from './conversion.ts';
-export { Flag, Rounding } from './flags.ts';

@@ -30,7 +30,7 @@ const sha256Of = async (path: string): Promise<string> => {
 };
 
 /** Describes a file for a manifest. */
-export async function describeFile(directory: string, name: string): Promise<GuestFile> {
+async function describeFile(directory: string, name: string): Promise<GuestFile> {
   const path = join(directory, name);
   return { name, size: (await stat(path)).size, sha256: await sha256Of(path) };
 }

@@ -10,5 +10,5 @@ export {
   type GuestProgress,
   listGuests,
 } from './build.ts';
-export { type CachedBuild, cacheDirectory, GuestCache } from './cache.ts';
-export { BRING_YOUR_OWN, GuestBuildError } from './errors.ts';
+export { cacheDirectory, GuestCache } from './cache.ts';
+export { GuestBuildError } from './errors.ts';
