@@ -18,7 +18,7 @@ const TAIL = 5;
 const table = new Int32Array(1 << HASH_BITS);
 
 /** Largest size {@link compress} may need. */
-export const compressBound = (length: number): number => length + Math.ceil(length / 255) + 16;
+const compressBound = (length: number): number => length + Math.ceil(length / 255) + 16;
 
 let scratch = new Uint8Array(compressBound(1 << 16));
 

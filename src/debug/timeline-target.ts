@@ -7,7 +7,7 @@ import { Branch } from './branch.ts';
 import { type DebugDriver, DebugError, DebugTarget } from './target.ts';
 
 /** A timeline as debuggers move it: read-only until it is branched from. */
-export class TimelineBase implements DebugDriver {
+class TimelineBase implements DebugDriver {
   readonly title: string;
   readonly engine: Engine;
   private readonly timeline: Timeline;

@@ -5,7 +5,7 @@ import { number, text } from './fdt-node.ts';
 import { placed } from './place.ts';
 
 /** Guest ticks (1 ns) per tick of mtime: mtime runs at 15.625 MHz. */
-export const TICKS_PER_MTIME = 64;
+const TICKS_PER_MTIME = 64;
 /** The device tree's `timebase-frequency`, in Hz. */
 export const TIMEBASE_FREQUENCY = 15_625_000;
 

@@ -10,7 +10,7 @@ export interface DeviceContext {
   readonly ram: DmaMemory;
   /** Drives the device's interrupt wire (level-triggered; repeated equal levels are free). */
   irq(level: boolean): void;
-  /** Guest time now, in ticks (integer below 2^53; {@link TICKS_PER_SECOND} a second). */
+  /** Guest time now, in ticks (integer below 2^53; one executed instruction is one tick is one nanosecond). */
   now(): number;
   /** The device's one deadline: {@link Device.deadline} is called once guest time reaches `at`; re-arming replaces it. */
   arm(at: number): void;
@@ -87,6 +87,3 @@ export interface Device {
   /** Reads what {@link save} wrote; re-arms its deadline and drives its wire as they were. */
   restore(r: StateReader): void;
 }
-
-/** Guest time runs at 1 GHz: one executed instruction is one tick is one nanosecond. */
-export const TICKS_PER_SECOND = 1_000_000_000;

@@ -7,7 +7,7 @@ import { placed } from './place.ts';
 /** Number of interrupt sources, ids 1 to 96 (0 means none): the device tree's `riscv,ndev`. */
 export const PLIC_SOURCES = 96;
 /** Largest priority and threshold; priority 0 never interrupts. */
-export const PLIC_MAX_PRIORITY = 7;
+const PLIC_MAX_PRIORITY = 7;
 
 /** Memory map (RISC-V PLIC specification 1.0.0, chapter 3). */
 const PENDING = 0x1000;
@@ -213,7 +213,7 @@ export class Plic implements Device {
 }
 
 /** The PLIC context of a hart at a privilege level; the numbering is the same whether firmware runs in the guest or in the host. */
-export function plicContext(hart: number, level: 'machine' | 'supervisor'): number {
+function plicContext(hart: number, level: 'machine' | 'supervisor'): number {
   return hart * 2 + (level === 'supervisor' ? 1 : 0);
 }
 

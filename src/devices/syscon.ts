@@ -10,9 +10,9 @@ export type SysconRequest = 'poweroff' | 'reboot' | 'fail';
 /** Written to offset 0: power off. The value of the device tree's `syscon-poweroff` node. */
 export const SYSCON_POWEROFF = 0x5555;
 /** Written to offset 0: reset. The value of the device tree's `syscon-reboot` node. */
-export const SYSCON_REBOOT = 0x7777;
+const SYSCON_REBOOT = 0x7777;
 /** Written to offset 0 with a status in the upper 16 bits: stop and report that status. */
-export const SYSCON_FAIL = 0x3333;
+const SYSCON_FAIL = 0x3333;
 
 export interface SysconOptions {
   /**

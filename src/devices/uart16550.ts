@@ -5,7 +5,7 @@ import { number, text } from './fdt-node.ts';
 import { interrupts, placed } from './place.ts';
 
 /** The device tree's `clock-frequency` in Hz; the rate divides to no time here, output is instantaneous. */
-export const UART_CLOCK_FREQUENCY = 3_686_400;
+const UART_CLOCK_FREQUENCY = 3_686_400;
 
 /** Registers (PC16550D datasheet, table 2). */
 const DATA = 0; // RBR read, THR written, DLL when DLAB

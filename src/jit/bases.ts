@@ -1,6 +1,6 @@
 import type { Decoded } from '../isa/decode.ts';
 import { writes } from './dataflow.ts';
-import type { Block, Placed, CodeRegion } from './region.ts';
+import type { Block, CodeRegion, Placed } from './region.ts';
 import { type Structure, successors } from './structure.ts';
 import { isTouchedCsr } from './system.ts';
 

@@ -2,7 +2,7 @@ import type { Core, CoreHost } from '../core/core.ts';
 import { type CoreExports, coreOver, instantiateCore } from '../core/wasm/core.ts';
 import { JIT_CORE_WASM_BASE64 } from '../generated/jit-core-wasm.ts';
 import { HELPERS, LEAVE } from './abi.ts';
-import { COUNT, COUNTS_AT, HOTNESS_MASK, LINK_MASK_AT, BATCH_DELAY_AT, THRESHOLD_AT } from './area.ts';
+import { BATCH_DELAY_AT, COUNT, COUNTS_AT, HOTNESS_MASK, LINK_MASK_AT, THRESHOLD_AT } from './area.ts';
 import { CodeCache } from './code-cache.ts';
 import type { RegionLimits } from './discover.ts';
 import { Translator } from './translator.ts';

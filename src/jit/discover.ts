@@ -1,6 +1,6 @@
 import type { Decoded } from '../isa/decode.ts';
 import { classify } from './classify.ts';
-import type { Block, Edge, Ending, Placed, CodeRegion, RegionPage } from './region.ts';
+import type { Block, CodeRegion, Edge, Ending, Placed, RegionPage } from './region.ts';
 
 /** Guest code as discovery sees it. Offsets are bytes from the region's base, `ram` offsets are bytes into RAM. */
 export interface CodeSource {

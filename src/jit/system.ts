@@ -62,7 +62,7 @@ interface CsrUse {
 }
 
 /** What a CSR instruction does. */
-export function csrUse({ row, rs1, imm }: Decoded): CsrUse {
+function csrUse({ row, rs1, imm }: Decoded): CsrUse {
   if (row.statement.kind !== 'call') throw new Error(`${row.name} is no CSR instruction`);
   const kind = KINDS[row.statement.name];
   return { number: imm & 0xfff, kind, register: !row.statement.name.endsWith('i'), writes: kind === 0 || rs1 !== 0 };

@@ -7,7 +7,7 @@ import { emit64, emitTruth, type Site } from './expression.ts';
 import { emitF64, loadFloatState } from './float.ts';
 import { FunctionBuilder } from './function-builder.ts';
 import { emitAmo, emitLoad, emitLoadReserved, emitStore, emitStoreConditional } from './memory.ts';
-import type { Block, Edge, Placed, CodeRegion } from './region.ts';
+import type { Block, CodeRegion, Edge, Placed } from './region.ts';
 import { type Structure, structure } from './structure.ts';
 import { emitCsr, emitFence, isTouchedCsr, leaveAfterCsr } from './system.ts';
 import { findHash, type Hash } from './target-hash.ts';

@@ -29,8 +29,8 @@ import type { CachedRegion, CodeCache } from './code-cache.ts';
 import { type CodeSource, DEFAULT_LIMITS, discover, type RegionLimits } from './discover.ts';
 import { dumpRegion } from './dump.ts';
 import { keyOf } from './entry-table.ts';
-import { fresh, type RegionLookup, type Job, Planner, type TransitionCosts, type Request } from './growth.ts';
-import { codeRanges, type CodeRegion } from './region.ts';
+import { fresh, type Job, Planner, type RegionLookup, type Request, type TransitionCosts } from './growth.ts';
+import { type CodeRegion, codeRanges } from './region.ts';
 import { type TranslatedRegion, translate } from './translate.ts';
 import { ModuleEncoder } from './wasm-module.ts';
 

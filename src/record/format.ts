@@ -42,7 +42,7 @@ const COMPRESSED = 1;
 const MAX_BODY = 2 ** 30;
 
 /** Marks among the events: not from the host, but about the machine. Numbers continue those of EVENT. */
-export const NOTE = {
+const NOTE = {
   /** Back to this instant, which is given from zero: the events behind the first so many (varint payload) no longer happened. */
   REWOUND: 5,
   /** The machine came this far. */

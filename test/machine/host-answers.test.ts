@@ -1,5 +1,5 @@
 import { describe, expect, it, vi } from 'vitest';
-import { type CoreKind, CORES } from '../../src/machine/engine/cores.ts';
+import { CORES, type CoreKind } from '../../src/machine/engine/cores.ts';
 import { Machine } from '../../src/machine/session/machine.ts';
 import { openTimeline } from '../../src/timeline/open.ts';
 import { room } from './fixtures.ts';

@@ -8,9 +8,9 @@ import { addStructured } from './structured.ts';
 import { typeScript } from './subjects.ts';
 
 // The long form: SOFTFLOAT_CASES cases per operation, and every SOFTFLOAT_STRIDEth triple of corners for fma.
-const perOperation = Number(process.env['SOFTFLOAT_CASES'] ?? 4000);
-const stride = Number(process.env['SOFTFLOAT_STRIDE'] ?? 1511);
-const seed = Number(process.env['SOFTFLOAT_SEED'] ?? 1);
+const perOperation = Number(process.env.SOFTFLOAT_CASES ?? 4000);
+const stride = Number(process.env.SOFTFLOAT_STRIDE ?? 1511);
+const seed = Number(process.env.SOFTFLOAT_SEED ?? 1);
 
 describe('floating point is the same on every core', () => {
   const subjects = (['wasm', 'ts', 'jit'] as const).flatMap((kind) =>

@@ -9,11 +9,11 @@ import { Memory } from './memory.ts';
 import { namedOperations } from './operations.ts';
 import { Pages } from './pages.ts';
 import { HI, io, LO } from './registers.ts';
-import { warmUp } from './warm-up.ts';
 import { SoftFloat } from './softfloat/index.ts';
 import { State } from './state.ts';
 import { Translation } from './translation.ts';
 import { Traps } from './traps.ts';
+import { warmUp } from './warm-up.ts';
 
 /** Everything that depends on the size of RAM. */
 interface Interpreter {

@@ -1,7 +1,7 @@
 /** Messages of the Debug Adapter Protocol (specification, "Base Protocol"): `Content-Length` headers and JSON bodies. */
 
 /** Largest message accepted, bytes. */
-export const MAX_MESSAGE = 16 << 20;
+const MAX_MESSAGE = 16 << 20;
 const MAX_HEADER = 4096;
 const END = [13, 10, 13, 10];
 

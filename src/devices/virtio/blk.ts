@@ -1,6 +1,6 @@
 import type { StateReader, StateWriter } from '../../bytes/state-stream.ts';
-import type { ImageName } from '../../storage/image-name.ts';
 import { type Disk, type DiskRead, SECTOR } from '../../storage/backend.ts';
+import type { ImageName } from '../../storage/image-name.ts';
 import { ConfigError } from '../config-error.ts';
 import type { SlotEntry } from '../entry.ts';
 import { VIRTIO_ID, type VirtioBus, type VirtioModel, type VirtioModelFactory } from './model.ts';

@@ -50,7 +50,7 @@ export function buildDeviceTree(options: DeviceTreeOptions): Uint8Array {
 }
 
 /** The tree itself, before flattening. */
-export function describeMachine(options: DeviceTreeOptions): Fdt {
+function describeMachine(options: DeviceTreeOptions): Fdt {
   const ram = { base: RAM_BASE, size: options.ramSize };
   const serial = at('serial', MEMORY_MAP.uart);
   const { soc, others } = devices(options);

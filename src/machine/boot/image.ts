@@ -30,7 +30,7 @@ const BRING_KERNEL =
   'Bring a 64-bit RISC-V kernel: a Linux Image (Debian names it vmlinux-*-riscv64) or an ELF program';
 
 /** Whether `bytes` begin like a Linux kernel Image for RISC-V (Linux, Documentation/arch/riscv/boot-image-header). */
-export const isLinuxImage = (bytes: Uint8Array): boolean => matches(bytes, LINUX_MAGIC_AT, LINUX_MAGIC);
+const isLinuxImage = (bytes: Uint8Array): boolean => matches(bytes, LINUX_MAGIC_AT, LINUX_MAGIC);
 
 /**
  * Reads a kernel file: a Linux Image or an ELF64 program, either also gzip-compressed or as an EFI zboot file.

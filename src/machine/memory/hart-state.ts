@@ -16,7 +16,7 @@ export const INTERRUPT = {
 export const PRIVILEGE = { user: 0, supervisor: 1, machine: 3 } as const;
 
 /** Guest ticks to a tick of the `time` CSR: a power of two, as the CSR is guest time shifted right. */
-export const TICKS_PER_TIME = 64;
+const TICKS_PER_TIME = 64;
 
 const STCE = 1n << 63n;
 const STCE_HIGH = 0x8000_0000;
@@ -37,7 +37,7 @@ export function extensionBits(extensions: readonly Extension[]): bigint {
 }
 
 /** misa: RV64 and the letters that are on (Privileged Architecture, "misa"). */
-export function misa(extensions: readonly Extension[]): bigint {
+function misa(extensions: readonly Extension[]): bigint {
   const letters = extensions
     .filter((e) => e.length === 1)
     .reduce((bits, e) => bits | (1n << BigInt(e.charCodeAt(0) - 97)), 0n);

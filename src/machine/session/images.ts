@@ -1,6 +1,6 @@
+import { slotEntry } from '../../devices/registry.ts';
 import type { Recording } from '../../record/format.ts';
 import { BlankBackend, type BlockBackend, MemoryBackend } from '../../storage/index.ts';
-import { slotEntry } from '../../devices/registry.ts';
 import { ConfigError, type ImageName, type MachineConfig } from '../board/config.ts';
 import type { DiskOption, Hardware, ImageFiles, NamedBytes } from './options.ts';
 

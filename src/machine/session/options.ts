@@ -79,7 +79,7 @@ const DEFAULT_QUANTUM = 20_000;
 const RNG_SEED_BYTES = 32;
 
 /** Names a file by its contents. */
-export async function nameImage({ file, bytes }: NamedBytes, room: HostRoom): Promise<ImageName> {
+async function nameImage({ file, bytes }: NamedBytes, room: HostRoom): Promise<ImageName> {
   return { file, size: bytes.length, hash: toHex(await room.sha256(bytes)) };
 }
 

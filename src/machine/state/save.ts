@@ -17,7 +17,7 @@ import type { Engine } from '../engine/engine.ts';
  */
 const MAGIC = 'HSSTATE';
 /** Version of this format. */
-export const STATE_VERSION = 1;
+const STATE_VERSION = 1;
 const SECTION = { CONFIG: 1, MACHINE: 2, DISK: 3, RAM: 4, END: 5 } as const;
 /** Pages in a RAM section at most. */
 const RUN = 256;
@@ -163,7 +163,7 @@ function readChunks(body: Uint8Array): OverlayChunk[] {
 }
 
 /** The first field in which two configurations differ, as text; file names do not count. */
-export function configDifference(
+function configDifference(
   expected: MachineConfig,
   found: MachineConfig,
 ): { field: string; expected: string; found: string } | undefined {
