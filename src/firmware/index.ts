@@ -1,5 +1,5 @@
 /** SBI 2.0 firmware that runs in the host. */
-export { handleSbiCall, isImplemented } from './sbi.ts';
+export { handleSbiCall } from './sbi.ts';
 export {
   HART_STATE,
   type HsmState,

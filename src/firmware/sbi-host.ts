@@ -43,8 +43,3 @@ export interface SbiHost {
   /** Takes up to `max` bytes of console input, none if there are none. Input enters the machine through its recorded door. */
   consoleRead(max: number): Uint8Array;
 }
-
-/** Whether a supervisor may be sent to `address`: an instruction's, in RAM. */
-export function isEntryPoint(host: SbiHost, address: bigint): boolean {
-  return address % 2n === 0n && address <= BigInt(Number.MAX_SAFE_INTEGER) && host.ram.contains(Number(address), 2);
-}

@@ -1,20 +1,15 @@
-import { baseExtension } from './sbi-base.ts';
-import { fail, NO_RETURN, SBI_ERROR, SBI_EXTENSION, type SbiArguments, type SbiResult } from './sbi-codes.ts';
-import { dbcnExtension } from './sbi-console.ts';
+import { fail, NO_RETURN, SBI_ERROR, SBI_EXTENSION, type SbiArguments, type SbiResult, succeed } from './sbi-codes.ts';
+import { hsmExtension, ipiExtension, rfenceExtension, timeExtension } from './sbi-harts.ts';
 import type { SbiHost } from './sbi-host.ts';
-import { hsmExtension } from './sbi-hsm.ts';
-import { ipiExtension, rfenceExtension, timeExtension } from './sbi-interrupts.ts';
-import { srstExtension } from './sbi-reset.ts';
+import { dbcnExtension, srstExtension } from './sbi-system.ts';
 
 const A0 = 10;
 const A1 = 11;
 const A6 = 16;
 const A7 = 17;
 
+/** Extensions that are answered with anything but "not supported". */
 const IMPLEMENTED: ReadonlySet<bigint> = new Set(Object.values(SBI_EXTENSION));
-
-/** Whether an extension id is answered with anything but "not supported". */
-export const isImplemented = (eid: bigint): boolean => IMPLEMENTED.has(eid);
 
 /**
  * Answers an ECALL from S-mode as SBI 2.0 firmware would: reads the call from a0–a7, acts on the machine, writes error and value
@@ -39,7 +34,7 @@ function dispatch(
 ): SbiResult | typeof NO_RETURN {
   switch (eid) {
     case SBI_EXTENSION.base:
-      return baseExtension(fid, args, isImplemented);
+      return baseExtension(fid, args);
     case SBI_EXTENSION.time:
       return timeExtension(host, hart, fid, args);
     case SBI_EXTENSION.ipi:
@@ -52,6 +47,35 @@ function dispatch(
       return srstExtension(host, fid, args);
     case SBI_EXTENSION.dbcn:
       return dbcnExtension(host, fid, args);
+    default:
+      return fail(SBI_ERROR.notSupported);
+  }
+}
+
+/** Version 2.0: major in bits 30–24, minor in bits 23–0. */
+const SPECIFICATION_VERSION = 0x0200_0000n;
+/** Ours; ids are assigned from 0 upwards, and none that high has been. */
+const IMPLEMENTATION_ID = 0x4853n;
+/** Major in bits 31–16, minor in bits 15–0. */
+const IMPLEMENTATION_VERSION = 0x0001_0000n;
+/** mvendorid, marchid and mimpid of the machine: 0 is "not implemented". */
+const MACHINE_ID = 0n;
+
+/** Base extension (chapter 4). */
+function baseExtension(fid: bigint, [a0]: SbiArguments): SbiResult {
+  switch (fid) {
+    case 0n:
+      return succeed(SPECIFICATION_VERSION);
+    case 1n:
+      return succeed(IMPLEMENTATION_ID);
+    case 2n:
+      return succeed(IMPLEMENTATION_VERSION);
+    case 3n:
+      return succeed(IMPLEMENTED.has(a0) ? 1n : 0n);
+    case 4n:
+    case 5n:
+    case 6n:
+      return succeed(MACHINE_ID);
     default:
       return fail(SBI_ERROR.notSupported);
   }
