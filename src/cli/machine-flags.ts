@@ -8,7 +8,7 @@ import { CORES, type CoreKind } from '../machine/engine/cores.ts';
 import type { DiskOption, HardwareOptions, NamedBytes } from '../machine/session/options.ts';
 import { CliError, UsageError } from './exit.ts';
 import { provideDisk, provideGuest } from './guest-build.ts';
-import { parseChoice, parseInteger } from './values.ts';
+import { parseChoice, parseInteger, parseSize } from './values.ts';
 
 /** Flags that say what machine to build, as typed. */
 export interface MachineFlags {
@@ -22,6 +22,8 @@ export interface MachineFlags {
   readonly firmware?: string;
   readonly disk?: readonly string[];
   readonly root?: string;
+  /** True without a size. */
+  readonly balloon?: string | true;
   readonly seed?: string;
   readonly chaos?: string;
   readonly quiet?: boolean;
@@ -31,6 +33,8 @@ export interface MachineFlags {
 const BUILT_DISK = 'debian';
 /** What a kernel that is not the guest's is told unless the user says otherwise. */
 const PLAIN_COMMAND_LINE = 'console=ttyS0';
+/** The kernel module that serves the memory balloon. */
+const BALLOON_MODULE = 'virtio_balloon';
 /** In place of a kernel: firmware alone. */
 const NO_KERNEL = 'none';
 const MAX_SEED = 0xffff_ffff;
@@ -40,6 +44,8 @@ export interface CheckedFlags {
   readonly memory: number;
   readonly harts: number;
   readonly core?: CoreKind;
+  /** What the memory balloon holds from power-on, in bytes; left out for none. */
+  readonly balloon?: number;
   readonly seed?: number;
   readonly chaos: boolean;
 }
@@ -55,10 +61,14 @@ export function checkMachineFlags(flags: MachineFlags): CheckedFlags {
     throw new UsageError('--kernel none leaves nothing to run; add --firmware FILE, a program for machine mode');
   if (flags.initrd !== undefined && flags.kernel === NO_KERNEL)
     throw new UsageError('--initrd needs a kernel; --kernel none is none');
+  const memory = parseMemory(flags.mem);
   return {
-    memory: parseMemory(flags.mem),
+    memory,
     harts: parseInteger('--harts', flags.harts, 1, MAX_HARTS),
     ...parseCore(flags.core),
+    ...(flags.balloon !== undefined && {
+      balloon: flags.balloon === true ? 0 : parseSize('--balloon', flags.balloon, 0, memory),
+    }),
     ...(chosen !== undefined && {
       seed: parseInteger(flags.chaos === undefined ? '--seed' : '--chaos', chosen, 0, MAX_SEED),
     }),
@@ -114,7 +124,8 @@ export async function openHardware(
   const { disks, root } = await openDisks(flags);
   const guest = own ? undefined : await provideGuest(flags.quiet ?? false);
   const image = guest ? await readNamed(guest.initrd) : initrd;
-  const asked: GuestBoot = { ...boot, ...(root !== undefined && { root }) };
+  const modules = [...(boot.modules ?? []), ...(checked.balloon === undefined ? [] : [BALLOON_MODULE])];
+  const asked: GuestBoot = { ...boot, ...(root !== undefined && { root }), ...(modules.length > 0 && { modules }) };
   const added = flags.append ?? '';
   const lineFor = (words: readonly string[]): string =>
     // A kernel of the user's is told what the user says; /init's words matter only where that /init is.
@@ -138,6 +149,7 @@ export async function openHardware(
     memory: checked.memory,
     harts: checked.harts,
     ...(flags.isa !== undefined && { isa: flags.isa }),
+    ...(checked.balloon !== undefined && { balloon: checked.balloon }),
     ...(checked.seed !== undefined && { seed: checked.seed }),
     chaos: checked.chaos,
     ...(own ? kernel && { kernel } : { kernel: await readNamed(guest!.kernel) }),

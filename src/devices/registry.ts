@@ -6,6 +6,7 @@ import { rtcEntry } from './rtc.ts';
 import { sbiConsoleEntry } from './sbi-console.ts';
 import { sysconEntry } from './syscon.ts';
 import { uartEntry } from './uart16550.ts';
+import { balloonEntry } from './virtio/balloon.ts';
 import { blkEntry } from './virtio/blk.ts';
 import { consoleEntry } from './virtio/console.ts';
 import { rngEntry } from './virtio/rng.ts';
@@ -24,7 +25,7 @@ export const PLATFORM_DEVICES: readonly PlatformEntry[] = [
 ];
 
 /** The devices that a configuration may put into slots. */
-export const SLOT_DEVICES = [blkEntry, rngEntry, consoleEntry] as const;
+export const SLOT_DEVICES = [blkEntry, rngEntry, consoleEntry, balloonEntry] as const;
 
 /** What sits in a virtio slot: the `kind` of an entry, and what that entry says besides. */
 export type SlotConfig = Parameters<(typeof SLOT_DEVICES)[number]['check']>[0];

@@ -2,7 +2,6 @@ import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import { StateWriter } from '../../src/bytes/state-stream.ts';
 import { PLATFORM_DEVICES, SLOT_DEVICES } from '../../src/devices/registry.ts';
-import { consoleResize } from '../../src/devices/virtio/console.ts';
 import { FEATURE } from '../../src/devices/virtio/mmio.ts';
 import { DATA, Driver, type Piece } from './driver.ts';
 import { MODELS, type Model, type Subject } from './models.ts';
@@ -16,7 +15,7 @@ type Step =
   | { do: 'write'; offset: number; width: Width; value: number }
   | { do: 'pass'; ticks: number }
   | { do: 'input'; bytes: Uint8Array }
-  | { do: 'resize'; columns: number }
+  | { do: 'command'; n: number }
   | { do: 'drive'; n: number; level: boolean }
   | { do: 'start'; features: readonly number[] }
   | { do: 'offer'; queue: number; pieces: readonly Piece[] }
@@ -88,9 +87,9 @@ function steps(model: Model, size: number): fc.Arbitrary<Step[]> {
     },
     { arbitrary: fc.constant({ do: 'reset' }), weight: 0.2 as number },
   ];
-  if (model.commands === true)
+  if (model.command !== undefined)
     choices.push({
-      arbitrary: fc.integer({ min: 1, max: 65535 }).map((columns) => ({ do: 'resize', columns })),
+      arbitrary: fc.nat(65534).map((n) => ({ do: 'command', n })),
       weight: 1,
     });
   if (model.wake !== undefined) choices.push({ arbitrary: fc.constant({ do: 'wake' }), weight: 2 });
@@ -172,8 +171,8 @@ function play(model: Model, subject: Subject, list: readonly Step[]): unknown[] 
         out.push(taken);
         break;
       }
-      case 'resize':
-        device.control?.(consoleResize(step.columns, 24));
+      case 'command':
+        device.control?.(model.command!(step.n));
         break;
       case 'drive':
         subject.drive?.(step.n, step.level);

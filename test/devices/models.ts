@@ -6,8 +6,9 @@ import { GoldfishRtc } from '../../src/devices/rtc.ts';
 import { SbiConsole } from '../../src/devices/sbi-console.ts';
 import { Syscon } from '../../src/devices/syscon.ts';
 import { Uart16550 } from '../../src/devices/uart16550.ts';
+import { balloonInflate, virtioBalloon } from '../../src/devices/virtio/balloon.ts';
 import { virtioBlk } from '../../src/devices/virtio/blk.ts';
-import { virtioConsole } from '../../src/devices/virtio/console.ts';
+import { consoleResize, virtioConsole } from '../../src/devices/virtio/console.ts';
 import { VirtioMmio } from '../../src/devices/virtio/mmio.ts';
 import { virtioRng } from '../../src/devices/virtio/rng.ts';
 import { MemoryBackend, OverlayDisk } from '../../src/storage/index.ts';
@@ -31,7 +32,8 @@ export interface Model {
   readonly offsets: readonly number[];
   /** Number of virtqueues, for devices that have them. */
   readonly queues?: number;
-  readonly commands?: boolean;
+  /** One of the device's commands, by any number below 65536. */
+  readonly command?: (n: number) => Uint8Array;
   /** Register writes that bring the device to life, as a driver would: random traffic alone seldom finds them all. */
   readonly wake?: readonly (readonly [offset: number, value: number])[];
   create(): Subject;
@@ -149,8 +151,15 @@ export const MODELS: readonly Model[] = [
     name: 'virtio-console',
     offsets: VIRTIO_OFFSETS,
     queues: 2,
-    commands: true,
+    command: (n) => consoleResize(n + 1, 24),
     create: () => plain((world) => new VirtioMmio(world.context, virtioConsole({ columns: 100, rows: 30 }))),
+  },
+  {
+    name: 'virtio-balloon',
+    offsets: VIRTIO_OFFSETS,
+    queues: 3,
+    command: (n) => balloonInflate(n * 4096),
+    create: () => plain((world) => new VirtioMmio(world.context, virtioBalloon(8192))),
   },
   {
     name: 'virtio-rng',

@@ -3,7 +3,7 @@ import type { DeviceContext } from '../device.ts';
 import type { VirtQueue } from './queue.ts';
 
 /** Device types (virtio 1.2, chapter 5). */
-export const VIRTIO_ID = { net: 1, block: 2, console: 3, entropy: 4, filesystem9p: 9 } as const;
+export const VIRTIO_ID = { net: 1, block: 2, console: 3, entropy: 4, balloon: 5, filesystem9p: 9 } as const;
 
 /** What a device type sees of its transport. */
 export interface VirtioBus {

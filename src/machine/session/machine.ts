@@ -239,6 +239,16 @@ export class Machine {
   }
 
   /**
+   * Asks the guest for memory: what its balloon is to hold in all, in bytes; 0 gives everything back. The guest's driver takes its time.
+   * Its pages are zero from then on, and cost nothing in checkpoints.
+   * @throws RangeError when the machine has no balloon (option `balloon`), or for an impossible size
+   */
+  balloon(bytes: number): void {
+    if (this.commandAll('inflate', bytes) === 0)
+      throw new RangeError("the machine has no memory balloon: create it with the option 'balloon'");
+  }
+
+  /**
    * Gives a device one of its kind's commands (see src/devices/registry.ts).
    * @throws RangeError for a port that is none, or a command or arguments that are not the device's
    */

@@ -47,6 +47,11 @@ export interface HardwareOptions {
   readonly disks?: readonly DiskOption[];
   /** Whether there is a virtio console besides the serial port, and how large its terminal is. */
   readonly virtioConsole?: boolean | { readonly columns: number; readonly rows: number };
+  /**
+   * A memory balloon: for {@link Machine.balloon}, and so that the guest reports its free pages, which are dropped. A number is what it is to
+   * hold from power-on, in bytes.
+   */
+  readonly balloon?: boolean | number;
   /** Further devices for virtio slots, after those the other options make (src/devices/registry.ts has what there is). */
   readonly devices?: readonly SlotConfig[];
   /** Seed of the rotation, of the guest's rng-seed and of all that a machine without a host makes up; u32, default 0. */
@@ -111,6 +116,8 @@ export async function planHardware(options: HardwareOptions, room: HostRoom): Pr
   const terminal = options.virtioConsole;
   if (terminal !== undefined && terminal !== false)
     slots.push({ kind: 'console', ...(terminal === true ? { columns: 80, rows: 25 } : terminal) });
+  const { balloon = false } = options;
+  if (balloon !== false) slots.push({ kind: 'balloon', bytes: balloon === true ? 0 : balloon });
   slots.push(...(options.devices ?? []));
   const name = async (what: 'kernel' | 'initrd' | 'firmware'): Promise<{ [key: string]: ImageName }> => {
     const image = options[what];
