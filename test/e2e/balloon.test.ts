@@ -6,7 +6,7 @@ import { PAGE_SIZE } from '../../src/isa/layout.ts';
 import { Machine } from '../../src/machine/session/machine.ts';
 import { openTimeline } from '../../src/timeline/open.ts';
 import { hindsight } from '../cli/hindsight.ts';
-import { describeGuest, PATIENT, theImages } from './guest.ts';
+import { describeGuest, theImages } from './guest.ts';
 
 const MIB = 2 ** 20;
 
@@ -76,7 +76,7 @@ describeGuest('a memory balloon', () => {
     expect(timeline.hash()).toBe(hash);
   });
 
-  it('is a flag of hindsight run', PATIENT, async () => {
+  it('is a flag of hindsight run', async () => {
     const { stdout } = await hindsight([
       ...['run', '--balloon', '64M', '--exec', "sleep 3; awk '/^MemFree/ { print $2 }' /proc/meminfo"],
     ]);
