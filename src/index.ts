@@ -1,7 +1,9 @@
 /** Hindsight as a library, for every JavaScript runtime. */
+import type { ByteSource } from './bytes/source.ts';
 import { createHostRoom } from './host/room.ts';
 import { Machine as BaseMachine, type MachineOptions } from './machine/session/machine.ts';
 import type { ImageFiles } from './machine/session/options.ts';
+import type { Recording } from './record/recording.ts';
 import { type OpenOptions, openTimeline, type RecordedTimeline } from './timeline/open.ts';
 import { Timeline as BaseTimeline } from './timeline/timeline.ts';
 
@@ -20,11 +22,12 @@ export class Machine extends BaseMachine {
 export class Timeline extends BaseTimeline {
   /**
    * Opens a recording, standing at its beginning.
-   * @param recording its bytes @param files the files its machine was made from, as far as it does not hold them itself
+   * @param recording its bytes, or where they can be read piece by piece: a {@link BlobSource}, an {@link HttpSource}
+   * @param files the files its machine was made from, as far as it does not hold them itself
    * @throws RecordingError, ConfigError naming the file that is missing or not the one that is needed
    */
   static async open(
-    recording: Uint8Array,
+    recording: Uint8Array | ByteSource | Recording,
     files: ImageFiles = {},
     options: OpenOptions = {},
   ): Promise<RecordedTimeline> {
@@ -32,8 +35,10 @@ export class Timeline extends BaseTimeline {
   }
 }
 
+export { type ByteSource, MemorySource } from './bytes/source.ts';
 export { StateError } from './bytes/state-stream.ts';
 export { createHostRoom } from './host/room.ts';
+export { BlobSource, HttpSource } from './host/sources.ts';
 export { ConfigError, type MachineConfig } from './machine/board/config.ts';
 export { LoadError } from './machine/boot/load-error.ts';
 export { CORES, type CoreKind } from './machine/engine/cores.ts';
@@ -54,7 +59,9 @@ export { CSR, F, type MachineView, PC, PRV, type RegisterId, X } from './machine
 export { describeEvent, type EventDescription } from './record/describe.ts';
 export { DivergenceError, formatInstant } from './record/divergence.ts';
 export { COMMAND, EVENT, type HostEvent, type Instant } from './record/door.ts';
-export { type Recording, RecordingError, type RecordSink, readRecording } from './record/format.ts';
+export { RecordingError, type RecordSink } from './record/format.ts';
+export { readRecording } from './record/reader.ts';
+export type { EmbeddedImage, Recording, StoredCheckpoint } from './record/recording.ts';
 export { BlankBackend, type BlockBackend, ChunkedBackend, type ChunkSource, MemoryBackend } from './storage/index.ts';
 export type { Breakpoint, BreakpointKind, Hit, SearchFor } from './timeline/breakpoints.ts';
 export type { MoveOptions } from './timeline/driver.ts';

@@ -40,7 +40,8 @@ const ARROWS: Record<string, readonly string[]> = {
   linux: ['machine', 'symbols'],
   debug: ['bytes', 'core', 'isa', 'linux', 'machine', 'record', 'symbols', 'timeline'],
   'host/room.ts': [],
-  'index.ts': ['bytes', 'host/room.ts', 'machine', 'record', 'storage', 'timeline'],
+  'host/sources.ts': [],
+  'index.ts': ['bytes', 'host/room.ts', 'host/sources.ts', 'machine', 'record', 'storage', 'timeline'],
   'host/node': [
     'bytes',
     'debug',

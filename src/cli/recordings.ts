@@ -1,15 +1,18 @@
 import { statSync } from 'node:fs';
 import { GuestInfo } from '../debug/guest-info.ts';
+import { openSource } from '../host/node/file-source.ts';
 import { findImages } from '../host/node/images.ts';
 import { createHostRoom } from '../host/room.ts';
 import { EngineView } from '../machine/view/engine-view.ts';
 import { DivergenceError } from '../record/divergence.ts';
-import { type Recording, readRecording } from '../record/format.ts';
+import { RecordingError } from '../record/format.ts';
+import { readRecording } from '../record/reader.ts';
+import type { Recording } from '../record/recording.ts';
 import type { Destination } from '../timeline/mover.ts';
 import { type OpenedTimeline, type OpenOptions, openTimeline } from '../timeline/open.ts';
 import type { GuestTime, Timeline } from '../timeline/timeline.ts';
 import { CliError, UsageError } from './exit.ts';
-import { parseCore, readNamed } from './machine-flags.ts';
+import { parseCore } from './machine-flags.ts';
 
 /** Flags of every command that opens a recording. */
 export interface RecordingFlags {
@@ -17,19 +20,21 @@ export interface RecordingFlags {
   readonly core?: string;
 }
 
-/** Reads a recording. A tail that is damaged is told of on standard error and left out. */
-export async function loadRecording(file: string): Promise<{ bytes: Uint8Array; recording: Recording }> {
-  const { bytes } = await readNamed(file);
+/** Reads a recording; what its checkpoints and images hold is read when it is needed. A damaged end is reported and left out. */
+export async function loadRecording(file: string, source = openSource(file)): Promise<Recording> {
   try {
-    const recording = readRecording(bytes);
+    const recording = await readRecording(source);
     if (recording.damage !== undefined)
       process.stderr.write(`hindsight: ${file}: ${recording.damage}; what comes before is good\n`);
-    return { bytes, recording };
+    return recording;
   } catch (error) {
-    if (error instanceof Error && error.name === 'RecordingError') throw new CliError(`${file}: ${error.message}`);
-    throw error;
+    throw named(file, error);
   }
 }
+
+/** An error about a recording says which. */
+const named = (file: string, error: unknown): unknown =>
+  error instanceof RecordingError ? new CliError(`${file}: ${error.message}`) : error;
 
 /** Opens a recording with the files its machine was made from. */
 export async function openRecording(
@@ -38,9 +43,13 @@ export async function openRecording(
   options: Pick<OpenOptions, 'output' | 'spacing'> = {},
 ): Promise<OpenedTimeline> {
   const core = parseCore(flags.core);
-  const { bytes, recording } = await loadRecording(file);
+  const recording = await loadRecording(file);
   const images = await findImages(recording.header.config, flags.image ?? [], new Set(recording.images.keys()));
-  return openTimeline(bytes, images, createHostRoom(), { ...options, ...core });
+  try {
+    return await openTimeline(recording, images, createHostRoom(), { ...options, ...core });
+  } catch (error) {
+    throw named(file, error);
+  }
 }
 
 /** Waits for a move; a divergence is told with the symbol of its place, if the guest's kernel knows one. */

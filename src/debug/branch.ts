@@ -2,11 +2,10 @@ import { toHex } from '../bytes/hex.ts';
 import type { Engine, Limit, Stop } from '../machine/engine/engine.ts';
 import { STOP } from '../machine/engine/engine.ts';
 import type { HostRoom } from '../machine/session/host-room.ts';
-import { type HostEvent, type Instant, LiveDoor } from '../record/door.ts';
+import { compareInstants, type HostEvent, type Instant, LiveDoor } from '../record/door.ts';
 import { Recorder, recordingHeader } from '../record/recorder.ts';
 import { ReplayDoor } from '../record/replay-door.ts';
 import type { Checkpoints } from '../timeline/checkpoints.ts';
-import { compareInstants } from '../timeline/checkpoints.ts';
 import type { Timeline } from '../timeline/timeline.ts';
 
 /** Instructions between checkpoints that living leaves behind. */
@@ -68,9 +67,8 @@ export class Branch {
   async seek(to: Instant): Promise<void> {
     const { engine } = this;
     const front = this.noteFront();
-    const checkpoint = this.checkpoints.before(to);
-    this.checkpoints.restore(checkpoint);
-    engine.door = new ReplayDoor(this.events, checkpoint.events);
+    const { events } = await this.checkpoints.restore(this.checkpoints.before(to));
+    engine.door = new ReplayDoor(this.events, events);
     await go(engine, { instructions: to.instructions, sequence: to.sequence });
     if (compareInstants(to, front) >= 0) engine.door = this.live;
   }

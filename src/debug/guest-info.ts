@@ -5,11 +5,10 @@ import { currentOn, findTask, type Task } from '../linux/tasks.ts';
 import { type MachineView, PC, X } from '../machine/view/machine-view.ts';
 import { readThrough } from '../machine/view/page-table.ts';
 import { readVirtual } from '../machine/view/virtual-memory.ts';
-import type { Instant } from '../record/door.ts';
+import { compareInstants, type Instant } from '../record/door.ts';
 import { LineTable, type SourceLine } from '../symbols/dwarf-lines.ts';
 import type { ElfFile } from '../symbols/elf.ts';
 import { type Near, nearText, SymbolTable } from '../symbols/table.ts';
-import { compareInstants } from '../timeline/checkpoints.ts';
 import { backtrace, type Frame } from './backtrace.ts';
 
 /** A file with symbols that the user gave. */

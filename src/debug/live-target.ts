@@ -2,8 +2,7 @@ import type { Engine, Limit, Stop } from '../machine/engine/engine.ts';
 import { STOP } from '../machine/engine/engine.ts';
 import type { HostRoom } from '../machine/session/host-room.ts';
 import type { Machine } from '../machine/session/machine.ts';
-import type { HostEvent, Instant } from '../record/door.ts';
-import { compareInstants } from '../timeline/checkpoints.ts';
+import { compareInstants, type HostEvent, type Instant } from '../record/door.ts';
 import type { EngineDriver, MoveOptions } from '../timeline/driver.ts';
 import type { LivePast } from '../timeline/live.ts';
 import type { Timeline } from '../timeline/timeline.ts';
@@ -87,7 +86,7 @@ export class LiveBase implements DebugDriver {
   checkpoints(): ReturnType<EngineDriver['checkpoints']> {
     // Those of the present are known once it is left.
     const all = this.timeline?.checkpoints.all ?? this.past.all;
-    return all.map(({ at, state }) => ({ at, bytes: state.length }));
+    return all.map(({ at, bytes }) => ({ at, bytes }));
   }
 
   /** From the past: what came after is forgotten. */

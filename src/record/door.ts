@@ -11,6 +11,10 @@ export interface Instant {
   readonly sequence: number;
 }
 
+/** Earlier first. */
+export const compareInstants = (a: Instant, b: Instant): number =>
+  a.instructions - b.instructions || a.sequence - b.sequence;
+
 /** What entered. The numbers are those of the recording format. */
 export const EVENT = {
   /** Answer to a device's question; not delivered but asked for. Payload: the question (u8), then the bytes. */

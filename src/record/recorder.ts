@@ -1,13 +1,7 @@
 import type { MachineConfig } from '../machine/board/config.ts';
-import type { HostEvent, Instant } from './door.ts';
-import {
-  FORMAT_VERSION,
-  type HashMark,
-  MACHINE_VERSION,
-  type RecordingHeader,
-  RecordingWriter,
-  type RecordSink,
-} from './format.ts';
+import { compareInstants, type HostEvent, type Instant } from './door.ts';
+import { FORMAT_VERSION, type HashMark, MACHINE_VERSION, type RecordingHeader, type RecordSink } from './format.ts';
+import { type PackedCheckpoint, RecordingWriter } from './writer.ts';
 
 /** A recording as it lies in memory, growing while the machine runs. */
 export interface EventLog {
@@ -70,8 +64,7 @@ export class Recorder implements EventLog {
   /** The machine went back to an instant, before which `count` events lie: the rest no longer happened. */
   rewind(count: number, at: Instant, time: number): void {
     this.events.length = count;
-    while (this.hashes.length > 0 && this.hashes[this.hashes.length - 1].at.instructions > at.instructions)
-      this.hashes.pop();
+    this.hashes.length = this.hashes.findLastIndex((mark) => compareInstants(mark.at, at) <= 0) + 1;
     this.end = at;
     this.endTime = time;
     this.flushedAt = -1;
@@ -95,7 +88,7 @@ export class Recorder implements EventLog {
   }
 
   /** Puts a stored state of the machine into the recording. */
-  store(checkpoint: Uint8Array): void {
+  store(checkpoint: PackedCheckpoint): void {
     this.writer?.checkpoint(checkpoint);
   }
 

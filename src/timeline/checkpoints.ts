@@ -1,31 +1,61 @@
-import { StateReader, StateWriter } from '../bytes/state-stream.ts';
+import { decompress } from '../bytes/compress.ts';
+import { StateError, StateReader, StateWriter } from '../bytes/state-stream.ts';
 import { PAGE_SIZE } from '../isa/layout.ts';
 import type { Engine } from '../machine/engine/engine.ts';
-import type { Instant } from '../record/door.ts';
-import type { OverlayChunk } from '../storage/index.ts';
-import { PageStore } from './page-store.ts';
+import { isDamage } from '../record/damage.ts';
+import { compareInstants, type Instant } from '../record/door.ts';
+import { ZEROS } from '../record/format.ts';
+import type { StoredCheckpoint, StoredPage } from '../record/recording.ts';
+import type { PackedCheckpoint } from '../record/writer.ts';
+import { type ChunkList, DiskChunks } from './disk-chunks.ts';
+import { PageStore, ZERO_PAGE } from './page-store.ts';
 import { PageTable } from './page-table.ts';
 import { pristinePages } from './pristine.ts';
 import { leastWorth } from './spacing.ts';
 import { Staging } from './staging.ts';
-import { packCheckpoint, unpackCheckpoint } from './stored.ts';
+import { CheckpointPacker } from './stored.ts';
 
 /** A state of the machine that can be returned to. */
-export interface Checkpoint {
+export class Checkpoint {
   readonly at: Instant;
   /** Guest time in ticks. */
   readonly time: number;
   /** How many events the door had let in: index of the next one. */
-  readonly events: number;
+  events: number;
+  /** Where it can be read again, if it is in a recording. */
+  readonly source: StoredCheckpoint | undefined;
+  /** Undefined while it is only in the recording. */
+  contents: CheckpointParts | undefined;
+
+  constructor(
+    { at, time, events }: Pick<Checkpoint, 'at' | 'time' | 'events'>,
+    contents: CheckpointParts | undefined,
+    source?: StoredCheckpoint,
+  ) {
+    this.at = at;
+    this.time = time;
+    this.events = events;
+    this.contents = contents;
+    this.source = source;
+  }
+
+  /** Bytes it takes by itself, besides pages and disk chunks. */
+  get bytes(): number {
+    return this.contents?.state.length ?? 0;
+  }
+}
+
+/** What a checkpoint is made of. */
+export interface CheckpointParts {
   readonly state: Uint8Array;
-  readonly ram: PageTable;
-  /** Written chunks of each disk; shared, never changed. */
-  readonly disks: readonly (readonly OverlayChunk[])[];
+  ram: PageTable;
+  /** Written chunks of each disk. */
+  readonly disks: readonly ChunkList[];
 }
 
 /** A checkpoint whose pages are copied, but not yet looked at. */
 interface Fresh {
-  readonly checkpoint: { -readonly [K in keyof Checkpoint]: Checkpoint[K] };
+  readonly checkpoint: Checkpoint;
   readonly pages: readonly number[];
   /** Pages more than fit, and their ids. */
   readonly more: readonly number[];
@@ -36,10 +66,6 @@ interface Fresh {
 
 /** Pages that may wait to be looked at: 128 MiB. */
 const MOST_STAGED = 32_768;
-
-/** Earlier first. */
-export const compareInstants = (a: Instant, b: Instant): number =>
-  a.instructions - b.instructions || a.sequence - b.sequence;
 
 /**
  * The checkpoints of one machine, in memory: dirty pages only, equal pages once, compressed when there is time, thinned out with distance
@@ -54,9 +80,13 @@ export class Checkpoints {
   private list: Checkpoint[] = [];
   /** What RAM was at the last capture or restore; what changed since is in the tracker. */
   private base: PageTable;
-  /** What the last stored checkpoint was. */
-  private stored: { readonly ram: PageTable; readonly disks: Checkpoint['disks'] } | undefined;
-  private diskLists: { generation: number; chunks: readonly OverlayChunk[] }[] = [];
+  private diskLists: { generation: number; chunks: ChunkList }[] = [];
+  private readonly diskChunks = new DiskChunks();
+  /** RAM at the recording's start. */
+  private readonly start: PageTable;
+  private readonly packer: CheckpointPacker;
+  /** Contents of disk chunks that were read from the recording, by number, while somebody has them. */
+  private readonly diskData = new Map<number, WeakRef<Uint8Array>>();
   private readonly staging = new Staging();
   private fresh: Fresh | undefined;
 
@@ -81,7 +111,9 @@ export class Checkpoints {
         (page) => this.keep(page),
       );
     empty.release();
-    this.list.push({ ...this.make(events), ram: this.base.share() });
+    this.start = this.base.share();
+    this.packer = new CheckpointPacker(this.store, pristine ? this.start : undefined);
+    this.list.push(this.make(events, this.base.share()));
   }
 
   /** All, in order of time. */
@@ -91,7 +123,7 @@ export class Checkpoints {
 
   /** Bytes they take. */
   get size(): number {
-    return this.store.size + this.list.reduce((sum, { state }) => sum + state.length, 0);
+    return this.store.size + this.diskChunks.size + this.list.reduce((sum, { bytes }) => sum + bytes, 0);
   }
 
   /** The last one not after an instant. */
@@ -115,7 +147,7 @@ export class Checkpoints {
     const { tracker, memory } = engine;
     tracker.collect();
     const pages = tracker.takeChanged();
-    const checkpoint = this.make(events) as Checkpoint;
+    const checkpoint = this.make(events, undefined);
     this.list.splice(this.list.indexOf(near) + 1, 0, checkpoint);
     const more = pages.splice(MOST_STAGED);
     this.staging.take(memory.ramWords, pages);
@@ -127,7 +159,7 @@ export class Checkpoints {
   private digest(count: number): boolean {
     const { fresh } = this;
     if (fresh === undefined) return false;
-    const first = this.list[0].ram;
+    const first = this.start;
     const { ids, pages } = fresh;
     for (const end = Math.min(pages.length, ids.length + count); ids.length < end; ) {
       const i = ids.length;
@@ -147,48 +179,59 @@ export class Checkpoints {
     const next = this.base.changed([...fresh.pages, ...fresh.more], () => ids[i++]);
     this.base.release();
     this.base = next;
-    fresh.checkpoint.ram = next.share();
+    fresh.checkpoint.contents!.ram = next.share();
     this.thin();
   }
 
-  /**
-   * Takes in the checkpoints that a recording holds. The machine must be at its first instant.
-   * @param bodies in the order they were stored @param valid whether each is still part of the past
-   * @throws StateError when one is damaged
-   */
-  load(bodies: readonly Uint8Array[], valid: (body: Uint8Array) => boolean): void {
-    let ram = this.list[0].ram.share();
-    let disks = this.list[0].disks;
-    for (const body of bodies) {
-      const stored = unpackCheckpoint(body, this.engine.memory.pages);
-      const contents = new Map(stored.pages.map((entry) => [entry.page, entry]));
-      const next = ram.changed([...contents.keys()], (page) => {
-        const { packed, bytes } = contents.get(page)!;
-        return this.store.adopt(packed, bytes);
-      });
-      ram.release();
-      ram = next;
-      disks = stored.disks.map(({ removed, written }, i) => {
-        const chunks = new Map((disks[i] ?? []).map((chunk) => [chunk.id, chunk]));
-        for (const id of removed) chunks.delete(id);
-        for (const chunk of written) chunks.set(chunk.id, chunk);
-        return [...chunks.values()].sort((a, b) => a.id - b.id);
-      });
-      const { at, time, events, state } = stored;
-      if (valid(body) && compareInstants(this.before(at).at, at) !== 0) {
-        this.insert({ at, time, events, state, ram: ram.share(), disks });
-      }
-    }
-    ram.release();
+  /** Takes in the checkpoints that a recording holds; each is read when it is gone to. The machine must be at its first instant. */
+  add(stored: readonly StoredCheckpoint[]): void {
+    for (const source of stored)
+      if (compareInstants(this.before(source.at).at, source.at) !== 0)
+        this.insert(new Checkpoint(source, undefined, source));
   }
 
-  /** A checkpoint as it is to be stored in a recording, as the difference from the last one that was; each once. */
-  pack(checkpoint: Checkpoint): Uint8Array {
+  /** A checkpoint as it is to be stored in a recording; each once. */
+  pack(checkpoint: Checkpoint): PackedCheckpoint {
     this.settle();
-    const body = packCheckpoint(checkpoint, this.stored ?? this.list[0], this.store);
-    this.stored?.ram.release();
-    this.stored = { ram: checkpoint.ram.share(), disks: checkpoint.disks };
-    return body;
+    const { at, time, events } = checkpoint;
+    return this.packer.pack({ at, time, events, ...checkpoint.contents! });
+  }
+
+  /** Reads a checkpoint that is only in the recording. @throws RecordingError, StateError when it is damaged */
+  private async load(checkpoint: Checkpoint): Promise<void> {
+    const { state, pages, disks, fetch } = await checkpoint.source!.read();
+    const last = Math.max(-1, ...pages.keys());
+    if (last >= this.engine.memory.pages)
+      throw new StateError(`a checkpoint has page ${last}, the machine has ${this.engine.memory.pages}`);
+    const kept = new Map<number, Uint8Array>();
+    const missing = new Set<number>();
+    for (const number of pages.values()) if (number !== ZEROS && !this.store.has(number)) missing.add(number);
+    for (const { number } of disks.flat()) {
+      const data = this.diskData.get(number)?.deref();
+      if (data !== undefined) kept.set(number, data);
+      else if (number !== ZEROS) missing.add(number);
+    }
+    const found = await fetch(missing);
+    const lists = disks.map((chunks) =>
+      chunks.map(({ id, mask, number }) => {
+        let data = kept.get(number);
+        if (data === undefined) {
+          data = unpackPage(found.get(number));
+          kept.set(number, data);
+          this.diskData.set(number, new WeakRef(data));
+        }
+        return { id, mask, data, generation: 0 };
+      }),
+    );
+    const ram = this.start.changed([...pages.keys()], (page) => {
+      const number = pages.get(page)!;
+      return number === ZEROS
+        ? ZERO_PAGE
+        : (this.store.numbered(number) ?? this.store.adopt(number, found.get(number)!));
+    });
+    checkpoint.contents = { state, ram, disks: lists };
+    this.diskChunks.use(lists);
+    this.thin(checkpoint);
   }
 
   private insert(made: Checkpoint): void {
@@ -196,38 +239,66 @@ export class Checkpoints {
     this.thin();
   }
 
-  /** Drops what there is no room for. */
-  private thin(): void {
-    while (this.size > this.budget && this.list.length > 2) {
+  /** Drops what there is no room for; what can be read again is only forgotten. @param needed stays */
+  private thin(needed?: Checkpoint): void {
+    while (this.size > this.budget) {
+      const { list } = this;
       const victim = leastWorth(
-        this.list.map(({ at }) => at.instructions),
+        list.map(({ at }) => at.instructions),
         this.engine.instructions,
+        (i) => list[i].contents !== undefined && list[i] !== needed,
       );
       if (victim < 0) break;
-      for (const dropped of this.list.splice(victim, 1)) dropped.ram.release();
+      this.release(list[victim]);
+      if (list[victim].source === undefined) list.splice(victim, 1);
     }
   }
 
-  /** Puts the machine into a checkpoint's state. */
-  restore(checkpoint: Checkpoint): void {
+  private release(checkpoint: Checkpoint): void {
+    const { contents } = checkpoint;
+    if (contents === undefined) return;
+    contents.ram.release();
+    this.diskChunks.release(contents.disks);
+    checkpoint.contents = undefined;
+  }
+
+  /**
+   * Puts the machine into a checkpoint's state; where it turns out to be damaged in the recording, into that of the last sound one before.
+   * @returns the one that it was put into
+   */
+  async restore(checkpoint: Checkpoint): Promise<Checkpoint> {
     this.settle();
+    try {
+      if (checkpoint.contents === undefined) await this.load(checkpoint);
+    } catch (error) {
+      if (!isDamage(error)) throw error;
+      const at = this.list.indexOf(checkpoint);
+      this.list.splice(at, 1);
+      return this.restore(this.list[at - 1]);
+    }
+    this.place(checkpoint.contents!);
+    return checkpoint;
+  }
+
+  private place(contents: CheckpointParts): void {
     const { engine } = this;
     const { memory, tracker } = engine;
     tracker.collect();
     const pages = new Set(tracker.takeChanged());
-    for (const page of this.base.difference(checkpoint.ram)) pages.add(page);
+    for (const page of this.base.difference(contents.ram)) pages.add(page);
     for (const page of pages) {
-      this.store.read(checkpoint.ram.get(page), memory.ramBytes.subarray(page * PAGE_SIZE, (page + 1) * PAGE_SIZE));
+      this.store.read(contents.ram.get(page), memory.ramBytes.subarray(page * PAGE_SIZE, (page + 1) * PAGE_SIZE));
       engine.core.ramChanged(page * PAGE_SIZE, PAGE_SIZE);
     }
     tracker.collect();
     tracker.takeChanged();
     const old = this.base;
-    this.base = checkpoint.ram.share();
+    this.base = contents.ram.share();
     old.release();
-    checkpoint.disks.forEach((chunks, i) => engine.board.disks[i].restoreChunks(chunks));
+    contents.disks.forEach((chunks, i) => engine.board.disks[i].restoreChunks(chunks));
+    this.diskChunks.setPresent(contents.disks);
     this.diskLists = [];
-    engine.restoreState(new StateReader(checkpoint.state), true);
+    engine.restoreState(new StateReader(contents.state), true);
   }
 
   /** Looks at some pages of the last capture, or compresses some if room may get short: to be called when there is time. @returns whether there is more to do */
@@ -243,7 +314,7 @@ export class Checkpoints {
   forget(after: Instant): void {
     this.settle();
     const keep = this.list.filter(({ at }) => compareInstants(at, after) <= 0);
-    for (const dropped of this.list.slice(keep.length)) dropped.ram.release();
+    for (const dropped of this.list.slice(keep.length)) this.release(dropped);
     this.list = keep;
   }
 
@@ -251,7 +322,8 @@ export class Checkpoints {
     return this.store.keep(this.engine.memory.ramWords, (page * PAGE_SIZE) / 4);
   }
 
-  private make(events: number): Omit<Checkpoint, 'ram'> {
+  /** @param ram undefined while its pages were not looked at yet */
+  private make(events: number, ram: PageTable | undefined): Checkpoint {
     const { engine } = this;
     const w = new StateWriter();
     engine.saveState(w);
@@ -262,6 +334,17 @@ export class Checkpoints {
       this.diskLists[i] = { generation: disk.seal(), chunks };
       return chunks;
     });
-    return { at: engine.instant, time: engine.time, events, state: w.finish(), disks };
+    this.diskChunks.use(disks);
+    this.diskChunks.setPresent(disks);
+    const { instant: at, time } = engine;
+    return new Checkpoint({ at, time, events }, { state: w.finish(), ram: ram ?? this.base, disks });
   }
+}
+
+/** A disk chunk's data; undefined is all zeros. */
+function unpackPage(stored: StoredPage | undefined): Uint8Array {
+  const data = new Uint8Array(PAGE_SIZE);
+  if (stored?.packed) decompress(stored.bytes, data);
+  else if (stored !== undefined) data.set(stored.bytes);
+  return data;
 }

@@ -1,8 +1,7 @@
 import { EngineView } from '../machine/view/engine-view.ts';
 import { resolver } from '../machine/view/virtual-memory.ts';
-import type { Instant } from '../record/door.ts';
+import { compareInstants, type Instant } from '../record/door.ts';
 import { type Breakpoint, breakpointsOf, type Hit, type SearchFor } from './breakpoints.ts';
-import { compareInstants } from './checkpoints.ts';
 import { type EngineDriver, Interrupted, type MoveOptions } from './driver.ts';
 import { Search } from './search.ts';
 import { HartSteps, type StepEnd, type StepOptions, stepBack } from './steps.ts';

@@ -1,10 +1,13 @@
+import type { ByteSource } from '../bytes/source.ts';
 import { type CoreKind, coreFactory } from '../machine/engine/cores.ts';
 import { Engine } from '../machine/engine/engine.ts';
 import type { HostRoom } from '../machine/session/host-room.ts';
 import { withEmbedded } from '../machine/session/images.ts';
 import { Machine, type RunOptions } from '../machine/session/machine.ts';
 import { type Hardware, type ImageFiles, rebuildHardware } from '../machine/session/options.ts';
-import { type Recording, readRecording } from '../record/format.ts';
+import { MACHINE_VERSION, RecordingError } from '../record/format.ts';
+import { readRecording } from '../record/reader.ts';
+import type { Recording } from '../record/recording.ts';
 import { ReplayDoor } from '../record/replay-door.ts';
 import { copyState } from './copy.ts';
 import type { TimelineOptions } from './past.ts';
@@ -44,18 +47,24 @@ export interface OpenedTimeline {
 
 /**
  * Opens a recording, standing at its beginning.
- * @param file its bytes; a damaged tail is left out (see {@link Recording.damage})
+ * @param from its bytes, or where they can be read, which must stay open; or what was read of it: a damaged tail is left out (see {@link Recording.damage})
  * @param files the files of the machine, found by the hashes that {@link neededImages} tells
  * @throws RecordingError, ConfigError, LoadError
  */
 export async function openTimeline(
-  file: Uint8Array,
+  from: Uint8Array | ByteSource | Recording,
   files: ImageFiles,
   room: HostRoom,
   options: OpenOptions = {},
 ): Promise<OpenedTimeline> {
-  const recording = readRecording(file);
-  const hardware = await rebuildHardware(recording.header.config, withEmbedded(recording, files), room);
+  const recording = 'header' in from ? from : await readRecording(from);
+  const { machine } = recording.header;
+  if (machine !== MACHINE_VERSION) {
+    throw new RecordingError(
+      `the recording is of machine version ${machine}; this program has version ${MACHINE_VERSION}: use the release it was made with`,
+    );
+  }
+  const hardware = await rebuildHardware(recording.header.config, await withEmbedded(recording, files), room);
   const { ports } = recording.header;
   const engine = new Engine({
     ...hardware,
@@ -64,8 +73,7 @@ export async function openTimeline(
     output: (port, bytes) => options.output?.(ports[port], bytes),
   });
   const timeline = new RecordedTimeline(engine, recording, hardware, room, options);
-  const invalid = new Set(recording.checkpoints.filter((_, i) => !recording.checkpointsValid[i]));
-  timeline.checkpoints.load(recording.checkpoints, (body) => !invalid.has(body));
+  timeline.checkpoints.add(recording.checkpoints);
   return { timeline, recording, hardware };
 }
 

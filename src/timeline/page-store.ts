@@ -2,10 +2,11 @@ import { compress, decompress } from '../bytes/compress.ts';
 import { hashWords } from '../bytes/hash.ts';
 import { StateError } from '../bytes/state-stream.ts';
 import { PAGE_SIZE } from '../isa/layout.ts';
+import type { StoredPage } from '../record/recording.ts';
 
 /** Contents of a page, shared by all checkpoints that have it. */
 interface Page {
-  /** Of its contents; {@link BORROWED} for those of a file, which are kept by others. */
+  /** Of its contents; {@link BORROWED} for those that others keep, {@link ADOPTED} for those of a recording. */
   readonly key: number;
   /** Another page of the same key; 0 for none. */
   next: number;
@@ -13,15 +14,17 @@ interface Page {
   bytes: Uint8Array;
   packed: boolean;
   uses: number;
+  /** Under which it lies in the recording; 0 while it does not. */
+  number: number;
 }
 
 /** Id of a page of zeros, which takes no room. */
 export const ZERO_PAGE = 0;
 const BORROWED = -1;
+const ADOPTED = -2;
 /** What a page costs besides its bytes. */
 const OVERHEAD = 160;
 
-const NO_BYTES = new Uint8Array(0);
 const WORDS = PAGE_SIZE / 4;
 const scratchWords = new Uint32Array(WORDS);
 const scratch = new Uint8Array(scratchWords.buffer);
@@ -33,8 +36,10 @@ export class PageStore {
   private readonly free: number[] = [];
   /** First page of each key. */
   private readonly byKey = new Map<number, number>();
+  /** Pages of a recording that was opened, by their numbers in it. */
+  private readonly byNumber = new Map<number, number>();
   private young: number[] = [];
-  /** Bytes kept. */
+  /** Bytes kept, page tables included: they count themselves here. */
   size = 0;
 
   /**
@@ -61,7 +66,7 @@ export class PageStore {
     }
     const id = this.free.pop() ?? this.pages.length;
     const bytes = new Uint8Array(from.buffer, from.byteOffset + at * 4, PAGE_SIZE).slice();
-    this.pages[id] = { key, next: first, bytes, packed: false, uses: 1 };
+    this.pages[id] = { key, next: first, bytes, packed: false, uses: 1, number: 0 };
     this.byKey.set(key, id);
     this.young.push(id);
     this.size += bytes.length + OVERHEAD;
@@ -69,24 +74,48 @@ export class PageStore {
   }
 
   /** Keeps a page whose bytes never change and are kept by others anyway: it takes no room. @returns its id, used once */
-  borrow(bytes: Uint8Array, packed = false): number {
+  borrow(bytes: Uint8Array): number {
     const id = this.free.pop() ?? this.pages.length;
-    this.pages[id] = { key: BORROWED, next: 0, bytes, packed, uses: 1 };
+    this.pages[id] = { key: BORROWED, next: 0, bytes, packed: false, uses: 1, number: 0 };
     return id;
   }
 
   /** A page's contents as they are to be stored. */
-  packed(id: number): { readonly packed: boolean; readonly bytes: Uint8Array } {
-    if (id === ZERO_PAGE) return { packed: false, bytes: NO_BYTES };
+  packed(id: number): StoredPage {
     this.pack(id);
     return this.pages[id]!;
   }
 
-  /** Keeps a page of a recording, as {@link packed} gave it, and counts one use. It is looked at when it is needed. @returns its id */
-  adopt(packed: boolean, bytes: Uint8Array): number {
-    if (bytes.length === 0) return ZERO_PAGE;
+  /** The number under which a page lies in the recording; 0 while it does not. */
+  numberOf(id: number): number {
+    return this.pages[id]!.number;
+  }
+
+  /** A page is put into the recording. */
+  setNumber(id: number, number: number): void {
+    this.pages[id]!.number = number;
+  }
+
+  /** Whether the page that lies in the recording under a number is here. */
+  has(number: number): boolean {
+    return this.byNumber.has(number);
+  }
+
+  /** The page that lies in the recording under a number, if it is here: counts one use. @returns its id */
+  numbered(number: number): number | undefined {
+    const id = this.byNumber.get(number);
+    if (id !== undefined) this.use(id);
+    return id;
+  }
+
+  /** Keeps a page of a recording, and counts one use. It is looked at when it is needed. @returns its id */
+  adopt(number: number, { packed, bytes }: StoredPage): number {
     if (!packed && bytes.length !== PAGE_SIZE) throw new StateError(`a stored page has ${bytes.length} bytes`);
-    return this.borrow(bytes, packed);
+    const id = this.free.pop() ?? this.pages.length;
+    this.pages[id] = { key: ADOPTED, next: 0, bytes, packed, uses: 1, number };
+    this.byNumber.set(number, id);
+    this.size += bytes.length + OVERHEAD;
+    return id;
   }
 
   /** One more user of a page. */
@@ -103,7 +132,8 @@ export class PageStore {
     this.free.push(id);
     if (page.key === BORROWED) return;
     this.size -= page.bytes.length + OVERHEAD;
-    this.unlink(page, id);
+    if (page.key === ADOPTED) this.byNumber.delete(page.number);
+    else this.unlink(page, id);
   }
 
   private unlink({ key, next }: Page, id: number): void {
@@ -140,7 +170,7 @@ export class PageStore {
 
   private pack(id: number): void {
     const page = this.pages[id]!;
-    if (page.packed || page.key === BORROWED) return;
+    if (page.packed || page.key < 0) return;
     const packed = compress(page.bytes);
     if (packed.length >= page.bytes.length) return;
     this.size -= page.bytes.length - packed.length;

@@ -1,9 +1,14 @@
+import { TABLE_PAGES } from '../record/format.ts';
 import { type PageStore, ZERO_PAGE } from './page-store.ts';
 
-/** Pages in a block. */
-const BLOCK = 256;
+/** Pages in a block: those of a table in a recording. */
+const BLOCK = TABLE_PAGES;
+/** Memory of a block, and of a table's reference to one. */
+const BLOCK_BYTES = BLOCK * 4 + 120;
+const REFERENCE_BYTES = 8;
 
-interface Block {
+/** Ids of consecutive pages. Never changes once a table that has it was made. */
+export interface Block {
   readonly ids: Int32Array;
   uses: number;
 }
@@ -13,17 +18,20 @@ interface Block {
  * pages changes, so a checkpoint costs what changed, and two can be compared at the price of their difference.
  */
 export class PageTable {
-  private readonly blocks: Block[];
+  /** Shared between tables. */
+  readonly blocks: readonly Block[];
   private readonly store: PageStore;
 
   private constructor(store: PageStore, blocks: Block[]) {
     this.store = store;
     this.blocks = blocks;
+    store.size += blocks.length * REFERENCE_BYTES;
   }
 
   /** RAM of zeros. @param pages how many */
   static empty(store: PageStore, pages: number): PageTable {
     const count = Math.ceil(pages / BLOCK);
+    store.size += BLOCK_BYTES;
     const zero: Block = { ids: new Int32Array(BLOCK).fill(ZERO_PAGE), uses: count };
     return new PageTable(
       store,
@@ -73,8 +81,10 @@ export class PageTable {
 
   /** The checkpoint is dropped. */
   release(): void {
+    this.store.size -= this.blocks.length * REFERENCE_BYTES;
     for (const block of this.blocks) {
       if (--block.uses > 0) continue;
+      this.store.size -= BLOCK_BYTES;
       for (const id of block.ids) this.store.release(id);
     }
   }
@@ -82,6 +92,7 @@ export class PageTable {
   private copy(block: Block): Block {
     block.uses--;
     for (const id of block.ids) this.store.use(id);
+    this.store.size += BLOCK_BYTES;
     return { ids: block.ids.slice(), uses: 1 };
   }
 }

@@ -2,10 +2,10 @@ import type { Engine, Limit, Stop } from '../machine/engine/engine.ts';
 import { STOP } from '../machine/engine/engine.ts';
 import type { HostRoom } from '../machine/session/host-room.ts';
 import { formatInstant } from '../record/divergence.ts';
-import type { HostEvent, Instant } from '../record/door.ts';
+import { compareInstants, type HostEvent, type Instant } from '../record/door.ts';
 import type { EventLog } from '../record/recorder.ts';
 import { ReplayDoor } from '../record/replay-door.ts';
-import { type Checkpoint, Checkpoints, compareInstants } from './checkpoints.ts';
+import { type Checkpoint, Checkpoints } from './checkpoints.ts';
 import { type EngineDriver, Interrupted, type MoveOptions } from './driver.ts';
 
 export interface TimelineOptions {
@@ -75,7 +75,7 @@ export class Past implements EngineDriver {
   }
 
   checkpoints(): readonly { readonly at: Instant; readonly bytes: number }[] {
-    return this.stored.all.map(({ at, state }) => ({ at, bytes: state.length }));
+    return this.stored.all.map(({ at, bytes }) => ({ at, bytes }));
   }
 
   /** Takes a checkpoint here. */
@@ -86,7 +86,7 @@ export class Past implements EngineDriver {
   async seek(to: Instant, options: MoveOptions = {}): Promise<void> {
     this.engine.setDebugPoints([]);
     const from = this.stored.before(to);
-    this.approach(from, compareInstants(this.engine.instant, to) <= 0);
+    await this.approach(from, compareInstants(this.engine.instant, to) <= 0);
     await this.replay({ instructions: to.instructions, sequence: to.sequence }, options, to.instructions);
   }
 
@@ -94,7 +94,7 @@ export class Past implements EngineDriver {
   async seekTime(time: number, options: MoveOptions = {}): Promise<void> {
     this.engine.setDebugPoints([]);
     const from = this.stored.all.findLast((c) => c.time <= time) ?? this.stored.all[0];
-    this.approach(from, this.engine.time <= time);
+    await this.approach(from, this.engine.time <= time);
     await this.replay({ ...this.reached, time: Math.max(time, 0) }, options, Infinity);
   }
 
@@ -117,10 +117,10 @@ export class Past implements EngineDriver {
   }
 
   /** Restores a checkpoint, unless the way from where the machine is is shorter. */
-  private approach(checkpoint: Checkpoint, onTheWay: boolean): void {
+  private async approach(checkpoint: Checkpoint, onTheWay: boolean): Promise<void> {
     if (onTheWay && compareInstants(checkpoint.at, this.engine.instant) <= 0 && !this.failed) return;
-    this.stored.restore(checkpoint);
-    this.door.seek(checkpoint.events);
+    const { events } = await this.stored.restore(checkpoint);
+    this.door.seek(events);
     this.failed = false;
   }
 

@@ -3,9 +3,8 @@ import { STOP } from '../machine/engine/engine.ts';
 import type { EngineView } from '../machine/view/engine-view.ts';
 import { PC } from '../machine/view/machine-view.ts';
 import { nextAccess } from '../machine/view/next-access.ts';
-import type { Instant } from '../record/door.ts';
+import { compareInstants, type Instant } from '../record/door.ts';
 import { type Breakpoint, EVERY_INSTRUCTION, enginePoint, type Hit, hasWatchpoint, meets } from './breakpoints.ts';
-import { compareInstants } from './checkpoints.ts';
 import { type EngineDriver, Interrupted, type MoveOptions } from './driver.ts';
 
 /** Stops whose condition does not hold, between looks at the signal. */

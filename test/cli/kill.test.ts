@@ -5,7 +5,7 @@ import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { createHostRoom } from '../../src/host/room.ts';
-import { readRecording } from '../../src/record/format.ts';
+import { readRecording } from '../../src/record/reader.ts';
 import { openTimeline } from '../../src/timeline/open.ts';
 import { describeGuest, theImages } from '../e2e/guest.ts';
 import { bundled, CLI } from './hindsight.ts';
@@ -63,7 +63,7 @@ describeGuest('kill -9 while recording', () => {
         round % 2 === 0 ? [] : ['--checkpoints'],
       );
       const bytes = readFileSync(file);
-      const recording = readRecording(bytes);
+      const recording = await readRecording(bytes);
       expect(recording.complete).toBe(false);
       expect(recording.damage).toMatch(/breaks off|cut short|damaged/);
       let replayed = '';

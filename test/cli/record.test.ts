@@ -4,13 +4,9 @@ import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { commandLine } from '../../src/guest/cmdline.ts';
 import { EVENT } from '../../src/record/door.ts';
-import {
-  FORMAT_VERSION,
-  MACHINE_VERSION,
-  type RecordingHeader,
-  RecordingWriter,
-  readRecording,
-} from '../../src/record/format.ts';
+import { FORMAT_VERSION, MACHINE_VERSION, type RecordingHeader } from '../../src/record/format.ts';
+import { readRecording } from '../../src/record/reader.ts';
+import { RecordingWriter } from '../../src/record/writer.ts';
 import { guest } from './guest.ts';
 import { type Ended, hindsight } from './hindsight.ts';
 
@@ -26,8 +22,12 @@ describe.skipIf(guest === undefined)('recordings on the command line', { timeout
     hindsight(args, { environment: { XDG_CACHE_HOME: at('no-cache') } });
 
   /** Writes a recording again with other contents, and sound checks. */
-  function rewrite(from: string, to: string, change: { header?: Partial<RecordingHeader>; late?: boolean }): void {
-    const { header, events, end, endTime } = readRecording(readFileSync(from));
+  async function rewrite(
+    from: string,
+    to: string,
+    change: { header?: Partial<RecordingHeader>; late?: boolean },
+  ): Promise<void> {
+    const { header, events, end, endTime } = await readRecording(readFileSync(from));
     const pieces: Uint8Array[] = [];
     const writer = new RecordingWriter(
       { write: (bytes) => void pieces.push(bytes.slice()) },
@@ -153,7 +153,7 @@ describe.skipIf(guest === undefined)('recordings on the command line', { timeout
   });
 
   test('a replay that goes another way says where: instant, hart, pc, symbol, field, expected, found; exit status 3', async () => {
-    rewrite(at('plain.hsr'), at('bent.hsr'), { late: true });
+    await rewrite(at('plain.hsr'), at('bent.hsr'), { late: true });
     const { status, stderr } = await hindsight(['replay', at('bent.hsr'), '--quiet']);
     expect(stderr).toMatch(
       /^hindsight: replay diverged at instant \d+(\.\d+)?, hart 0, pc 0xffffffff[0-9a-f]{8} <\w+\+0x[0-9a-f]+>: question: expected 8 bytes of clock for rtc at \d+, found 8 bytes of clock for rtc at \d+\n$/,
@@ -166,7 +166,7 @@ describe.skipIf(guest === undefined)('recordings on the command line', { timeout
       [{ format: FORMAT_VERSION + 1 }, /format version 3; this program reads version 2/],
       [{ machine: MACHINE_VERSION + 1 }, /machine version 2; this program has version 1/],
     ] as const) {
-      rewrite(at('plain.hsr'), at('other.hsr'), { header });
+      await rewrite(at('plain.hsr'), at('other.hsr'), { header });
       for (const command of ['replay', 'info']) {
         const { status, stderr } = await hindsight([command, at('other.hsr')]);
         expect(stderr).toMatch(text);
@@ -190,8 +190,8 @@ describe.skipIf(guest === undefined)('recordings on the command line', { timeout
     ]);
     expect(branch.status).toBe(0);
     expect(readFileSync(at('inside.hsr')).equals(before)).toBe(true);
-    const parent = readRecording(before).header.id;
-    const { header } = readRecording(readFileSync(at('branch.hsr')));
+    const parent = (await readRecording(before)).header.id;
+    const { header } = await readRecording(readFileSync(at('branch.hsr')));
     expect(header.parent?.id).toBe(parent);
     expect((await alone(['info', at('branch.hsr')])).stdout).toContain(
       `branched from ${parent} at ${header.parent!.at.instructions}`,

@@ -10,7 +10,7 @@ import { createHostRoom } from '../../src/host/room.ts';
 import { ramWrite } from '../../src/machine/engine/debug-write.ts';
 import { Machine } from '../../src/machine/session/machine.ts';
 import { X } from '../../src/machine/view/machine-view.ts';
-import { readRecording } from '../../src/record/format.ts';
+import { readRecording } from '../../src/record/reader.ts';
 import { readElf } from '../../src/symbols/elf.ts';
 import type { Breakpoint } from '../../src/timeline/breakpoints.ts';
 import { LivePast } from '../../src/timeline/live.ts';
@@ -179,7 +179,7 @@ describe.runIf(have(GCC))('a live machine', () => {
     expect((await target.mover.continue(points)).reason).toBe('halted');
     const hash = timeline.hash();
     const saved = target.save();
-    expect(readRecording(saved).header.parent?.id).toBe(timeline.log.header.id);
+    expect((await readRecording(saved)).header.parent?.id).toBe(timeline.log.header.id);
     const again = await openTimeline(saved, { kernel }, room, { core: 'wasm' });
     await again.timeline.seek(again.timeline.end);
     expect(again.timeline.hash()).toBe(hash);
@@ -238,7 +238,7 @@ describe.runIf(have(GCC))('a live machine', () => {
       expect(out).toContain('$5 = 1');
       child!.kill('SIGINT');
       expect(await ended()).toBe(130);
-      expect(readRecording(readFileSync(file)).damage).toBeUndefined();
+      expect((await readRecording(readFileSync(file))).damage).toBeUndefined();
     }, 60_000);
 
     it('saves a branch of a recording where it was told to', async () => {
@@ -261,7 +261,7 @@ describe.runIf(have(GCC))('a live machine', () => {
       c.destroy();
       child!.kill('SIGINT');
       await ended();
-      const { events } = readRecording(readFileSync(branch));
+      const { events } = await readRecording(readFileSync(branch));
       expect(events.some(({ kind }) => kind === 4)).toBe(true);
     }, 60_000);
   });

@@ -4,8 +4,7 @@ import type { BootPlan } from '../../src/machine/boot/plan.ts';
 import { type CoreKind, coreFactory } from '../../src/machine/engine/cores.ts';
 import { Engine, type Limit, type Stop } from '../../src/machine/engine/engine.ts';
 import { restoreMachine, saveMachine } from '../../src/machine/state/save.ts';
-import { fixedSources, type Instant, LiveDoor } from '../../src/record/door.ts';
-import { compareInstants } from '../../src/timeline/checkpoints.ts';
+import { compareInstants, fixedSources, type Instant, LiveDoor } from '../../src/record/door.ts';
 
 export interface BareProgram {
   readonly code: Uint8Array;

@@ -3,7 +3,8 @@ import type { MachineOptions } from '../../src/machine/session/machine.ts';
 import { Machine } from '../../src/machine/session/machine.ts';
 import { describeEvent } from '../../src/record/describe.ts';
 import { DivergenceError } from '../../src/record/divergence.ts';
-import { RecordingError, readRecording } from '../../src/record/format.ts';
+import { RecordingError } from '../../src/record/format.ts';
+import { readRecording } from '../../src/record/reader.ts';
 import { openTimeline } from '../../src/timeline/open.ts';
 import { room, tinyMachine, tinyOptions } from '../machine/fixtures.ts';
 import { tinyGuest } from '../machine/tiny-guest.ts';
@@ -65,7 +66,7 @@ describe('a recording', () => {
   });
 
   it('describes its events', async () => {
-    const { header, events } = readRecording((await record()).file);
+    const { header, events } = await readRecording((await record()).file);
     const lines = events.map((event) => describeEvent(event, header));
     expect(lines.map(({ text }) => text)).toContain('"d"');
     expect(lines.find(({ kind }) => kind === 'answer')).toMatchObject({
@@ -77,7 +78,7 @@ describe('a recording', () => {
 
   it('cut or damaged anywhere is refused or replays up to there', async () => {
     const { file } = await record();
-    const whole = readRecording(file);
+    const whole = await readRecording(file);
     for (let at = 0; at < file.length; at++) {
       const flipped = file.slice();
       flipped[at] ^= 1 << (at % 8);
@@ -86,7 +87,7 @@ describe('a recording', () => {
         ['flipped', flipped],
       ] as const) {
         try {
-          const part = readRecording(bytes);
+          const part = await readRecording(bytes);
           expect(part.complete, `${what} at ${at}`).toBe(false);
           expect(part.damage).toMatch(/offset \d+/);
           expect(part.events).toEqual(whole.events.slice(0, part.events.length));

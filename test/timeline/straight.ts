@@ -4,8 +4,8 @@ import type { Hardware } from '../../src/machine/session/options.ts';
 import { stateHash } from '../../src/machine/state/state-hash.ts';
 import { formatInstant } from '../../src/record/divergence.ts';
 import type { HostEvent, Instant } from '../../src/record/door.ts';
+import { compareInstants } from '../../src/record/door.ts';
 import { ReplayDoor } from '../../src/record/replay-door.ts';
-import { compareInstants } from '../../src/timeline/checkpoints.ts';
 
 /** Where a move landed, and what the state's hash was there. */
 export interface Landing {

@@ -1,11 +1,11 @@
+import { openSource } from '../../host/node/file-source.ts';
 import type { MachineConfig } from '../../machine/board/config.ts';
 import { neededImages } from '../../machine/session/images.ts';
 import { savedConfig } from '../../machine/state/save.ts';
 import { describeEvent } from '../../record/describe.ts';
 import { formatInstant } from '../../record/divergence.ts';
-import type { Recording } from '../../record/format.ts';
+import type { Recording } from '../../record/recording.ts';
 import { EXIT } from '../exit.ts';
-import { readNamed } from '../machine-flags.ts';
 import { loadRecording } from '../recordings.ts';
 import { formatBytes, formatCount } from '../values.ts';
 
@@ -23,28 +23,30 @@ const row = (what: string, value: string): void => out(`${what.padEnd(14)}${valu
 
 /** `hindsight info`: what a recording or a saved machine holds; with `--events` every input. JSON is one line, or a line an event. */
 export async function info(file: string, flags: InfoFlags): Promise<number> {
-  const { bytes } = await readNamed(file);
-  if (Buffer.from(bytes.subarray(0, SAVED.length)).toString('latin1') === SAVED) {
-    const config = savedConfig(bytes);
+  const source = openSource(file);
+  const { size } = source;
+  const head = await source.read(0, Math.min(SAVED.length, size));
+  if (Buffer.from(head).toString('latin1') === SAVED) {
+    const config = savedConfig(await source.read(0, size));
     if (flags.json)
       out(
         JSON.stringify({
           file,
-          bytes: bytes.length,
+          bytes: size,
           saved: true,
           machine: machineOf(config),
           images: neededImages(config),
         }),
       );
     else {
-      row('saved machine', `${file}, ${formatBytes(bytes.length)}`);
+      row('saved machine', `${file}, ${formatBytes(size)}`);
       tellMachine(config, new Set());
     }
     return EXIT.OK;
   }
-  const { recording } = await loadRecording(file);
+  const recording = await loadRecording(file, source);
   if (flags.events) tellEvents(recording, flags.json ?? false);
-  else tellRecording(file, bytes.length, recording, flags.json ?? false);
+  else tellRecording(file, size, recording, flags.json ?? false);
   return EXIT.OK;
 }
 

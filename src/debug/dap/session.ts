@@ -1,6 +1,6 @@
 import { fromBase64 } from '../../bytes/base64.ts';
+import { compareInstants } from '../../record/door.ts';
 import type { Breakpoint } from '../../timeline/breakpoints.ts';
-import { compareInstants } from '../../timeline/checkpoints.ts';
 import type { MoveResult } from '../../timeline/mover.ts';
 import { compile, registerNamed } from '../expression.ts';
 import { parseAddress, parseInstant } from '../monitor/commands.ts';

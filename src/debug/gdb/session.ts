@@ -1,7 +1,7 @@
 import { fromHex, toHex } from '../../bytes/hex.ts';
 import { PC, PRV } from '../../machine/view/machine-view.ts';
+import { compareInstants } from '../../record/door.ts';
 import type { Breakpoint, BreakpointKind } from '../../timeline/breakpoints.ts';
-import { compareInstants } from '../../timeline/checkpoints.ts';
 import type { MoveResult } from '../../timeline/mover.ts';
 import type { StepOptions } from '../../timeline/steps.ts';
 import type { Monitor } from '../monitor/monitor.ts';

@@ -3,6 +3,7 @@ import { readFile } from 'node:fs/promises';
 import { commandLine, DEFAULT_COMMAND_LINE, type GuestBoot } from '../../guest/cmdline.ts';
 import {
   Machine as BaseMachine,
+  type ByteSource,
   type MachineOptions,
   type NamedBytes,
   type OpenOptions,
@@ -13,6 +14,7 @@ import {
 import { Timeline as BaseTimeline } from '../../timeline/timeline.ts';
 import { createHostRoom } from '../room.ts';
 import { FileBackend } from './disk.ts';
+import { openSource } from './file-source.ts';
 import { buildGuest } from './guest/index.ts';
 import { findImages } from './images.ts';
 import { openRecordFile } from './record-file.ts';
@@ -71,15 +73,15 @@ export class Timeline extends BaseTimeline {
   /**
    * Opens a recording, standing at its beginning. The files of its machine are found by their hashes: where they were, in `images` (folders),
    * among the built guests.
-   * @param recording path, or its bytes @throws RecordingError, ImageMissingError
+   * @param recording path, its bytes, or where they can be read @throws RecordingError, ImageMissingError
    */
   static async open(
-    recording: string | Uint8Array,
+    recording: string | Uint8Array | ByteSource,
     { images = [], ...options }: OpenOptions & { readonly images?: readonly string[] } = {},
   ): Promise<RecordedTimeline> {
-    const bytes = typeof recording === 'string' ? await readFile(recording) : recording;
-    const { header, images: inside } = readRecording(bytes);
-    return PortableTimeline.open(bytes, await findImages(header.config, images, new Set(inside.keys())), options);
+    const read = await readRecording(typeof recording === 'string' ? openSource(recording) : recording);
+    const files = await findImages(read.header.config, images, new Set(read.images.keys()));
+    return PortableTimeline.open(read, files, options);
   }
 }
 

@@ -1,11 +1,15 @@
 import { slotEntry } from '../../devices/registry.ts';
-import type { Recording } from '../../record/format.ts';
-import { BlankBackend, type BlockBackend, MemoryBackend } from '../../storage/index.ts';
+import type { EmbeddedImage, Recording } from '../../record/recording.ts';
+import { BlankBackend, type BlockBackend, ChunkedBackend, MemoryBackend } from '../../storage/index.ts';
 import { ConfigError, type ImageName, type MachineConfig } from '../board/config.ts';
 import type { DiskOption, Hardware, ImageFiles, NamedBytes } from './options.ts';
 
 /** Largest disk that goes into a recording. */
 const LARGEST_DISK = 512 * 2 ** 20;
+/** Largest embedded disk that is kept in memory whole, and what is kept of a larger one. */
+const SMALL_DISK = 64 * 2 ** 20;
+/** Bytes of it that are read at once. */
+const DISK_PIECE = 2 ** 20;
 /** What the hash of an empty disk begins with; its size follows. */
 const BLANK = 'blank:';
 
@@ -28,32 +32,42 @@ export function neededImages(config: MachineConfig): readonly NeededImage[] {
 }
 
 /** Adds the files a recording holds itself, and puts disks in their order. */
-export function withEmbedded(recording: Recording, files: ImageFiles): ImageFiles {
+export async function withEmbedded(recording: Recording, files: ImageFiles): Promise<ImageFiles> {
   const { config } = recording.header;
-  const inside = (image: ImageName | undefined): NamedBytes | undefined => {
-    const bytes = image && recording.images.get(image.hash);
-    return image === undefined || bytes === undefined ? undefined : { file: image.file, bytes };
-  };
-  const choose = (role: 'kernel' | 'initrd' | 'firmware'): { [key: string]: NamedBytes } => {
-    const bytes = files[role] ?? inside(config[role]);
-    return bytes === undefined ? {} : { [role]: bytes };
+  const inside = (image: ImageName | undefined): EmbeddedImage | undefined => image && recording.images.get(image.hash);
+  const choose = async (role: 'kernel' | 'initrd' | 'firmware'): Promise<{ [key: string]: NamedBytes }> => {
+    const image = inside(config[role]);
+    const given = files[role];
+    if (given !== undefined) return { [role]: given };
+    return image === undefined ? {} : { [role]: { file: config[role]!.file, bytes: await image.read(0, image.size) } };
   };
   const given = [...(files.disks ?? [])];
-  const disks = slotImages(config).flatMap((base): DiskOption[] => {
+  const disks: DiskOption[] = [];
+  for (const base of slotImages(config)) {
     const embedded = inside(base);
-    if (embedded !== undefined) return [{ file: base.file, backend: new MemoryBackend(embedded.bytes, base.hash) }];
     const known = given.findIndex(({ backend }) => backend.hash === base.hash);
-    if (known < 0 && base.hash.startsWith(BLANK)) return [{ file: base.file, backend: new BlankBackend(base.size) }];
+    if (embedded !== undefined) disks.push({ file: base.file, backend: await embeddedDisk(embedded, base.hash) });
+    else if (known < 0 && base.hash.startsWith(BLANK))
+      disks.push({ file: base.file, backend: new BlankBackend(base.size) });
     // One that does not fit is refused by name where the machine is built.
-    return given.splice(Math.max(known, 0), 1);
-  });
+    else disks.push(...given.splice(Math.max(known, 0), 1));
+  }
   return {
     ...files,
-    ...choose('kernel'),
-    ...choose('initrd'),
-    ...choose('firmware'),
+    ...(await choose('kernel')),
+    ...(await choose('initrd')),
+    ...(await choose('firmware')),
     ...(disks.length > 0 && { disks }),
   };
+}
+
+/** A small disk is read at once, of a large one what is needed. */
+async function embeddedDisk(image: EmbeddedImage, hash: string): Promise<BlockBackend> {
+  const { size } = image;
+  if (size <= SMALL_DISK) return new MemoryBackend(await image.read(0, size), hash);
+  const fetch = (index: number): Promise<Uint8Array> =>
+    image.read(index * DISK_PIECE, Math.min(DISK_PIECE, size - index * DISK_PIECE));
+  return new ChunkedBackend({ size, hash, chunkSize: DISK_PIECE, fetch }, SMALL_DISK);
 }
 
 /**

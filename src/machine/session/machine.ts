@@ -13,6 +13,7 @@ import {
 } from '../../record/door.ts';
 import type { RecordSink } from '../../record/format.ts';
 import { type EventLog, Recorder, recordingHeader } from '../../record/recorder.ts';
+import type { PackedCheckpoint } from '../../record/writer.ts';
 import type { MachineConfig } from '../board/config.ts';
 import { type CoreKind, coreFactory } from '../engine/cores.ts';
 import { Engine, type Halt, type Limit, STOP, type Stop } from '../engine/engine.ts';
@@ -354,9 +355,9 @@ export class Machine {
   }
 
   /** Puts a stored checkpoint into the recording. */
-  storeCheckpoint(body: Uint8Array): void {
+  storeCheckpoint(checkpoint: PackedCheckpoint): void {
     this.noteEnd();
-    this.recorder.store(body);
+    this.recorder.store(checkpoint);
   }
 
   /** The engine was moved back in time: goes on live from there. @param events how many of the recording's lie before */

@@ -1,0 +1,27 @@
+/** Bytes that can be read anywhere without having them all: a file, a Blob, ranges over HTTP. */
+export interface ByteSource {
+  /** Bytes in all. */
+  readonly size: number;
+  /**
+   * Reads `length` bytes from `offset` on, all of which must lie within the size. The caller must not change them.
+   * @throws Error naming the source when it cannot be read, or became shorter
+   */
+  read(offset: number, length: number): Promise<Uint8Array>;
+  /** Gives back what the host holds for it. */
+  close?(): void;
+}
+
+/** Bytes in memory as a source. */
+export class MemorySource implements ByteSource {
+  readonly size: number;
+  private readonly bytes: Uint8Array;
+
+  constructor(bytes: Uint8Array) {
+    this.bytes = bytes;
+    this.size = bytes.length;
+  }
+
+  read(offset: number, length: number): Promise<Uint8Array> {
+    return Promise.resolve(this.bytes.subarray(offset, offset + length));
+  }
+}

@@ -1,0 +1,63 @@
+import type { ByteSource } from '../bytes/source.ts';
+
+/** A Blob, such as a file that was chosen in a page, read piece by piece. */
+export class BlobSource implements ByteSource {
+  readonly size: number;
+  private readonly blob: Blob;
+
+  constructor(blob: Blob) {
+    this.blob = blob;
+    this.size = blob.size;
+  }
+
+  async read(offset: number, length: number): Promise<Uint8Array> {
+    return new Uint8Array(await this.blob.slice(offset, offset + length).arrayBuffer());
+  }
+}
+
+/** A file on a web server, read by HTTP ranges (RFC 9110, section 14). */
+export class HttpSource implements ByteSource {
+  readonly size: number;
+  private readonly url: string;
+  private readonly tag: string | undefined;
+
+  private constructor(url: string, size: number, tag: string | undefined) {
+    this.url = url;
+    this.size = size;
+    this.tag = tag;
+  }
+
+  /** @throws Error when the server does not answer with ranges; what `fetch` throws */
+  static async open(url: string): Promise<HttpSource> {
+    const response = await fetch(url, { headers: { Range: 'bytes=0-0' } });
+    const [, size] = /^bytes 0-0\/(\d+)$/.exec(response.headers.get('Content-Range') ?? '') ?? [];
+    await response.body?.cancel();
+    if (response.status !== 206 || size === undefined) {
+      throw new Error(
+        `${url}: the server answered ${response.status} instead of a range (206): download the file, or use a server that knows ranges`,
+      );
+    }
+    // A weak tag cannot be used with ranges (RFC 9110, section 13.1.5).
+    const tag = response.headers.get('ETag');
+    return new HttpSource(url, Number(size), tag === null || tag.startsWith('W/') ? undefined : tag);
+  }
+
+  async read(offset: number, length: number): Promise<Uint8Array> {
+    if (length === 0) return new Uint8Array(0);
+    const headers: Record<string, string> = { Range: `bytes=${offset}-${offset + length - 1}` };
+    if (this.tag !== undefined) headers['If-Range'] = this.tag;
+    const response = await fetch(this.url, { headers });
+    if (response.status !== 206) {
+      await response.body?.cancel();
+      throw new Error(
+        response.status === 200
+          ? `${this.url}: the file changed on the server since it was opened; open it again`
+          : `${this.url}: the server answered ${response.status} to a range at byte ${offset}`,
+      );
+    }
+    const bytes = new Uint8Array(await response.arrayBuffer());
+    if (bytes.length !== length)
+      throw new Error(`${this.url}: the server sent ${bytes.length} bytes at byte ${offset}, expected ${length}`);
+    return bytes;
+  }
+}
