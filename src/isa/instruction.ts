@@ -1,6 +1,9 @@
 import { parseSemantics, type Statement } from './semantics.ts';
 
-/** Extensions in the order of their bits in MACHINE.extensions. `c`, `f` and `d` follow misa; `i` is always on. */
+/**
+ * Extensions in the order of their bits in MACHINE.extensions. `c`, `f` and `d` follow misa; `i` is always on. `b` has no instructions of its
+ * own: it is zba, zbb and zbs together, and its bit in misa.
+ */
 export const EXTENSIONS = [
   'i',
   'm',
@@ -26,6 +29,7 @@ export const EXTENSIONS = [
   'svnapot',
   'svpbmt',
   'svadu',
+  'b',
 ] as const;
 export type Extension = (typeof EXTENSIONS)[number];
 

@@ -1,10 +1,13 @@
 import { describe, expect, it } from 'vitest';
 import { ConfigError, parseIsa, parseMemory } from '../../src/machine/board/config.ts';
-import { CORES } from '../../src/machine/engine/cores.ts';
+import { CORES, coreFactory } from '../../src/machine/engine/cores.ts';
+import { Engine } from '../../src/machine/engine/engine.ts';
 import type { HostRoom } from '../../src/machine/session/host-room.ts';
 import { Machine } from '../../src/machine/session/machine.ts';
 import { stateHash } from '../../src/machine/state/state-hash.ts';
-import { room, tinyEngine, tinyMachine, tinyOptions } from './fixtures.ts';
+import { fixedSources, LiveDoor } from '../../src/record/door.ts';
+import { Assembler } from '../jit/assembler.ts';
+import { room, tinyEngine, tinyHardware, tinyMachine, tinyOptions } from './fixtures.ts';
 import { TINY } from './tiny-guest.ts';
 
 describe('the machine', () => {
@@ -29,7 +32,6 @@ describe('the machine', () => {
   });
 
   it('changes its core between any two instructions', async () => {
-    const { coreFactory } = await import('../../src/machine/engine/cores.ts');
     const [one, other] = [await tinyEngine({ harts: 2 }), await tinyEngine({ harts: 2 })];
     one.run({ instructions: 60_000 });
     for (let i = 1; i <= 60; i++) {
@@ -88,6 +90,43 @@ describe('the machine', () => {
     watched.skipDebugPoint(false);
     expect(hits).toBeGreaterThan(100);
     expect(stateHash(watched)).toBe(stateHash(plain));
+  });
+});
+
+describe('misa', () => {
+  /** Firmware that keeps what it reads of misa, and waits. */
+  const firmware = (): Uint8Array => {
+    const a = new Assembler();
+    a.op('csrrs', { rd: 10, rs1: 0, imm: 0x301 });
+    a.op('wfi');
+    return a.finish();
+  };
+  const B = 1n << 1n;
+
+  it.each(CORES)('shows B where Zba, Zbb and Zbs are all there (%s)', async (core) => {
+    const read = async (isa: string): Promise<bigint> => {
+      const options = { firmware: { file: 'misa', bytes: firmware() }, memory: '4M', isa, core };
+      await using vm = await Machine.create(options, room);
+      vm.engine.run({ instructions: 2 });
+      return vm.engine.harts[0].get('x', 10);
+    };
+    expect(await read('max')).toBe(0x8000_0000_0014_112fn);
+    expect(await read('rv64gc,b')).toBe(0x8000_0000_0014_112fn);
+    for (const isa of ['rv64gc', 'rv64gc,zba,zbb', 'max,-zbs', 'max,-b']) expect((await read(isa)) & B, isa).toBe(0n);
+  });
+
+  it('is without B in recordings made before it was shown', async () => {
+    const hardware = await tinyHardware();
+    const isa = hardware.config.isa.filter((extension) => extension !== 'b');
+    const engine = new Engine({
+      ...hardware,
+      config: { ...hardware.config, isa },
+      door: new LiveDoor(fixedSources(0)),
+      core: coreFactory('wasm'),
+      output: () => undefined,
+    });
+    expect(isa).toContain('zbs');
+    expect(engine.harts[0].get('misa') & B).toBe(0n);
   });
 });
 

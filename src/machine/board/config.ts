@@ -61,9 +61,13 @@ const NEEDS: readonly (readonly [Extension, Extension])[] = [
   ['zihpm', 'zicsr'],
 ];
 
+/** What the letter B stands for (Unprivileged Architecture, chapter "B"). */
+const BIT_MANIPULATION = ['zba', 'zbb', 'zbs'] as const;
+
 /** Names for groups of extensions. */
 const BASES: Record<string, readonly Extension[]> = {
   rv64gc: ['i', 'm', 'a', 'f', 'd', 'c', 'zicsr', 'zifencei', 'zicntr'],
+  b: BIT_MANIPULATION,
   max: EXTENSIONS,
 };
 
@@ -90,6 +94,8 @@ export function parseIsa(text: string): readonly Extension[] {
       else on.add(extension);
     }
   }
+  if (BIT_MANIPULATION.every((extension) => on.has(extension))) on.add('b');
+  else on.delete('b');
   for (const needed of ['i', 'zicsr'] as const) {
     if (!on.has(needed))
       throw new ConfigError(`the instruction set "${text}" is without "${needed}", which every machine has`);
