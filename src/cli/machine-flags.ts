@@ -82,7 +82,7 @@ export function parseCore(typed: string | undefined): { core?: CoreKind } {
 }
 
 /** Reads a file that a flag names. */
-export async function readNamed(file: string): Promise<NamedBytes> {
+async function readNamed(file: string): Promise<NamedBytes> {
   try {
     return { file, bytes: await readFile(file) };
   } catch (error) {

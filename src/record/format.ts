@@ -28,7 +28,6 @@ export const CHUNK = {
   /** Large payloads of events, numbered on through the recording. */
   PAYLOADS: 8,
 } as const;
-export type ChunkKind = (typeof CHUNK)[keyof typeof CHUNK];
 
 /** Name of a kind of chunk, for messages and `info`. */
 export const chunkName = (kind: number): string =>

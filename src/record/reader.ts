@@ -78,7 +78,7 @@ async function readFirst(window: Window, source: ByteSource): Promise<{ place: C
 }
 
 /** A recording's file, chunk by chunk. */
-export class ChunkFile {
+class ChunkFile {
   readonly source: ByteSource;
   readonly header: ChunkPlace;
   private readonly id: Uint8Array;
