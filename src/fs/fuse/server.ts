@@ -1,0 +1,605 @@
+import { ERRNO, errnoOf, FsError } from '../errno.ts';
+import {
+  type AttributeChange,
+  type Attributes,
+  type Awaitable,
+  after,
+  type DirectoryEntry,
+  FILE_TYPE,
+  type FileSystem,
+  NAME_MAX,
+  type Name,
+  nameBytes,
+  type OpenMode,
+  PERMISSIONS,
+  STICKY,
+  TYPE_MASK,
+} from '../file-system.ts';
+import { checkName } from '../name.ts';
+import { ClientHandles } from './handles.ts';
+import {
+  ATTR_SIZE,
+  CHANGE,
+  DIRENT_SIZE,
+  ENTRY_SIZE,
+  FSYNC_DATA_ONLY,
+  GETATTR_HANDLE,
+  IN_HEADER,
+  INIT,
+  OPCODE,
+  OPEN,
+  OPEN_KEEP_CACHE,
+  OUT_HEADER,
+  UNKNOWN_INODE,
+  VERSION,
+} from './protocol.ts';
+import { ReplyWriter, RequestReader } from './wire.ts';
+
+/** Most bytes of one read or write, and as pages. */
+export const MAX_TRANSFER = 2 ** 20;
+const MAX_PAGES = MAX_TRANSFER / 4096;
+/** Most bytes one COPY_FILE_RANGE moves; the client asks again for the rest. */
+const MAX_COPY = 16 * 2 ** 20;
+/** Longest value of an extended attribute (XATTR_SIZE_MAX). */
+const MAX_EXTENDED = 65_536;
+
+const WANTED =
+  INIT.asyncRead |
+  INIT.atomicTruncate |
+  INIT.bigWrites |
+  INIT.autoInvalidate |
+  INIT.readdirPlus |
+  INIT.readdirPlusAuto |
+  INIT.parallelDirectories |
+  INIT.maxPages;
+
+/** What changes something; refused where a share is read-only. */
+const CHANGES: ReadonlySet<number> = new Set([
+  OPCODE.SETATTR,
+  OPCODE.SYMLINK,
+  OPCODE.MKNOD,
+  OPCODE.MKDIR,
+  OPCODE.UNLINK,
+  OPCODE.RMDIR,
+  OPCODE.RENAME,
+  OPCODE.RENAME2,
+  OPCODE.LINK,
+  OPCODE.CREATE,
+  OPCODE.WRITE,
+  OPCODE.SETXATTR,
+  OPCODE.REMOVEXATTR,
+  OPCODE.FALLOCATE,
+  OPCODE.COPY_FILE_RANGE,
+]);
+
+/** Fields of fuse_in_header that matter here. */
+interface Header {
+  readonly opcode: number;
+  readonly node: number;
+}
+
+export interface FuseServerOptions {
+  /** Number of this session: another one for every server that the client's machine may have met in its life, 1 to 2^20 − 1. */
+  readonly session: number;
+  /** Refuse all that changes something with EROFS. */
+  readonly readOnly?: boolean;
+  /** How long the client may keep names and attributes without asking again, in seconds; default 1. */
+  readonly validSeconds?: number;
+}
+
+/** The reply's body: bytes after fuse_out_header. */
+type Body = Uint8Array;
+const NOTHING = new Uint8Array(0);
+
+/**
+ * A FUSE server over a {@link FileSystem}: a request's bytes in, its reply's bytes out. It doubts all of a request and keeps nothing
+ * of it. Without opinions on transport: virtiofs carries it, a test calls it.
+ *
+ * What it leaves to the client by not asking for it: locks (so they hold between the processes of one guest), permission checks
+ * (virtiofs mounts with `default_permissions`), access times of cached reads.
+ */
+export class FuseServer<N extends object, H extends object> {
+  private readonly fs: FileSystem<N, H>;
+  private readonly handles: ClientHandles<N, H>;
+  private readonly readOnly: boolean;
+  private readonly validSeconds: number;
+
+  constructor(fs: FileSystem<N, H>, options: FuseServerOptions) {
+    this.fs = fs;
+    this.handles = new ClientHandles<N, H>(fs.root, options.session);
+    this.readOnly = options.readOnly ?? false;
+    this.validSeconds = options.validSeconds ?? 1;
+  }
+
+  /** How many nodes and open files the client holds. */
+  get held(): { readonly nodes: number; readonly open: number } {
+    return this.handles.held;
+  }
+
+  /**
+   * Serves one request.
+   * @param request fuse_in_header and what follows; not kept
+   * @returns the reply with its fuse_out_header; undefined where the protocol has none
+   */
+  handle(request: Uint8Array): Awaitable<Uint8Array | undefined> {
+    if (request.length < IN_HEADER) return undefined;
+    const view = new DataView(request.buffer, request.byteOffset, request.byteLength);
+    const header: Header = {
+      opcode: view.getUint32(4, true),
+      node: view.getUint32(20, true) * 2 ** 32 + view.getUint32(16, true),
+    };
+    const unique = request.slice(8, 16);
+    const failed = (error: unknown): Uint8Array | undefined => reply(unique, NOTHING, errnoOf(error));
+    try {
+      const body = this.dispatch(header, new RequestReader(request, IN_HEADER), request);
+      if (body instanceof Promise)
+        return body.then((bytes) => (bytes === undefined ? undefined : reply(unique, bytes, 0)), failed);
+      return body === undefined ? undefined : reply(unique, body, 0);
+    } catch (error) {
+      return failed(error);
+    }
+  }
+
+  /** The client is gone: closes and forgets what it held. */
+  async close(): Promise<void> {
+    const { nodes, files } = this.handles.clear();
+    for (const file of files) await this.fs.close(file);
+    for (const node of nodes) this.fs.forget(node);
+  }
+
+  private dispatch({ opcode, node: id }: Header, r: RequestReader, request: Uint8Array): Awaitable<Body | undefined> {
+    const { fs, handles } = this;
+    if (this.readOnly && CHANGES.has(opcode)) throw new FsError('EROFS');
+    switch (opcode) {
+      case OPCODE.FORGET:
+        this.forget(id, r.u64());
+        return undefined;
+      case OPCODE.BATCH_FORGET:
+        return this.batchForget(r);
+      case OPCODE.INTERRUPT:
+        return undefined;
+      case OPCODE.INIT:
+        return initialise(r);
+      case OPCODE.DESTROY:
+        return after(this.close(), () => NOTHING);
+      case OPCODE.LOOKUP:
+        return after(fs.lookup(handles.node(id), checkName(r.name())), (node) => this.entry(node));
+      case OPCODE.GETATTR: {
+        const flags = r.u32();
+        r.skip(4);
+        const fh = r.u64();
+        const file = flags & GETATTR_HANDLE ? handles.file(fh) : undefined;
+        return after(fs.attributes(handles.node(id), file), (a) => this.attributes(a));
+      }
+      case OPCODE.SETATTR:
+        return this.setAttributes(handles.node(id), r);
+      case OPCODE.READLINK:
+        return fs.readLink(handles.node(id));
+      case OPCODE.SYMLINK: {
+        const name = checkName(r.name());
+        const target = nameBytes(r.name());
+        return after(fs.makeSymlink(handles.node(id), name, target), (node) => this.entry(node));
+      }
+      case OPCODE.MKNOD: {
+        const mode = r.u32();
+        r.skip(12);
+        const name = checkName(r.name());
+        // Only files: a device or socket of the guest's has no meaning for the host, and a share is no place for one.
+        if ((mode & TYPE_MASK) !== FILE_TYPE.file && (mode & TYPE_MASK) !== 0) throw new FsError('EPERM');
+        const written = { read: false, write: true, truncate: false };
+        return after(fs.create(handles.node(id), name, permissions(mode), written), ({ node, handle }) =>
+          after(fs.close(handle), () => this.entry(node)),
+        );
+      }
+      case OPCODE.MKDIR: {
+        const mode = r.u32();
+        r.skip(4);
+        const name = checkName(r.name());
+        return after(fs.makeDirectory(handles.node(id), name, permissions(mode)), (node) => this.entry(node));
+      }
+      case OPCODE.UNLINK:
+        return after(fs.unlink(handles.node(id), checkName(r.name())), nothing);
+      case OPCODE.RMDIR:
+        return after(fs.removeDirectory(handles.node(id), checkName(r.name())), nothing);
+      case OPCODE.RENAME:
+      case OPCODE.RENAME2: {
+        const to = handles.node(r.u64());
+        const flags = opcode === OPCODE.RENAME2 ? r.u32() : 0;
+        if (opcode === OPCODE.RENAME2) r.skip(4);
+        if (flags > 2) throw new FsError('EINVAL', 'whiteouts are not served');
+        const name = checkName(r.name());
+        return after(fs.rename(handles.node(id), name, to, checkName(r.name()), flags), nothing);
+      }
+      case OPCODE.LINK: {
+        const node = handles.node(r.u64());
+        return after(fs.link(node, handles.node(id), checkName(r.name())), () => this.entry(node));
+      }
+      case OPCODE.OPEN: {
+        const mode = openMode(r.u32());
+        if (this.readOnly && (mode.write || mode.truncate)) throw new FsError('EROFS');
+        return after(fs.open(handles.node(id), mode), (file) => opened(handles.addFile(file)));
+      }
+      case OPCODE.CREATE: {
+        const flags = r.u32();
+        const bits = r.u32();
+        r.skip(8);
+        const created = this.create(handles.node(id), checkName(r.name()), permissions(bits), flags);
+        return after(created, ({ node, handle }) =>
+          after(this.entry(node), (entry) => joined(entry, opened(handles.addFile(handle)))),
+        );
+      }
+      case OPCODE.READ: {
+        const file = handles.file(r.u64());
+        const offset = offsetOf(r.u64());
+        const into = new Uint8Array(Math.min(r.u32(), MAX_TRANSFER));
+        return after(fs.read(file, offset, into), (length) => into.subarray(0, length));
+      }
+      case OPCODE.WRITE: {
+        const file = handles.file(r.u64());
+        const offset = offsetOf(r.u64());
+        const size = r.u32();
+        r.skip(20);
+        return after(fs.write(file, offset, r.data(size)), () => words(size, 0));
+      }
+      case OPCODE.STATFS:
+        return after(fs.statistics(), (s) => {
+          const w = new ReplyWriter(80);
+          for (const count of [s.blocks, s.freeBlocks, s.availableBlocks, s.files, s.freeFiles]) w.u64(count);
+          w.u32(s.blockSize);
+          w.u32(NAME_MAX);
+          w.u32(s.blockSize);
+          return w.bytes;
+        });
+      case OPCODE.RELEASE:
+      case OPCODE.RELEASEDIR: {
+        const file = handles.release(r.u64());
+        return file === undefined ? NOTHING : after(fs.close(file), nothing);
+      }
+      case OPCODE.FLUSH:
+        handles.file(r.u64());
+        return NOTHING;
+      case OPCODE.FSYNC: {
+        const file = handles.file(r.u64());
+        return after(fs.sync(file, (r.u32() & FSYNC_DATA_ONLY) !== 0), nothing);
+      }
+      case OPCODE.FSYNCDIR:
+        handles.directory(r.u64());
+        return NOTHING;
+      case OPCODE.OPENDIR: {
+        const node = handles.node(id);
+        return after(fs.attributes(node), ({ mode }) => {
+          if ((mode & TYPE_MASK) !== FILE_TYPE.directory) throw new FsError('ENOTDIR');
+          return opened(handles.addDirectory(node), 0);
+        });
+      }
+      case OPCODE.READDIR:
+      case OPCODE.READDIRPLUS:
+        return this.readDirectory(r, opcode === OPCODE.READDIRPLUS);
+      case OPCODE.FALLOCATE: {
+        if (fs.allocate === undefined) throw new FsError('ENOSYS');
+        const file = handles.file(r.u64());
+        const offset = offsetOf(r.u64());
+        const length = offsetOf(r.u64());
+        return after(fs.allocate(file, r.u32(), offset, length), nothing);
+      }
+      case OPCODE.LSEEK: {
+        if (fs.seek === undefined) throw new FsError('ENOSYS');
+        const file = handles.file(r.u64());
+        const offset = offsetOf(r.u64());
+        return after(fs.seek(file, offset, r.u32()), (at) => {
+          const w = new ReplyWriter(8);
+          w.u64(at);
+          return w.bytes;
+        });
+      }
+      case OPCODE.COPY_FILE_RANGE: {
+        const from = handles.file(r.u64());
+        const at = offsetOf(r.u64());
+        r.skip(8);
+        const to = handles.file(r.u64());
+        const offset = offsetOf(r.u64());
+        return after(this.copy(from, at, to, offset, Math.min(r.u64(), MAX_COPY)), (copied) => words(copied, 0));
+      }
+      case OPCODE.GETXATTR: {
+        if (fs.getExtended === undefined) throw new FsError('ENOSYS');
+        const room = r.u32();
+        r.skip(4);
+        return after(fs.getExtended(handles.node(id), r.name()), (value) => sized(value, room));
+      }
+      case OPCODE.LISTXATTR: {
+        if (fs.listExtended === undefined) throw new FsError('ENOSYS');
+        const room = r.u32();
+        return after(fs.listExtended(handles.node(id)), (names) =>
+          sized(nameBytes(names.map((name) => `${name}\0`).join('')), room),
+        );
+      }
+      case OPCODE.SETXATTR: {
+        if (fs.setExtended === undefined) throw new FsError('ENOSYS');
+        const size = r.u32();
+        const flags = r.u32();
+        const name = r.name();
+        if (size > MAX_EXTENDED) throw new FsError('ERANGE');
+        return after(fs.setExtended(handles.node(id), name, r.data(size).slice(), flags), nothing);
+      }
+      case OPCODE.REMOVEXATTR:
+        if (fs.removeExtended === undefined) throw new FsError('ENOSYS');
+        return after(fs.removeExtended(handles.node(id), r.name()), nothing);
+      default:
+        // ACCESS, locks, ioctl, poll, tmpfile, …: the client does without (it asks once).
+        throw new FsError('ENOSYS', `opcode ${opcode} of a request of ${request.length} bytes`);
+    }
+  }
+
+  private forget(id: number, times: number): void {
+    const node = this.handles.forget(id, times);
+    if (node !== undefined) this.fs.forget(node);
+  }
+
+  private batchForget(r: RequestReader): undefined {
+    const count = r.u32();
+    r.skip(4);
+    for (let i = 0; i < count; i++) this.forget(r.u64(), r.u64());
+  }
+
+  /** Creates a file, or opens the one that somebody made since the client looked, unless the client wants it new. */
+  private create(
+    directory: N,
+    name: Name,
+    bits: number,
+    flags: number,
+  ): Awaitable<{ readonly node: N; readonly handle: H }> {
+    const { fs } = this;
+    const mode = openMode(flags);
+    const found = (error: unknown): Awaitable<{ readonly node: N; readonly handle: H }> => {
+      if (errnoOf(error) !== ERRNO.EEXIST || (flags & OPEN.exclusive) !== 0) throw error;
+      return after(fs.lookup(directory, name), (node) => after(fs.open(node, mode), (handle) => ({ node, handle })));
+    };
+    try {
+      const created = fs.create(directory, name, bits, mode);
+      return created instanceof Promise ? created.catch(found) : created;
+    } catch (error) {
+      return found(error);
+    }
+  }
+
+  /** fuse_entry_out of a node that is given to the client. */
+  private entry(node: N): Awaitable<Body> {
+    return after(this.fs.attributes(node), (a) => {
+      const w = new ReplyWriter(ENTRY_SIZE);
+      this.writeEntry(w, node, a);
+      return w.bytes;
+    });
+  }
+
+  private writeEntry(w: ReplyWriter, node: N, a: Attributes): void {
+    w.u64(this.handles.give(node));
+    w.u64(0); // generation: ids are not used twice
+    w.u64(this.validSeconds);
+    w.u64(this.validSeconds);
+    w.skip(8);
+    w.attributes(a);
+  }
+
+  private attributes(a: Attributes): Body {
+    const w = new ReplyWriter(16 + ATTR_SIZE);
+    w.u64(this.validSeconds);
+    w.skip(8);
+    w.attributes(a);
+    return w.bytes;
+  }
+
+  private setAttributes(node: N, r: RequestReader): Awaitable<Body> {
+    const valid = r.u32();
+    r.skip(4);
+    const fh = r.u64();
+    const size = r.u64();
+    r.skip(8);
+    const accessed = r.u64();
+    const modified = r.u64();
+    r.skip(8);
+    const accessedNs = r.u32();
+    const modifiedNs = r.u32();
+    r.skip(4);
+    const mode = r.u32();
+    r.skip(4);
+    const uid = r.u32();
+    const gid = r.u32();
+    const change: AttributeChange = {
+      ...(valid & CHANGE.mode && { mode }),
+      ...(valid & CHANGE.uid && { uid }),
+      ...(valid & CHANGE.gid && { gid }),
+      ...(valid & CHANGE.size && { size: offsetOf(size) }),
+      ...time('accessed', valid & CHANGE.accessed, valid & CHANGE.accessedNow, accessed, accessedNs),
+      ...time('modified', valid & CHANGE.modified, valid & CHANGE.modifiedNow, modified, modifiedNs),
+    };
+    const file = valid & CHANGE.handle ? this.handles.file(fh) : undefined;
+    return after(this.fs.setAttributes(node, change, file), (a) => this.attributes(a));
+  }
+
+  private readDirectory(r: RequestReader, plus: boolean): Awaitable<Body> {
+    const open = this.handles.directory(r.u64());
+    const from = r.u64();
+    const size = Math.min(r.u32(), MAX_TRANSFER);
+    if (from > 0 && open.entries !== undefined) return this.writeEntries(open.node, open.entries, from, size, plus);
+    // From its beginning: read again, as rewinddir(3) wants it.
+    return after(this.fs.list(open.node), (listed) => {
+      const here = (name: string): DirectoryEntry => ({ name, inode: 1, type: FILE_TYPE.directory });
+      open.entries = [here('.'), here('..'), ...listed];
+      return this.writeEntries(open.node, open.entries, from, size, plus);
+    });
+  }
+
+  private writeEntries(
+    directory: N,
+    entries: readonly DirectoryEntry[],
+    from: number,
+    size: number,
+    plus: boolean,
+  ): Awaitable<Body> {
+    const w = new ReplyWriter(size);
+    const finish = (): Body => w.bytes.subarray(0, w.offset);
+    const step = (index: number): Awaitable<Body> => {
+      for (let i = index; i < entries.length; i++) {
+        const entry = entries[i];
+        const length = (plus ? ENTRY_SIZE : 0) + DIRENT_SIZE + entry.name.length;
+        const padded = (length + 7) & ~7;
+        if (w.offset + padded > size) break;
+        if (plus && i >= 2) {
+          const inode = this.lookupForListing(directory, entry, w);
+          if (inode instanceof Promise)
+            return inode.then((found) => {
+              writeDirent(w, entry, found, i + 1, padded - length);
+              return step(i + 1);
+            });
+          writeDirent(w, entry, inode, i + 1, padded - length);
+          continue;
+        }
+        if (plus) w.skip(ENTRY_SIZE);
+        writeDirent(w, entry, entry.inode, i + 1, padded - length);
+      }
+      return finish();
+    };
+    return step(from);
+  }
+
+  /** Writes fuse_entry_out; one with nodeid 0 says that the client has to look the name up if it wants it. @returns the inode's number */
+  private lookupForListing(directory: N, { name, inode }: DirectoryEntry, w: ReplyWriter): Awaitable<number> {
+    const { fs } = this;
+    const unknown = (): number => {
+      w.skip(ENTRY_SIZE);
+      return inode;
+    };
+    const write = (node: N): Awaitable<number> =>
+      after(fs.attributes(node), (a) => {
+        this.writeEntry(w, node, a);
+        return a.inode;
+      });
+    try {
+      const done = after(fs.lookup(directory, name), write);
+      return done instanceof Promise ? done.catch(unknown) : done;
+    } catch {
+      return unknown();
+    }
+  }
+
+  private async copy(from: H, at: number, to: H, offset: number, length: number): Promise<number> {
+    const buffer = new Uint8Array(Math.min(length, MAX_TRANSFER));
+    let copied = 0;
+    while (copied < length) {
+      const got = await this.fs.read(from, at + copied, buffer.subarray(0, Math.min(buffer.length, length - copied)));
+      if (got === 0) break;
+      await this.fs.write(to, offset + copied, buffer.subarray(0, got));
+      copied += got;
+    }
+    return copied;
+  }
+}
+
+function reply(unique: Uint8Array, body: Body, errno: number): Uint8Array {
+  const bytes = new Uint8Array(OUT_HEADER + body.length);
+  const view = new DataView(bytes.buffer);
+  view.setUint32(0, bytes.length, true);
+  view.setInt32(4, -errno, true);
+  bytes.set(unique, 8);
+  bytes.set(body, OUT_HEADER);
+  return bytes;
+}
+
+const nothing = (): Body => NOTHING;
+const permissions = (mode: number): number => mode & (PERMISSIONS | STICKY);
+
+function initialise(r: RequestReader): Body {
+  const major = r.u32();
+  const minor = r.u32();
+  const readAhead = r.u32();
+  const flags = r.u32();
+  const w = new ReplyWriter(64);
+  w.u32(VERSION.major);
+  w.u32(VERSION.minor);
+  // A newer client says again what it speaks, once it knows our version.
+  if (major > VERSION.major) return w.bytes;
+  if (major < VERSION.major || minor < VERSION.oldestMinor)
+    throw new FsError('EPROTO', `FUSE ${major}.${minor}: expected ${VERSION.major}.${VERSION.oldestMinor} or later`);
+  w.u32(Math.min(readAhead, MAX_TRANSFER));
+  w.u32(flags & WANTED);
+  w.u16(64); // max_background
+  w.u16(48); // congestion_threshold
+  w.u32(MAX_TRANSFER); // max_write
+  w.u32(1); // time_gran, in ns
+  w.u16(MAX_PAGES);
+  return w.bytes;
+}
+
+function openMode(flags: number): OpenMode {
+  const access = flags & OPEN.accessMode;
+  if (access === OPEN.accessMode) throw new FsError('EINVAL');
+  return {
+    read: access !== OPEN.writeOnly,
+    write: access !== 0,
+    truncate: (flags & OPEN.truncate) !== 0,
+  };
+}
+
+/** fuse_open_out. */
+function opened(handle: number, flags: number = OPEN_KEEP_CACHE): Body {
+  const w = new ReplyWriter(16);
+  w.u64(handle);
+  w.u32(flags);
+  return w.bytes;
+}
+
+function words(first: number, second: number): Body {
+  const w = new ReplyWriter(8);
+  w.u32(first);
+  w.u32(second);
+  return w.bytes;
+}
+
+function joined(a: Body, b: Body): Body {
+  const bytes = new Uint8Array(a.length + b.length);
+  bytes.set(a);
+  bytes.set(b, a.length);
+  return bytes;
+}
+
+/** The value, or its size where the client asks how much room it needs. */
+function sized(value: Uint8Array, room: number): Body {
+  if (room === 0) return words(value.length, 0);
+  if (value.length > room) throw new FsError('ERANGE');
+  return value;
+}
+
+/** Offsets beyond 2^53 are not exact here, and no file is that long. */
+function offsetOf(value: number): number {
+  if (value > Number.MAX_SAFE_INTEGER) throw new FsError('EFBIG');
+  return value;
+}
+
+function time(
+  key: 'accessed' | 'modified',
+  given: number,
+  now: number,
+  seconds: number,
+  nanoseconds: number,
+): AttributeChange {
+  if (now !== 0) return { [key]: 'now' };
+  if (given === 0) return {};
+  // Seconds before 1970 come as numbers near 2^64.
+  return { [key]: { seconds: seconds >= 2 ** 63 ? seconds - 2 ** 64 : seconds, nanoseconds } };
+}
+
+/** fuse_dirent; `next` is where reading goes on after it. */
+function writeDirent(
+  w: ReplyWriter,
+  { name, type }: DirectoryEntry,
+  inode: number,
+  next: number,
+  padding: number,
+): void {
+  w.u64(inode === 0 ? UNKNOWN_INODE : inode);
+  w.u64(next);
+  w.u32(name.length);
+  w.u32(type >>> 12);
+  w.put(nameBytes(name));
+  w.skip(padding);
+}
