@@ -9,6 +9,7 @@ import { uartEntry } from './uart16550.ts';
 import { balloonEntry } from './virtio/balloon.ts';
 import { blkEntry } from './virtio/blk.ts';
 import { consoleEntry } from './virtio/console.ts';
+import { fsEntry } from './virtio/fs.ts';
 import { rngEntry } from './virtio/rng.ts';
 
 /**
@@ -25,7 +26,7 @@ export const PLATFORM_DEVICES: readonly PlatformEntry[] = [
 ];
 
 /** The devices that a configuration may put into slots. */
-export const SLOT_DEVICES = [blkEntry, rngEntry, consoleEntry, balloonEntry] as const;
+export const SLOT_DEVICES = [blkEntry, rngEntry, consoleEntry, balloonEntry, fsEntry] as const;
 
 /** What sits in a virtio slot: the `kind` of an entry, and what that entry says besides. */
 export type SlotConfig = Parameters<(typeof SLOT_DEVICES)[number]['check']>[0];

@@ -2,7 +2,7 @@ import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import { StateWriter } from '../../src/bytes/state-stream.ts';
 import { PLATFORM_DEVICES, SLOT_DEVICES } from '../../src/devices/registry.ts';
-import { FEATURE } from '../../src/devices/virtio/mmio.ts';
+import { FEATURE } from '../../src/devices/virtio/transport.ts';
 import { DATA, Driver, type Piece } from './driver.ts';
 import { MODELS, type Model, type Subject } from './models.ts';
 import { RAM_BASE, RAM_SIZE, World } from './world.ts';

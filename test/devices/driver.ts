@@ -1,4 +1,4 @@
-import { FEATURE, STATUS } from '../../src/devices/virtio/mmio.ts';
+import { FEATURE, STATUS } from '../../src/devices/virtio/transport.ts';
 import { RAM_BASE, type World } from './world.ts';
 
 const NEXT = 1;

@@ -9,10 +9,12 @@ import { Uart16550 } from '../../src/devices/uart16550.ts';
 import { balloonInflate, virtioBalloon } from '../../src/devices/virtio/balloon.ts';
 import { virtioBlk } from '../../src/devices/virtio/blk.ts';
 import { consoleResize, virtioConsole } from '../../src/devices/virtio/console.ts';
+import { virtioFs } from '../../src/devices/virtio/fs.ts';
 import { VirtioMmio } from '../../src/devices/virtio/mmio.ts';
+import { VirtioPci } from '../../src/devices/virtio/pci.ts';
 import { virtioRng } from '../../src/devices/virtio/rng.ts';
 import { MemoryBackend, OverlayDisk } from '../../src/storage/index.ts';
-import { World } from './world.ts';
+import { RAM_BASE, World } from './world.ts';
 
 /** A device in its world, with what it drives besides its wire. */
 export interface Subject {
@@ -72,6 +74,15 @@ function virtioDisk(): Subject {
     },
   };
 }
+
+/** What a driver writes to the BAR of a virtio device on PCI until the device runs, if each write were of 32 bits. */
+const PCI_DRIVER: readonly (readonly [number, number])[] = [
+  [0x08, 1],
+  [0x0c, 1],
+  [0x20, RAM_BASE],
+  [0x28, RAM_BASE + 0x1000],
+  [0x30, RAM_BASE + 0x2000],
+];
 
 /** Every device there is: one that is not in here escapes the conformance suite. */
 export const MODELS: readonly Model[] = [
@@ -166,5 +177,17 @@ export const MODELS: readonly Model[] = [
     offsets: VIRTIO_OFFSETS,
     queues: 1,
     create: () => plain((world) => new VirtioMmio(world.context, virtioRng)),
+  },
+  {
+    name: 'virtio-fs',
+    offsets: VIRTIO_OFFSETS,
+    queues: 2,
+    create: () => plain((world) => new VirtioMmio(world.context, virtioFs('share'))),
+  },
+  {
+    name: 'virtio-rng on PCI',
+    offsets: [...words(0, 0x40, 1), 0x1000, 0x2000, 0x3000],
+    wake: PCI_DRIVER,
+    create: () => plain((world) => new VirtioPci(world.context, virtioRng)),
   },
 ];

@@ -1,6 +1,7 @@
 import { beforeEach, describe, expect, test } from 'vitest';
 import { balloonInflate, virtioBalloon } from '../../src/devices/virtio/balloon.ts';
-import { FEATURE, STATUS, VirtioMmio } from '../../src/devices/virtio/mmio.ts';
+import { VirtioMmio } from '../../src/devices/virtio/mmio.ts';
+import { FEATURE, STATUS } from '../../src/devices/virtio/transport.ts';
 import { DATA, Driver } from './driver.ts';
 import { RAM_BASE, RAM_SIZE, World } from './world.ts';
 

@@ -1,6 +1,7 @@
 import { beforeEach, describe, expect, test } from 'vitest';
 import { virtioBlk } from '../../src/devices/virtio/blk.ts';
-import { FEATURE, STATUS, VirtioMmio } from '../../src/devices/virtio/mmio.ts';
+import { VirtioMmio } from '../../src/devices/virtio/mmio.ts';
+import { FEATURE, STATUS } from '../../src/devices/virtio/transport.ts';
 import { type BlockBackend, MemoryBackend, OverlayDisk } from '../../src/storage/index.ts';
 import { DATA, Driver } from './driver.ts';
 import { DISK_SIZE, diskContents } from './models.ts';

@@ -1,7 +1,8 @@
 import { beforeEach, describe, expect, test } from 'vitest';
 import { consoleResize, virtioConsole } from '../../src/devices/virtio/console.ts';
-import { FEATURE, STATUS, VirtioMmio } from '../../src/devices/virtio/mmio.ts';
+import { VirtioMmio } from '../../src/devices/virtio/mmio.ts';
 import { virtioRng } from '../../src/devices/virtio/rng.ts';
+import { FEATURE, STATUS } from '../../src/devices/virtio/transport.ts';
 import { DATA, Driver } from './driver.ts';
 import { RAM_BASE, RAM_SIZE, World } from './world.ts';
 

@@ -50,6 +50,18 @@ describe('device tree', () => {
     expect(findProperty(findNode(read(host), '/chosen'), 'linux,initrd-start')).toBeUndefined();
   });
 
+  it('has a PCI bus only where something is on it', () => {
+    expect(JSON.stringify(read(host))).not.toContain('pci');
+    const path = '/soc/pci@30000000';
+    const tree = read({ ...host, pciDevices: 2 });
+    expect(texts(tree, path, 'compatible')).toEqual(['pci-host-ecam-generic']);
+    expect(numbers(tree, path, 'reg')).toEqual([0, 0x3000_0000, 0, 0x10_0000]);
+    expect(numbers(tree, path, 'ranges')).toEqual([0x200_0000, 0, 0x4000_0000, 0, 0x4000_0000, 0, 0x100_0000]);
+    const plic = numbers(tree, '/soc/plic@c000000', 'phandle')[0];
+    expect(numbers(tree, path, 'interrupt-map')).toEqual([0, 0, 0, 1, plic, 64, 1 << 11, 0, 0, 1, plic, 65]);
+    expect(numbers(tree, path, 'interrupt-map-mask')).toEqual([0xf800, 0, 0, 7]);
+  });
+
   it('keeps memory beyond 4 GiB whole', () => {
     expect(numbers(read({ ...host, ramSize: 5 * 2 ** 30 }), '/memory@80000000', 'reg')).toEqual([
       0, 0x8000_0000, 1, 0x4000_0000,
@@ -168,6 +180,7 @@ describe.skipIf(!has('dtc', '--version'))('dtc', () => {
   it.each([
     ['host', { ...host, initrd }],
     ['image', { ...image, initrd }],
+    ['PCI', { ...host, pciDevices: 3 }],
     ['no virtio, no MMU', { ...host, harts: 1, virtioSlots: [], mmu: 'none' as const }],
   ])('reads the tree without a warning: %s', (_name, options) => {
     const out = spawnSync('dtc', ['-I', 'dtb', '-O', 'dts', '-'], { input: buildDeviceTree(options) });

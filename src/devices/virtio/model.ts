@@ -3,7 +3,7 @@ import type { DeviceContext } from '../device.ts';
 import type { VirtQueue } from './queue.ts';
 
 /** Device types (virtio 1.2, chapter 5). */
-export const VIRTIO_ID = { net: 1, block: 2, console: 3, entropy: 4, balloon: 5, filesystem9p: 9 } as const;
+export const VIRTIO_ID = { net: 1, block: 2, console: 3, entropy: 4, balloon: 5, filesystem9p: 9, fs: 26 } as const;
 
 /** What a device type sees of its transport. */
 export interface VirtioBus {
@@ -46,6 +46,8 @@ export interface VirtioModel {
   notify(queue: number): void;
   /** See {@link Device.deadline}. */
   deadline?(): void;
+  /** Input that comes while no driver runs the device is lost, not kept for it: it answers what a driver asked that is gone. */
+  readonly losesInput?: boolean;
   /** See {@link Device.input}. */
   input?(payload: Uint8Array): number;
   /** See {@link Device.awaitsAnswer}. */

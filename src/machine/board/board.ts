@@ -1,15 +1,17 @@
 import type { Device, DeviceContext } from '../../devices/device.ts';
 import type { HostSide, PlatformWiring, SlotParts } from '../../devices/entry.ts';
+import { PciEcam, PciMemory } from '../../devices/pci/host.ts';
 import { Plic } from '../../devices/plic.ts';
 import { PLATFORM_DEVICES, slotEntry } from '../../devices/registry.ts';
 import { SbiConsole } from '../../devices/sbi-console.ts';
 import type { SysconRequest } from '../../devices/syscon.ts';
 import { VirtioMmio } from '../../devices/virtio/mmio.ts';
+import { VirtioPci } from '../../devices/virtio/pci.ts';
 import { type BlockBackend, OverlayDisk } from '../../storage/index.ts';
 import { INTERRUPT } from '../memory/hart-state.ts';
 import type { Window } from './bus.ts';
 import { ConfigError, type MachineConfig } from './config.ts';
-import { deviceIrq, deviceRegion, type Region, virtioIrq, virtioRegion } from './memory-map.ts';
+import { deviceIrq, deviceRegion, MEMORY_MAP, pciIrq, type Region, virtioIrq, virtioRegion } from './memory-map.ts';
 
 /** What a board needs of the engine it is plugged into. */
 export interface BoardSocket {
@@ -85,6 +87,20 @@ export function buildBoard(config: MachineConfig, backends: readonly BlockBacken
       build: (context) => new VirtioMmio(context, model),
     });
   });
+  const functions: VirtioPci[] = [];
+  config.pci?.forEach((slot, device) => {
+    const entry = slotEntry(slot);
+    const model = entry.model(slot, parts);
+    placements.push({
+      name: `pci${device}`,
+      host: entry.host,
+      irq: pciIrq(device),
+      build(context) {
+        functions[device] = new VirtioPci(context, model);
+        return functions[device];
+      },
+    });
+  });
 
   const slots: Slot[] = [];
   const windows: Window[] = [];
@@ -101,10 +117,27 @@ export function buildBoard(config: MachineConfig, backends: readonly BlockBacken
     if (region !== undefined)
       windows.push({ region, device, ...(takesInput && { afterAccess: () => socket.afterAccess(id) }) });
   }
+  if (functions.length > 0) windows.push(...pciWindows(functions, slots, socket));
   const uart = slots.findIndex(({ name }) => name === 'uart');
   const sbiConsoleId = slots.findIndex(({ device }) => device instanceof SbiConsole);
   const sbiConsole = slots[sbiConsoleId].device as SbiConsole;
   return { slots, windows, uart, sbiConsole, sbiConsoleId, disks };
+}
+
+/** The bus's windows. What touches a function's registers may have made room for its input. */
+function pciWindows(functions: readonly VirtioPci[], slots: readonly Slot[], socket: BoardSocket): Window[] {
+  const { pciEcam, pciMemory } = MEMORY_MAP;
+  const ids = slots.flatMap(({ device }, id) =>
+    device instanceof VirtioPci && device.input !== undefined ? [id] : [],
+  );
+  const afterAccess = (): void => {
+    for (const id of ids) socket.afterAccess(id);
+  };
+  const memory = new PciMemory(functions, pciMemory.base, pciMemory.size);
+  return [
+    { region: pciEcam, device: new PciEcam(functions) },
+    { region: pciMemory, device: memory, afterAccess },
+  ];
 }
 
 /** What the devices in slots are built from; adds the disks it opens to `disks`. */

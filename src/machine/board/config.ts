@@ -1,4 +1,5 @@
 import { ConfigError } from '../../devices/config-error.ts';
+import { PCI_DEVICES } from '../../devices/pci/host.ts';
 import { type SlotConfig, slotEntry } from '../../devices/registry.ts';
 import { EXTENSIONS, type Extension } from '../../isa/instruction.ts';
 import { MAX_HARTS, MAX_RAM, MIN_RAM, PAGE_SIZE } from '../../isa/layout.ts';
@@ -30,7 +31,12 @@ export interface MachineConfig {
   readonly rngSeed: string;
   /** Contents of the virtio slots, from slot 0 on. */
   readonly slots: readonly SlotConfig[];
+  /** What is on the PCI bus, from device 0 on; left out, there is no bus. */
+  readonly pci?: readonly SlotConfig[];
 }
+
+/** Everything that sits in a slot of either bus, in the order in which disks are counted. */
+export const slotsOf = (config: MachineConfig): readonly SlotConfig[] => [...config.slots, ...(config.pci ?? [])];
 
 const UNITS: Record<string, number> = { '': 1, k: 2 ** 10, m: 2 ** 20, g: 2 ** 30 };
 
@@ -121,7 +127,9 @@ export function checkConfig(config: MachineConfig): void {
     throw new ConfigError(`quantum ${quantum}: expected 2 to ${2 ** 29} instructions`);
   if (config.slots.length > VIRTIO_SLOTS)
     throw new ConfigError(`${config.slots.length} virtio devices: there are ${VIRTIO_SLOTS} slots`);
-  for (const slot of config.slots) slotEntry(slot).check(slot);
+  if (config.pci !== undefined && (config.pci.length < 1 || config.pci.length > PCI_DEVICES))
+    throw new ConfigError(`${config.pci.length} devices on the PCI bus: expected 1 to ${PCI_DEVICES}, or no bus`);
+  for (const slot of slotsOf(config)) slotEntry(slot).check(slot);
   parseIsa(config.isa.join(','));
   if (config.kernel === undefined && config.firmware === undefined) {
     throw new ConfigError('there is nothing to boot: give a kernel (--kernel FILE), or a guest by its name');

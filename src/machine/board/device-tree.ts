@@ -1,12 +1,22 @@
 import { TIMEBASE_FREQUENCY } from '../../devices/aclint.ts';
 import { type FdtNode, type FdtProperty, flag, node, number, property, text, words64 } from '../../devices/fdt-node.ts';
+import { pciHostNode } from '../../devices/pci/host.ts';
 import type { DevicePlace } from '../../devices/place.ts';
 import { PLATFORM_DEVICES } from '../../devices/registry.ts';
 import { virtioMmioNode } from '../../devices/virtio/mmio.ts';
 import { CACHE_BLOCK_SIZE } from '../../isa/layout.ts';
 import { isaString } from './device-tree-isa.ts';
 import { type Fdt, writeFdt } from './fdt.ts';
-import { deviceIrq, deviceRegion, MEMORY_MAP, RAM_BASE, type Region, virtioIrq, virtioRegion } from './memory-map.ts';
+import {
+  deviceIrq,
+  deviceRegion,
+  MEMORY_MAP,
+  pciIrq,
+  RAM_BASE,
+  type Region,
+  virtioIrq,
+  virtioRegion,
+} from './memory-map.ts';
 
 /** What the device tree tells about a machine. */
 export interface DeviceTreeOptions {
@@ -28,6 +38,8 @@ export interface DeviceTreeOptions {
   readonly rngSeed: Uint8Array;
   /** Slots that hold a virtio device. */
   readonly virtioSlots: readonly number[];
+  /** How many devices are on the PCI bus; left out or 0, there is none. */
+  readonly pciDevices?: number;
   /**
    * `host`: SBI is answered by the host, only supervisor-level interrupts are described. `image`: firmware runs in M-mode in the
    * guest, which needs the ACLINT, the PLIC's machine contexts and the memory it lives in kept from the kernel.
@@ -99,6 +111,12 @@ function devices(options: DeviceTreeOptions): { soc: FdtNode[]; others: FdtNode[
   for (const slot of options.virtioSlots) {
     const region = virtioRegion(slot);
     placed.push({ base: region.base, soc: virtioMmioNode(place(region, virtioIrq(slot))) });
+  }
+  const { pciDevices = 0 } = options;
+  if (pciDevices > 0) {
+    const { pciEcam, pciMemory } = MEMORY_MAP;
+    const irqs = Array.from({ length: pciDevices }, (_, device) => pciIrq(device));
+    placed.push({ base: pciEcam.base, soc: pciHostNode(place(pciEcam), pciMemory, irqs) });
   }
   placed.sort((a, b) => a.base - b.base);
   return { soc: placed.map(({ soc }) => soc), others: placed.flatMap(({ root }) => root ?? []) };

@@ -1,3 +1,4 @@
+import { ECAM_SIZE, PCI_DEVICES } from '../../devices/pci/host.ts';
 import type { Region } from '../../devices/place.ts';
 import { RAM_BASE } from '../../isa/layout.ts';
 
@@ -23,6 +24,10 @@ export const MEMORY_MAP = {
   plic: { base: 0x0c00_0000, size: 0x60_0000 },
   /** 16550A serial port. */
   uart: { base: 0x1000_0000, size: 0x100 },
+  /** Configuration space of the PCI bus; there when something is on it. */
+  pciEcam: { base: 0x3000_0000, size: ECAM_SIZE },
+  /** Where the guest puts the BARs of what is on the PCI bus. */
+  pciMemory: { base: 0x4000_0000, size: 0x0100_0000 },
 } as const satisfies Record<string, Region>;
 
 /** Window of the first virtio-mmio slot and the distance to the next. */
@@ -42,6 +47,16 @@ export const IRQ_MAP = {
 
 /** PLIC source of the first virtio-mmio slot; slot n has this plus n. */
 const VIRTIO_IRQ = 1;
+
+/** PLIC source of INTA# of the PCI bus's device 0; device n has this plus n. (QEMU has four for all.) */
+const PCI_IRQ = 64;
+
+/** PLIC source of INTA# of a device on the PCI bus. @throws RangeError for a device that cannot be */
+export function pciIrq(device: number): number {
+  if (!Number.isInteger(device) || device < 0 || device >= PCI_DEVICES)
+    throw new RangeError(`PCI device ${device} does not exist: devices are 0 to ${PCI_DEVICES - 1}`);
+  return PCI_IRQ + device;
+}
 
 /** Throws unless `slot` is one of the {@link VIRTIO_SLOTS}. */
 function checkSlot(slot: number): void {
