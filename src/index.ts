@@ -37,7 +37,11 @@ export class Timeline extends BaseTimeline {
 
 export { type ByteSource, MemorySource } from './bytes/source.ts';
 export { StateError } from './bytes/state-stream.ts';
+export { FsError } from './fs/errno.ts';
+export type { FileSystem } from './fs/file-system.ts';
+export { MemoryFs } from './fs/memory-fs.ts';
 export { createHostRoom } from './host/room.ts';
+export { type AttachedShare, attachShare } from './host/share.ts';
 export { BlobSource, HttpSource } from './host/sources.ts';
 export { ConfigError, type MachineConfig } from './machine/board/config.ts';
 export { LoadError } from './machine/boot/load-error.ts';

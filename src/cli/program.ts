@@ -28,6 +28,11 @@ function machineFlags(command: Command): Command {
     .option('--chaos <seed>', 'vary the rotation of harts, to make races show');
 }
 
+/** Folders that answer for a live machine's shares. */
+function shareFlags(command: Command, what: string): Command {
+  return command.option('--share <dir[:name][:ro]>', what, collect);
+}
+
 /** Flags that say what is kept of a machine that runs. */
 function recorderFlags(command: Command, what: string): Command {
   return command
@@ -52,11 +57,14 @@ export function createProgram(version: string, finish: (status: number) => void)
   const json = (command: Command, what: string): Command => command.option('--json', what);
 
   const run = recorderFlags(
-    quiet(
-      json(
-        machineFlags(program.command('run').description('Boot the machine to a shell, or to run one command')),
-        'end with one line of JSON: instructions, times, MIPS, hash',
+    shareFlags(
+      quiet(
+        json(
+          machineFlags(program.command('run').description('Boot the machine to a shell, or to run one command')),
+          'end with one line of JSON: instructions, times, MIPS, hash',
+        ),
       ),
+      "a folder of this host's that the guest finds at /mnt/NAME; ro: only to read; may be repeated",
     ),
     'keep a recording in this file',
   )
@@ -107,13 +115,16 @@ export function createProgram(version: string, finish: (status: number) => void)
       finish(await (await import('./commands/info.ts')).info(file, flags)),
     );
   recorderFlags(
-    quiet(
-      opens(
-        program
-          .command('branch')
-          .description('Go on live from a past instant; the recording stays as it is')
-          .argument('<recording>', 'a file that run --record kept'),
+    shareFlags(
+      quiet(
+        opens(
+          program
+            .command('branch')
+            .description('Go on live from a past instant; the recording stays as it is')
+            .argument('<recording>', 'a file that run --record kept'),
+        ),
       ),
+      'a folder that answers for the share of that name from here on; may be repeated',
     ),
     'keep a recording of the branch in this file',
   )

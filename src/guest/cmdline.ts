@@ -55,7 +55,7 @@ export interface GuestBoot {
   readonly modules?: readonly string[];
   /** `dhcp` brings up the first network interface. */
   readonly net?: 'dhcp';
-  /** Mount tags of 9p shares; each is mounted at /mnt/TAG. */
+  /** Names of shared folders; each is mounted at /mnt/NAME. */
   readonly shares?: readonly string[];
 }
 

@@ -31,7 +31,7 @@ export interface InitFacts {
  * - `hindsight.size=hvc0` keeps a shell's terminal as large as that virtio console, whose size the host can change;
  * - `hindsight.rows=`, `hindsight.cols=`, `hindsight.term=`, `hindsight.hostname=` describe terminal and host;
  * - `hindsight.modules=A,B` loads modules; `hindsight.net=dhcp` brings the network up; `hindsight.shares=TAG,TAG`
- *   mounts 9p shares at /mnt/TAG.
+ *   mounts shared folders (virtiofs) at /mnt/TAG.
  *
  * Modules are loaded when something needs them, so that a plain boot loads none.
  */
@@ -120,7 +120,7 @@ elif [ -f /${COMMAND_FILE} ]; then
   command=$(cat /${COMMAND_FILE})
 fi
 
-[ -n "$wanted$net$shares$ruler" ] && load virtio_mmio
+[ -n "$wanted$net$ruler" ] && load virtio_mmio
 if [ -n "$wanted" ]; then
   for module in $(echo "$wanted" | tr , ' '); do modprobe "$module"; done
 fi
@@ -133,9 +133,8 @@ if [ -n "$net" ]; then
 fi
 
 for share in $(echo "$shares" | tr , ' '); do
-  modprobe -a 9pnet_virtio 9p
   mkdir -p "/mnt/$share"
-  mount -t 9p -o trans=virtio,version=9p2000.L,msize=262144 "$share" "/mnt/$share" ||
+  mount -t virtiofs "$share" "/mnt/$share" ||
     echo "hindsight: share $share could not be mounted" >"$tty"
 done
 

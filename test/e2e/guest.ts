@@ -112,11 +112,17 @@ const PATIENCE = 20e9;
 /** Boots, runs a command as `hindsight run --exec` does, and powers off. */
 export async function exec(
   command: string,
-  more: MachineOptions & { readonly boot?: GuestBoot; readonly input?: string } = {},
+  more: MachineOptions & {
+    readonly boot?: GuestBoot;
+    readonly input?: string;
+    /** Called with the machine before it runs. */
+    readonly prepare?: (machine: Machine) => void;
+  } = {},
 ): Promise<ExecResult> {
-  const { boot, input, ...options } = more;
+  const { boot, input, prepare, ...options } = more;
   const append = commandLine({ exec: command, stdin: input === undefined ? 'none' : 'stream', ...boot });
   const machine = await Machine.create({ ...theImages(), append, ...options }, createHostRoom());
+  prepare?.(machine);
   const result = new ExecOutput();
   const output: Uint8Array[] = [];
   let text = '';

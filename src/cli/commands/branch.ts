@@ -1,3 +1,4 @@
+import { HostShares, parseShare } from '../../host/node/share/index.ts';
 import { inputKind } from '../../host/node/standard-input.ts';
 import { createHostRoom } from '../../host/room.ts';
 import { imagesOf } from '../../machine/session/images.ts';
@@ -11,6 +12,7 @@ import { parseDuration } from '../values.ts';
 /** Flags of `hindsight branch`. */
 export interface BranchFlags extends RecordingFlags, RecorderFlags {
   readonly at: string;
+  readonly share?: readonly string[];
   readonly timeout?: string;
   readonly quiet?: boolean;
 }
@@ -21,6 +23,7 @@ export async function branch(file: string, flags: BranchFlags): Promise<number> 
   const recorder = checkRecorderFlags(flags);
   if (recorder.file !== undefined) refuseOverwriting(recorder.file, file);
   const timeout = flags.timeout === undefined ? undefined : parseDuration('--timeout', flags.timeout);
+  await using shares = new HostShares((flags.share ?? []).map(parseShare));
   const { timeline, hardware } = await openRecording(file, flags);
   await explained(timeline, timeline.seek(at));
   const images = recorder.embed ? { images: await imagesOf(hardware) } : {};
@@ -32,6 +35,7 @@ export async function branch(file: string, flags: BranchFlags): Promise<number> 
     { clock: kind === 'terminal' ? 'host' : 'virtual', ...recorderOptions(recorder) },
     room,
   );
+  shares.attach(machine, room);
   const quiet = flags.quiet ?? false;
   if (!quiet)
     process.stderr.write(

@@ -2,6 +2,7 @@ import { openSync, writeSync } from 'node:fs';
 import { EXEC_STDIN, type GuestBoot } from '../../guest/cmdline.ts';
 import { ExecOutput } from '../../guest/exec-stream.ts';
 import { tuneRuntime } from '../../host/node/runtime-tuning.ts';
+import { HostShares, parseShare } from '../../host/node/share/index.ts';
 import { type InputKind, inputKind } from '../../host/node/standard-input.ts';
 import { createHostRoom } from '../../host/room.ts';
 import { translatorStatistics } from '../../machine/engine/cores.ts';
@@ -16,6 +17,7 @@ import { parseChoice, parseDuration } from '../values.ts';
 /** Flags of `hindsight run`. */
 export interface RunFlags extends MachineFlags, RecorderFlags {
   readonly exec?: string;
+  readonly share?: readonly string[];
   /** False by `--no-stdin`. */
   readonly stdin: boolean;
   readonly clock?: string;
@@ -73,11 +75,14 @@ export async function run(flags: RunFlags): Promise<number> {
   const timeout = flags.timeout === undefined ? undefined : parseDuration('--timeout', flags.timeout);
   const { boot, exec, input } = plan(flags, await inputKind());
 
-  const hardware = await openHardware(flags, checked, boot);
+  await using shares = new HostShares((flags.share ?? []).map(parseShare));
+  const { names } = shares;
+  const hardware = await openHardware(flags, checked, { ...boot, ...(names.length > 0 && { shares: names }) });
   const room = createHostRoom();
   await using machine = await Machine.create(
     {
       ...hardware,
+      shares: names,
       virtioConsole: boot.size !== undefined && { columns: boot.columns ?? 80, rows: boot.rows ?? 24 },
       ...(checked.core && { core: checked.core }),
       ...watchTranslator(flags, room.now),
@@ -86,6 +91,7 @@ export async function run(flags: RunFlags): Promise<number> {
     },
     room,
   );
+  shares.attach(machine, room);
   const quiet = flags.quiet ?? false;
   if (!quiet && (checked.core ?? 'jit') === 'jit' && machine.engine.core.kind !== 'jit')
     process.stderr.write(`hindsight: ${NOT_TRANSLATING}\n`);

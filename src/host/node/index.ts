@@ -91,4 +91,5 @@ export * from '../../index.ts';
 export { FileBackend } from './disk.ts';
 export { buildDisk, buildGuest, findDisk, findGuest, GuestBuildError } from './guest/index.ts';
 export { openRecordFile } from './record-file.ts';
+export { SharedFolder } from './share/share.ts';
 export { createHostRoom };

@@ -146,7 +146,11 @@ export class Machine {
         answer(sources, 'entropy', event.payload.length - 1);
     const door = new LiveDoor(sources, (event) => this.entered(event));
     this.door = door;
-    const output = (port: number, bytes: Uint8Array): void => void this.collected.push({ port, bytes });
+    const output = (port: number, bytes: Uint8Array): void => {
+      this.collected.push({ port, bytes });
+      // A request is passed on at once, so that its answer need not wait for the end of a slice.
+      if (this.engine?.board.slots[port].device.awaitsAnswer === true) this.engine.leave();
+    };
     if (adopt === undefined) {
       this.engine = new Engine({
         ...hardware,

@@ -45,6 +45,11 @@ export interface HardwareOptions {
   readonly isa?: string;
   readonly mmu?: 'sv39' | 'sv48' | 'sv57';
   readonly disks?: readonly DiskOption[];
+  /**
+   * Names of shared folders, for each a virtiofs device on a PCI bus. What answers for them is attached to the machine once it is built;
+   * until then the guest waits.
+   */
+  readonly shares?: readonly string[];
   /** Whether there is a virtio console besides the serial port, and how large its terminal is. */
   readonly virtioConsole?: boolean | { readonly columns: number; readonly rows: number };
   /**
@@ -135,6 +140,7 @@ export async function planHardware(options: HardwareOptions, room: HostRoom): Pr
     rotation: { seed, quantum: options.quantum ?? DEFAULT_QUANTUM, chaos: options.chaos ?? false },
     rngSeed: seedBytes(seed),
     slots,
+    ...(options.shares && options.shares.length > 0 && { pci: options.shares.map((tag) => ({ kind: 'fs', tag })) }),
   };
   return assemble(config, options);
 }
@@ -178,6 +184,7 @@ async function assemble(config: MachineConfig, files: ImageFiles): Promise<Hardw
       bootargs: config.append,
       rngSeed: hexBytes(config.rngSeed),
       virtioSlots: config.slots.map((_, slot) => slot),
+      pciDevices: config.pci?.length ?? 0,
     },
   });
   const images = (['kernel', 'initrd', 'firmware'] as const).flatMap((role) => {
