@@ -36,11 +36,6 @@ export function nameBytes(name: Name): Uint8Array {
   return Uint8Array.from(name, (c) => c.charCodeAt(0));
 }
 
-/** A name as text, for messages. */
-export function nameText(name: Name): string {
-  return new TextDecoder().decode(nameBytes(name));
-}
-
 /** Longest name in bytes (NAME_MAX). */
 export const NAME_MAX = 255;
 

@@ -1,7 +1,7 @@
 import { slotEntry } from '../../devices/registry.ts';
 import type { EmbeddedImage, Recording } from '../../record/recording.ts';
 import { BlankBackend, type BlockBackend, ChunkedBackend, MemoryBackend } from '../../storage/index.ts';
-import { ConfigError, type ImageName, type MachineConfig } from '../board/config.ts';
+import { ConfigError, type ImageName, type MachineConfig, slotsOf } from '../board/config.ts';
 import type { DiskOption, Hardware, ImageFiles, NamedBytes } from './options.ts';
 
 /** Largest disk that goes into a recording. */
@@ -18,7 +18,7 @@ export type NeededImage = ImageName & { readonly role: 'kernel' | 'initrd' | 'fi
 
 /** The images of the devices in slots, in their order. */
 const slotImages = (config: MachineConfig): readonly ImageName[] =>
-  config.slots.flatMap((slot) => slotEntry(slot).image?.(slot) ?? []);
+  slotsOf(config).flatMap((slot) => slotEntry(slot).image?.(slot) ?? []);
 
 /** The files a configuration needs, each under the name the user knew it by. */
 export function neededImages(config: MachineConfig): readonly NeededImage[] {

@@ -11,8 +11,8 @@ import { type Name, nameBytes } from '../../../fs/file-system.ts';
 
 /** Linux' O_PATH: a descriptor that only names a file, without opening it. Node has no constant for it. */
 const O_PATH = 0o10000000;
-export const { O_NOFOLLOW, O_DIRECTORY, O_CREAT, O_EXCL, O_RDONLY, O_WRONLY, O_RDWR, O_NOCTTY, O_NONBLOCK, O_TRUNC } =
-  constants;
+const { O_DIRECTORY, O_NONBLOCK } = constants;
+export const { O_NOFOLLOW, O_CREAT, O_EXCL, O_RDONLY, O_WRONLY, O_RDWR, O_NOCTTY, O_TRUNC } = constants;
 
 const prefix = (fd: number): string => `/proc/self/fd/${fd}`;
 

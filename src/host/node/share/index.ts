@@ -5,8 +5,6 @@ import type { Machine } from '../../../machine/session/machine.ts';
 import { attachShare } from '../../share.ts';
 import { SharedFolder, ShareError } from './share.ts';
 
-export { ShareError } from './share.ts';
-
 /** A folder of this host's under a name that the guest mounts. */
 export interface ShareOption {
   readonly folder: string;
