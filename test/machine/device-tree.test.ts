@@ -18,7 +18,7 @@ const host: DeviceTreeOptions = {
   mmu: 'sv57',
   bootargs: 'console=ttyS0 quiet',
   rngSeed: new Uint8Array(32).fill(9),
-  virtioSlots: [0, 3, 7],
+  virtioSlots: [0, 3, 7, 8, 31],
   firmware: { kind: 'host' },
 };
 const image: DeviceTreeOptions = {
@@ -137,6 +137,8 @@ describe('device tree', () => {
       ['virtio@10001000', 1],
       ['virtio@10004000', 4],
       ['virtio@10008000', 8],
+      ['virtio@10009000', 40],
+      ['virtio@10020000', 63],
     ]);
   });
 

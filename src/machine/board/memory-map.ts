@@ -10,7 +10,7 @@ import { RAM_BASE } from '../../isa/layout.ts';
 export type { Region };
 
 /** Number of virtio-mmio slots. */
-export const VIRTIO_SLOTS = 8;
+export const VIRTIO_SLOTS = 32;
 
 /** Windows of the devices, by name. */
 export const MEMORY_MAP = {
@@ -45,8 +45,11 @@ export const IRQ_MAP = {
   rtc: 11,
 } as const;
 
-/** PLIC source of the first virtio-mmio slot; slot n has this plus n. */
-const VIRTIO_IRQ = 1;
+/**
+ * PLIC sources of the virtio-mmio slots, which count on from these. The first eight slots are those of QEMU's `virt` machine; the others have
+ * sources that nothing has there, clear of PCI's 32 to 35.
+ */
+const VIRTIO_IRQ = { first: 1, slots: 8, others: 40 } as const;
 
 /** PLIC source of INTA# of the PCI bus's device 0; device n has this plus n. (QEMU has four for all.) */
 const PCI_IRQ = 64;
@@ -74,7 +77,7 @@ export function virtioRegion(slot: number): Region {
 /** PLIC source of virtio-mmio slot `slot`. @throws RangeError for a slot that does not exist. */
 export function virtioIrq(slot: number): number {
   checkSlot(slot);
-  return VIRTIO_IRQ + slot;
+  return slot < VIRTIO_IRQ.slots ? VIRTIO_IRQ.first + slot : VIRTIO_IRQ.others + slot - VIRTIO_IRQ.slots;
 }
 
 /** Window of the device of that name; undefined for one without registers. */
