@@ -2,7 +2,10 @@ import { ALL_EXTENSIONS, decode, isLong } from '../isa/decode.ts';
 
 /** A frame of a call stack. */
 export interface Frame {
+  /** The next instruction: in callers, the one after the call. */
   readonly pc: bigint;
+  /** An address within the instruction the frame is at: in callers, the call. It is what names the frame, since a call may be a function's last instruction. */
+  readonly at: bigint;
   /** Stack pointer at this frame's instruction. */
   readonly sp: bigint;
 }
@@ -99,13 +102,11 @@ export function backtrace(
   registers: { pc: bigint; ra: bigint; sp: bigint; fp: bigint },
   limit = MAX_FRAMES,
 ): Frame[] {
-  const frames: Frame[] = [{ pc: registers.pc, sp: registers.sp }];
+  const frames: Frame[] = [{ pc: registers.pc, at: registers.pc, sp: registers.sp }];
   let { pc, sp, fp } = registers;
   let ra: bigint | undefined = registers.ra;
   while (frames.length < limit) {
-    // A caller's pc is the instruction after its call: the call may be the function's last instruction.
-    const inside = frames.length === 1 ? pc : pc - 1n;
-    const start = u.functionStart(inside);
+    const start = u.functionStart(frames[frames.length - 1].at);
     let next: { pc: bigint; sp: bigint; fp: bigint } | undefined;
     if (start !== undefined) {
       const p = (frames.length === 1 ? epilogue(u, pc) : undefined) ?? prologue(u, start, pc);
@@ -124,7 +125,7 @@ export function backtrace(
     if (next.sp < sp || (next.sp === sp && next.pc === pc)) break;
     ({ pc, sp, fp } = next);
     ra = undefined;
-    frames.push({ pc, sp });
+    frames.push({ pc, at: pc - 1n, sp });
   }
   return frames;
 }

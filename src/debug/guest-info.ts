@@ -2,8 +2,9 @@ import { LinuxKernel } from '../linux/kernel.ts';
 import { memoryAreas } from '../linux/maps.ts';
 import { moduleSymbols, modules } from '../linux/modules.ts';
 import { currentOn, findTask, type Task } from '../linux/tasks.ts';
-import { type MachineView, PC, X } from '../machine/view/machine-view.ts';
-import { readThrough } from '../machine/view/page-table.ts';
+import { kernelContext, userRegisters } from '../linux/threads.ts';
+import { type MachineView, PC, type RegisterId, X } from '../machine/view/machine-view.ts';
+import { type Resolve, readThrough } from '../machine/view/page-table.ts';
 import { readVirtual } from '../machine/view/virtual-memory.ts';
 import { compareInstants, type Instant } from '../record/door.ts';
 import { LineTable, type SourceLine } from '../symbols/dwarf-lines.ts';
@@ -125,19 +126,76 @@ export class GuestInfo {
     return undefined;
   }
 
+  /** The addresses around one that were made from the same line. */
+  lineRange(address: bigint): readonly [bigint, bigint] | undefined {
+    const file = this.files.find((f) => address >= f.start && address < f.end);
+    const range = file?.lines?.range(address - file.bias);
+    return range && file && [range[0] + file.bias, range[1] + file.bias];
+  }
+
   line(address: bigint): SourceLine | undefined {
     const file = this.files.find((f) => address >= f.start && address < f.end);
     return file?.lines?.at(address - file.bias);
   }
 
+  /** A frame's place: hexadecimal, with the name of what it executes and its line. */
+  describeFrame({ pc, at }: Frame): string {
+    const name = this.frameName({ pc, at });
+    const line = this.line(at);
+    return `0x${pc.toString(16)}${name === undefined ? '' : ` <${name}>`}${line ? ` at ${line.file}:${line.line}` : ''}`;
+  }
+
+  /** `name+0x10 [module]` of what a frame executes; a caller is named by its call, which may be its function's last instruction. */
+  frameName({ pc, at }: Pick<Frame, 'pc' | 'at'>): string | undefined {
+    const near = this.near(at);
+    if (!near) return undefined;
+    const text = nearText({ ...near, offset: near.offset + Number(pc - at) });
+    return text + (near.module === undefined ? '' : ` [${near.module}]`);
+  }
+
   /** The call stack of a hart. */
   backtrace(hart: number, limit?: number): Frame[] {
-    const x = (n: number): bigint => this.view.readRegister(hart, X(n)) ?? 0n;
-    return backtrace(
-      { read: (a, n) => readVirtual(this.view, hart, a, n), functionStart: (a) => this.near(a)?.start },
-      { pc: this.view.readRegister(hart, PC) ?? 0n, ra: x(1), sp: x(2), fp: x(8) },
+    const read = (id: RegisterId): bigint => this.view.readRegister(hart, id) ?? 0n;
+    return this.unwind(
+      { pc: read(PC), ra: read(X(1)), sp: read(X(2)), fp: read(X(8)) },
+      (a, n) => readVirtual(this.view, hart, a, n),
       limit,
     );
+  }
+
+  /** The call stacks of a task, wherever it is: through the kernel if that does something for it, and through its own code if it has any. */
+  taskBacktrace(task: Task): { readonly kernel: Frame[]; readonly user: Frame[] } {
+    const kernel = this.kernel()!;
+    const context = kernelContext(kernel, task);
+    const registers = userRegisters(kernel, task);
+    const read = (id: RegisterId): bigint => registers(id) ?? 0n;
+    return {
+      // Its own code's frames follow the kernel's on the way out: they are found from where it entered.
+      kernel:
+        context === undefined
+          ? []
+          : this.unwind(context, (a, n) => kernel.read(a, n)).filter(({ pc }) => pc >> 63n === 1n),
+      user:
+        task.mm === 0n
+          ? []
+          : this.unwind({ pc: read(PC), ra: read(X(1)), sp: read(X(2)), fp: read(X(8)) }, (a, n) =>
+              readThrough(this.view, this.userAddresses(kernel, task), a, n),
+            ),
+    };
+  }
+
+  /** How a task's user-space addresses lead to physical ones. */
+  userAddresses(kernel: LinuxKernel, task: Task): Resolve {
+    const pgd = kernel.get('mm_struct', task.mm, 'pgd');
+    return (address) => kernel.resolveUser(pgd, address)?.physical;
+  }
+
+  private unwind(
+    from: { readonly pc: bigint; readonly ra: bigint; readonly sp: bigint; readonly fp: bigint },
+    read: (address: bigint, length: number) => Uint8Array,
+    limit?: number,
+  ): Frame[] {
+    return backtrace({ read, functionStart: (a) => this.near(a)?.start }, from, limit);
   }
 
   /** Reads a process's memory although it may not be current; undefined when there is no such process. */
@@ -145,8 +203,7 @@ export class GuestInfo {
     const kernel = this.kernel();
     const task = kernel && findTask(kernel, pid);
     if (!kernel || !task || task.mm === 0n) return undefined;
-    const pgd = kernel.get('mm_struct', task.mm, 'pgd');
-    return readThrough(this.view, (a) => kernel.resolveUser(pgd, a)?.physical, address, length);
+    return readThrough(this.view, this.userAddresses(kernel, task), address, length);
   }
 
   /** The task a hart runs. */
@@ -167,7 +224,7 @@ export class GuestInfo {
     const task = kernel && findTask(kernel, pid);
     if (!kernel || !task || task.mm === 0n) return [];
     const first = new Map<string, bigint>();
-    for (const area of memoryAreas(kernel, task.mm)) {
+    for (const area of memoryAreas(kernel, task)) {
       if (area.name.startsWith('/') && !first.has(area.name)) first.set(area.name, area.start - area.offset);
     }
     return [...first].map(

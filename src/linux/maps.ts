@@ -1,5 +1,6 @@
 import type { LinuxKernel } from './kernel.ts';
-import { pathOf } from './path.ts';
+import { pathOf, rootOf } from './path.ts';
+import type { Task } from './tasks.ts';
 
 /** A mapping of a process's memory. */
 export interface MemoryArea {
@@ -22,8 +23,11 @@ const ALLOCATION = 3;
 const NODE_SLOTS = { [LEAF]: 16, [RANGE]: 16, [ALLOCATION]: 10 } as Readonly<Record<number, number>>;
 const DEPTH = 16;
 const ALL = 0xffff_ffff_ffff_ffffn;
+/** Entries up to this are not pointers. */
+const RESERVED = 4096n;
 
-const isNode = (entry: bigint): boolean => (entry & 3n) === 2n && entry > 4096n;
+/** Whether a tree's root leads to nodes rather than to its only entry. Pointers within nodes carry no such mark: their level tells. */
+const isNode = (root: bigint): boolean => (root & 3n) === 2n && root > RESERVED;
 
 /** The entries of a maple tree in order: pointers that are set. */
 function* mapleEntries(kernel: LinuxKernel, root: bigint): Generator<bigint> {
@@ -46,15 +50,18 @@ function* nodeEntries(kernel: LinuxKernel, encoded: bigint, max: bigint, depth: 
     const pivot = i < slots - 1 ? view.getBigUint64(8 + 8 * i, true) : max;
     const end = (pivot === 0n && i > 0) || pivot >= max ? max : pivot;
     const entry = view.getBigUint64(8 * slots + 8 * i, true);
-    if (type !== LEAF) {
-      if (isNode(entry)) yield* nodeEntries(kernel, entry, end, depth + 1);
-    } else if (entry > 4096n) yield entry;
+    if (entry > RESERVED) {
+      if (type === LEAF) yield entry;
+      else yield* nodeEntries(kernel, entry, end, depth + 1);
+    }
     if (end === max) return;
   }
 }
 
-/** The memory map of a process. @param mm address of its mm_struct */
-export function memoryAreas(kernel: LinuxKernel, mm: bigint): MemoryArea[] {
+/** The memory map of a process, its files as the process itself names them; empty for kernel threads. */
+export function memoryAreas(kernel: LinuxKernel, { address, mm }: Task): MemoryArea[] {
+  if (mm === 0n) return [];
+  const root = rootOf(kernel, address);
   const value = (path: string): bigint => kernel.get('mm_struct', mm, path);
   const brk = { start: value('start_brk'), end: value('brk') };
   const stack = value('start_stack');
@@ -67,7 +74,7 @@ export function memoryAreas(kernel: LinuxKernel, mm: bigint): MemoryArea[] {
     const flags = get('vm_flags');
     const file = get('vm_file');
     let name = '';
-    if (file !== 0n) name = pathOf(kernel, kernel.at('file', file, 'f_path'));
+    if (file !== 0n) name = pathOf(kernel, kernel.at('file', file, 'f_path'), root);
     else if (start <= brk.end && end >= brk.start && brk.end !== brk.start) name = '[heap]';
     else if (start <= stack && end >= stack) name = '[stack]';
     else if (start === vdso && vdso !== 0n) name = '[vdso]';

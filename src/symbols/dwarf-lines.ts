@@ -55,8 +55,26 @@ export class LineTable {
     return this.rows.length;
   }
 
+  /** The addresses [start, end) around one that were made from the same line without interruption. */
+  range(address: bigint): readonly [bigint, bigint] | undefined {
+    let last = this.after(address);
+    let first = last - 1;
+    const row = this.rows[first];
+    if (row === undefined || row.line === 0) return undefined;
+    const same = (r: Row | undefined): boolean => r?.line === row.line && r.file === row.file;
+    while (same(this.rows[last])) last++;
+    while (same(this.rows[first - 1])) first--;
+    return last < this.rows.length ? [this.rows[first].address, this.rows[last].address] : undefined;
+  }
+
   /** The line an address was made from. */
   at(address: bigint): SourceLine | undefined {
+    const row = this.rows[this.after(address) - 1];
+    return row === undefined || row.line === 0 ? undefined : { file: row.file, line: row.line };
+  }
+
+  /** Index of the first row beyond an address. */
+  private after(address: bigint): number {
     let low = 0;
     let high = this.rows.length;
     while (low < high) {
@@ -64,8 +82,7 @@ export class LineTable {
       if (this.rows[middle].address <= address) low = middle + 1;
       else high = middle;
     }
-    const row = this.rows[low - 1];
-    return row === undefined || row.line === 0 ? undefined : { file: row.file, line: row.line };
+    return low;
   }
 
   /** The lowest address of a line, or of the next line that has code. @param file its name or the end of its path */

@@ -10,6 +10,10 @@ import { type EngineDriver, Interrupted, type MoveOptions } from './driver.ts';
 /** Stops whose condition does not hold, between looks at the signal. */
 const STOPS = 4096;
 
+/** Instructions searched first for what is met often, and how many times more each time that is not enough. */
+const SHORTEST = 64;
+const LONGER = 16;
+
 /** What a search does at the instruction where it begins: execute points are passed over in any case. */
 export type First = 'pass' | 'watchpoints';
 
@@ -136,13 +140,25 @@ export class Search {
     }
   }
 
-  /** The last hit before the instruction at an instant: checkpoint by checkpoint backwards, each stretch replayed once. Moves. */
-  async backward(points: readonly Breakpoint[], before: Instant, options: MoveOptions): Promise<Hit | undefined> {
+  /**
+   * The last hit before the instruction at an instant: checkpoint by checkpoint backwards, each stretch replayed once. Moves.
+   * @param frequent points that are met so often that stretches much shorter than those between checkpoints are tried first
+   */
+  async backward(
+    points: readonly Breakpoint[],
+    before: Instant,
+    options: MoveOptions,
+    frequent = false,
+  ): Promise<Hit | undefined> {
     if (points.length === 0) return undefined;
     const { begin } = this.driver;
+    let distance = frequent ? SHORTEST : Infinity;
     let to: Instant = { instructions: before.instructions, sequence: 0 };
     while (compareInstants(to, begin) > 0) {
-      const from = this.driver.checkpoints().findLast(({ at }) => compareInstants(at, to) < 0)?.at ?? begin;
+      const kept = this.driver.checkpoints().findLast(({ at }) => compareInstants(at, to) < 0)?.at ?? begin;
+      const near = { instructions: before.instructions - distance, sequence: 0 };
+      const from = compareInstants(near, kept) > 0 ? near : kept;
+      distance *= LONGER;
       await this.look(options);
       await this.driver.seek(from);
       let last: Hit | undefined;

@@ -22,7 +22,7 @@ export interface StepOptions extends MoveOptions {
   readonly watch?: 'before' | 'after';
   /** Steps go over the handler of an interrupt that is taken between two instructions: to where it returns, or from there back. */
   readonly overInterrupts?: boolean;
-  /** Forward: on until the hart's pc has left [start, end). */
+  /** On until the hart's pc has left [start, end): forward to the first instruction outside, back to the last one. */
   readonly range?: readonly [bigint, bigint];
 }
 
@@ -82,10 +82,7 @@ export class HartSteps {
   /** Until the hart's pc is outside [start, end), or at an execute point inside. */
   private async through(start: bigint, end: bigint): Promise<StepEnd> {
     const { search, hart, points, options } = this;
-    const outside: Breakpoint[] = [
-      { kind: 'execute', start: 0n, end: start, hart },
-      { kind: 'execute', start: end, end: ADDRESS_END, hart },
-    ].filter((p) => p.start < p.end) as Breakpoint[];
+    const outside = outsidePoints(hart, [start, end]);
     for (;;) {
       const found = await search.forward([...points, ...outside], undefined, 'watchpoints', options, () => true);
       if (found === undefined) return 'end';
@@ -120,6 +117,15 @@ export class HartSteps {
   }
 }
 
+/** Every instruction of a hart but those in [start, end). */
+function outsidePoints(hart: number, [start, end]: readonly [bigint, bigint]): Breakpoint[] {
+  const all: Breakpoint[] = [
+    { kind: 'execute', start: 0n, end: start, hart },
+    { kind: 'execute', start: end, end: ADDRESS_END, hart },
+  ];
+  return all.filter((p) => p.start < p.end);
+}
+
 const returnTo = (context: Context, hart: number): Breakpoint => ({
   kind: 'execute',
   start: context.pc,
@@ -133,7 +139,8 @@ const returnTo = (context: Context, hart: number): Breakpoint => ({
  * @throws Interrupted
  */
 export async function stepBack(search: Search, hart: number, count: number, options: StepOptions): Promise<StepEnd> {
-  const { overInterrupts, points = [], watch } = options;
+  const { overInterrupts, points = [], watch, range } = options;
+  if (range) return backOut(search, hart, range, options);
   const before = contextOf(search.view, hart);
   for (;;) {
     const { instructions: from } = search.at;
@@ -153,6 +160,29 @@ export async function stepBack(search: Search, hart: number, count: number, opti
       return met;
     }
     if (!overInterrupts || !(await backOverInterrupt(search, hart, before, options))) return undefined;
+  }
+}
+
+/** Back to the last instruction of a hart outside [start, end), or to a breakpoint. */
+async function backOut(
+  search: Search,
+  hart: number,
+  range: readonly [bigint, bigint],
+  options: StepOptions,
+): Promise<StepEnd> {
+  const { points = [] } = options;
+  const outside = outsidePoints(hart, range);
+  for (;;) {
+    const hit = await search.backward([...points, ...outside], search.at, options, true);
+    await search.goTo(hit?.at ?? search.driver.begin, options);
+    if (hit === undefined) return 'begin';
+    if (!outside.includes(hit.point)) return hit;
+    if (!options.overInterrupts || trapReturn(search.view, hart) === undefined) return undefined;
+    await search.goTo({ instructions: hit.at.instructions + 1, sequence: 0 }, options);
+    await search.align();
+    const before = contextOf(search.view, hart);
+    await search.goTo(hit.at, options);
+    if (!(await backOverInterrupt(search, hart, before, options))) return undefined;
   }
 }
 

@@ -1,7 +1,7 @@
 import { readFileSync } from 'node:fs';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { GuestInfo } from '../../src/debug/guest-info.ts';
-import { Monitor } from '../../src/debug/monitor/monitor.ts';
+import { ClientSettings, Monitor } from '../../src/debug/monitor/monitor.ts';
 import type { DebugTarget } from '../../src/debug/target.ts';
 import { timelineTarget } from '../../src/debug/timeline-target.ts';
 import { startGdbServer } from '../../src/host/node/debug/index.ts';
@@ -32,9 +32,10 @@ describe.runIf(guest !== undefined)('Linux, seen from outside', () => {
   let target: DebugTarget;
   let guestInfo: GuestInfo;
   let monitor: Monitor;
+  const settings = new ClientSettings();
   const said = new Map<string, string[]>();
   let sleeper = 0;
-  const ask = (line: string): Promise<string> => monitor.run(line, { hart: target.activeHart() });
+  const ask = (line: string): Promise<string> => monitor.run(line, { hart: target.activeHart(), settings });
 
   beforeAll(async () => {
     const append = `${guest!.commandLine} hindsight.stdin=none hindsight.modules=virtio_blk hindsight.exec=${Buffer.from(COMMAND).toString('base64')}`;
@@ -111,7 +112,7 @@ describe.runIf(guest !== undefined)('Linux, seen from outside', () => {
   it('maps a process that is not current, and reads its memory', () => {
     const kernel = guestInfo.kernel()!;
     const task = findTask(kernel, sleeper)!;
-    const areas = memoryAreas(kernel, task.mm);
+    const areas = memoryAreas(kernel, task);
     const theirs = said
       .get('maps')!
       .map((l) => /^([0-9a-f]+)-([0-9a-f]+) (\S+) ([0-9a-f]+) \S+ \d+\s*(.*)$/.exec(l))
@@ -148,7 +149,7 @@ describe.runIf(guest !== undefined)('Linux, seen from outside', () => {
     const kernel = guestInfo.kernel()!;
     for (let hart = 0; hart < HARTS; hart++)
       expect(currentOn(kernel, hart)?.name).toMatch(/^(swapper\/\d|sh|sleep|init|kworker.*)$/);
-    const outer = guestInfo.backtrace(target.activeHart()).map((f) => guestInfo.name(f.pc) ?? 'user');
+    const outer = guestInfo.backtrace(target.activeHart()).map((f) => guestInfo.frameName(f) ?? 'user');
     expect(
       outer.some((n) => /^(handle_exception|ret_from_exception)/.test(n)),
       outer.join(' '),
@@ -169,11 +170,11 @@ describe.runIf(guest !== undefined)('Linux, seen from outside', () => {
     const entry = guestInfo.address('do_trap_ecall_u')!;
     const syscalls = [{ kind: 'execute', start: entry, end: entry + 1n }] as const;
     expect(await ask(`only ${sleeper}`)).toContain(`process ${sleeper} only`);
-    points = monitor.restricted(syscalls);
+    points = monitor.restricted(syscalls, settings);
     expect((await target.mover.reverseContinue(points)).reason).toBe('hit');
     expect(guestInfo.current(target.activeHart())?.pid).toBe(sleeper);
     await ask('only off');
-    expect(monitor.restricted(syscalls)).toBe(syscalls);
+    expect(monitor.restricted(syscalls, settings)).toBe(syscalls);
     points = [];
     await target.mover.seek(here);
   }, 60_000);

@@ -8,6 +8,10 @@ export class Arguments {
     this.values = typeof values === 'object' && values !== null ? (values as Record<string, unknown>) : {};
   }
 
+  has(name: string): boolean {
+    return this.values[name] !== undefined;
+  }
+
   number(name: string): number {
     const v = this.values[name];
     if (typeof v !== 'number' || !Number.isFinite(v)) throw new DebugError(`argument "${name}": a number was expected`);

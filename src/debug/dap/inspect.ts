@@ -3,7 +3,7 @@ import { disassembleRange } from '../../isa/disassemble.ts';
 import { CSR_NAMES, csrName, FLOAT_REGISTERS, INTEGER_REGISTERS, PRIVILEGES } from '../../isa/names.ts';
 import { CSR, F, PC, PRV, type RegisterId, X } from '../../machine/view/machine-view.ts';
 import { formatInstant } from '../../record/divergence.ts';
-import type { Monitor } from '../monitor/monitor.ts';
+import type { ClientSettings, Monitor } from '../monitor/monitor.ts';
 import { DebugError, type DebugTarget } from '../target.ts';
 import type { Arguments } from './arguments.ts';
 
@@ -20,9 +20,11 @@ const MAX_LISTING = 4096;
 export class Inspector {
   private readonly target: DebugTarget;
   private readonly monitor: Monitor;
+  private readonly settings: ClientSettings;
 
-  constructor(target: DebugTarget, monitor: Monitor) {
+  constructor(target: DebugTarget, monitor: Monitor, settings: ClientSettings) {
     this.target = target;
+    this.settings = settings;
     this.monitor = monitor;
   }
 
@@ -55,10 +57,10 @@ export class Inspector {
     return {
       totalFrames: frames.length,
       stackFrames: frames.slice(from, from + levels).map((frame, i) => {
-        const line = guestInfo.line(from + i === 0 ? frame.pc : frame.pc - 1n);
+        const line = guestInfo.line(frame.at);
         return {
           id: (hart + 1) * FRAMES + Math.min(from + i, FRAMES - 1),
-          name: guestInfo.name(frame.pc) ?? hex(frame.pc),
+          name: guestInfo.frameName(frame) ?? hex(frame.pc),
           line: line?.line ?? 0,
           column: 0,
           instructionPointerReference: hex(frame.pc),
@@ -125,7 +127,7 @@ export class Inspector {
   readMemory(args: Arguments): object {
     const address = BigInt.asUintN(64, args.address('memoryReference') + BigInt(args.optionalNumber('offset') ?? 0));
     const count = Math.min(Math.max(0, args.number('count')), 1 << 20);
-    const bytes = this.monitor.readVirtual(this.target.activeHart(), address, count);
+    const bytes = this.monitor.readVirtual(this.target.activeHart(), address, count, this.settings);
     return { address: hex(address), unreadableBytes: count - bytes.length, data: toBase64(bytes) };
   }
 
@@ -137,7 +139,7 @@ export class Inspector {
     const count = Math.min(Math.max(0, args.number('instructionCount')), MAX_LISTING);
     const symbol = args.flag('resolveSymbols') ? (a: bigint): string | undefined => guestInfo.name(a) : undefined;
     const before = skip < 0 ? this.before(hart, base, -skip) : [];
-    const bytes = this.monitor.readVirtual(hart, base, (count + Math.max(0, skip)) * LONGEST);
+    const bytes = this.monitor.readVirtual(hart, base, (count + Math.max(0, skip)) * LONGEST, this.settings);
     const after = disassembleRange(bytes, base, count + Math.max(0, skip), { symbol });
     const all = [...before, ...after.slice(Math.max(0, skip))].slice(0, count);
     const instructions: object[] = all.map((i) => {
@@ -167,11 +169,15 @@ export class Inspector {
   private before(hart: number, base: bigint, count: number): ReturnType<typeof disassembleRange> {
     const start = this.monitor.guestInfo.near(base - 1n)?.start;
     const from = start !== undefined && base - start <= BigInt(MAX_LISTING) ? start : base - BigInt(count * LONGEST);
-    const list = disassembleRange(this.monitor.readVirtual(hart, from, Number(base - from)), from, Infinity);
+    const list = disassembleRange(
+      this.monitor.readVirtual(hart, from, Number(base - from), this.settings),
+      from,
+      Infinity,
+    );
     const tail = list.slice(-count);
     if (tail.length === count || from === 0n) return tail;
     const more = disassembleRange(
-      this.monitor.readVirtual(hart, from - BigInt(count * LONGEST), count * LONGEST),
+      this.monitor.readVirtual(hart, from - BigInt(count * LONGEST), count * LONGEST, this.settings),
       from - BigInt(count * LONGEST),
       Infinity,
     );

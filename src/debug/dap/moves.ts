@@ -1,6 +1,8 @@
 import type { Decoded } from '../../isa/decode.ts';
+import { disassembleRange } from '../../isa/disassemble.ts';
 import { PC, X } from '../../machine/view/machine-view.ts';
 import { nextInstruction } from '../../machine/view/next-access.ts';
+import { readVirtual } from '../../machine/view/virtual-memory.ts';
 import type { Breakpoint } from '../../timeline/breakpoints.ts';
 import type { MoveResult } from '../../timeline/mover.ts';
 import type { StepOptions } from '../../timeline/steps.ts';
@@ -9,6 +11,8 @@ import type { DebugTarget } from '../target.ts';
 
 /** Options of steps: the signal, and whether interrupts are gone over. */
 export type StepperOptions = Omit<StepOptions, 'hart' | 'points' | 'watch' | 'range'>;
+
+type Range = readonly [bigint, bigint];
 
 const RA = 1;
 
@@ -25,20 +29,17 @@ export class Stepper {
   }
 
   in(hart: number, byLine: boolean, o: StepperOptions): Promise<MoveResult> {
-    return this.repeat(hart, byLine, () => this.one(hart, o), o);
+    return this.byLine(hart, byLine, o, (range) => this.forward(hart, range, this.points(), o));
   }
 
   over(hart: number, byLine: boolean, o: StepperOptions): Promise<MoveResult> {
-    return this.repeat(
-      hart,
-      byLine,
-      async () => {
-        const d = this.instruction(hart);
-        const call = d !== undefined && (d.row.name === 'jal' || d.row.name === 'jalr') && d.rd === RA;
-        return call ? this.until(hart, this.pc(hart) + BigInt(d.length), this.sp(hart), o) : this.one(hart, o);
-      },
-      o,
-    );
+    return this.byLine(hart, byLine, o, async (range) => {
+      const d = this.instruction(hart);
+      if (d && isCall(d)) return this.until(hart, this.pc(hart) + BigInt(d.length), this.sp(hart), o);
+      const calls = range ? this.calls(hart, range) : [];
+      const end = await this.forward(hart, range, [...this.points(), ...calls], o);
+      return end.hit && calls.includes(end.hit.point) ? arrived(end, hart) : end;
+    });
   }
 
   /** To the instruction after the call of this function. */
@@ -50,33 +51,34 @@ export class Stepper {
   /** One instruction or line back, over calls. */
   back(hart: number, byLine: boolean, o: StepperOptions): Promise<MoveResult> {
     const { mover } = this.target;
-    return this.repeat(
-      hart,
-      byLine,
-      async () => {
-        const pc = this.pc(hart);
-        const sp = this.sp(hart);
-        const end = await mover.reverseStep(1, { ...o, hart, points: this.points() });
-        const d = end.reason === 'there' ? this.instruction(hart) : undefined;
-        const returned = d?.row.name === 'jalr' && d.rd === 0 && d.rs1 === RA;
-        if (!returned) return end;
-        // The instruction before was a return: go back to the call.
-        const call: Breakpoint = {
-          kind: 'execute',
-          start: pc - 4n,
-          end: pc,
-          hart,
-          when: (view, h) => (view.readRegister(h, X(2)) ?? 0n) === sp,
-        };
-        const there = await mover.reverseContinue([...this.points(), call], o);
-        return there.hit?.point === call ? { ...there, reason: 'there', hart, hit: undefined } : there;
-      },
-      o,
-    );
+    return this.byLine(hart, byLine, o, async (range) => {
+      const pc = this.pc(hart);
+      const sp = this.sp(hart);
+      const end = await mover.reverseStep(1, { ...o, hart, points: this.points(), ...(range && { range }) });
+      const d = end.reason === 'there' ? this.instruction(hart) : undefined;
+      const returned = d?.row.name === 'jalr' && d.rd === 0 && d.rs1 === RA;
+      if (!returned) return end;
+      // The instruction before was a return: go back to its call.
+      const [from, to] = range ?? [pc - 4n, pc];
+      const call: Breakpoint = {
+        kind: 'execute',
+        start: from,
+        end: to,
+        hart,
+        when: (view, h) => (view.readRegister(h, X(2)) ?? 0n) === sp,
+      };
+      const there = await mover.reverseContinue([...this.points(), call], o);
+      return there.hit?.point === call ? arrived(there, hart) : there;
+    });
   }
 
-  private one(hart: number, o: StepperOptions): Promise<MoveResult> {
-    return this.target.mover.step(1, { ...o, hart, points: this.points(), watch: 'after' });
+  private forward(
+    hart: number,
+    range: Range | undefined,
+    points: readonly Breakpoint[],
+    o: StepperOptions,
+  ): Promise<MoveResult> {
+    return this.target.mover.step(1, { ...o, hart, points, watch: 'after', ...(range && { range }) });
   }
 
   /** Runs until a hart is at an address in the frame with this stack pointer, or an outer one. */
@@ -89,24 +91,35 @@ export class Stepper {
       when: (view, h) => (view.readRegister(h, X(2)) ?? 0n) >= sp,
     };
     const end = await this.target.mover.continue([...this.points(), here], { ...o, watch: 'after' });
-    return end.hit?.point === here ? { ...end, reason: 'there', hart, hit: undefined } : end;
+    return end.hit?.point === here ? arrived(end, hart) : end;
   }
 
-  /** Repeats a step while the source line stays the same, when steps are by line and the line is known. */
-  private async repeat(
+  /** Repeats a step through the instructions of a line until the line is another, when steps are by line and the line is known. */
+  private async byLine(
     hart: number,
     byLine: boolean,
-    step: () => Promise<MoveResult>,
     { signal }: StepperOptions,
+    step: (range: Range | undefined) => Promise<MoveResult>,
   ): Promise<MoveResult> {
     const from = byLine ? this.guestInfo.line(this.pc(hart)) : undefined;
     for (;;) {
-      const end = await step();
+      const pc = this.pc(hart);
+      const line = this.guestInfo.line(pc);
+      const same = from !== undefined && line?.line === from.line && line.file === from.file;
+      const end = await step(same ? this.guestInfo.lineRange(pc) : undefined);
       if (!from || end.reason !== 'there') return end;
       const now = this.guestInfo.line(this.pc(hart));
       if (now && (now.line !== from.line || now.file !== from.file)) return end;
       if (signal?.aborted) return { ...end, reason: 'interrupted' };
     }
+  }
+
+  /** Breakpoints at the calls in a range. */
+  private calls(hart: number, [start, end]: Range): Breakpoint[] {
+    const code = readVirtual(this.target, hart, start, Number(end - start));
+    return disassembleRange(code, start, Infinity)
+      .filter(({ decoded }) => decoded !== undefined && isCall(decoded))
+      .map(({ address }) => ({ kind: 'execute', start: address, end: address + 1n, hart }));
   }
 
   private pc(hart: number): bigint {
@@ -121,3 +134,8 @@ export class Stepper {
     return nextInstruction(this.target, hart);
   }
 }
+
+const isCall = ({ row, rd }: Decoded): boolean => (row.name === 'jal' || row.name === 'jalr') && rd === RA;
+
+/** A point of the stepper's own was met: the step is made. */
+const arrived = ({ at }: MoveResult, hart: number): MoveResult => ({ reason: 'there', at, hart });

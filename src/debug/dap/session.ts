@@ -4,7 +4,7 @@ import type { Breakpoint } from '../../timeline/breakpoints.ts';
 import type { MoveResult } from '../../timeline/mover.ts';
 import { compile, registerNamed } from '../expression.ts';
 import { parseAddress, parseInstant } from '../monitor/commands.ts';
-import type { Monitor } from '../monitor/monitor.ts';
+import { ClientSettings, type Monitor } from '../monitor/monitor.ts';
 import { DebugError, type DebugTarget } from '../target.ts';
 import { Arguments } from './arguments.ts';
 import { Breakpoints } from './breakpoints.ts';
@@ -73,6 +73,7 @@ export class DapSession {
   private readonly reader = new MessageReader();
   private readonly target: DebugTarget;
   private readonly options: DapSessionOptions;
+  private readonly settings = new ClientSettings();
   private readonly inspector: Inspector;
   private readonly breakpoints: Breakpoints;
   private readonly stepper: Stepper;
@@ -91,7 +92,7 @@ export class DapSession {
     this.target = target;
     this.options = options;
     const { guestInfo } = options.monitor;
-    this.inspector = new Inspector(target, options.monitor);
+    this.inspector = new Inspector(target, options.monitor, this.settings);
     this.breakpoints = new Breakpoints(guestInfo, (output) => this.event('output', { category: 'console', output }));
     this.stepper = new Stepper(target, guestInfo, () => this.points());
   }
@@ -132,8 +133,9 @@ export class DapSession {
 
   private receive(message: Arguments): void {
     if (message.optionalText('type') !== 'request') return;
-    const requestSeq = message.number('seq');
-    const command = message.text('command');
+    // A request that cannot be answered by its number is still one: clients learn what was wrong with it.
+    const requestSeq = message.has('seq') ? message.number('seq') : 0;
+    const command = message.has('command') ? message.text('command') : '';
     const args = message.object('arguments');
     const respond = (success: boolean, body?: object, text?: string): void => {
       if (!this.closed)
@@ -157,6 +159,12 @@ export class DapSession {
       respond(true);
       if (command === 'terminate') this.event('terminated');
       this.finish();
+      return;
+    }
+    // Says only what we can do: it needs no machine, and does not wait for one that is being moved.
+    if (command === 'initialize') {
+      this.progress = args.flag('supportsProgressReporting');
+      respond(true, CAPABILITIES);
       return;
     }
     this.work = this.work.then(() =>
@@ -186,10 +194,6 @@ export class DapSession {
     const byLine = args.optionalText('granularity') !== 'instruction';
     const hart = (): number => this.inspector.hart(args.number('threadId'));
     switch (command) {
-      case 'initialize':
-        this.progress = args.flag('supportsProgressReporting');
-        respond(true, CAPABILITIES);
-        return undefined;
       case 'launch':
       case 'attach': {
         await this.options.start?.(args);
@@ -265,7 +269,7 @@ export class DapSession {
   /** The client's breakpoints as they are set now. */
   private points(): readonly Breakpoint[] {
     const own = this.breakpoints.points();
-    const set = this.options.monitor.restricted(own);
+    const set = this.options.monitor.restricted(own, this.settings);
     this.placed = new Map(set.map((point, i) => [point, own[i]]));
     return set;
   }
@@ -283,7 +287,7 @@ export class DapSession {
       const end = await go({
         signal: this.running.signal,
         onProgress: progress.tell,
-        overInterrupts: this.options.monitor.overInterrupts,
+        overInterrupts: this.settings.overInterrupts,
       });
       progress.end();
       if (end.reason === 'halted') this.event('terminated');
@@ -379,9 +383,11 @@ export class DapSession {
     if (args.optionalText('context') === 'repl' && monitor.knows(text)) {
       const before = this.target.instant;
       this.running = new AbortController();
-      const result = await monitor.run(text, { hart, signal: this.running.signal }).finally(() => {
-        this.running = undefined;
-      });
+      const result = await monitor
+        .run(text, { hart, settings: this.settings, signal: this.running.signal })
+        .finally(() => {
+          this.running = undefined;
+        });
       respond(true, { result, variablesReference: 0 });
       return compareInstants(this.target.instant, before) === 0
         ? undefined

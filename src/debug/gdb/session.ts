@@ -4,7 +4,7 @@ import { compareInstants } from '../../record/door.ts';
 import type { Breakpoint, BreakpointKind } from '../../timeline/breakpoints.ts';
 import type { MoveResult } from '../../timeline/mover.ts';
 import type { StepOptions } from '../../timeline/steps.ts';
-import type { Monitor } from '../monitor/monitor.ts';
+import { ClientSettings, type Monitor } from '../monitor/monitor.ts';
 import { DebugError, type DebugTarget } from '../target.ts';
 import { agentCondition } from './agent.ts';
 import { encodePacket, fromLatin1, hex64, latin1, PACKET_SIZE, PacketReader } from './packets.ts';
@@ -66,6 +66,7 @@ export class GdbSession {
   private readonly points = new Map<string, Inserted>();
   private readonly target: DebugTarget;
   private readonly options: GdbSessionOptions;
+  private readonly settings = new ClientSettings();
   private ackMode = true;
   private running: AbortController | undefined;
   private work: Promise<void> = Promise.resolve();
@@ -291,7 +292,7 @@ export class GdbSession {
     const length = Math.min(r.length, MAX_TRANSFER);
     const bytes = this.physical
       ? this.target.readPhysical(r.address, length)
-      : this.options.monitor.readVirtual(this.general, r.address, length);
+      : this.options.monitor.readVirtual(this.general, r.address, length, this.settings);
     return bytes.length === 0 && length > 0 ? ERROR.memory : toHex(bytes);
   }
 
@@ -417,10 +418,10 @@ export class GdbSession {
   private async move(go: (o: GdbMove) => Promise<MoveResult>): Promise<string> {
     this.running = new AbortController();
     const own = [...this.points.values()].map((p) => p.point);
-    const points = this.options.monitor.restricted(own);
+    const points = this.options.monitor.restricted(own, this.settings);
     const { signal } = this.running;
     try {
-      const end = await go({ points, signal, overInterrupts: this.options.monitor.overInterrupts });
+      const end = await go({ points, signal, overInterrupts: this.settings.overInterrupts });
       const at = end.hit ? points.indexOf(end.hit.point) : -1;
       this.lastStop = end.hit && at >= 0 ? { ...end, hit: { ...end.hit, point: own[at] } } : end;
     } finally {
@@ -527,6 +528,7 @@ export class GdbSession {
     const output = await this.options.monitor
       .run(new TextDecoder().decode(bytes), {
         hart: this.general,
+        settings: this.settings,
         signal: this.running.signal,
         physical: (on) => {
           if (on !== undefined) this.physical = on;
@@ -540,6 +542,9 @@ export class GdbSession {
     for (let at = 0; at < said.length; at += MAX_TRANSFER - 1)
       this.reply(`O${toHex(said.subarray(at, at + MAX_TRANSFER - 1))}`);
     if (compareInstants(this.target.instant, before) !== 0) {
+      // The hart that was looked at may sleep here.
+      this.general = this.target.activeHart();
+      this.control = this.general;
       this.reply(
         `O${toHex(latin1('(gdb has not seen this move: type `maintenance flush register-cache`, then `info registers pc`)\n'))}`,
       );

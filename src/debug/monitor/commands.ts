@@ -3,10 +3,11 @@ import { dmesg } from '../../linux/dmesg.ts';
 import type { LinuxKernel } from '../../linux/kernel.ts';
 import { memoryAreas } from '../../linux/maps.ts';
 import { modules } from '../../linux/modules.ts';
-import { findTask, tasks } from '../../linux/tasks.ts';
+import { findTask, type Task, tasks } from '../../linux/tasks.ts';
 import { CSR, PC, PRV, X } from '../../machine/view/machine-view.ts';
 import { currentSatp, levelsOf, mappings, PTE, walk } from '../../machine/view/page-table.ts';
 import type { Instant } from '../../record/door.ts';
+import type { Frame } from '../backtrace.ts';
 import { DebugError } from '../target.ts';
 import type { Command, CommandScene } from './monitor.ts';
 
@@ -97,11 +98,20 @@ function infoHarts({ target, guestInfo }: CommandScene): string {
   );
 }
 
-function backtraceText({ guestInfo, hart }: CommandScene): string {
-  return lines(
-    guestInfo.backtrace(hart).map((f, i) => `#${i}  ${guestInfo.describe(f.pc)}`),
-    'no frames',
-  );
+/** A thread of the guest by its number. @throws DebugError when there is none */
+function taskOf(scene: CommandScene, pid: string): Task {
+  const task = /^[0-9]+$/.test(pid) ? findTask(kernelOf(scene), Number(pid)) : undefined;
+  if (!task) throw new DebugError(`there is no process ${pid} at this instant: monitor ps threads lists them`);
+  return task;
+}
+
+function backtraceText(scene: CommandScene, [pid]: readonly string[]): string {
+  const { guestInfo, hart } = scene;
+  const list = (frames: readonly Frame[], from = 0): string[] =>
+    frames.map((f, i) => `#${from + i}  ${guestInfo.describeFrame(f)}`);
+  if (pid === undefined) return lines(list(guestInfo.backtrace(hart)), 'no frames');
+  const { kernel, user } = guestInfo.taskBacktrace(taskOf(scene, pid));
+  return lines([...list(kernel), ...list(user, kernel.length)], 'no frames');
 }
 
 async function lastWrite(scene: CommandScene, args: readonly string[]): Promise<string> {
@@ -202,7 +212,7 @@ export const COMMANDS: readonly Command[] = [
     run: ({ target, hart }) =>
       lines([...INTEGER_REGISTERS.map((n, i) => `${n.padEnd(5)} ${hex(target.readRegister(hart, X(i)) ?? 0n)}`)], ''),
   },
-  { name: 'bt', help: 'call stack of this hart', run: backtraceText },
+  { name: 'bt', usage: '[PID]', help: 'call stack of this hart, or of any thread of the guest', run: backtraceText },
   {
     name: 'symbol',
     usage: 'ADDRESS|NAME',
@@ -231,7 +241,7 @@ export const COMMANDS: readonly Command[] = [
       const task = pid === undefined ? scene.guestInfo.current(scene.hart) : findTask(kernel, Number(pid));
       if (!task) throw new DebugError(`there is no process ${pid ?? 'on this hart'}: monitor ps lists them`);
       if (task.mm === 0n) return `${task.name} is a kernel thread: it has no memory of its own\n`;
-      const areas = memoryAreas(kernel, task.mm).map((a) =>
+      const areas = memoryAreas(kernel, task).map((a) =>
         `${hex(a.start)}-${hex(a.end)} ${a.permissions} ${hex(a.offset)} ${a.name}`.trimEnd(),
       );
       return lines([...areas, ...scene.guestInfo.addSymbolAdvice(task.pid)], '');
@@ -242,15 +252,15 @@ export const COMMANDS: readonly Command[] = [
     usage: '[PID|off]',
     help: 'show user-space addresses as this process sees them',
     run: (scene, [pid]) => {
-      if (pid === 'off') scene.monitor.process = undefined;
+      if (pid === 'off') scene.settings.process = undefined;
       else if (pid !== undefined) {
         const task = findTask(kernelOf(scene), Number(pid));
         if (!task || task.mm === 0n) throw new DebugError(`there is no user process ${pid}: monitor ps lists them`);
-        scene.monitor.process = task.pid;
+        scene.settings.process = task.pid;
       }
-      return scene.monitor.process === undefined
+      return scene.settings.process === undefined
         ? 'user-space addresses are those of the current process\n'
-        : `user-space addresses are those of process ${scene.monitor.process}\n`;
+        : `user-space addresses are those of process ${scene.settings.process}\n`;
     },
   },
   {
@@ -258,26 +268,26 @@ export const COMMANDS: readonly Command[] = [
     usage: '[PID|current|off]',
     help: 'break and watch only in this process',
     run: (scene, [pid]) => {
-      if (pid === 'off') scene.monitor.only = undefined;
+      if (pid === 'off') scene.settings.only = undefined;
       else if (pid !== undefined) {
         const task = pid === 'current' ? scene.guestInfo.current(scene.hart) : findTask(kernelOf(scene), Number(pid));
         if (!task) throw new DebugError(`there is no process ${pid} now: monitor ps lists them`);
-        scene.monitor.only = task.tgid;
+        scene.settings.only = task.tgid;
       }
-      return scene.monitor.only === undefined
+      return scene.settings.only === undefined
         ? 'breakpoints stop in every process\n'
-        : `breakpoints stop in process ${scene.monitor.only} only\n`;
+        : `breakpoints stop in process ${scene.settings.only} only\n`;
     },
   },
   {
     name: 'interrupts',
     usage: '[over|into]',
     help: 'whether steps go over the handlers of interrupts',
-    run: ({ monitor }, [what]) => {
+    run: ({ settings }, [what]) => {
       if (what !== undefined && what !== 'over' && what !== 'into')
         throw new DebugError(`interrupts ${what}: expected over or into`);
-      if (what !== undefined) monitor.overInterrupts = what === 'over';
-      return `steps go ${monitor.overInterrupts ? 'over' : 'into'} interrupt handlers\n`;
+      if (what !== undefined) settings.overInterrupts = what === 'over';
+      return `steps go ${settings.overInterrupts ? 'over' : 'into'} interrupt handlers\n`;
     },
   },
   {

@@ -6,8 +6,19 @@ import type { GuestInfo } from '../guest-info.ts';
 import { DebugError, type DebugTarget } from '../target.ts';
 import { COMMANDS } from './commands.ts';
 
+/** What one client has chosen. It ends with the client. */
+export class ClientSettings {
+  /** A process whose user-space addresses are shown although it may not be current. */
+  process: number | undefined;
+  /** The only process whose breakpoints and watchpoints stop. */
+  only: number | undefined;
+  /** Whether steps go over interrupt handlers. */
+  overInterrupts = true;
+}
+
 /** What a command is asked from. */
 export interface MonitorContext {
+  readonly settings: ClientSettings;
   /** The hart the user looks at. */
   readonly hart: number;
   readonly signal?: AbortSignal;
@@ -36,14 +47,8 @@ export interface Command {
 export class Monitor {
   readonly target: DebugTarget;
   readonly guestInfo: GuestInfo;
-  /** A process whose user-space addresses are shown although it may not be current. */
-  process: number | undefined;
   /** Puts a branch where the user who started the server wants it: clients do not choose files. @returns what to tell */
   store: ((recording: Uint8Array) => Promise<string>) | undefined;
-  /** Whether steps go over interrupt handlers. */
-  overInterrupts = true;
-  /** The only process whose breakpoints and watchpoints stop. */
-  only: number | undefined;
 
   private busy: Promise<unknown> = Promise.resolve();
 
@@ -80,9 +85,8 @@ export class Monitor {
     }
   }
 
-  /** Points as they are to be set: held to one process if the user asked for that. */
-  restricted(points: readonly Breakpoint[]): readonly Breakpoint[] {
-    const { only } = this;
+  /** Points as they are to be set: held to one process if the client asked for that. */
+  restricted(points: readonly Breakpoint[], { only }: ClientSettings): readonly Breakpoint[] {
     const kernel = only === undefined ? undefined : this.guestInfo.kernel();
     if (!kernel) return points;
     const tgid = kernel.field('task_struct', 'tgid');
@@ -113,9 +117,9 @@ export class Monitor {
   }
 
   /** Reads virtual memory as the hart sees it, or where it sees nothing, as the chosen process does. */
-  readVirtual(hart: number, address: bigint, length: number): Uint8Array {
-    if (this.process !== undefined && address >> 63n === 0n) {
-      const bytes = this.guestInfo.readProcess(this.process, address, length);
+  readVirtual(hart: number, address: bigint, length: number, { process }: ClientSettings): Uint8Array {
+    if (process !== undefined && address >> 63n === 0n) {
+      const bytes = this.guestInfo.readProcess(process, address, length);
       if (bytes !== undefined) return bytes;
     }
     return readVirtual(this.target, hart, address, length);

@@ -1,9 +1,11 @@
-import { type AddressInfo, createServer } from 'node:net';
+import { type AddressInfo, createServer, type Socket } from 'node:net';
 import type { Readable, Writable } from 'node:stream';
+import { encodeMessage } from '../../../debug/dap/framing.ts';
 import { DapSession } from '../../../debug/dap/session.ts';
 import type { GuestInfo } from '../../../debug/guest-info.ts';
 import { Monitor } from '../../../debug/monitor/monitor.ts';
 import type { DebugTarget } from '../../../debug/target.ts';
+import { OneClient } from './one-client.ts';
 
 /** Serves one DAP client on a pair of streams. Resolves when it is done. */
 export async function serveDap(
@@ -41,20 +43,10 @@ export async function startDapServer(
   guestInfo: GuestInfo,
   options: { readonly port: number; readonly host?: string; readonly monitor?: Monitor },
 ): Promise<{ readonly port: number; close(): Promise<void> }> {
-  let busy: Promise<void> = Promise.resolve();
-  const open = new Set<{ destroy(): void }>();
-  const server = createServer((socket) => {
-    open.add(socket);
-    socket.pause();
-    socket.on('error', () => undefined);
-    socket.on('close', () => open.delete(socket));
-    busy = busy.then(async () => {
-      if (socket.destroyed) return;
-      const done = serveDap(target, guestInfo, socket, socket, options.monitor);
-      socket.resume();
-      await done;
-    });
-  });
+  const clients = new OneClient();
+  const server = createServer((socket) =>
+    clients.take(socket, (s) => serveDap(target, guestInfo, s, s, options.monitor), refuse),
+  );
   await new Promise<void>((resolve, reject) => {
     server.once('error', reject);
     server.listen(options.port, options.host ?? '127.0.0.1', () => {
@@ -66,8 +58,23 @@ export async function startDapServer(
     port: (server.address() as AddressInfo).port,
     close: () =>
       new Promise((resolve) => {
-        for (const s of open) s.destroy();
+        clients.closeAll();
         server.close(() => resolve());
       }),
   };
+}
+
+function refuse(socket: Socket): void {
+  const message = 'another client is connected; it must disconnect first';
+  socket.end(
+    encodeMessage({
+      seq: 1,
+      type: 'response',
+      request_seq: 1,
+      command: 'initialize',
+      success: false,
+      message,
+      body: { error: { id: 1, format: message, showUser: true } },
+    }),
+  );
 }

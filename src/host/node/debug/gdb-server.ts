@@ -1,8 +1,10 @@
 import { type AddressInfo, createServer, type Server, type Socket } from 'node:net';
+import { encodePacket, latin1, PacketReader } from '../../../debug/gdb/packets.ts';
 import { GdbSession } from '../../../debug/gdb/session.ts';
 import type { GuestInfo } from '../../../debug/guest-info.ts';
 import { Monitor } from '../../../debug/monitor/monitor.ts';
 import type { DebugTarget } from '../../../debug/target.ts';
+import { OneClient } from './one-client.ts';
 
 export interface GdbServerOptions {
   /** TCP port; 0 takes a free one. */
@@ -38,52 +40,17 @@ export async function startGdbServer(
   const host = options.host ?? '127.0.0.1';
   const log = options.log ?? ((): void => undefined);
   const monitor = options.monitor ?? new Monitor(target, guestInfo);
-  const sockets = new Set<Socket>();
   const waiting: (() => void)[] = [];
-  let busy: Promise<void> = Promise.resolve();
+  const clients = new OneClient();
 
-  /** Sessions follow each other: the next one begins when the last one's moves have ended. */
-  const serve = (socket: Socket): void => {
-    sockets.add(socket);
+  const serve = async (socket: Socket): Promise<void> => {
     socket.setNoDelay(true);
     socket.setKeepAlive(true, 10_000);
-    const early: Uint8Array[] = [];
-    let session: GdbSession | undefined;
-    let gone = false;
-    let over: () => void = () => undefined;
-    const before = busy;
-    busy = new Promise((resolve) => {
-      over = resolve;
-    });
-    socket.on('data', (bytes) => {
-      if (session) session.push(bytes);
-      else if (early.length < 64) early.push(bytes);
-      else socket.destroy();
-    });
-    // Errors end in 'close': a client that vanished.
-    socket.on('error', () => undefined);
-    socket.on('close', () => {
-      gone = true;
-      sockets.delete(socket);
-      void (session?.end() ?? Promise.resolve()).finally(() => {
-        if (session) {
-          target.release();
-          over();
-          log('gdb disconnected');
-          for (const tell of waiting.splice(0)) tell();
-        }
-      });
-    });
-    void before.then(async () => {
-      const held = !gone;
-      if (held) await monitor.exclusively(() => target.hold());
-      if (gone) {
-        if (held) target.release();
-        over();
-        return;
-      }
+    const closed = new Promise<void>((resolve) => socket.once('close', resolve));
+    await monitor.exclusively(() => target.hold());
+    if (!socket.destroyed) {
       log(`gdb connected from ${socket.remoteAddress}:${socket.remotePort}`);
-      session = new GdbSession(target, {
+      const session = new GdbSession(target, {
         monitor,
         autoBranch: options.autoBranch,
         send: (bytes) => {
@@ -92,11 +59,17 @@ export async function startGdbServer(
         },
         close: () => socket.end(),
       });
-      for (const bytes of early) session.push(bytes);
-    });
+      socket.on('data', (bytes) => session.push(bytes));
+      socket.resume();
+      await closed;
+      await session.end();
+      log('gdb disconnected');
+    }
+    target.release();
+    for (const resolve of waiting.splice(0)) resolve();
   };
 
-  const server: Server = createServer(serve);
+  const server: Server = createServer((socket) => clients.take(socket, serve, refuse));
   await new Promise<void>((resolve, reject) => {
     server.once('error', reject);
     server.listen(options.port, host, () => {
@@ -110,8 +83,25 @@ export async function startGdbServer(
     nextDisconnect: () => new Promise((resolve) => waiting.push(resolve)),
     close: () =>
       new Promise((resolve) => {
-        for (const s of sockets) s.destroy();
+        clients.closeAll();
         server.close(() => resolve());
       }),
   };
+}
+
+const REFUSAL = 'E.another debugger is connected; it must disconnect first';
+/** Packets that are answered by the refusal: gdb shows it as a warning, then as the error that ends its attempt. */
+const ANSWERS = 2;
+
+function refuse(socket: Socket): void {
+  const reader = new PacketReader();
+  let answers = 0;
+  socket.on('data', (bytes) => {
+    for (const { kind } of reader.push(bytes)) {
+      if (kind !== 'packet' || socket.writableEnded) continue;
+      socket.write(latin1('+'));
+      socket.write(encodePacket(REFUSAL));
+      if (++answers === ANSWERS) socket.end();
+    }
+  });
 }

@@ -1,0 +1,99 @@
+import { PC, PRV, type RegisterId, X } from '../machine/view/machine-view.ts';
+import type { LinuxKernel } from './kernel.ts';
+import { currentTask, type Task } from './tasks.ts';
+
+/** Bytes of a kernel stack where the kernel does not say (Linux arch/riscv/include/asm/thread_info.h). */
+const THREAD_SIZE = 16_384n;
+const STACK_ALIGN = 16n;
+const FCSR = 3;
+const FRM = 2;
+const FFLAGS = 1;
+
+/** Registers by what they are called; undefined for those that are not kept. */
+export type Registers = (id: RegisterId) => bigint | undefined;
+
+/** The hart that runs a task; undefined while it waits for one, or sleeps. */
+export function hartOf(kernel: LinuxKernel, task: bigint): number | undefined {
+  for (let hart = 0; hart < kernel.view.harts; hart++) if (currentTask(kernel.view, hart) === task) return hart;
+  return undefined;
+}
+
+/** The hart that executes a task's own code; undefined while the kernel does something for it, or it does not run. */
+export function userHartOf(kernel: LinuxKernel, task: bigint): number | undefined {
+  const hart = hartOf(kernel, task);
+  return hart !== undefined && kernel.view.readRegister(hart, PRV) === 0n ? hart : undefined;
+}
+
+/** Address of the registers that a task entered the kernel with: `task_pt_regs` (Linux arch/riscv/include/asm/processor.h). */
+export function savedRegistersAt(kernel: LinuxKernel, task: bigint): bigint {
+  const size = BigInt(kernel.btf.sizeOf(kernel.btf.struct('pt_regs')));
+  const stack = kernel.get('task_struct', task, 'stack');
+  return stack + stackSize(kernel) - ((size + STACK_ALIGN - 1n) & ~(STACK_ALIGN - 1n));
+}
+
+function stackSize(kernel: LinuxKernel): bigint {
+  const from = kernel.symbols.find('__start_init_stack')?.address;
+  const to = kernel.symbols.find('__end_init_stack')?.address;
+  return from !== undefined && to !== undefined && to > from ? to - from : THREAD_SIZE;
+}
+
+/**
+ * A task's user-space registers: the hart's while it executes the task's code, otherwise as the kernel saved them when it was entered and when it gave the
+ * hart to another task. CSRs beyond those of floating point are not kept.
+ */
+export function userRegisters(kernel: LinuxKernel, { address: task }: Task): Registers {
+  const { view } = kernel;
+  const hart = hartOf(kernel, task);
+  if (hart !== undefined && view.readRegister(hart, PRV) === 0n) return (id) => view.readRegister(hart, id);
+  const at = savedRegistersAt(kernel, task);
+  const saved = (index: number): bigint => kernel.pointer(at + BigInt(8 * index));
+  const float = (path: string): bigint => kernel.at('task_struct', task, `thread.fstate.${path}`);
+  return (id) => {
+    switch (id.kind) {
+      case 'pc':
+        return saved(0);
+      case 'x':
+        return id.number === 0 ? 0n : saved(id.number);
+      case 'prv':
+        return 0n;
+      case 'f':
+        // The kernel does not touch these: they stay in the hart until another task runs on it.
+        return hart === undefined ? kernel.pointer(float('f') + BigInt(8 * id.number)) : view.readRegister(hart, id);
+      default: {
+        if (id.number > FCSR || id.number < FFLAGS) return undefined;
+        if (hart !== undefined) return view.readRegister(hart, id);
+        const fcsr = kernel.value(float('fcsr'), 4);
+        return id.number === FRM ? (fcsr >> 5n) & 7n : id.number === FFLAGS ? fcsr & 31n : fcsr & 255n;
+      }
+    }
+  };
+}
+
+/** Where to put a new value of a user-space register of a task that does not execute its own code; undefined for those that are not kept. */
+export function savedRegisterAt(kernel: LinuxKernel, { address: task }: Task, id: RegisterId): bigint | undefined {
+  const at = savedRegistersAt(kernel, task);
+  if (id.kind === 'pc') return at;
+  if (id.kind === 'x' && id.number > 0) return at + BigInt(8 * id.number);
+  if (id.kind === 'f' && hartOf(kernel, task) === undefined)
+    return kernel.at('task_struct', task, 'thread.fstate.f') + BigInt(8 * id.number);
+  return undefined;
+}
+
+/** What a backtrace through the kernel begins with; undefined while the task executes its own code. */
+export function kernelContext(
+  kernel: LinuxKernel,
+  { address: task }: Task,
+): { readonly pc: bigint; readonly ra: bigint; readonly sp: bigint; readonly fp: bigint } | undefined {
+  const { view } = kernel;
+  const hart = hartOf(kernel, task);
+  if (hart !== undefined) {
+    if (view.readRegister(hart, PRV) === 0n) return undefined;
+    const x = (number: number): bigint => view.readRegister(hart, X(number))!;
+    return { pc: view.readRegister(hart, PC)!, ra: x(1), sp: x(2), fp: x(8) };
+  }
+  // As __switch_to left it (Linux arch/riscv/kernel/entry.S).
+  const thread = (path: string): bigint => kernel.get('task_struct', task, `thread.${path}`);
+  const ra = thread('ra');
+  const fp = kernel.pointer(kernel.at('task_struct', task, 'thread.s'));
+  return { pc: ra, ra, sp: thread('sp'), fp };
+}
