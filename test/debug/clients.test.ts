@@ -3,7 +3,7 @@ import { beforeAll, describe, expect, it } from 'vitest';
 import { encodeMessage, MessageReader } from '../../src/debug/dap/framing.ts';
 import { GuestInfo, symbolFile } from '../../src/debug/guest-info.ts';
 import { Monitor } from '../../src/debug/monitor/monitor.ts';
-import { startDapServer } from '../../src/host/node/debug/index.ts';
+import { startDapServer } from '../../src/host/node/debug/dap-server.ts';
 import { PC, X } from '../../src/machine/view/machine-view.ts';
 import { readElf } from '../../src/symbols/elf.ts';
 import { DapClient, type Message } from './dap-client.ts';

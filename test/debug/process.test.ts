@@ -24,9 +24,9 @@ describe.runIf(guest !== undefined && have(GCC))('a process of the guest', () =>
     const nothing = compileForGuest('true', 'int main(void) { return 0; }', ['-pie', '-fPIE']);
     scene = await linuxScene(COMMAND, { threads: elf, true: nothing }, { harts: 2 });
     const { target, guestInfo } = scene;
-    const end = guestInfo.address('do_group_exit')!;
+    const fault = guestInfo.address('force_sig_fault')!;
     await target.mover.reverseContinue({
-      execute: end,
+      execute: fault,
       when: (_, hart) => {
         const task = guestInfo.current(hart);
         return task?.name === 'threads' && task.pid === task.tgid;
@@ -62,6 +62,6 @@ describe.runIf(guest !== undefined && have(GCC))('a process of the guest', () =>
     expect(asleep).toMatch(/^#0 .*<__switch_to\+|^#0 .*<__schedule\+/);
     expect(asleep).toMatch(/<__riscv_sys_(?:rt_sigsuspend|ppoll|pause)|<__do_sys_|<__se_sys_/);
     expect(await ask('bt 99999')).toContain('no process 99999');
-    expect(await ask(`bt ${threads[0].pid}`)).toContain('<do_group_exit');
+    expect(await ask(`bt ${threads[0].pid}`)).toContain('<force_sig_fault');
   });
 });
