@@ -50,7 +50,7 @@ export function createProgram(version: string, finish: (status: number) => void)
     )
     .version(version, '-V, --version', 'print the version')
     .helpOption('-h, --help', 'show this help')
-    .helpCommand('help [command]', 'show help for a command')
+    .helpCommand(false)
     .enablePositionalOptions();
 
   const quiet = (command: Command): Command => command.option('-q, --quiet', 'nothing on standard error but errors');
@@ -156,7 +156,7 @@ export function createProgram(version: string, finish: (status: number) => void)
       finish(await (await import('./commands/debug.ts')).debug(file, flags)),
     );
 
-  const guest = program.command('guest').description('Build and list guest images');
+  const guest = program.command('guest').description('Build and list guest images').helpCommand(false);
   quiet(guest.command('build').description('Make the Debian guest: kernel, busybox, modules'))
     .option('--disk', 'make the root disk with Python, gcc and sqlite3 too')
     .option('--mirror <url>', "Debian mirror; otherwise that of this machine's apt")
@@ -180,6 +180,26 @@ export function createProgram(version: string, finish: (status: number) => void)
     .allowUnknownOption()
     .argument('[args...]')
     .action(async (args: string[]) => finish(await (await import('./commands/bench.ts')).bench(args)));
+
+  program
+    .command('help')
+    .description('Show help for a command')
+    .argument('[command...]', 'such as run, or guest build')
+    .action((names: string[]) => {
+      let shown = program;
+      for (const [i, name] of names.entries()) {
+        const below = shown.commands.find((command) => command.name() === name);
+        if (below === undefined) {
+          const known = shown.commands.map((command) => command.name());
+          const expected = known.length > 0 ? `expected one of ${known.join(', ')}` : 'it has no commands below it';
+          throw new UsageError(
+            `help: ${name} is no command of ${['hindsight', ...names.slice(0, i)].join(' ')}: ${expected}`,
+          );
+        }
+        shown = below;
+      }
+      shown.help();
+    });
 
   for (const command of [program, guest, ...program.commands, ...guest.commands]) {
     command.exitOverride().configureOutput({ outputError: () => {} });
