@@ -22,7 +22,7 @@ const roomOf = (file: string): string =>
     .slice(0, file.startsWith('host/') ? 2 : 1)
     .join('/');
 
-/** What a room may take values from: an arrow to another room, or to one file in it. Types may come from anywhere. */
+/** What a room may take values and types from: another room, or one file in it. */
 const ARROWS: Record<string, readonly string[]> = {
   bytes: [],
   isa: [],
@@ -34,15 +34,16 @@ const ARROWS: Record<string, readonly string[]> = {
   devices: ['bytes', 'storage'],
   firmware: [],
   guest: [],
-  record: ['bytes'],
+  // A recording's header holds the machine's configuration, of which it needs no more than the type.
+  record: ['bytes', 'machine/board/config.ts'],
   machine: ['bytes', 'core', 'devices', 'firmware', 'isa', 'jit', 'record', 'storage'],
-  timeline: ['bytes', 'isa', 'machine', 'record'],
+  timeline: ['bytes', 'isa', 'machine', 'record', 'storage'],
   symbols: ['bytes'],
   linux: ['machine', 'symbols'],
   debug: ['bytes', 'core', 'isa', 'linux', 'machine', 'record', 'symbols', 'timeline'],
-  'host/room.ts': [],
+  'host/room.ts': ['machine/session/host-room.ts'],
   'host/share.ts': ['devices', 'fs'],
-  'host/sources.ts': [],
+  'host/sources.ts': ['bytes'],
   'index.ts': [
     'bytes',
     'fs',
@@ -63,13 +64,14 @@ const ARROWS: Record<string, readonly string[]> = {
     'host/share.ts',
     'index.ts',
     'linux',
+    'machine',
     'record',
     'storage',
     'symbols',
     'timeline',
   ],
   'host/browser': ['host/room.ts', 'machine'],
-  cli: ['bytes', 'debug', 'guest', 'host/node', 'host/room.ts', 'isa', 'machine', 'record', 'timeline'],
+  cli: ['bytes', 'debug', 'guest', 'host/node', 'host/room.ts', 'isa', 'jit', 'machine', 'record', 'timeline'],
   web: ['guest', 'host/browser'],
 };
 const PACKAGES: Record<string, RegExp> = {
@@ -111,45 +113,99 @@ const HOSTLY = new Set([
 const HOST_ROOMS = /^(host|cli|web)\//;
 
 interface Import {
-  readonly from: string;
   readonly to: string;
+  /** Whether nothing of it is left when types are erased. */
+  readonly typeOnly: boolean;
 }
 
-/** Imports of values. */
+const allTypes = (elements: readonly (ts.ImportSpecifier | ts.ExportSpecifier)[]): boolean =>
+  elements.length > 0 && elements.every((element) => element.isTypeOnly);
+
+/** What a node imports or re-exports. */
+function importOf(node: ts.Node): { readonly target: ts.Node | undefined; readonly typeOnly: boolean } | undefined {
+  if (ts.isImportDeclaration(node)) {
+    const clause = node.importClause;
+    const named = clause?.namedBindings;
+    const listed = clause?.name === undefined && named !== undefined && ts.isNamedImports(named);
+    return {
+      target: node.moduleSpecifier,
+      typeOnly: clause?.isTypeOnly === true || (listed && allTypes(named.elements)),
+    };
+  }
+  if (ts.isExportDeclaration(node)) {
+    const clause = node.exportClause;
+    const listed = clause !== undefined && ts.isNamedExports(clause);
+    return { target: node.moduleSpecifier, typeOnly: node.isTypeOnly || (listed && allTypes(clause.elements)) };
+  }
+  if (ts.isImportTypeNode(node) && ts.isLiteralTypeNode(node.argument))
+    return { target: node.argument.literal, typeOnly: true };
+  if (ts.isCallExpression(node) && node.expression.kind === ts.SyntaxKind.ImportKeyword)
+    return { target: node.arguments[0], typeOnly: false };
+  return undefined;
+}
+
+/** Everything a file imports, `import()` in expressions and in types included. */
 function imports(file: string): Import[] {
   const found: Import[] = [];
   const visit = (node: ts.Node): void => {
-    let target: ts.Node | undefined;
-    if (ts.isImportDeclaration(node)) {
-      const clause = node.importClause;
-      const named = clause?.namedBindings;
-      const values =
-        !clause?.isTypeOnly &&
-        (clause?.name !== undefined ||
-          named === undefined ||
-          ts.isNamespaceImport(named) ||
-          named.elements.some((e) => !e.isTypeOnly));
-      if (values) target = node.moduleSpecifier;
-    } else if (ts.isExportDeclaration(node) && !node.isTypeOnly) {
-      const clause = node.exportClause;
-      if (clause === undefined || ts.isNamespaceExport(clause) || clause.elements.some((e) => !e.isTypeOnly))
-        target = node.moduleSpecifier;
-    } else if (ts.isCallExpression(node) && node.expression.kind === ts.SyntaxKind.ImportKeyword)
-      target = node.arguments[0];
+    const { target, typeOnly = false } = importOf(node) ?? {};
     if (target !== undefined && ts.isStringLiteralLike(target)) {
-      found.push({
-        from: file,
-        to: target.text.startsWith('.')
-          ? normalize(join(dirname(file), target.text))
-              .split(sep)
-              .join('/')
-          : `package ${target.text}`,
-      });
+      const to = target.text.startsWith('.')
+        ? normalize(join(dirname(file), target.text))
+            .split(sep)
+            .join('/')
+        : `package ${target.text}`;
+      found.push({ to, typeOnly });
     }
     ts.forEachChild(node, visit);
   };
   visit(parsed.get(file)!);
   return found;
+}
+
+/** Circles of imports of values: each as the files from one back to itself. */
+function circles(): string[] {
+  const found: string[] = [];
+  const done = new Set<string>();
+  const path: string[] = [];
+  const visit = (file: string): void => {
+    const at = path.indexOf(file);
+    if (at >= 0) found.push([...path.slice(at), file].join(' → '));
+    if (at >= 0 || done.has(file)) return;
+    path.push(file);
+    for (const { to, typeOnly } of imports(file)) if (!typeOnly && parsed.has(to)) visit(to);
+    path.pop();
+    done.add(file);
+  };
+  files.forEach(visit);
+  return found;
+}
+
+/**
+ * Types that a file exports under a name of its own: classes, interfaces, aliases. A class that extends one of its own name is that one,
+ * made for a host.
+ */
+function exportedTypes(file: string): string[] {
+  const source = parsed.get(file)!;
+  const renamed = new Map<string, string>();
+  const names: string[] = [];
+  for (const statement of source.statements) {
+    if (ts.isImportDeclaration(statement)) {
+      const named = statement.importClause?.namedBindings;
+      if (named !== undefined && ts.isNamedImports(named))
+        for (const { name, propertyName } of named.elements)
+          if (propertyName) renamed.set(name.text, propertyName.text);
+    }
+    const type =
+      ts.isClassDeclaration(statement) || ts.isInterfaceDeclaration(statement) || ts.isTypeAliasDeclaration(statement);
+    if (!type || statement.name === undefined) continue;
+    if (!statement.modifiers?.some((modifier) => modifier.kind === ts.SyntaxKind.ExportKeyword)) continue;
+    const base = ts.isClassDeclaration(statement)
+      ? statement.heritageClauses?.[0]?.types[0]?.expression.getText(source)
+      : '';
+    if (renamed.get(base ?? '') !== statement.name.text) names.push(statement.name.text);
+  }
+  return names;
 }
 
 /** Names used as values that the file does not declare, and `Math.random`. */
@@ -200,7 +256,7 @@ describe('rooms', () => {
     expect(files.length).toBeGreaterThan(150);
   });
 
-  test('take values only from rooms further in', () => {
+  test('take values and types only from rooms further in', () => {
     const wrong: string[] = [];
     for (const file of files) {
       const room = roomOf(file);
@@ -216,6 +272,17 @@ describe('rooms', () => {
       }
     }
     expect(wrong).toEqual([]);
+  });
+
+  test('have no circles between files', () => {
+    expect(circles()).toEqual([]);
+  });
+
+  test('export no two types of one name', () => {
+    const where = new Map<string, string[]>();
+    for (const file of files)
+      for (const name of exportedTypes(file)) where.set(name, [...(where.get(name) ?? []), file]);
+    expect([...where].filter(([, places]) => places.length > 1)).toEqual([]);
   });
 
   test('inside name no clock, randomness, process or page', () => {

@@ -5,7 +5,7 @@ import { type CpioEntry, writeCpio } from './cpio.ts';
 import { stringAt } from './elf-sections.ts';
 import { stripModule } from './elf-strip.ts';
 import { COMMAND_FILE, DHCP_SCRIPT, haltScript, initScript, PROFILE, SIZE_FILE, SIZE_SCRIPT } from './init-script.ts';
-import { type KernelModule, loadOrder, moduleIndexes, moduleName, readModuleInfo } from './modules.ts';
+import { loadOrder, type ModuleFile, moduleIndexes, moduleName, readModuleInfo } from './modules.ts';
 
 /** Modules the guest carries, where the kernel has them as modules. */
 export const GUEST_MODULES = [
@@ -110,7 +110,7 @@ export function busyboxApplets(binary: Uint8Array): string[] {
  * @throws Error when a module that a disk needs is missing or unreadable.
  */
 export function packInitramfs(parts: InitramfsParts): Uint8Array {
-  const known: KernelModule[] = [];
+  const known: ModuleFile[] = [];
   const files: CpioEntry[] = [];
   const moduleDir = `lib/modules/${parts.release}`;
   for (const [file, image] of parts.modules) {

@@ -5,7 +5,7 @@
 import { readSections, stringAt } from './elf-sections.ts';
 
 /** A kernel module chosen for the guest. */
-export interface KernelModule {
+export interface ModuleFile {
   /** Name as `lsmod` shows it: `-` is written `_`. */
   readonly name: string;
   /** Names of the modules it takes symbols from. */
@@ -30,7 +30,7 @@ const words = (text: string, separator: RegExp): string[] => text.split(separato
  *
  * @throws Error when the bytes are not a RISC-V kernel module.
  */
-export function readModuleInfo(image: Uint8Array, file: string): KernelModule {
+export function readModuleInfo(image: Uint8Array, file: string): ModuleFile {
   const section = readSections(image).find((s) => s.name === '.modinfo');
   if (section === undefined) throw new Error(`${file}: not a kernel module (it has no .modinfo section)`);
   const values = new Map<string, string[]>();
@@ -52,7 +52,7 @@ export function readModuleInfo(image: Uint8Array, file: string): KernelModule {
 }
 
 /** Softdeps name an algorithm rather than a module (`crypto-crc32c`): the module that carries it as an alias, or of that name. */
-function provider(modules: readonly KernelModule[], wanted: string): KernelModule | undefined {
+function provider(modules: readonly ModuleFile[], wanted: string): ModuleFile | undefined {
   return modules.find((m) => m.name === wanted) ?? modules.find((m) => m.aliases.some((a) => moduleName(a) === wanted));
 }
 
@@ -62,10 +62,10 @@ function provider(modules: readonly KernelModule[], wanted: string): KernelModul
  * @param known Every module there is; a dependency that is not among them is taken to be built in.
  * @throws Error when `wanted` is not among `known`, or modules depend on one another in a circle.
  */
-export function loadOrder(known: readonly KernelModule[], wanted: readonly string[]): string[] {
+export function loadOrder(known: readonly ModuleFile[], wanted: readonly string[]): string[] {
   const order: string[] = [];
   const onPath: string[] = [];
-  const visit = (module: KernelModule): void => {
+  const visit = (module: ModuleFile): void => {
     if (order.includes(module.name)) return;
     if (onPath.includes(module.name))
       throw new Error(`modules depend on one another: ${[...onPath, module.name].join(' → ')}`);
@@ -86,7 +86,7 @@ export function loadOrder(known: readonly KernelModule[], wanted: readonly strin
 }
 
 /** The text of modules.dep, modules.alias and modules.softdep for modules that lie as `NAME.ko` in one directory. */
-export function moduleIndexes(modules: readonly KernelModule[]): {
+export function moduleIndexes(modules: readonly ModuleFile[]): {
   readonly dep: string;
   readonly alias: string;
   readonly softdep: string;

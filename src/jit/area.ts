@@ -61,7 +61,7 @@ export const RARE_AT = COUNTS_AT + 64;
 /** Transitions between regions, counted in u16 by a hash of both ends. */
 export const LINK_BITS = 16;
 export const LINKS_AT = RARE_AT + RARE_COUNTERS * 4;
-/** A count of transitions that slowPathOf as it is: nothing can come of them. */
+/** A count of transitions that never changes: nothing can come of them. */
 export const LINK_NEVER = 0xffff;
 /** Index of the counter of transitions from one key to another. */
 export const linkIndex = (from: number, key: number): number =>

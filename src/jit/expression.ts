@@ -3,7 +3,6 @@ import type { Expr } from '../isa/semantics.ts';
 import { FUNCTIONS } from '../isa/semantics.ts';
 import { helperIndex, LOCAL } from './abi.ts';
 import type { Shared, SlowPath } from './bases.ts';
-import { floatResult } from './float.ts';
 import type { FunctionBuilder } from './function-builder.ts';
 import { divide, highProduct, orCombine, reverseBytes } from './integer.ts';
 import { OP } from './wasm-opcodes.ts';
@@ -18,6 +17,8 @@ export interface Site {
   readonly slowPath: SlowPath;
   /** When it shares a TLB probe with others. */
   readonly shared?: Shared;
+  /** Pushes the result of a function of the `fp` group: float.ts, which evaluates operands with what is here. */
+  readonly floatResult: (name: string, args: readonly Expr[], site: Site) => void;
 }
 
 const BINARY64: Readonly<Record<string, number>> = {
@@ -288,6 +289,6 @@ function call(name: string, args: readonly Expr[], s: Site): void {
       for (const a of args) emit64(a, s);
       return code.call(helperIndex(name));
   }
-  if (FUNCTIONS[name]?.group === 'fp') return floatResult(name, args, s);
+  if (FUNCTIONS[name]?.group === 'fp') return s.floatResult(name, args, s);
   throw new Error(`${s.decoded.row.name}: no translation of ${name}`);
 }

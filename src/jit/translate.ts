@@ -4,7 +4,7 @@ import { type SharedAccesses, type SlowPath, shareProbes } from './bases.ts';
 import { tickChecks } from './budget.ts';
 import { type RegisterFlow, reads, registerFlow } from './dataflow.ts';
 import { emit64, emitTruth, type Site } from './expression.ts';
-import { emitF64, loadFloatState } from './float.ts';
+import { emitF64, floatResult, loadFloatState } from './float.ts';
 import { FunctionBuilder } from './function-builder.ts';
 import { emitAmo, emitLoad, emitLoadReserved, emitStore, emitStoreConditional } from './memory.ts';
 import type { Block, CodeRegion, Edge, Placed } from './region.ts';
@@ -235,6 +235,7 @@ class RegionTranslator {
       at,
       slowPath: this.options.slowPathOf(at),
       shared: this.shared.get(decoded),
+      floatResult,
     };
   }
 

@@ -22,8 +22,8 @@ import { collectImages, readImagePiece } from './image-pieces.ts';
 import { type ChunkSummary, type IndexedChunk, readIndex, readInstant } from './index-chunk.ts';
 import { RecordedEvents } from './recorded-events.ts';
 import type { Recording } from './recording.ts';
+import { SourceWindow } from './source-window.ts';
 import { readVersion2 } from './version2.ts';
-import { Window } from './window.ts';
 
 /** Chunks of events no farther apart than this are read in one go. */
 const GAP = 2 ** 15;
@@ -37,7 +37,7 @@ const MOST_AT_ONCE = 2 ** 22;
  */
 export async function readRecording(from: ByteSource | Uint8Array): Promise<Recording> {
   const source = from instanceof Uint8Array ? new MemorySource(from) : from;
-  const window = new Window(source);
+  const window = new SourceWindow(source);
   const magic = await window.read(0, Math.min(MAGIC.length, source.size));
   if (magic.length < MAGIC.length || MAGIC.some((byte, i) => magic[i] !== byte))
     throw new RecordingError('this is no recording: it does not begin as a .hsr file does');
@@ -57,7 +57,7 @@ export async function readRecording(from: ByteSource | Uint8Array): Promise<Reco
   return scan(file, header, window);
 }
 
-async function readFirst(window: Window, source: ByteSource): Promise<{ place: ChunkPlace; body: Uint8Array }> {
+async function readFirst(window: SourceWindow, source: ByteSource): Promise<{ place: ChunkPlace; body: Uint8Array }> {
   const cut = new RecordingError('the recording breaks off before it says what machine it is of');
   const at = MAGIC.length;
   if (source.size < at + CHUNK_HEADER) throw cut;
@@ -143,7 +143,7 @@ class ChunkFile {
 }
 
 /** Goes through the whole file, as far as it is good. */
-async function scan(file: ChunkFile, header: RecordingHeader, window: Window): Promise<Recording> {
+async function scan(file: ChunkFile, header: RecordingHeader, window: SourceWindow): Promise<Recording> {
   const { source } = file;
   const chunks: IndexedChunk[] = [{ ...file.header, kind: CHUNK.HEADER }];
   let good = file.header.offset + CHUNK_HEADER + file.header.length;

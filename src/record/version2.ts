@@ -23,7 +23,7 @@ import type {
   StoredDiskChunk,
   StoredPage,
 } from './recording.ts';
-import type { Window } from './window.ts';
+import type { SourceWindow } from './source-window.ts';
 
 /**
  * Version 2 of the format, which is read and no longer written: no index, a chunk's check begins with that of the chunk before, and a
@@ -39,7 +39,11 @@ const REWOUND_NOTE = 5;
 const MACHINE_PORT_BITS = 31;
 
 /** Goes through the whole file. @param window over `source` */
-export async function readVersion2(source: ByteSource, window: Window, header: RecordingHeader): Promise<Recording> {
+export async function readVersion2(
+  source: ByteSource,
+  window: SourceWindow,
+  header: RecordingHeader,
+): Promise<Recording> {
   const past = new RecordedEvents();
   const images = new Map<string, EmbeddedImage>();
   const sizes: Record<string, number> = {};

@@ -8,7 +8,7 @@ const BLOCK_BYTES = BLOCK * 4 + 120;
 const REFERENCE_BYTES = 8;
 
 /** Ids of consecutive pages. Never changes once a table that has it was made. */
-export interface Block {
+export interface TableBlock {
   readonly ids: Int32Array;
   uses: number;
 }
@@ -19,10 +19,10 @@ export interface Block {
  */
 export class PageTable {
   /** Shared between tables. */
-  readonly blocks: readonly Block[];
+  readonly blocks: readonly TableBlock[];
   private readonly store: PageStore;
 
-  private constructor(store: PageStore, blocks: Block[]) {
+  private constructor(store: PageStore, blocks: TableBlock[]) {
     this.store = store;
     this.blocks = blocks;
     store.size += blocks.length * REFERENCE_BYTES;
@@ -32,7 +32,7 @@ export class PageTable {
   static empty(store: PageStore, pages: number): PageTable {
     const count = Math.ceil(pages / BLOCK);
     store.size += BLOCK_BYTES;
-    const zero: Block = { ids: new Int32Array(BLOCK).fill(ZERO_PAGE), uses: count };
+    const zero: TableBlock = { ids: new Int32Array(BLOCK).fill(ZERO_PAGE), uses: count };
     return new PageTable(
       store,
       Array.from({ length: count }, () => zero),
@@ -89,7 +89,7 @@ export class PageTable {
     }
   }
 
-  private copy(block: Block): Block {
+  private copy(block: TableBlock): TableBlock {
     block.uses--;
     for (const id of block.ids) this.store.use(id);
     this.store.size += BLOCK_BYTES;

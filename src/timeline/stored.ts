@@ -7,7 +7,7 @@ import type { PackedCheckpoint, PackedRun } from '../record/writer.ts';
 import type { OverlayChunk } from '../storage/index.ts';
 import type { ChunkList } from './disk-chunks.ts';
 import { type PageStore, ZERO_PAGE } from './page-store.ts';
-import type { Block, PageTable } from './page-table.ts';
+import type { PageTable, TableBlock } from './page-table.ts';
 
 /** Bytes of pages in one chunk, about. */
 const RUN_BYTES = 2 ** 20;
@@ -37,7 +37,7 @@ export class CheckpointPacker {
   private readonly start: PageTable | undefined;
   private readonly pages = new Runs();
   private readonly tables = new Runs();
-  private readonly numbered = new WeakMap<Block, number>();
+  private readonly numbered = new WeakMap<TableBlock, number>();
   private readonly diskTables: Map<number, WrittenTable>[] = [];
   private readonly diskPages = new WeakMap<Uint8Array, number>();
 
@@ -66,7 +66,7 @@ export class CheckpointPacker {
     return { pages: this.pages.take(), tables: this.tables.take(), body: w.finish(), at, time, events };
   }
 
-  private ramTable(block: Block, index: number): number {
+  private ramTable(block: TableBlock, index: number): number {
     const known = this.numbered.get(block);
     if (known !== undefined) return known;
     const start = this.start?.blocks[index];

@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { type KernelModule, loadOrder, moduleIndexes, moduleName, readModuleInfo } from '../../src/guest/modules.ts';
+import { loadOrder, type ModuleFile, moduleIndexes, moduleName, readModuleInfo } from '../../src/guest/modules.ts';
 import { tinyModule } from './tiny-module.ts';
 
 const module = (
@@ -7,7 +7,7 @@ const module = (
   depends: string[] = [],
   wantsFirst: string[] = [],
   aliases: string[] = [],
-): KernelModule => ({ name, depends, wantsFirst, aliases });
+): ModuleFile => ({ name, depends, wantsFirst, aliases });
 const disk = [
   module('ext4', ['jbd2', 'mbcache', 'crc16'], ['crypto_crc32c']),
   module('jbd2', [], ['crypto_crc32c']),

@@ -9,7 +9,7 @@ import { currentSatp, levelsOf, mappings, PTE, walk } from '../../machine/view/p
 import type { Instant } from '../../record/door.ts';
 import type { Frame } from '../backtrace.ts';
 import { DebugError } from '../target.ts';
-import type { Command, CommandScene } from './monitor.ts';
+import type { CommandScene, MonitorCommand } from './monitor.ts';
 
 const hex = (v: bigint): string => `0x${v.toString(16)}`;
 const lines = (list: readonly string[], none: string): string => `${list.length === 0 ? none : list.join('\n')}\n`;
@@ -130,7 +130,7 @@ async function lastWrite(scene: CommandScene, args: readonly string[]): Promise<
 }
 
 /** Commands in the order help shows them. */
-export const COMMANDS: readonly Command[] = [
+export const COMMANDS: readonly MonitorCommand[] = [
   {
     name: 'help',
     help: 'this list',

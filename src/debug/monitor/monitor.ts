@@ -34,7 +34,7 @@ export interface CommandScene extends MonitorContext {
 }
 
 /** A command of `monitor` and of the DAP console. */
-export interface Command {
+export interface MonitorCommand {
   readonly name: string;
   /** Its arguments, for help. */
   readonly usage?: string;

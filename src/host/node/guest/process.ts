@@ -2,7 +2,7 @@
 import { spawn } from 'node:child_process';
 
 /** How a program is run. */
-export interface RunOptions {
+export interface ProcessOptions {
   readonly env?: NodeJS.ProcessEnv;
   readonly cwd?: string;
   readonly signal?: AbortSignal;
@@ -31,7 +31,7 @@ export class ProgramError extends Error {
  *
  * @throws ProgramError when it fails; an error with code ENOENT when there is no such program.
  */
-export function run(program: string, args: readonly string[], options: RunOptions = {}): Promise<string> {
+export function run(program: string, args: readonly string[], options: ProcessOptions = {}): Promise<string> {
   return new Promise((resolve, reject) => {
     const child = spawn(program, args, {
       env: options.env ?? process.env,

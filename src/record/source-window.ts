@@ -4,7 +4,7 @@ import type { ByteSource } from '../bytes/source.ts';
 const SIZE = 2 ** 20;
 
 /** Reads a source mostly forward, in large pieces. */
-export class Window {
+export class SourceWindow {
   private readonly source: ByteSource;
   private start = 0;
   private bytes: Uint8Array = new Uint8Array(0);
