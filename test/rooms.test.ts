@@ -42,7 +42,7 @@ const ARROWS: Record<string, readonly string[]> = {
   linux: ['machine', 'symbols'],
   debug: ['bytes', 'core', 'isa', 'linux', 'machine', 'record', 'symbols', 'timeline'],
   'host/room.ts': ['machine/session/host-room.ts'],
-  'host/share.ts': ['devices', 'fs'],
+  'host/share.ts': ['devices', 'fs', 'machine'],
   'host/sources.ts': ['bytes'],
   'index.ts': [
     'bytes',
