@@ -2,7 +2,7 @@ import { LiveBase, liveTarget } from '../../debug/live-target.ts';
 import { timelineTarget } from '../../debug/timeline-target.ts';
 import { EXEC_STDIN } from '../../guest/cmdline.ts';
 import { ExecOutput } from '../../guest/exec-stream.ts';
-import { parsePlace, type ServeOptions, serveDebuggers } from '../../host/node/debug/index.ts';
+import { parseListenAddress, type ServeOptions, serveDebuggers } from '../../host/node/debug/index.ts';
 import { openRecordFile } from '../../host/node/record-file.ts';
 import { createHostRoom } from '../../host/room.ts';
 import { Machine } from '../../machine/session/machine.ts';
@@ -24,9 +24,9 @@ export interface DebugFlags extends RecordingFlags, MachineFlags, RecorderFlags 
   readonly autoBranch?: boolean;
 }
 
-const place = (flag: string, text: string): ReturnType<typeof parsePlace> => {
+const place = (flag: string, text: string): ReturnType<typeof parseListenAddress> => {
   try {
-    return parsePlace(text);
+    return parseListenAddress(text);
   } catch {
     throw new UsageError(`${flag} ${text}: expected a port such as :1234, or HOST:PORT`);
   }

@@ -7,7 +7,7 @@ import { startGdbServer } from './gdb-server.ts';
 import { loadSymbolFile } from './symbol-file.ts';
 
 /** A place to listen at: `:1234`, `1234` or `HOST:1234`. */
-export interface Place {
+export interface ListenAddress {
   readonly host: string;
   readonly port: number;
 }
@@ -15,7 +15,7 @@ export interface Place {
 const LOOPBACK = '127.0.0.1';
 
 /** @throws RangeError when it is no place */
-export function parsePlace(text: string): Place {
+export function parseListenAddress(text: string): ListenAddress {
   const m = /^(?:(\[[0-9a-fA-F:]+\]|[^:]*):)?(\d{1,5})$/.exec(text.trim());
   if (!m || Number(m[2]) > 65_535)
     throw new RangeError(`"${text}" is no place to listen at: expected :PORT or HOST:PORT`);
@@ -24,9 +24,9 @@ export function parsePlace(text: string): Place {
 
 export interface ServeOptions {
   /** Where gdb connects. */
-  readonly gdb?: Place;
+  readonly gdb?: ListenAddress;
   /** Where DAP clients connect, or `stdio` for the streams below. */
-  readonly dap?: Place | 'stdio';
+  readonly dap?: ListenAddress | 'stdio';
   readonly input?: Readable;
   readonly output?: Writable;
   /** ELF files and System.maps, as {@link loadSymbolFile} takes them. */
