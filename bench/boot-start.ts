@@ -6,7 +6,8 @@ import { createHostRoom } from '../src/host/room.ts';
 import { type CoreKind, coreFactory } from '../src/machine/engine/cores.ts';
 import { Engine } from '../src/machine/engine/engine.ts';
 import { planHardware } from '../src/machine/session/options.ts';
-import { fixedSources, LiveDoor } from '../src/record/door.ts';
+import { LiveDoor } from '../src/record/live-door.ts';
+import { fixedSources } from '../src/record/sources.ts';
 
 const MOMENTS = [300, 1000];
 const SLICE = 500_000;

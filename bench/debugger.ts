@@ -47,11 +47,12 @@ const past = new LivePast(machine, room);
 let since = now();
 await machine.run();
 const figures: Record<string, unknown> = { core: values.core, liveRun: seconds(since) };
-const target = timelineTarget(past.timeline(), room, 'a boot');
+past.goBack();
+const target = timelineTarget(past.timeline, 'a boot');
 const guestInfo = new GuestInfo(target);
 const end = target.mover.end.instructions;
 figures.instructions = end;
-figures.guestSeconds = machine.engine.time / 1e9;
+figures.guestSeconds = machine.internals.engine.time / 1e9;
 
 const address = (name: string): bigint => {
   const found = guestInfo.address(name);

@@ -3,7 +3,9 @@ import { createHostRoom } from '../src/host/room.ts';
 import { type CoreKind, coreFactory } from '../src/machine/engine/cores.ts';
 import { Engine, STOP } from '../src/machine/engine/engine.ts';
 import { planHardware } from '../src/machine/session/options.ts';
-import { fixedSources, type HostEvent, LiveDoor } from '../src/record/door.ts';
+import type { HostEvent } from '../src/record/door.ts';
+import { LiveDoor } from '../src/record/live-door.ts';
+import { fixedSources } from '../src/record/sources.ts';
 import { benchClock, type ClockKind } from './clock.ts';
 import { Marks } from './marks.ts';
 

@@ -47,9 +47,12 @@ export { ConfigError, type MachineConfig } from './machine/board/config.ts';
 export { LoadError } from './machine/boot/load-error.ts';
 export { CORES, type CoreKind } from './machine/engine/cores.ts';
 export type { Engine, Halt } from './machine/engine/engine.ts';
+export type { RunResult, RunUntil } from './machine/session/driver.ts';
+export { SessionBusyError, SessionStateError } from './machine/session/errors.ts';
+export { ExpectError, type ExpectResult } from './machine/session/expectation.ts';
 export type { HostRoom } from './machine/session/host-room.ts';
 export { imagesOf, type NeededImage, neededImages } from './machine/session/images.ts';
-export type { MachineEvents, MachineOptions, RunOptions, RunResult, RunUntil } from './machine/session/machine.ts';
+export type { ExpectOptions, MachineEvents, MachineOptions, RunOptions } from './machine/session/machine.ts';
 export {
   type DiskOption,
   type HardwareOptions,
@@ -64,6 +67,7 @@ export { describeEvent, type EventDescription } from './record/describe.ts';
 export { DivergenceError, formatInstant } from './record/divergence.ts';
 export { COMMAND, EVENT, type HostEvent, type Instant } from './record/door.ts';
 export { RecordingError, type RecordSink } from './record/format.ts';
+export { InputOverflowError } from './record/live-door.ts';
 export { readRecording } from './record/reader.ts';
 export type { EmbeddedImage, Recording, StoredCheckpoint } from './record/recording.ts';
 export { BlankBackend, type BlockBackend, ChunkedBackend, type ChunkSource, MemoryBackend } from './storage/index.ts';

@@ -2,7 +2,8 @@ import { constants } from 'node:os';
 import { performance } from 'node:perf_hooks';
 import type { ExecOutput } from '../guest/exec-stream.ts';
 import { HostTerminal } from '../host/node/terminal.ts';
-import type { Machine, RunResult } from '../machine/session/machine.ts';
+import type { RunResult } from '../machine/session/driver.ts';
+import type { Machine } from '../machine/session/machine.ts';
 import type { LivePast } from '../timeline/live.ts';
 import type { Timeline } from '../timeline/timeline.ts';
 import { ConsoleLog } from './console-log.ts';
@@ -56,7 +57,7 @@ const CLEAR_SCREEN = '\x1b[H\x1b[2J';
 const NEWLINE = 0x0a;
 
 /** One machine on standard input and output, from its first instruction to whatever ends it. */
-export class Session {
+export class TerminalSession {
   private readonly machine: Machine;
   private readonly options: SessionOptions;
   private readonly panic = new PanicWatch();
@@ -262,20 +263,22 @@ export class Session {
   /** The machine stands until Enter; meanwhile its past can be gone to. */
   private async stand(): Promise<void> {
     this.standing = true;
-    let timeline: Timeline | undefined;
+    let inPast = false;
     let place = this.machine.guestTime;
     try {
       do {
         if (this.wanted === 0)
           this.say(['', `paused after ${this.soFar()}; Enter goes on, [ and ] go back and forth, Ctrl-A x leaves`]);
         else {
-          timeline ??= this.options.past!.timeline();
-          place = await this.go(timeline, place);
+          const past = this.options.past!;
+          if (!inPast) past.goBack();
+          inPast = true;
+          place = await this.go(past.timeline, place);
         }
         if (this.ending === undefined && this.wanted === 0) await this.key();
       } while (this.wanted !== 0 && this.ending === undefined);
     } finally {
-      if (timeline !== undefined) await this.leavePast(timeline);
+      if (inPast) await this.leavePast(this.options.past!);
       this.standing = false;
     }
   }
@@ -302,9 +305,12 @@ export class Session {
   }
 
   /** Goes on live where the timeline stands; a session that ends keeps all its past. */
-  private async leavePast(timeline: Timeline): Promise<void> {
-    if (this.ending !== undefined) await timeline.seek(timeline.end);
-    this.options.past!.resume(timeline);
+  private async leavePast(past: LivePast): Promise<void> {
+    if (this.ending === undefined) past.resume();
+    else {
+      await past.timeline.seek(past.timeline.end);
+      this.machine.internals.goLive();
+    }
     const { instructions } = this.machine.instant;
     this.log.forgetAfter(instructions);
     if (this.ending === undefined) this.redraw(instructions);

@@ -2,11 +2,10 @@ import type { Engine, Limit, Stop } from '../machine/engine/engine.ts';
 import { STOP } from '../machine/engine/engine.ts';
 import type { HostRoom } from '../machine/session/host-room.ts';
 import type { Machine } from '../machine/session/machine.ts';
-import { compareInstants, type HostEvent, type Instant } from '../record/door.ts';
+import type { Session } from '../machine/session/session.ts';
+import { compareInstants, type HostEvent, type Input, type Instant } from '../record/door.ts';
 import type { EngineDriver, MoveOptions } from '../timeline/driver.ts';
 import type { LivePast } from '../timeline/live.ts';
-import type { Timeline } from '../timeline/timeline.ts';
-import { go } from './branch.ts';
 import { type DebugDriver, DebugTarget } from './target.ts';
 
 /** Instructions that are run without the machine's own care for time and inputs: steps. */
@@ -20,10 +19,9 @@ export class LiveBase implements DebugDriver {
   /** Told when the guest ended while no debugger held it. */
   onHalt: (() => void) | undefined;
   private readonly machine: Machine;
+  private readonly session: Session;
   private readonly past: LivePast;
   private readonly room: HostRoom;
-  /** There while it stands in the past. */
-  private timeline: Timeline | undefined;
   private writable = false;
   /** The guest ended: the present is the last instant. */
   private ended = false;
@@ -32,7 +30,8 @@ export class LiveBase implements DebugDriver {
   /** @param machine stands, and is moved only by this from now on @param past of it, attached before its first run */
   constructor(machine: Machine, past: LivePast, room: HostRoom, title: string) {
     this.machine = machine;
-    this.engine = machine.engine;
+    this.session = machine.internals;
+    this.engine = machine.internals.engine;
     this.past = past;
     this.room = room;
     this.title = title;
@@ -40,11 +39,11 @@ export class LiveBase implements DebugDriver {
   }
 
   get living(): boolean {
-    return this.timeline === undefined;
+    return this.session.state !== 'past';
   }
 
   get readOnly(): boolean {
-    return !this.writable || this.timeline !== undefined;
+    return !this.writable || !this.living;
   }
 
   get endless(): boolean {
@@ -52,31 +51,35 @@ export class LiveBase implements DebugDriver {
   }
 
   get reached(): Instant {
-    return this.timeline?.end ?? this.engine.instant;
+    return this.session.end;
   }
 
   get events(): readonly HostEvent[] {
-    return this.machine.recording.events;
+    return this.session.log.events;
   }
 
   async seek(to: Instant, options?: MoveOptions): Promise<void> {
-    if (this.timeline === undefined && compareInstants(to, this.engine.instant) >= 0) return;
-    const timeline = (this.timeline ??= this.past.timeline());
-    await timeline.drivenBy.seek(to, options);
-    if (compareInstants(to, timeline.end) >= 0) this.live();
+    const { session, past } = this;
+    if (this.living) {
+      if (compareInstants(to, session.end) >= 0) return;
+      past.goBack();
+    }
+    await past.timeline.drivenBy.seek(to, options);
+    if (compareInstants(to, session.end) >= 0) session.goLive();
   }
 
   async run(limit: Limit, signal?: AbortSignal): Promise<Stop> {
-    const { engine, timeline } = this;
-    if (timeline !== undefined) {
-      const { instructions, sequence } = timeline.end;
-      if (limit.instructions < instructions) return timeline.drivenBy.run(limit);
-      const stop = await timeline.drivenBy.run({ instructions, sequence });
-      if (stop !== STOP.LIMIT || compareInstants(engine.instant, timeline.end) < 0) return stop;
-      this.live();
+    const { engine, session, past } = this;
+    if (!this.living) {
+      const { end } = session;
+      if (limit.instructions < end.instructions) return past.timeline.drivenBy.run(limit);
+      const stop = await past.timeline.drivenBy.run({ instructions: end.instructions, sequence: end.sequence });
+      if (stop !== STOP.LIMIT || compareInstants(engine.instant, end) < 0) return stop;
+      session.goLive();
     }
-    if (limit.instructions - engine.instructions < SHORT) return this.noted(await go(engine, limit));
+    if (limit.instructions - engine.instructions < SHORT) return this.noted(await session.advance(limit));
     const { reason } = await this.machine.run({
+      whenIdle: 'wait',
       ...(limit.instructions !== Infinity && { instructions: limit.instructions }),
       ...(signal && { signal }),
     });
@@ -84,18 +87,20 @@ export class LiveBase implements DebugDriver {
   }
 
   checkpoints(): ReturnType<EngineDriver['checkpoints']> {
-    // Those of the present are known once it is left.
-    const all = this.timeline?.checkpoints.all ?? this.past.all;
-    return all.map(({ at, bytes }) => ({ at, bytes }));
+    return this.past.all.map(({ at, bytes }) => ({ at, bytes }));
   }
 
   /** From the past: what came after is forgotten. */
   async branch(): Promise<void> {
-    if (this.timeline !== undefined) {
-      this.live();
+    if (!this.living) {
+      this.past.resume();
       this.ended = this.engine.halt !== undefined;
     }
     this.writable = true;
+  }
+
+  write(input: Input): boolean {
+    return this.session.enter(input) === undefined;
   }
 
   async hold(): Promise<void> {
@@ -114,9 +119,9 @@ export class LiveBase implements DebugDriver {
   }
 
   private async runFree(): Promise<void> {
-    if (this.timeline !== undefined) await this.seek(this.timeline.end);
+    if (!this.living) await this.seek(this.reached);
     if (this.engine.halt !== undefined) return;
-    const { reason } = await this.machine.run();
+    const { reason } = await this.machine.run({ whenIdle: 'wait' });
     if (reason !== 'halt') return;
     this.ended = true;
     this.onHalt?.();
@@ -125,12 +130,6 @@ export class LiveBase implements DebugDriver {
   private noted(stop: Stop): Stop {
     if (stop === STOP.HALT) this.ended = true;
     return stop;
-  }
-
-  /** Lives on where the timeline stands. */
-  private live(): void {
-    this.past.resume(this.timeline!);
-    this.timeline = undefined;
   }
 }
 

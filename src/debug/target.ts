@@ -2,6 +2,7 @@ import { ramWrite, registerWrite } from '../machine/engine/debug-write.ts';
 import { EngineView } from '../machine/view/engine-view.ts';
 import type { RegisterId } from '../machine/view/machine-view.ts';
 import { resolver } from '../machine/view/virtual-memory.ts';
+import type { Input } from '../record/door.ts';
 import type { EngineDriver } from '../timeline/driver.ts';
 import { Mover } from '../timeline/mover.ts';
 import { type EventNote, eventNote } from './event-note.ts';
@@ -19,8 +20,11 @@ export interface DebugDriver extends EngineDriver {
   readonly readOnly: boolean;
   /** Forgets the future and lets the machine live on from here. @throws DebugError when it cannot be done */
   branch(): Promise<void>;
-  /** The machine is about to be written to: what came after this instant is no more. */
-  beforeWrite?(): void;
+  /**
+   * Has a write enter the machine here; what came after this instant is no more.
+   * @returns whether there is such a place, register and value
+   */
+  write(input: Input): boolean;
   /** A debugger takes over a machine that ran by itself; resolves when it has stopped. */
   hold?(): Promise<void>;
   /** The debugger is gone: a live machine goes on. */
@@ -64,20 +68,20 @@ export class DebugTarget extends EngineView {
   writeRegister(hart: number, id: RegisterId, value: bigint): void {
     if (id.kind === 'prv' && value !== 0n && value !== 1n && value !== 3n)
       throw new DebugError(`privilege ${value}: expected 0 (U), 1 (S) or 3 (M)`);
-    this.prepareWrite();
+    this.refuseIfReadOnly();
     const number = 'number' in id ? id.number : 0;
-    if (!this.engine.debugWrite(registerWrite(hart, id.kind, number, value)))
+    if (!this.driver.write(registerWrite(hart, id.kind, number, value)))
       throw new DebugError('this register cannot be written');
   }
 
   /** Bytes written: all of them, or those before the first that is not RAM. @throws DebugError when {@link readOnly} */
   writePhysical(address: bigint, bytes: Uint8Array): number {
-    this.prepareWrite();
+    this.refuseIfReadOnly();
     const { base, size } = this.ram;
     if (address < base || address >= base + BigInt(size)) return 0;
     const at = Number(address - base);
     const part = bytes.subarray(0, Math.min(bytes.length, size - at));
-    if (part.length > 0) this.engine.debugWrite(ramWrite(at, part));
+    if (part.length > 0) this.driver.write(ramWrite(at, part));
     return part.length;
   }
 
@@ -123,11 +127,10 @@ export class DebugTarget extends EngineView {
     return this.driver.save();
   }
 
-  private prepareWrite(): void {
+  private refuseIfReadOnly(): void {
     if (this.readOnly)
       throw new DebugError(
         'the past cannot be changed: `monitor branch` goes on from here as a machine that can be written to',
       );
-    this.driver.beforeWrite?.();
   }
 }

@@ -1,23 +1,32 @@
 import type { Engine, Limit, Stop } from '../machine/engine/engine.ts';
-import type { HostRoom } from '../machine/session/host-room.ts';
-import type { HostEvent, Instant } from '../record/door.ts';
+import { STOP } from '../machine/engine/engine.ts';
+import type { Session } from '../machine/session/session.ts';
+import { compareInstants, type HostEvent, type Input, type Instant } from '../record/door.ts';
 import type { EngineDriver, MoveOptions } from '../timeline/driver.ts';
+import type { Past } from '../timeline/past.ts';
 import type { Timeline } from '../timeline/timeline.ts';
-import { Branch } from './branch.ts';
 import { type DebugDriver, DebugError, DebugTarget } from './target.ts';
 
-/** A timeline as debuggers move it: read-only until it is branched from. */
+/** Instructions that a branch runs at once. */
+const SLICE = 4_000_000;
+/** Instructions between checkpoints that living leaves behind. */
+const SPACING = 20_000_000;
+
+/**
+ * A timeline as debuggers move it: read-only until it is branched from. The branch has the past up to there; what enters it from then on, writes by the
+ * debugger too, is an event like any other, so that it can be gone back in and saved as a recording of its own.
+ */
 class TimelineBase implements DebugDriver {
   readonly title: string;
   readonly engine: Engine;
   private readonly timeline: Timeline;
-  private readonly room: HostRoom;
-  private branched: Branch | undefined;
+  private readonly session: Session;
+  private branched = false;
 
-  constructor(timeline: Timeline, room: HostRoom, title: string) {
+  constructor(timeline: Timeline, title: string) {
     this.timeline = timeline;
+    this.session = timeline.session;
     this.engine = timeline.engine;
-    this.room = room;
     this.title = title;
   }
 
@@ -26,56 +35,101 @@ class TimelineBase implements DebugDriver {
   }
 
   get readOnly(): boolean {
-    return this.branched === undefined;
+    return !this.branched;
   }
 
   get living(): boolean {
-    return this.branched?.living ?? false;
+    return this.session.state !== 'past';
   }
 
   get endless(): boolean {
-    return this.branched !== undefined;
+    return this.branched;
   }
 
   get reached(): Instant {
-    return this.branched?.reached ?? this.timeline.end;
+    return this.session.end;
   }
 
   get events(): readonly HostEvent[] {
-    return this.branched?.events ?? this.timeline.events;
+    return this.timeline.events;
   }
 
   async seek(to: Instant, options?: MoveOptions): Promise<void> {
-    if (this.branched) await this.branched.seek(to);
-    else await this.timeline.drivenBy.seek(to, options);
+    const { session, past } = this;
+    if (this.living) {
+      if (compareInstants(to, session.end) >= 0) return;
+      session.goToPast();
+    }
+    await past.seek(to, options);
+    if (this.branched && compareInstants(to, session.end) >= 0) session.goLive();
   }
 
   run(limit: Limit): Stop | Promise<Stop> {
-    return this.branched ? this.branched.run(limit) : this.timeline.drivenBy.run(limit);
+    const { session, past } = this;
+    if (this.living) return this.lived(limit);
+    const { end } = session;
+    if (!this.branched || limit.instructions < end.instructions) return past.run(limit);
+    const onward = (stop: Stop): Stop | Promise<Stop> => {
+      if (stop !== STOP.LIMIT || compareInstants(this.engine.instant, end) < 0) return stop;
+      session.goLive();
+      return this.lived(limit);
+    };
+    const reached = past.run({ instructions: end.instructions, sequence: end.sequence });
+    return typeof reached === 'string' ? onward(reached) : reached.then(onward);
   }
 
   checkpoints(): ReturnType<EngineDriver['checkpoints']> {
-    return this.timeline.drivenBy.checkpoints();
+    return this.past.checkpoints();
   }
 
   async branch(): Promise<void> {
-    this.branched ??= new Branch(this.timeline, this.room);
+    const { session } = this;
+    if (this.branched) return;
+    if (session.hasPresent) session.resume();
+    else session.branch();
+    this.branched = true;
+    this.timeline.checkpoints.forget(this.engine.instant);
+    this.timeline.mark();
   }
 
-  beforeWrite(): void {
-    this.branched?.forget();
+  write(input: Input): boolean {
+    if (!this.living) {
+      this.session.resume();
+      this.timeline.checkpoints.forget(this.engine.instant);
+    }
+    return this.session.enter(input) === undefined;
   }
 
   save(): Uint8Array {
     if (!this.branched) throw new DebugError('there is no branch to save: `monitor branch` begins one');
-    return this.branched.save();
+    return this.session.exportBranch();
   }
 
   pause(): Promise<void> {
-    return this.timeline.drivenBy.pause();
+    return this.past.pause();
+  }
+
+  private get past(): Past {
+    return this.timeline.drivenBy;
+  }
+
+  /** Lives on, leaving checkpoints behind. */
+  private lived(limit: Limit): Stop | Promise<Stop> {
+    const { session, timeline } = this;
+    const part = Math.min(limit.instructions, this.engine.instructions + SLICE);
+    const noted = (stop: Stop): Stop => {
+      const { instant } = this.engine;
+      if (stop === STOP.LIMIT && instant.sequence === 0) {
+        const last = timeline.checkpoints.before(instant).at.instructions;
+        if (instant.instructions - last >= SPACING) timeline.mark();
+      }
+      return stop;
+    };
+    const stop = session.advance({ ...limit, instructions: part });
+    return typeof stop === 'string' ? noted(stop) : stop.then(noted);
   }
 }
 
 /** A timeline for gdb and DAP. @param title what is debugged, for people: the recording's file name */
-export const timelineTarget = (timeline: Timeline, room: HostRoom, title: string): DebugTarget =>
-  new DebugTarget(new TimelineBase(timeline, room, title));
+export const timelineTarget = (timeline: Timeline, title: string): DebugTarget =>
+  new DebugTarget(new TimelineBase(timeline, title));

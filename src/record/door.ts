@@ -1,6 +1,7 @@
 /**
- * The door (contract 2): everything that enters the machine from the host passes one of these. Live it is passed on, recording it is
- * written down, replaying it is supplied from the log.
+ * The door (contract 2): everything that enters the machine from the host passes one of these. The machine comes to its door between two
+ * instructions and takes what there is; nobody can hand it anything elsewhere. Live the door gives what the host has put there, recording
+ * writes it down, replaying it supplies the log.
  */
 
 /** A point between two instructions: how many were attempted over all harts, and how many boundary steps were made since the last. */
@@ -40,6 +41,17 @@ export type Question = keyof typeof QUESTION;
 
 /** Port of events that concern the machine as a whole. */
 export const MACHINE_PORT = 255;
+/** Port of input for the console that the guest reads, whichever that is when the input enters. Never the port of an event. */
+export const TERMINAL_PORT = -1;
+
+/** Something that may enter the machine: all kinds but answers, which are asked for. */
+export interface Input {
+  /** Index of the device, {@link TERMINAL_PORT} or {@link MACHINE_PORT}. */
+  readonly port: number;
+  readonly kind: Exclude<EventKind, typeof EVENT.ANSWER>;
+  /** Not changed afterwards. */
+  readonly payload: Uint8Array;
+}
 
 /** Something that entered the machine. */
 export interface HostEvent {
@@ -52,85 +64,33 @@ export interface HostEvent {
   readonly payload: Uint8Array;
 }
 
-/** The machine, as far as a door needs it: to say where a replay went astray. */
+/** The machine, as far as a door needs it: where it is, and to say where a replay went astray. */
 export interface Witness {
+  readonly instant: Instant;
+  /** Guest time in ticks. */
+  readonly time: number;
   diverged(field: string, expected: string, found: string): Error;
   portName(port: number): string;
 }
 
 /** Where the machine's inputs come from. */
 export interface Door {
-  /** Whether the host's inputs may come in now; false while replaying. */
-  readonly open: boolean;
-  /** The event to deliver or answer next, when it is known before: while replaying. */
-  readonly next: HostEvent | undefined;
-  /** Answers a device's question at once. `machine` makes the error when a replay asks something else than was recorded. */
-  ask(port: number, question: Question, length: number, at: Instant, time: number, machine: Witness): Uint8Array;
-  /** An event was delivered: recorded live; taken off the log while replaying (it is {@link next}). */
-  delivered(event: HostEvent): void;
-}
-
-/** Where answers come from. */
-export interface Sources {
-  /** Nanoseconds since 1970. */
-  clock(): bigint;
-  entropy(length: number): Uint8Array;
-}
-
-/** The answer of `sources` to a question. */
-export function answer(sources: Sources, question: Question, length: number): Uint8Array {
-  if (question === 'entropy') return sources.entropy(length);
-  const bytes = new Uint8Array(8);
-  new DataView(bytes.buffer).setBigUint64(0, BigInt.asUintN(64, sources.clock()), true);
-  return bytes;
-}
-
-/** Passes on what comes, and tells a listener, if there is one, of every event: that is all that recording is. */
-export class LiveDoor implements Door {
-  readonly open = true;
-  readonly next = undefined;
-  private readonly sources: Sources;
-  /** Told of every event, with a payload that is its own to keep. */
-  listener: ((event: HostEvent) => void) | undefined;
-
-  constructor(sources: Sources, listener?: (event: HostEvent) => void) {
-    this.sources = sources;
-    this.listener = listener;
-  }
-
-  ask(port: number, question: Question, length: number, at: Instant, time: number): Uint8Array {
-    const bytes = answer(this.sources, question, length);
-    if (this.listener !== undefined) {
-      const payload = new Uint8Array(bytes.length + 1);
-      payload[0] = QUESTION[question];
-      payload.set(bytes, 1);
-      this.listener({ at, time, port, kind: EVENT.ANSWER, payload });
-    }
-    return bytes;
-  }
-
-  delivered(event: HostEvent): void {
-    this.listener?.({ ...event, payload: event.payload.slice() });
-  }
-}
-
-/**
- * Sources without a host, for machines that are to be the same every time: a wall clock that starts at a fixed date and a seeded
- * stream of bytes (xorshift32; nothing to build keys on).
- */
-export function fixedSources(seed: number, epoch = 1_767_225_600n * 1_000_000_000n): Sources {
-  let state = (seed ^ 0x6c07_8965) >>> 0 || 1;
-  return {
-    clock: () => epoch,
-    entropy(length) {
-      const bytes = new Uint8Array(length);
-      for (let i = 0; i < length; i++) {
-        state ^= state << 13;
-        state ^= state >>> 17;
-        state ^= state << 5;
-        bytes[i] = (state >>> 8) & 0xff;
-      }
-      return bytes;
-    },
-  };
+  /**
+   * When the machine is to come to its door: it executes no instruction beyond so many without having asked. Infinity while nothing is known
+   * to wait.
+   */
+  readonly nextAt: number;
+  /** What enters here, if anything: asked before each boundary step once {@link nextAt} has come. */
+  take(machine: Witness): Input | undefined;
+  /** What {@link take} gave has entered as `event`: all of it, or as many of its first bytes as the device took. */
+  entered(input: Input, event: HostEvent, machine: Witness): void;
+  /**
+   * Nothing of what {@link take} gave has entered. @param port the device @param reason why it never will; undefined when the device only has no room
+   * now
+   */
+  refused(input: Input, port: number, reason: string | undefined, machine: Witness): void;
+  /** The guest touched a register of device `port`. @returns whether input waits for that */
+  touched(port: number): boolean;
+  /** Answers a device's question at once. */
+  ask(port: number, question: Question, length: number, machine: Witness): Uint8Array;
 }

@@ -71,6 +71,14 @@ export class Recorder implements EventLog {
     this.writer?.rewind(count, at, time);
   }
 
+  /** The machine was put into a state that its past does not lead to: what entered before belongs to another machine. */
+  beginAt(at: Instant, time: number): void {
+    this.events.length = 0;
+    this.hashes.length = 0;
+    this.end = at;
+    this.endTime = time;
+  }
+
   /** Notes the machine's state hash, for replays to compare with. */
   mark(at: Instant, time: number, hash: string): void {
     this.hashes.push({ at, hash });

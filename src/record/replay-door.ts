@@ -1,11 +1,17 @@
 import { formatInstant } from './divergence.ts';
-import { type Door, EVENT, type HostEvent, type Instant, QUESTION, type Question, type Witness } from './door.ts';
-
-const sameInstant = (a: Instant, b: Instant): boolean => a.instructions === b.instructions && a.sequence === b.sequence;
+import {
+  compareInstants,
+  type Door,
+  EVENT,
+  type HostEvent,
+  type Input,
+  QUESTION,
+  type Question,
+  type Witness,
+} from './door.ts';
 
 /** Supplies a recording's events, and refuses anything that is not in it (contract 2). */
 export class ReplayDoor implements Door {
-  readonly open = false;
   private readonly events: readonly HostEvent[];
   private at: number;
 
@@ -15,6 +21,7 @@ export class ReplayDoor implements Door {
     this.at = from;
   }
 
+  /** The event that enters next. */
   get next(): HostEvent | undefined {
     return this.events[this.at];
   }
@@ -24,29 +31,68 @@ export class ReplayDoor implements Door {
     return this.at;
   }
 
+  get nextAt(): number {
+    return this.next?.at.instructions ?? Infinity;
+  }
+
   /** Goes on from another event: the machine was moved in time. */
   seek(index: number): void {
     this.at = index;
   }
 
-  ask(port: number, question: Question, length: number, at: Instant, time: number, machine: Witness): Uint8Array {
+  take(machine: Witness): Input | undefined {
     const { next } = this;
-    const asked = `${length} bytes of ${question} for ${machine.portName(port)} at ${formatInstant(at)}`;
+    if (next === undefined) return undefined;
+    const ahead = compareInstants(machine.instant, next.at);
+    if (ahead > 0)
+      throw machine.diverged(
+        `event of ${machine.portName(next.port)}`,
+        `at ${next.at.instructions}.${next.at.sequence}`,
+        'the machine went past it',
+      );
+    if (ahead < 0 || next.kind === EVENT.ANSWER) return undefined;
+    if (next.time !== machine.time) throw machine.diverged('guest time of an event', `${next.time}`, `${machine.time}`);
+    return next as Input;
+  }
+
+  entered(input: Input, event: HostEvent, machine: Witness): void {
+    const { next } = this;
+    const port = machine.portName(event.port);
+    if (input !== next)
+      throw machine.diverged(
+        'an input',
+        next === undefined ? 'none any more' : this.describe(next, machine),
+        `an event of ${port} that is not in the recording`,
+      );
+    if (event.payload.length !== next.payload.length)
+      throw machine.diverged(`input of ${port}`, `${next.payload.length} bytes taken`, `${event.payload.length}`);
+    this.at++;
+  }
+
+  refused({ kind, payload }: Input, port: number, reason: string | undefined, machine: Witness): never {
+    const expected = kind === EVENT.INPUT ? `${payload.length} bytes taken` : 'taken';
+    throw machine.diverged(`input of ${machine.portName(port)}`, expected, reason ?? '0');
+  }
+
+  touched(): boolean {
+    return false;
+  }
+
+  ask(port: number, question: Question, length: number, machine: Witness): Uint8Array {
+    const { next } = this;
+    const { instant, time } = machine;
+    const asked = `${length} bytes of ${question} for ${machine.portName(port)} at ${formatInstant(instant)}`;
     if (next === undefined) throw machine.diverged('question', 'none any more', asked);
     const sound =
       next.kind === EVENT.ANSWER &&
       next.port === port &&
       next.payload[0] === QUESTION[question] &&
       next.payload.length === length + 1 &&
-      sameInstant(next.at, at) &&
+      compareInstants(next.at, instant) === 0 &&
       next.time === time;
     if (!sound) throw machine.diverged('question', this.describe(next, machine), asked);
     this.at++;
     return next.payload.slice(1);
-  }
-
-  delivered(): void {
-    this.at++;
   }
 
   private describe(event: HostEvent, machine: Witness): string {

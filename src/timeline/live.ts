@@ -1,5 +1,6 @@
 import type { HostRoom } from '../machine/session/host-room.ts';
 import type { Machine } from '../machine/session/machine.ts';
+import type { Session } from '../machine/session/session.ts';
 import { type Checkpoint, Checkpoints } from './checkpoints.ts';
 import type { TimelineOptions } from './past.ts';
 import { Timeline } from './timeline.ts';
@@ -30,9 +31,12 @@ export interface LiveOptions extends TimelineOptions {
  * takes for their cost to be a hundredth of the time, and are thinned out within a budget of memory.
  */
 export class LivePast {
-  private readonly machine: Machine;
+  /** Moves the machine while its session is in the past. */
+  readonly timeline: Timeline;
+  private readonly session: Session;
   private readonly room: HostRoom;
-  private readonly options: LiveOptions;
+  private readonly spacing: number;
+  private readonly interval: number | undefined;
   private readonly checkpoints: Checkpoints;
   private readonly store: boolean;
   private nextAt: number;
@@ -40,23 +44,25 @@ export class LivePast {
   /** Milliseconds that the last capture took so far. */
   private cost = FIRST_COST;
   private lastStored: Checkpoint | undefined;
-  private readonly output: Machine['engine']['output'];
 
   constructor(machine: Machine, room: HostRoom, options: LiveOptions = {}) {
-    const { engine, recording } = machine;
-    this.machine = machine;
+    const session = machine.internals;
+    const { engine } = session;
+    this.session = session;
     this.room = room;
-    this.options = { ...options, spacing: options.spacing ?? DEFAULT_SPACING };
+    this.spacing = options.spacing ?? DEFAULT_SPACING;
+    this.interval = options.interval;
     this.store = options.store ?? false;
     this.checkpoints = new Checkpoints(
       engine,
       options.budget ?? DEFAULT_BUDGET,
-      recording.events.length,
+      session.position,
       engine.instructions === 0,
     );
-    this.nextAt = engine.instructions + this.options.spacing!;
+    this.timeline = new Timeline(session, room, { ...options, spacing: this.spacing }, this.checkpoints);
+    this.nextAt = engine.instructions + this.spacing;
     this.capturedAt = room.now();
-    this.output = engine.output;
+    session.keepsPast = true;
     machine.onSlice = () => this.afterSlice();
   }
 
@@ -75,40 +81,38 @@ export class LivePast {
     return this.checkpoints.all;
   }
 
-  /**
-   * The machine's timeline, which takes the machine over: it must stand, and run no more until {@link resume}.
-   */
-  timeline(): Timeline {
-    if (this.machine.isRunning) throw new Error('the machine is running: pause it first');
-    const { engine } = this.machine;
-    this.checkpoints.capture(this.machine.recording.events.length);
-    this.machine.noteEnd();
-    // What is replayed was shown before.
-    engine.output = () => undefined;
-    return new Timeline(engine, this.machine.recording, this.room, this.options, this.checkpoints);
+  /** Puts the machine's session into the past, at its end: {@link timeline} moves it from then on. The machine must not be running. */
+  goBack(): void {
+    const { session } = this;
+    session.mustBeIdle('go to the past');
+    this.checkpoints.capture(session.position);
+    session.goToPast();
   }
 
-  /** Gives the machine back to live at the instant where the timeline stands; what came after is forgotten. */
-  resume(timeline: Timeline): void {
-    this.checkpoints.forget(timeline.at);
-    this.machine.engine.output = this.output;
-    this.machine.takeBack(timeline.nextEvent);
-    this.nextAt = this.machine.engine.instructions + this.options.spacing!;
+  /** The machine goes on live from where the timeline is; what came after is forgotten. */
+  resume(): void {
+    const { session } = this;
+    session.resume();
+    this.checkpoints.forget(session.engine.instant);
+    this.nextAt = session.engine.instructions + this.spacing;
   }
 
-  /** Takes a checkpoint where the machine stands, and puts it into the recording if that is wanted: before closing, for a quick way to the end. */
+  /** Takes a checkpoint where the machine is, and puts it into the recording if that is wanted: before closing, for a quick way to the end. */
   capture(): void {
-    const { engine, recording } = this.machine;
+    const { session } = this;
     this.capturedAt = this.room.now();
-    const checkpoint = this.checkpoints.capture(recording.events.length);
-    if (this.store && checkpoint !== this.lastStored) this.machine.storeCheckpoint(this.checkpoints.pack(checkpoint));
+    const checkpoint = this.checkpoints.capture(session.position);
+    if (this.store && checkpoint !== this.lastStored) {
+      session.noteEnd();
+      session.recorder?.store(this.checkpoints.pack(checkpoint));
+    }
     this.lastStored = checkpoint;
-    this.nextAt = engine.instructions + this.options.spacing!;
+    this.nextAt = session.engine.instructions + this.spacing;
     this.cost = this.room.now() - this.capturedAt;
   }
 
   private afterSlice(): void {
-    const { engine } = this.machine;
+    const { engine } = this.session;
     if (this.isDue() || (this.store && engine.halt !== undefined)) {
       this.capture();
       return;
@@ -119,8 +123,8 @@ export class LivePast {
   }
 
   private isDue(): boolean {
-    if (this.machine.engine.instructions < this.nextAt) return false;
-    const { interval = this.store ? STORED_INTERVAL : INTERVAL } = this.options;
+    if (this.session.engine.instructions < this.nextAt) return false;
+    const { interval = this.store ? STORED_INTERVAL : INTERVAL } = this;
     const wait = interval === 0 || this.store ? interval : Math.max(interval, this.cost / SHARE);
     return this.room.now() >= this.capturedAt + wait;
   }

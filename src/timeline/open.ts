@@ -1,15 +1,13 @@
 import type { ByteSource } from '../bytes/source.ts';
 import { type CoreKind, coreFactory } from '../machine/engine/cores.ts';
-import { Engine } from '../machine/engine/engine.ts';
 import type { HostRoom } from '../machine/session/host-room.ts';
 import { withEmbedded } from '../machine/session/images.ts';
-import { Machine, type RunOptions } from '../machine/session/machine.ts';
+import { Machine, type MachineClass, type RunOptions } from '../machine/session/machine.ts';
 import { type Hardware, type ImageFiles, rebuildHardware } from '../machine/session/options.ts';
+import { Session } from '../machine/session/session.ts';
 import { MACHINE_VERSION, RecordingError } from '../record/format.ts';
 import { readRecording } from '../record/reader.ts';
 import type { Recording } from '../record/recording.ts';
-import { ReplayDoor } from '../record/replay-door.ts';
-import { copyState } from './copy.ts';
 import type { TimelineOptions } from './past.ts';
 import { Timeline } from './timeline.ts';
 
@@ -21,13 +19,23 @@ export interface OpenOptions extends TimelineOptions {
   readonly output?: (port: string, bytes: Uint8Array) => void;
 }
 
+/** Everything the timeline of a recording is made of. */
+export interface RecordedParts {
+  readonly session: Session;
+  readonly recording: Recording;
+  readonly hardware: Hardware;
+  readonly room: HostRoom;
+  readonly options: TimelineOptions;
+}
+
 /** The timeline of a recording that was opened. */
 export class RecordedTimeline extends Timeline {
   readonly recording: Recording;
-  private readonly hardware: Hardware;
+  protected readonly hardware: Hardware;
 
-  constructor(engine: Engine, recording: Recording, hardware: Hardware, room: HostRoom, options: TimelineOptions) {
-    super(engine, recording, room, options);
+  /** Use `open`. */
+  constructor({ session, recording, hardware, room, options }: RecordedParts) {
+    super(session, room, options);
     this.recording = recording;
     this.hardware = hardware;
   }
@@ -39,24 +47,35 @@ export class RecordedTimeline extends Timeline {
 }
 
 /** A timeline of a recording, and what it was made from. */
-export interface OpenedTimeline {
-  readonly timeline: RecordedTimeline;
+export interface OpenedTimeline<T extends RecordedTimeline = RecordedTimeline> {
+  readonly timeline: T;
   readonly recording: Recording;
   readonly hardware: Hardware;
 }
 
 /**
- * Opens a recording, standing at its beginning.
+ * Opens a recording, at its beginning.
  * @param from its bytes, or where they can be read, which must stay open; or what was read of it: a damaged tail is left out (see {@link Recording.damage})
  * @param files the files of the machine, found by the hashes that {@link neededImages} tells
  * @throws RecordingError, ConfigError, LoadError
  */
-export async function openTimeline(
+export function openTimeline(
   from: Uint8Array | ByteSource | Recording,
   files: ImageFiles,
   room: HostRoom,
   options: OpenOptions = {},
 ): Promise<OpenedTimeline> {
+  return openTimelineAs(RecordedTimeline, from, files, room, options);
+}
+
+/** {@link openTimeline} for a class made from {@link RecordedTimeline}. */
+export async function openTimelineAs<T extends RecordedTimeline>(
+  Class: new (parts: RecordedParts) => T,
+  from: Uint8Array | ByteSource | Recording,
+  files: ImageFiles,
+  room: HostRoom,
+  options: OpenOptions = {},
+): Promise<OpenedTimeline<T>> {
   const recording = 'header' in from ? from : await readRecording(from);
   const { machine } = recording.header;
   if (machine !== MACHINE_VERSION) {
@@ -66,30 +85,42 @@ export async function openTimeline(
   }
   const hardware = await rebuildHardware(recording.header.config, await withEmbedded(recording, files), room);
   const { ports } = recording.header;
-  const engine = new Engine({
-    ...hardware,
-    door: new ReplayDoor(recording.events),
-    core: coreFactory(options.core ?? 'jit'),
-    output: (port, bytes) => options.output?.(ports[port], bytes),
-  });
-  const timeline = new RecordedTimeline(engine, recording, hardware, room, options);
+  const session = Session.replaying(
+    {
+      hardware,
+      room,
+      core: coreFactory(options.core ?? 'jit'),
+      sources: { clock: () => room.wallClock(), entropy: (length) => room.entropy(length) },
+      output: (port, bytes) => options.output?.(ports[port], bytes),
+    },
+    recording,
+  );
+  const timeline = new Class({ session, recording, hardware, room, options });
   timeline.checkpoints.add(recording.checkpoints);
   return { timeline, recording, hardware };
 }
 
 /**
- * A machine of its own that goes on live from where the timeline stands. The timeline stays as it is; the machine's recording begins with the same
+ * A machine of its own that goes on live from where the timeline is. The timeline stays as it is; the machine's recording begins with the same
  * past and names its parent.
  */
 export function branchMachine(timeline: Timeline, hardware: Hardware, options: RunOptions, room: HostRoom): Machine {
-  const past = timeline.events.slice(0, timeline.nextEvent);
-  const engine = new Engine({
-    ...hardware,
-    door: new ReplayDoor([]),
-    core: coreFactory(options.core ?? timeline.engine.core.kind),
-    output: () => undefined,
+  return branchMachineAs(Machine, timeline, hardware, options, room);
+}
+
+/** {@link branchMachine} for a class made from {@link Machine}. */
+export function branchMachineAs<M extends Machine>(
+  Class: MachineClass<M>,
+  timeline: Timeline,
+  hardware: Hardware,
+  options: RunOptions,
+  room: HostRoom,
+): M {
+  const { engine, log, events, nextEvent, at } = timeline;
+  return new Class({
+    hardware,
+    options: { core: engine.core.kind, ...options },
+    room,
+    origin: { engine, past: events.slice(0, nextEvent), parent: { id: log.header.id, at } },
   });
-  copyState(timeline.engine, engine);
-  const parent = { id: timeline.log.header.id, at: timeline.at };
-  return new Machine(hardware, { ...options, parent }, room, { engine, past });
 }

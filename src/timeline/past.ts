@@ -1,10 +1,10 @@
 import type { Engine, Limit, Stop } from '../machine/engine/engine.ts';
 import { STOP } from '../machine/engine/engine.ts';
 import type { HostRoom } from '../machine/session/host-room.ts';
+import type { Session } from '../machine/session/session.ts';
 import { formatInstant } from '../record/divergence.ts';
 import { compareInstants, type HostEvent, type Instant } from '../record/door.ts';
-import type { EventLog } from '../record/recorder.ts';
-import { ReplayDoor } from '../record/replay-door.ts';
+import type { ReplayDoor } from '../record/replay-door.ts';
 import { type Checkpoint, Checkpoints } from './checkpoints.ts';
 import { type EngineDriver, Interrupted, type MoveOptions } from './driver.ts';
 
@@ -32,29 +32,26 @@ const REST = 64;
  */
 export class Past implements EngineDriver {
   readonly engine: Engine;
-  readonly log: EventLog;
+  readonly session: Session;
   readonly stored: Checkpoints;
   readonly endless = false;
   readonly living = false;
   private readonly room: HostRoom;
   private readonly spacing: number;
-  private readonly door: ReplayDoor;
   private pausedAt = 0;
   /** A run was ended by an error: the state is none of the recording's. */
   private failed = false;
 
   /**
-   * @param engine a machine of the log's configuration at its beginning, or wherever `checkpoints` says
+   * @param session moved only while it is in the past; at its beginning, or wherever `checkpoints` say
    * @param checkpoints those taken while it ran, for a live machine's past
    */
-  constructor(engine: Engine, log: EventLog, room: HostRoom, options: TimelineOptions = {}, checkpoints?: Checkpoints) {
-    this.engine = engine;
-    this.log = log;
+  constructor(session: Session, room: HostRoom, options: TimelineOptions = {}, checkpoints?: Checkpoints) {
+    this.session = session;
+    this.engine = session.engine;
     this.room = room;
     this.spacing = options.spacing ?? DEFAULT_SPACING;
-    this.door = new ReplayDoor(log.events, checkpoints === undefined ? 0 : log.events.length);
-    engine.door = this.door;
-    this.stored = checkpoints ?? new Checkpoints(engine, options.budget ?? DEFAULT_BUDGET, 0, true);
+    this.stored = checkpoints ?? new Checkpoints(this.engine, options.budget ?? DEFAULT_BUDGET, 0, true);
   }
 
   get begin(): Instant {
@@ -62,16 +59,20 @@ export class Past implements EngineDriver {
   }
 
   get reached(): Instant {
-    return this.log.end;
+    return this.session.end;
   }
 
   get events(): readonly HostEvent[] {
-    return this.log.events;
+    return this.session.log.events;
   }
 
   /** Index of the event that enters next; the number of events after the last. */
   get nextEvent(): number {
-    return this.door.position;
+    return this.session.position;
+  }
+
+  private get door(): ReplayDoor {
+    return this.session.replaying;
   }
 
   checkpoints(): readonly { readonly at: Instant; readonly bytes: number }[] {
@@ -80,7 +81,7 @@ export class Past implements EngineDriver {
 
   /** Takes a checkpoint here. */
   mark(): void {
-    this.stored.capture(this.door.position);
+    this.stored.capture(this.session.position);
   }
 
   async seek(to: Instant, options: MoveOptions = {}): Promise<void> {
@@ -148,18 +149,16 @@ export class Past implements EngineDriver {
     }
   }
 
-  /** {@link Engine.run}, waiting for data that is late. */
   private advance(limit: Limit): Stop | Promise<Stop> {
-    for (;;) {
-      let stop: Stop;
-      try {
-        stop = this.engine.run(limit);
-      } catch (error) {
-        this.failed = true;
-        throw error;
-      }
-      if (stop === STOP.LATE) return this.engine.late.arrived().then(() => this.advance(limit));
-      if (stop !== STOP.LEFT) return stop;
+    const failed = (error: unknown): never => {
+      this.failed = true;
+      throw error;
+    };
+    try {
+      const stop = this.session.advance(limit);
+      return typeof stop === 'string' ? stop : stop.catch(failed);
+    } catch (error) {
+      return failed(error);
     }
   }
 

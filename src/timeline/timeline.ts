@@ -1,5 +1,6 @@
 import type { Engine } from '../machine/engine/engine.ts';
 import type { HostRoom } from '../machine/session/host-room.ts';
+import type { Session } from '../machine/session/session.ts';
 import { stateHash } from '../machine/state/state-hash.ts';
 import { formatInstant } from '../record/divergence.ts';
 import { compareInstants, type HostEvent } from '../record/door.ts';
@@ -18,20 +19,28 @@ export interface GuestTime {
 
 /** A machine and its past: any instant of a recording can be gone to. */
 export class Timeline extends Mover {
-  readonly log: EventLog;
   protected readonly room: HostRoom;
   private readonly past: Past;
 
   /**
-   * @param engine a machine of the log's configuration at its beginning, or wherever `checkpoints` says
+   * @param session moved only while it is in the past; at its beginning, or wherever `checkpoints` say
    * @param checkpoints those taken while it ran, for a live machine's timeline
    */
-  constructor(engine: Engine, log: EventLog, room: HostRoom, options: TimelineOptions = {}, checkpoints?: Checkpoints) {
-    const past = new Past(engine, log, room, options, checkpoints);
+  constructor(session: Session, room: HostRoom, options: TimelineOptions = {}, checkpoints?: Checkpoints) {
+    const past = new Past(session, room, options, checkpoints);
     super(past);
     this.past = past;
-    this.log = log;
     this.room = room;
+  }
+
+  /** Who drives the machine; see {@link Session}. */
+  get session(): Session {
+    return this.past.session;
+  }
+
+  /** What was recorded. */
+  get log(): EventLog {
+    return this.session.log;
   }
 
   /** The machine where the timeline is. Look at it, but move it only through the timeline. */
@@ -97,6 +106,11 @@ export class Timeline extends Mover {
       return 'there';
     });
     return compared;
+  }
+
+  /** One move at a time. @throws SessionBusyError (as a rejection) naming what is under way */
+  protected override move(...args: Parameters<Mover['move']>): Promise<MoveResult> {
+    return this.session.exclusively('move', () => super.move(...args));
   }
 
   /** Takes a checkpoint here. */

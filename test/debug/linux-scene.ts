@@ -72,7 +72,8 @@ export async function linuxScene(
   machine.on('output', ({ bytes }) => (printed += Buffer.from(bytes).toString('latin1')));
   const past = new LivePast(machine, room);
   await machine.run();
-  const target = timelineTarget(past.timeline(), room, 'a boot');
+  past.goBack();
+  const target = timelineTarget(past.timeline, 'a boot');
   const guestInfo = new GuestInfo(target);
   const monitor = new Monitor(target, guestInfo);
   await target.mover.seek('100%');

@@ -53,7 +53,8 @@ describe.runIf(guest !== undefined)('Linux, seen from outside', () => {
     machine.on('output', ({ bytes }) => (printed += Buffer.from(bytes).toString('latin1')));
     const past = new LivePast(machine, room);
     await machine.run();
-    target = timelineTarget(past.timeline(), room, 'a boot');
+    past.goBack();
+    target = timelineTarget(past.timeline, 'a boot');
     guestInfo = new GuestInfo(target);
     monitor = new Monitor(target, guestInfo);
     let title = '';

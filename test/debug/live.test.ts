@@ -149,9 +149,10 @@ describe.runIf(have(GCC))('a live machine', () => {
     const { timeline } = await openTimeline(Uint8Array.from(parts.flatMap((p) => [...p])), { kernel }, room, {
       core: 'wasm',
     });
-    const target = timelineTarget(timeline, room, 'recording');
+    const target = timelineTarget(timeline, 'recording');
     await target.mover.seek(40_000);
     expect(() => target.save()).toThrow('no branch');
+    const parent = timeline.log.header.id;
     await target.branch();
     target.writePhysical(address('limit'), Uint8Array.of(0, 64, 0, 0, 0, 0, 0, 0)); // 16384
     points = [
@@ -179,11 +180,16 @@ describe.runIf(have(GCC))('a live machine', () => {
     expect((await target.mover.continue(points)).reason).toBe('halted');
     const hash = timeline.hash();
     const saved = target.save();
-    expect((await readRecording(saved)).header.parent?.id).toBe(timeline.log.header.id);
+    expect((await readRecording(saved)).header.parent?.id).toBe(parent);
     const again = await openTimeline(saved, { kernel }, room, { core: 'wasm' });
     await again.timeline.seek(again.timeline.end);
     expect(again.timeline.hash()).toBe(hash);
-    expect(again.timeline.engine.debugWrite(ramWrite(0xffff_fff0, Uint8Array.of(1)))).toBe(false);
+    const { session } = again.timeline;
+    expect(() => session.enter(ramWrite(0x1000, Uint8Array.of(1)))).toThrow('the past cannot be changed');
+    session.branch();
+    expect(session.enter(ramWrite(0xffff_fff0, Uint8Array.of(1)))).toBe('there is no such place, register or value');
+    expect(session.log.events).toHaveLength(again.timeline.events.length);
+    expect(session.enter(ramWrite(0x1000, Uint8Array.of(1)))).toBeUndefined();
   }, 60_000);
 
   describe.runIf(have(GDB))('from the command line, in the real gdb', () => {

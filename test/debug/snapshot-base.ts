@@ -2,9 +2,13 @@ import { type DebugDriver, DebugError } from '../../src/debug/target.ts';
 import { parseIsa } from '../../src/machine/board/config.ts';
 import type { BootPlan } from '../../src/machine/boot/plan.ts';
 import { type CoreKind, coreFactory } from '../../src/machine/engine/cores.ts';
+import { applyWrite } from '../../src/machine/engine/debug-write.ts';
 import { Engine, type Limit, type Stop } from '../../src/machine/engine/engine.ts';
 import { restoreMachine, saveMachine } from '../../src/machine/state/save.ts';
-import { compareInstants, fixedSources, type Instant, LiveDoor } from '../../src/record/door.ts';
+import type { Input } from '../../src/record/door.ts';
+import { compareInstants, type Instant } from '../../src/record/door.ts';
+import { LiveDoor } from '../../src/record/live-door.ts';
+import { fixedSources } from '../../src/record/sources.ts';
 
 export interface BareProgram {
   readonly code: Uint8Array;
@@ -115,6 +119,10 @@ export class SnapshotBase implements DebugDriver {
     this.endless = true;
     this.top = this.engine.instant;
     while (compareInstants(this.kept[this.kept.length - 1].at, this.top) > 0) this.kept.pop();
+  }
+
+  write({ payload }: Input): boolean {
+    return applyWrite(this.engine, payload);
   }
 
   pause(): Promise<void> {

@@ -12,7 +12,7 @@ const MIB = 2 ** 20;
 
 /** Bytes of RAM in pages that are not zero. */
 function inUse(machine: Machine): number {
-  const { ramWords, pages } = machine.engine.memory;
+  const { ramWords, pages } = machine.internals.engine.memory;
   let used = 0;
   for (let page = 0; page < pages; page++) {
     const at = (page * PAGE_SIZE) / 4;

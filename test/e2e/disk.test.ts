@@ -40,7 +40,7 @@ describeGuest('the root disk', () => {
     expect(run.output).toBe('42\nhello\nstatus 5\n64\nhello\n1\n/dev/vda ext4\n');
     expect(run.status).toBe(0);
     expect(run.end.halt).toEqual({ kind: 'poweroff', status: 0 });
-    const [overlay] = run.machine.engine.board.disks;
+    const [overlay] = run.machine.internals.engine.board.disks;
     expect([...overlay.writtenChunks()].length).toBeGreaterThan(0);
     expect(glimpse(backend).equals(before.bytes)).toBe(true);
     expect(statSync(found.disk).mtimeMs).toBe(before.modified);

@@ -13,14 +13,16 @@ import {
 import { createHostRoom } from '../../src/host/room.ts';
 import { type CoreKind, coreFactory } from '../../src/machine/engine/cores.ts';
 import { Engine } from '../../src/machine/engine/engine.ts';
-import { Machine, type MachineOptions, type RunResult } from '../../src/machine/session/machine.ts';
+import type { RunResult } from '../../src/machine/session/driver.ts';
+import { Machine, type MachineOptions } from '../../src/machine/session/machine.ts';
 import {
   type Hardware,
   type HardwareOptions,
   type NamedBytes,
   planHardware,
 } from '../../src/machine/session/options.ts';
-import { fixedSources, LiveDoor } from '../../src/record/door.ts';
+import { LiveDoor } from '../../src/record/live-door.ts';
+import { fixedSources } from '../../src/record/sources.ts';
 
 /** Something a test needs, or why this machine does not have it. */
 type Found<T> =

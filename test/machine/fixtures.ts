@@ -3,7 +3,9 @@ import { type CoreKind, coreFactory } from '../../src/machine/engine/cores.ts';
 import { Engine } from '../../src/machine/engine/engine.ts';
 import { Machine, type MachineOptions } from '../../src/machine/session/machine.ts';
 import { type Hardware, planHardware } from '../../src/machine/session/options.ts';
-import { type Door, fixedSources, LiveDoor } from '../../src/record/door.ts';
+import type { Door } from '../../src/record/door.ts';
+import { LiveDoor } from '../../src/record/live-door.ts';
+import { fixedSources } from '../../src/record/sources.ts';
 import { tinyGuest } from './tiny-guest.ts';
 
 export const room = createHostRoom();

@@ -2,6 +2,9 @@ import { describe, expect, it } from 'vitest';
 import { hashBytes, hashText, hashWords } from '../../src/bytes/hash.ts';
 import { restoreMachine, saveMachine } from '../../src/machine/state/save.ts';
 import { stateHash } from '../../src/machine/state/state-hash.ts';
+import { timeWarp } from '../../src/record/inputs.ts';
+import { LiveDoor } from '../../src/record/live-door.ts';
+import { fixedSources } from '../../src/record/sources.ts';
 import { tinyEngine } from './fixtures.ts';
 import { TINY } from './tiny-guest.ts';
 
@@ -44,16 +47,19 @@ describe('the hash', () => {
   });
 
   it('differs when RAM, a register, a device or time does', async () => {
-    const engine = await tinyEngine();
+    const door = new LiveDoor(fixedSources(0));
+    const engine = await tinyEngine({}, door);
     engine.run({ instructions: 10_000 });
     const seen = new Set([stateHash(engine)]);
     engine.ram.writeU8(TINY.scratch + 0x5000, 0x5a);
     seen.add(stateHash(engine));
     engine.harts[0].set('x', 0x1234n, 27);
     seen.add(stateHash(engine));
-    engine.input(engine.board.uart, Uint8Array.of(1));
+    void door.give(engine.board.uart, Uint8Array.of(1));
+    engine.admit();
     seen.add(stateHash(engine));
-    engine.warp(1);
+    door.command(timeWarp(1));
+    engine.admit();
     seen.add(stateHash(engine));
     expect(seen.size).toBe(5);
   });

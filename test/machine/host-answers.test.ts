@@ -36,7 +36,7 @@ async function record(clock: 'virtual' | 'host', core: CoreKind = 'wasm'): Promi
     if (bytes[0] === 1) setTimeout(() => vm.send(PORT, Uint8Array.of(bytes[1] * 7)), bytes[1] % 4);
   });
   expect((await vm.run()).reason).toBe('halt');
-  const { ram } = vm.engine;
+  const { ram } = vm.internals.engine;
   expect([...ram.read(TOY_ANSWERS, QUESTIONS)]).toEqual(
     Array.from({ length: QUESTIONS }, (_, i) => ((i + 1) * 7) & 255),
   );
@@ -76,7 +76,7 @@ describe('a question the host takes its time over', () => {
     await using asking = await Machine.create(options, room);
     asking.on('output', () => void asking.pause());
     await asking.run();
-    expect(asking.engine.awaitsAnswer).toBe(true);
+    expect(asking.internals.engine.awaitsAnswer).toBe(true);
     await using again = await Machine.create(options, room);
     again.restore(asking.save());
     const heard: number[][] = [];

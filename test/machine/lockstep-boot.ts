@@ -8,7 +8,8 @@ import { Engine } from '../../src/machine/engine/engine.ts';
 import { planHardware } from '../../src/machine/session/options.ts';
 import { restoreMachine, saveMachine } from '../../src/machine/state/save.ts';
 import { stateHash } from '../../src/machine/state/state-hash.ts';
-import { fixedSources, LiveDoor } from '../../src/record/door.ts';
+import { LiveDoor } from '../../src/record/live-door.ts';
+import { fixedSources } from '../../src/record/sources.ts';
 
 const [kernel, initrd, append, kindA = 'wasm', kindB = 'ts', count = '600e6', stride = '100000', harts = '1'] =
   process.argv.slice(2);

@@ -5,7 +5,8 @@ import { Engine } from '../../src/machine/engine/engine.ts';
 import type { HostRoom } from '../../src/machine/session/host-room.ts';
 import { Machine } from '../../src/machine/session/machine.ts';
 import { stateHash } from '../../src/machine/state/state-hash.ts';
-import { fixedSources, LiveDoor } from '../../src/record/door.ts';
+import { LiveDoor } from '../../src/record/live-door.ts';
+import { fixedSources } from '../../src/record/sources.ts';
 import { Assembler } from '../jit/assembler.ts';
 import { room, tinyEngine, tinyHardware, tinyMachine, tinyOptions } from './fixtures.ts';
 import { TINY } from './tiny-guest.ts';
@@ -107,8 +108,8 @@ describe('misa', () => {
     const read = async (isa: string): Promise<bigint> => {
       const options = { firmware: { file: 'misa', bytes: firmware() }, memory: '4M', isa, core };
       await using vm = await Machine.create(options, room);
-      vm.engine.run({ instructions: 2 });
-      return vm.engine.harts[0].get('x', 10);
+      vm.internals.engine.run({ instructions: 2 });
+      return vm.internals.engine.harts[0].get('x', 10);
     };
     expect(await read('max')).toBe(0x8000_0000_0014_112fn);
     expect(await read('rv64gc,b')).toBe(0x8000_0000_0014_112fn);
@@ -171,11 +172,11 @@ describe('the library', () => {
     await vm.run({ instructions: 10_000 });
     vm.write('r');
     await vm.run({ instructions: 200_000 });
-    const count = vm.engine.ram.readU64(TINY.atomic);
+    const count = vm.internals.engine.ram.readU64(TINY.atomic);
     expect(count).toBeLessThan(12_000n);
     vm.reset();
     await vm.run({ instructions: 200_100 });
-    expect(vm.engine.ram.readU64(TINY.atomic)).toBeLessThan(10n);
+    expect(vm.internals.engine.ram.readU64(TINY.atomic)).toBeLessThan(10n);
     vm.powerOff();
     expect((await vm.run()).reason).toBe('halt');
   });

@@ -13,7 +13,7 @@ const options = tinyOptions({
 it('a machine with all its slots full has every device at its place, and what enters the last is recorded', async () => {
   const pieces: Uint8Array[] = [];
   const vm = await Machine.create({ ...options, record: { write: (bytes) => void pieces.push(bytes.slice()) } }, room);
-  const { bus } = vm.engine;
+  const { bus } = vm.internals.engine;
   for (let slot = 1; slot < VIRTIO_SLOTS; slot++) {
     expect(bus.peek(virtioRegion(slot).base, 4)).toBe(0x7472_6976n);
     expect(bus.peek(virtioRegion(slot).base + 0x100, 2)).toBe(BigInt(slot));

@@ -41,9 +41,10 @@ async function rich(disk?: Uint8Array): Promise<{ file: Uint8Array; hash: string
   const past = new LivePast(vm, room, { spacing: 50_000, interval: 0, store: true });
   vm.write('hello');
   for (let at = 50_000; at <= 200_000; at += 50_000) await vm.run({ instructions: at });
-  const timeline = past.timeline();
+  past.goBack();
+  const timeline = past.timeline;
   await timeline.seek(120_000);
-  past.resume(timeline);
+  past.resume();
   vm.write('d');
   await vm.run({ instructions: 300_000 });
   past.capture();

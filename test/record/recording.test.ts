@@ -4,6 +4,7 @@ import { Machine } from '../../src/machine/session/machine.ts';
 import { describeEvent } from '../../src/record/describe.ts';
 import { DivergenceError } from '../../src/record/divergence.ts';
 import { RecordingError } from '../../src/record/format.ts';
+import { timeWarp } from '../../src/record/inputs.ts';
 import { readRecording } from '../../src/record/reader.ts';
 import { openTimeline } from '../../src/timeline/open.ts';
 import { room, tinyMachine, tinyOptions } from '../machine/fixtures.ts';
@@ -24,11 +25,11 @@ async function record(more: Partial<MachineOptions> = {}): Promise<Session> {
   let console = '';
   vm.on('console', (bytes) => (console += new TextDecoder().decode(bytes)));
   for (const text of ['hello', 'd', 'more', 'r', 'd', 'again'.repeat(30)]) {
-    vm.write(text);
+    void vm.write(text);
     await vm.run({ instructions: vm.instant.instructions + 54_321 });
-    vm.engine.warp(1000);
+    vm.internals.enter(timeWarp(1000));
   }
-  vm.write('q');
+  void vm.write('q');
   const result = await vm.run({ instructions: 10e6 });
   expect(result.reason).toBe('halt');
   const hash = vm.hash();
@@ -121,7 +122,7 @@ describe('a recording', () => {
     const asking = timeline.events.findIndex(({ kind }) => kind === 0);
     await timeline.seek({ instructions: timeline.events[asking].at.instructions - 50, sequence: 0 });
     // An additional tick of time, and the clock is read at another one than was recorded.
-    timeline.engine.warp(1);
+    timeline.engine.memory.time += 1;
     const failed: unknown = await timeline.seek('100%').catch((error: unknown) => error);
     expect(failed).toBeInstanceOf(DivergenceError);
     expect((failed as DivergenceError).message).toMatch(

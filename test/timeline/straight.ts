@@ -3,8 +3,7 @@ import { Engine } from '../../src/machine/engine/engine.ts';
 import type { Hardware } from '../../src/machine/session/options.ts';
 import { stateHash } from '../../src/machine/state/state-hash.ts';
 import { formatInstant } from '../../src/record/divergence.ts';
-import type { HostEvent, Instant } from '../../src/record/door.ts';
-import { compareInstants } from '../../src/record/door.ts';
+import { compareInstants, type HostEvent, type Instant } from '../../src/record/door.ts';
 import { ReplayDoor } from '../../src/record/replay-door.ts';
 
 /** Where a move landed, and what the state's hash was there. */

@@ -6,7 +6,7 @@ import { formatInstant } from '../../record/divergence.ts';
 import { branchMachine } from '../../timeline/open.ts';
 import { checkRecorderFlags, keepPast, type RecorderFlags, recorderOptions } from '../recorder-flags.ts';
 import { explained, openRecording, parseDestination, type RecordingFlags, refuseOverwriting } from '../recordings.ts';
-import { Session } from '../session.ts';
+import { TerminalSession } from '../session.ts';
 import { parseDuration } from '../values.ts';
 
 /** Flags of `hindsight branch`. */
@@ -43,7 +43,7 @@ export async function branch(file: string, flags: BranchFlags): Promise<number> 
     );
   const input = kind === 'terminal' ? 'keys' : kind === 'nothing' ? 'none' : 'plain';
   const past = keepPast(machine, room, recorder);
-  const session = new Session(machine, {
+  const session = new TerminalSession(machine, {
     input,
     quiet,
     ...(past && { past }),

@@ -74,7 +74,7 @@ async function recorded(file: string, flags: DebugFlags): Promise<number> {
     sink.close?.();
     return `the branch is in ${record}`;
   };
-  await serveDebuggers(timelineTarget(timeline, createHostRoom(), file), {
+  await serveDebuggers(timelineTarget(timeline, file), {
     ...options,
     ...(record !== undefined && { store }),
   });

@@ -9,7 +9,7 @@ import { translatorStatistics } from '../../machine/engine/cores.ts';
 import { Machine, type RunOptions } from '../../machine/session/machine.ts';
 import { checkMachineFlags, type MachineFlags, openHardware } from '../machine-flags.ts';
 import { checkRecorderFlags, keepPast, type RecorderFlags, recorderOptions } from '../recorder-flags.ts';
-import { Session, type SessionEnd, type SessionOptions } from '../session.ts';
+import { type SessionEnd, type SessionOptions, TerminalSession } from '../session.ts';
 import { type RunSummary, summaryLine } from '../summary.ts';
 import { NOT_TRANSLATING, refusal, statisticsLines } from '../translator-report.ts';
 import { parseChoice, parseDuration } from '../values.ts';
@@ -93,11 +93,11 @@ export async function run(flags: RunFlags): Promise<number> {
   );
   shares.attach(machine, room);
   const quiet = flags.quiet ?? false;
-  if (!quiet && (checked.core ?? 'jit') === 'jit' && machine.engine.core.kind !== 'jit')
+  if (!quiet && (checked.core ?? 'jit') === 'jit' && machine.internals.engine.core.kind !== 'jit')
     process.stderr.write(`hindsight: ${NOT_TRANSLATING}\n`);
   const output = exec ? new ExecOutput() : undefined;
   const past = keepPast(machine, room, recorder);
-  const session = new Session(machine, {
+  const session = new TerminalSession(machine, {
     ...(output && { exec: output }),
     ...(past && { past }),
     input,
@@ -122,7 +122,7 @@ function report(
   { quiet, json, stats, freshLine }: { quiet: boolean; json: boolean; stats: boolean; freshLine: boolean },
 ): void {
   const instructions = machine.instant.instructions;
-  const translator = translatorStatistics(machine.engine.core);
+  const translator = translatorStatistics(machine.internals.engine.core);
   const summary: Omit<RunSummary, 'hash'> = {
     reason: end.reason,
     status: end.status,
@@ -130,7 +130,7 @@ function report(
     guestSeconds: machine.guestTime,
     wallSeconds: end.wall / 1000,
     mips: end.busy > 0 ? Number((instructions / 1000 / end.busy).toFixed(1)) : 0,
-    core: machine.engine.core.kind,
+    core: machine.internals.engine.core.kind,
     harts: machine.config.harts,
     memory: machine.config.memory,
     ...(stats && translator && { translator }),

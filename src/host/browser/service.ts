@@ -1,5 +1,6 @@
 /** What a page may ask of the machine in its worker; every call crosses once, none per instruction or device access. */
-import type { MachineOptions, RunResult, RunUntil } from '../../machine/session/machine.ts';
+import type { RunResult, RunUntil } from '../../machine/session/driver.ts';
+import type { MachineOptions } from '../../machine/session/machine.ts';
 
 /** Options that can be sent to a worker. */
 export type WorkerMachineOptions = Omit<MachineOptions, 'disks' | 'record'>;

@@ -1,6 +1,7 @@
 import type { Core } from '../../core/core.ts';
 import { RAM_BASE } from '../../isa/layout.ts';
-import { COMMAND } from '../../record/door.ts';
+import { COMMAND, type Input } from '../../record/door.ts';
+import { machineCommand } from '../../record/inputs.ts';
 import type { HartState } from '../memory/hart-state.ts';
 import type { GuestRam } from '../memory/ram.ts';
 
@@ -22,17 +23,17 @@ export interface Written {
   readonly core: Core;
 }
 
-/** Payload of a write to RAM. @param offset bytes from the beginning of RAM */
-export function ramWrite(offset: number, bytes: Uint8Array): Uint8Array {
+/** A write to RAM. @param offset bytes from the beginning of RAM */
+export function ramWrite(offset: number, bytes: Uint8Array): Input {
   const payload = new Uint8Array(5 + bytes.length);
   payload[0] = COMMAND.WRITE_RAM;
   new DataView(payload.buffer).setUint32(1, offset, true);
   payload.set(bytes, 5);
-  return payload;
+  return machineCommand(payload);
 }
 
-/** Payload of a write to a register. @param number of an x or f register or CSR, otherwise 0 */
-export function registerWrite(hart: number, kind: keyof typeof WRITTEN, number: number, value: bigint): Uint8Array {
+/** A write to a register. @param number of an x or f register or CSR, otherwise 0 */
+export function registerWrite(hart: number, kind: keyof typeof WRITTEN, number: number, value: bigint): Input {
   const payload = new Uint8Array(13);
   const view = new DataView(payload.buffer);
   payload[0] = COMMAND.WRITE_REGISTER;
@@ -40,7 +41,7 @@ export function registerWrite(hart: number, kind: keyof typeof WRITTEN, number: 
   payload[2] = WRITTEN[kind];
   view.setUint16(3, number, true);
   view.setBigUint64(5, BigInt.asUintN(64, value), true);
-  return payload;
+  return machineCommand(payload);
 }
 
 /** Makes a write. @returns false when there is no such place, register or value: nothing was changed */

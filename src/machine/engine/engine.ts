@@ -10,10 +10,11 @@ import {
   type Command,
   type Door,
   EVENT,
-  type EventKind,
-  type HostEvent,
+  type Input,
   type Instant,
   MACHINE_PORT,
+  TERMINAL_PORT,
+  type Witness,
 } from '../../record/door.ts';
 import type { BlockBackend } from '../../storage/index.ts';
 import { type Board, buildBoard } from '../board/board.ts';
@@ -30,7 +31,6 @@ import { LateData } from '../schedule/late-data.ts';
 import { Rotation } from '../schedule/rotation.ts';
 import { type DebugPoint, PointTable } from './debug-points.ts';
 import { applyWrite } from './debug-write.ts';
-import { replayEvent } from './replay-event.ts';
 import { sbiMachine } from './sbi-machine.ts';
 
 /** Why {@link Engine.run} came back. */
@@ -45,7 +45,7 @@ export const STOP = {
   IDLE: 'idle',
   /** Data of the host's is late; wait for {@link Engine.late}. */
   LATE: 'late',
-  /** A device may have room for more input, or {@link Engine.leave} was called. */
+  /** {@link Engine.leave} was called. */
   LEFT: 'left',
 } as const;
 export type Stop = (typeof STOP)[keyof typeof STOP];
@@ -80,9 +80,10 @@ export interface EngineParts {
   readonly plan: BootPlan;
   /** Contents of the disks, in the order of their slots. */
   readonly backends: readonly BlockBackend[];
+  /** Where inputs come from; the machine's only way in. */
   readonly door: Door;
   readonly core: CoreFactory;
-  /** Output of a device; `port` is its id. */
+  /** Gets the output of a device; `port` is its id. */
   readonly output: (port: number, payload: Uint8Array) => void;
 }
 
@@ -99,7 +100,7 @@ const EVERYWHERE: DebugPoint = { kind: DEBUG.EXECUTE, start: 0n, end: 0xffff_fff
  * Between two instructions it makes *boundary steps*, one at a time and always in the same order: an event of the log, a reset asked
  * for, one due deadline, one turn of the rotation, one idle skip. An {@link Instant} counts both, so every state it passes has a name.
  */
-export class Engine {
+export class Engine implements Witness {
   readonly config: MachineConfig;
   readonly memory: MachineMemory;
   readonly ram: GuestRam;
@@ -108,15 +109,13 @@ export class Engine {
   readonly bus: Bus;
   readonly tracker: RamTracker;
   readonly late = new LateData();
-  /** Where inputs come from; may be changed between runs. */
-  door: Door;
+  private readonly door: Door;
+  private readonly output: EngineParts['output'];
   /** What is loaded at power-on and at every reset. */
   readonly plan: BootPlan;
   private readonly rotation: Rotation;
   private readonly deadlines: DeadlineQueue;
   private readonly sbi: SbiHost;
-  /** Where output goes; may be changed between runs. */
-  output: EngineParts['output'];
   private attached: Core;
   /** With host SBI and without Sstc, stimecmp is the firmware's deadline, which sets STIP. */
   private readonly firmwareTimer: boolean;
@@ -130,8 +129,6 @@ export class Engine {
   private failure: unknown;
   private points: readonly DebugPoint[] = [];
   private readonly table: PointTable;
-  /** Ports with input waiting outside, that want to be told when a device was read. */
-  private readonly hungry = new Set<number>();
 
   /** Builds the machine and powers it on. @throws ConfigError, LoadError */
   constructor(parts: EngineParts) {
@@ -163,9 +160,7 @@ export class Engine {
       },
       drive: (hart, bit, level) => this.drive(hart, bit, level),
       request: (kind, status) => this.request(kind, status),
-      afterAccess: (id) => {
-        if (this.hungry.has(id)) this.leave();
-      },
+      afterAccess: (id) => this.touched(id),
     });
     this.deadlines = new DeadlineQueue(ids);
     this.bus = new Bus(memory, this.board.windows);
@@ -173,6 +168,11 @@ export class Engine {
       harts: this.harts,
       ram: this.ram,
       console: () => this.board.sbiConsole,
+      consoleWasRead: () => {
+        // What was typed for the serial port before is for this console once the guest reads it.
+        this.touched(this.board.uart);
+        this.touched(this.board.sbiConsoleId);
+      },
       changed: (hart) => this.attached.hartChanged(hart),
       reset: (kind, failed) => this.request(failed && kind === 'poweroff' ? 'fail' : kind, Number(failed)),
     });
@@ -266,12 +266,6 @@ export class Engine {
     this.attention();
   }
 
-  /** Has {@link run} come back each time the guest touches a register of `port`. */
-  setHungry(port: number, hungry: boolean): void {
-    if (hungry) this.hungry.add(port);
-    else this.hungry.delete(port);
-  }
-
   /**
    * Runs until the limit or until there is a reason to stop.
    * @throws DivergenceError when a replay leaves its recording; what a device throws. The machine is unusable afterwards until it is restored.
@@ -287,42 +281,10 @@ export class Engine {
     }
   }
 
-  /** Gives input to a device. @returns how many bytes it took */
-  input(port: number, payload: Uint8Array): number {
-    const taken = this.board.slots[port]?.device.input?.(payload) ?? 0;
-    if (taken > 0) this.passed(EVENT.INPUT, port, payload.subarray(0, taken));
-    return taken;
-  }
-
-  /** Gives a device a command. @throws RangeError when it is none of the device's */
-  control(port: number, command: Uint8Array): void {
-    const { device, name } = this.board.slots[port];
-    if (device.control === undefined) throw new RangeError(`${name} knows no commands`);
-    device.control(command);
-    this.passed(EVENT.CONTROL, port, command);
-  }
-
-  /** Moves guest time on by `ticks` without an instruction. */
-  warp(ticks: number): void {
-    if (!(Number.isInteger(ticks) && ticks > 0))
-      throw new RangeError(`warp of ${ticks} ticks: expected a positive integer`);
-    const payload = new Uint8Array(8);
-    new DataView(payload.buffer).setBigUint64(0, BigInt(ticks), true);
-    this.passed(EVENT.WARP, MACHINE_PORT, payload);
-    this.skip(ticks);
-  }
-
-  /** The user's switches. */
-  command(command: Command): void {
-    this.obey(command);
-    this.passed(EVENT.COMMAND, MACHINE_PORT, Uint8Array.of(command));
-  }
-
-  /** A debugger writes to RAM or a register. @param payload as debug-write.ts makes it @returns false when there is no such place or value */
-  debugWrite(payload: Uint8Array): boolean {
-    if (!applyWrite({ harts: this.harts, ram: this.ram, core: this.attached }, payload)) return false;
-    this.passed(EVENT.COMMAND, MACHINE_PORT, payload);
-    return true;
+  /** Lets in what the door has for this instant, and executes nothing. @throws as {@link run} */
+  admit(): void {
+    if (this.failure !== undefined) throw this.failure;
+    while (this.letIn());
   }
 
   /**
@@ -421,10 +383,8 @@ export class Engine {
       if (stop !== 'run') return stop;
 
       const current = this.harts[rotation.current];
-      const event = this.door.next;
-      let ticks = Math.min(LONGEST_RUN, limit.instructions - at, this.deadlines.next() - now);
+      let ticks = Math.min(LONGEST_RUN, limit.instructions - at, this.deadlines.next() - now, this.door.nextAt - at);
       if (limit.time !== undefined) ticks = Math.min(ticks, limit.time - now);
-      if (event !== undefined) ticks = Math.min(ticks, event.at.instructions - at);
       if (!single) ticks = Math.min(ticks, rotation.left);
       if (this.firmwareTimer) {
         for (const hart of this.harts) ticks = Math.min(ticks, this.timerOf(hart) - now);
@@ -471,15 +431,7 @@ export class Engine {
   private boundary(limit: Limit, now: number, at: number): Stop | 'again' | 'run' {
     if (at >= limit.instructions && (at > limit.instructions || this.steps >= (limit.sequence ?? 0))) return STOP.LIMIT;
     if (limit.time !== undefined && now >= limit.time) return STOP.LIMIT;
-    const event = this.door.next;
-    if (event !== undefined && event.at.instructions <= at) {
-      const ahead = at - event.at.instructions || this.steps - event.at.sequence;
-      if (ahead > 0) throw this.missed(event);
-      if (ahead === 0 && event.kind !== EVENT.ANSWER) {
-        replayEvent(this, event);
-        return 'again';
-      }
-    }
+    if (this.door.nextAt <= at && this.letIn()) return 'again';
     if (this.resetAsked) {
       this.powerOn();
       this.steps++;
@@ -488,7 +440,7 @@ export class Engine {
     if (this.ended !== undefined) return STOP.HALT;
     if (this.wantsOut) {
       this.wantsOut = false;
-      if (this.door.open) return STOP.LEFT;
+      return STOP.LEFT;
     }
     if (this.deadlines.next() <= now) return this.fireDeadline(now);
     if (this.firmwareTimer && this.fireFirmwareTimer(now)) return 'again';
@@ -582,7 +534,7 @@ export class Engine {
       disarm: () => this.deadlines.disarm(id),
       waitFor: (promise, at) => this.late.wait(id, promise, at),
       port: {
-        ask: (question, length) => this.door.ask(id, question, length, this.instant, this.memory.time, this),
+        ask: (question, length) => this.door.ask(id, question, length, this),
         emit: (payload) => this.output(id, payload),
       },
     };
@@ -616,18 +568,62 @@ export class Engine {
     }
   }
 
-  private passed(kind: EventKind, port: number, payload: Uint8Array): void {
-    this.door.delivered({ at: this.instant, time: this.time, port, kind, payload });
-    this.steps++;
+  /** Lets one input in, a boundary step. @returns whether the door had one */
+  private letIn(): boolean {
+    const { door, instant: at, time } = this;
+    const input = door.take(this);
+    if (input === undefined) return false;
+    const { kind, payload } = input;
+    const port = input.port === TERMINAL_PORT ? this.terminal : input.port;
+    const outcome = this.apply(kind, port, payload);
+    if (typeof outcome === 'string') door.refused(input, port, outcome, this);
+    else if (outcome === 0) door.refused(input, port, undefined, this);
+    else {
+      door.entered(input, { at, time, port, kind, payload: payload.subarray(0, outcome) }, this);
+      this.steps++;
+    }
+    return true;
   }
 
-  private missed(event: HostEvent): DivergenceError {
-    const { instructions, sequence } = event.at;
-    return this.diverged(
-      `event of ${this.portName(event.port)}`,
-      `at ${instructions}.${sequence}`,
-      'the machine went past it',
-    );
+  /** @returns how many bytes of the payload were taken, or why none ever will be */
+  private apply(kind: Input['kind'], port: number, payload: Uint8Array): number | string {
+    switch (kind) {
+      case EVENT.INPUT:
+        return this.board.slots[port]?.device.input?.(payload) ?? 0;
+      case EVENT.CONTROL:
+        return this.control(port, payload) ?? payload.length;
+      case EVENT.WARP:
+        this.skip(Number(new DataView(payload.buffer, payload.byteOffset).getBigUint64(0, true)));
+        return payload.length;
+      case EVENT.COMMAND:
+        if (payload[0] === COMMAND.RESET || payload[0] === COMMAND.POWER_OFF) this.obey(payload[0]);
+        else if (!applyWrite({ harts: this.harts, ram: this.ram, core: this.attached }, payload))
+          return 'there is no such place, register or value';
+        return payload.length;
+    }
+  }
+
+  /** Gives a device a command. @returns why it is refused, if it is */
+  private control(port: number, command: Uint8Array): string | undefined {
+    const slot = this.board.slots[port];
+    if (slot?.device.control === undefined) return `${this.portName(port)} knows no commands`;
+    try {
+      slot.device.control(command);
+      return undefined;
+    } catch (error) {
+      if (error instanceof RangeError) return error.message;
+      throw error;
+    }
+  }
+
+  /** Port of the console that the guest reads. */
+  private get terminal(): number {
+    return this.board.sbiConsole.reading ? this.board.sbiConsoleId : this.board.uart;
+  }
+
+  /** The guest touched a device: it may have room for input that waits. */
+  private touched(port: number): void {
+    if (this.door.touched(port)) this.attention();
   }
 
   /** The error for a replay that left its recording here. */

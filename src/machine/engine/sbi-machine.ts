@@ -20,6 +20,8 @@ export interface SbiMachineParts {
   readonly harts: readonly HartState[];
   readonly ram: GuestRam;
   readonly console: () => SbiConsole;
+  /** The guest took what was typed. */
+  readonly consoleWasRead: () => void;
   /** A hart's privilege or CSRs changed. */
   readonly changed: (hart: number) => void;
   readonly reset: (kind: 'poweroff' | 'reboot', failed: boolean) => void;
@@ -70,6 +72,10 @@ export function sbiMachine(parts: SbiMachineParts): SbiHost {
       parts.reset(kind === RESET.shutdown ? 'poweroff' : 'reboot', reason === RESET_REASON.systemFailure);
     },
     consoleWrite: (bytes) => parts.console().emit(bytes),
-    consoleRead: (max) => parts.console().take(max),
+    consoleRead(max) {
+      const bytes = parts.console().take(max);
+      parts.consoleWasRead();
+      return bytes;
+    },
   };
 }

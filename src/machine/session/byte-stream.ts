@@ -1,8 +1,13 @@
+/** Bytes that may wait for a reader before the one who pushes is to wait. */
+const HIGH_WATER = 2 ** 20;
+
 /** Chunks of bytes from one who pushes to one who iterates. */
 export class ByteStream implements AsyncIterableIterator<Uint8Array> {
   private readonly chunks: Uint8Array[] = [];
   private readonly onReturn: () => void;
-  private waiting: { resolve(result: IteratorResult<Uint8Array>): void; reject(error: unknown): void } | undefined;
+  private length = 0;
+  private reader: { resolve(result: IteratorResult<Uint8Array>): void; reject(error: unknown): void } | undefined;
+  private drained: { readonly promise: Promise<void>; readonly resolve: () => void } | undefined;
   private ended = false;
   private error: { readonly cause: unknown } | undefined;
 
@@ -12,29 +17,49 @@ export class ByteStream implements AsyncIterableIterator<Uint8Array> {
   }
 
   push(chunk: Uint8Array): void {
-    if (this.waiting === undefined) this.chunks.push(chunk);
-    else this.settle()?.resolve({ value: chunk, done: false });
+    const reader = this.takeReader();
+    if (reader !== undefined) return reader.resolve({ value: chunk, done: false });
+    this.chunks.push(chunk);
+    this.length += chunk.length;
+  }
+
+  /** Resolves when the reader has caught up; undefined while it keeps up. */
+  congested(): Promise<void> | undefined {
+    if (this.length <= HIGH_WATER) return undefined;
+    if (this.drained === undefined) {
+      let resolve!: () => void;
+      const promise = new Promise<void>((done) => (resolve = done));
+      this.drained = { promise, resolve };
+    }
+    return this.drained.promise;
   }
 
   end(): void {
     this.ended = true;
-    this.settle()?.resolve({ value: undefined, done: true });
+    this.takeReader()?.resolve({ value: undefined, done: true });
   }
 
   fail(cause: unknown): void {
     this.error = { cause };
-    this.settle()?.reject(cause);
+    this.takeReader()?.reject(cause);
   }
 
   next(): Promise<IteratorResult<Uint8Array>> {
     const value = this.chunks.shift();
-    if (value !== undefined) return Promise.resolve({ value, done: false });
+    if (value !== undefined) {
+      this.length -= value.length;
+      if (this.length <= HIGH_WATER / 2) this.noteDrained();
+      return Promise.resolve({ value, done: false });
+    }
     if (this.error !== undefined) return Promise.reject(this.error.cause);
     if (this.ended) return Promise.resolve({ value: undefined, done: true });
-    return new Promise((resolve, reject) => (this.waiting = { resolve, reject }));
+    return new Promise((resolve, reject) => (this.reader = { resolve, reject }));
   }
 
   return(): Promise<IteratorResult<Uint8Array>> {
+    this.chunks.length = 0;
+    this.length = 0;
+    this.noteDrained();
     this.end();
     this.onReturn();
     return Promise.resolve({ value: undefined, done: true });
@@ -44,9 +69,14 @@ export class ByteStream implements AsyncIterableIterator<Uint8Array> {
     return this;
   }
 
-  private settle(): typeof this.waiting {
-    const { waiting } = this;
-    this.waiting = undefined;
-    return waiting;
+  private noteDrained(): void {
+    this.drained?.resolve();
+    this.drained = undefined;
+  }
+
+  private takeReader(): typeof this.reader {
+    const { reader } = this;
+    this.reader = undefined;
+    return reader;
   }
 }

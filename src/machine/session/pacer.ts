@@ -1,5 +1,6 @@
-import type { Engine } from '../engine/engine.ts';
+import { timeWarp } from '../../record/inputs.ts';
 import type { HostRoom } from './host-room.ts';
+import type { Session } from './session.ts';
 
 const TICKS_PER_MILLISECOND = 1e6;
 /** Milliseconds that guest time may lag behind the wall clock before it is moved on when there is nothing else to do. */
@@ -10,19 +11,19 @@ const LAG = 100;
  * (input came early in a wait, or the guest was slower than the clock) it is a warp, an event like any other (contract 3).
  */
 export class Pacer {
-  private readonly engine: Engine;
+  private readonly session: Session;
   private readonly room: HostRoom;
   /** Wall clock at guest time 0, in milliseconds. */
   private origin = 0;
 
-  constructor(engine: Engine, room: HostRoom) {
-    this.engine = engine;
+  constructor(session: Session, room: HostRoom) {
+    this.session = session;
     this.room = room;
   }
 
   /** A run begins: guest time and the wall clock agree now. */
   start(): void {
-    this.origin = this.room.now() - this.engine.time / TICKS_PER_MILLISECOND;
+    this.origin = this.room.now() - this.session.engine.time / TICKS_PER_MILLISECOND;
   }
 
   /** Milliseconds until the wall clock reaches guest time `until`. */
@@ -36,11 +37,11 @@ export class Pacer {
    * @returns whether `until` has come, so that idle time is skipped as always: that is no event
    */
   catchUp(until: number): boolean {
-    const { engine } = this;
-    const lag = Math.floor((this.room.now() - this.origin) * TICKS_PER_MILLISECOND) - engine.time;
-    const reach = until - engine.time;
+    const { time } = this.session.engine;
+    const lag = Math.floor((this.room.now() - this.origin) * TICKS_PER_MILLISECOND) - time;
+    const reach = until - time;
     if (lag >= reach && lag - reach <= LAG * TICKS_PER_MILLISECOND) return true;
-    if (lag > 0) engine.warp(lag);
+    if (lag > 0) this.session.inputs.command(timeWarp(lag));
     return false;
   }
 }

@@ -1,5 +1,5 @@
-import { StateReader, StateWriter } from '../bytes/state-stream.ts';
-import type { Engine } from '../machine/engine/engine.ts';
+import { StateReader, StateWriter } from '../../bytes/state-stream.ts';
+import type { Engine } from '../engine/engine.ts';
 
 /** Puts the state of one machine into another of the same hardware, between two instructions. The first stays as it is. */
 export function copyState(from: Engine, to: Engine): void {

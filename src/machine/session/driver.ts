@@ -1,0 +1,196 @@
+import type { Instant } from '../../record/door.ts';
+import { type Halt, type Limit, STOP, type Stop } from '../engine/engine.ts';
+import type { HostRoom } from './host-room.ts';
+import type { Pacer } from './pacer.ts';
+import type { Session } from './session.ts';
+import { SLICE_TARGET, SliceLength } from './slice-length.ts';
+
+/** How far a run goes. */
+export interface RunUntil {
+  /** Instructions over all harts since power-on. */
+  readonly instructions?: number;
+  /** Guest time in seconds. */
+  readonly guestTime?: number;
+  /** Interrupts the run at an instant that changes nothing. */
+  readonly signal?: AbortSignal;
+  /** What happens when all harts wait and nothing will wake them but input: the run ends (default), or waits for input. */
+  readonly whenIdle?: 'end' | 'wait';
+}
+
+/** Why a run ended. */
+export interface RunResult {
+  /**
+   * `halt` powered off or failed · `limit` as asked · `paused` by pause() or the signal · `debug` a debug point of the engine was met · `idle` all harts
+   * wait for input, and none is there; only with a virtual clock: with the host's, input may come at any time
+   */
+  readonly reason: 'halt' | 'limit' | 'paused' | 'debug' | 'idle';
+  readonly halt?: Halt;
+  readonly instant: Instant;
+  /** Seconds. */
+  readonly guestTime: number;
+}
+
+/** What goes on around slices. */
+export interface SliceCare {
+  /** Instructions where a slice has to end. */
+  readonly border: number;
+  /** @param border as it was when the slice began */
+  afterSlice(border: number): void;
+  /** What has to be waited for before the next slice: somebody who cannot keep up with the output. */
+  congested(): Promise<void> | undefined;
+}
+
+const NANOSECONDS = 1e9;
+
+/** Runs a live machine slice by slice, letting the host do other things between them. */
+export class Driver {
+  private readonly session: Session;
+  private readonly room: HostRoom;
+  private readonly pacer: Pacer | undefined;
+  private readonly care: SliceCare;
+  private readonly slice = new SliceLength();
+  private pausing = false;
+  private wakeUp: (() => void) | undefined;
+
+  /** @param pacer keeps guest time with the wall clock; without one idle time is skipped */
+  constructor(session: Session, room: HostRoom, pacer: Pacer | undefined, care: SliceCare) {
+    this.session = session;
+    this.room = room;
+    this.pacer = pacer;
+    this.care = care;
+  }
+
+  /** Something is there to enter: ends waiting. */
+  wake(): void {
+    this.wakeUp?.();
+  }
+
+  /** Ends the run under way between two instructions, whatever it waits for. */
+  pauseSoon(): void {
+    this.pausing = true;
+    this.wakeUp?.();
+  }
+
+  /** Runs until there is a reason to stop. One run at a time. */
+  async run(until: RunUntil): Promise<RunResult> {
+    const abort = (): void => this.pauseSoon();
+    this.pausing = until.signal?.aborted === true;
+    until.signal?.addEventListener('abort', abort);
+    try {
+      const reason = await this.drive(until);
+      this.session.noteEnd();
+      const { instant, time, halt } = this.session.engine;
+      return { reason, instant, guestTime: time / NANOSECONDS, ...(halt && { halt }) };
+    } finally {
+      until.signal?.removeEventListener('abort', abort);
+    }
+  }
+
+  private async drive(until: RunUntil): Promise<RunResult['reason']> {
+    const { room, care } = this;
+    const { engine } = this.session;
+    const instructions = until.instructions ?? Infinity;
+    const time = until.guestTime === undefined ? undefined : Math.round(until.guestTime * NANOSECONDS);
+    this.pacer?.start();
+    let rested = room.now();
+    for (;;) {
+      if (this.pausing) return engine.halt === undefined ? 'paused' : 'halt';
+      const { border } = care;
+      const stop = this.runSlice(instructions, time, border);
+      care.afterSlice(border);
+      if (stop === STOP.HALT) return 'halt';
+      if (this.pausing) return 'paused';
+      if (stop === STOP.DEBUG) return 'debug';
+      if (engine.instructions >= instructions) return 'limit';
+      if (time !== undefined && (engine.time >= time || this.idleBeyond(stop, time))) return 'limit';
+      if (stop === STOP.LATE) await this.unlessWoken(engine.late.arrived());
+      else if (stop === STOP.IDLE) {
+        if (this.nothingWillHappen && until.whenIdle !== 'wait') return 'idle';
+        await this.idle(time);
+        if (time !== undefined && engine.idleUntil > time && this.allWait() && !engine.awaitsAnswer) return 'limit';
+      }
+      const congested = care.congested();
+      if (congested !== undefined) await this.unlessWoken(congested);
+      if (room.now() - rested >= SLICE_TARGET) {
+        await room.breathe();
+        rested = room.now();
+      }
+    }
+  }
+
+  private runSlice(instructions: number, time: number | undefined, border: number): Stop {
+    const { room, slice } = this;
+    const { engine } = this.session;
+    const before = engine.instructions;
+    const limit: Limit = {
+      instructions: Math.min(instructions, before + slice.current, border),
+      ...(time !== undefined && { time }),
+      stopWhenIdle: this.pacer !== undefined,
+      stopWhenAwaiting: true,
+    };
+    const started = room.now();
+    const stop = engine.run(limit);
+    slice.adapt(engine.instructions - before, room.now() - started);
+    return stop;
+  }
+
+  /** All harts wait for input that is not there; guest time is the machine's own. */
+  private get nothingWillHappen(): boolean {
+    const { engine, inputs } = this.session;
+    return (
+      this.pacer === undefined && engine.idleUntil === Infinity && !engine.awaitsAnswer && inputs.nextAt === Infinity
+    );
+  }
+
+  /** The next deadline is behind the end of the run. */
+  private idleBeyond(stop: Stop, time: number): boolean {
+    const { engine } = this.session;
+    if (stop === STOP.LIMIT) return engine.idleUntil > time && this.allWait();
+    return (
+      stop === STOP.IDLE &&
+      this.pacer === undefined &&
+      engine.idleUntil > time &&
+      engine.idleUntil !== Infinity &&
+      !engine.awaitsAnswer
+    );
+  }
+
+  private allWait(): boolean {
+    const { harts, time } = this.session.engine;
+    return harts.every((hart) => hart.get32('hsm') !== 0 || (hart.get32('waiting') !== 0 && !hart.wakes(time)));
+  }
+
+  /** All harts wait: for the next deadline or for input. */
+  private async idle(time: number | undefined): Promise<void> {
+    const { pacer } = this;
+    const { engine } = this.session;
+    const until = Math.min(engine.idleUntil, time ?? Infinity);
+    if (pacer === undefined) return this.sleep(undefined);
+    const wait = pacer.waitFor(until);
+    if (wait > 0) await this.sleep(wait === Infinity ? undefined : wait);
+    if (pacer.catchUp(until)) engine.run({ instructions: engine.instructions + 1, time: until });
+  }
+
+  /** Resolves after that many milliseconds, or when input comes. */
+  private async sleep(milliseconds: number | undefined): Promise<void> {
+    if (this.session.inputs.nextAt !== Infinity) return;
+    this.session.noteEnd();
+    let cancel: (() => void) | undefined;
+    await this.unlessWoken(
+      new Promise((resolve) => {
+        if (milliseconds !== undefined) cancel = this.room.after(milliseconds, resolve);
+      }),
+    );
+    cancel?.();
+  }
+
+  /** Resolves with `promise`, or as soon as there is input or a wish to pause. */
+  private async unlessWoken(promise: Promise<void>): Promise<void> {
+    if (this.pausing) return;
+    try {
+      await Promise.race([promise, new Promise<void>((resolve) => (this.wakeUp = resolve))]);
+    } finally {
+      this.wakeUp = undefined;
+    }
+  }
+}
