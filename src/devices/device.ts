@@ -19,6 +19,11 @@ export interface DeviceContext {
   /** The device's port of the door (contract 2). */
   readonly port: DevicePort;
   /**
+   * A further port of the door, for a device with several channels to the host; only while the device is built.
+   * @param name unique in the machine @param input what comes in there, as {@link Device.input}
+   */
+  addPort(name: string, input: (payload: Uint8Array) => number): DevicePort;
+  /**
    * Something of the host's (a disk read) that the device needs at guest time `at` may be late: a deadline of the device's at that
    * time or later is held back until the promise settles (contract 4). A rejection stops the run with that error.
    */

@@ -13,8 +13,8 @@ import { fsEntry } from './virtio/fs.ts';
 import { rngEntry } from './virtio/rng.ts';
 
 /**
- * The devices of the machine itself, in the order of their ids. An id is a port of the door and a place in saved states, so the order
- * is part of every recording: new entries go to the end, and before them no machine with slots may have been recorded.
+ * The devices of the machine itself, in the order of their ids. An id is a port of the door and a place in saved states, and the devices in
+ * slots count on from these: an entry more is another machine, unless old configurations are without it as `forFirmware` devices are.
  */
 export const PLATFORM_DEVICES: readonly PlatformEntry[] = [
   plicEntry,

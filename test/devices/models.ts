@@ -8,7 +8,7 @@ import { Syscon } from '../../src/devices/syscon.ts';
 import { Uart16550 } from '../../src/devices/uart16550.ts';
 import { balloonInflate, virtioBalloon } from '../../src/devices/virtio/balloon.ts';
 import { virtioBlk } from '../../src/devices/virtio/blk.ts';
-import { consoleResize, virtioConsole } from '../../src/devices/virtio/console.ts';
+import { consoleHold, consoleResize, virtioConsole } from '../../src/devices/virtio/console.ts';
 import { virtioFs } from '../../src/devices/virtio/fs.ts';
 import { VirtioMmio } from '../../src/devices/virtio/mmio.ts';
 import { VirtioPci } from '../../src/devices/virtio/pci.ts';
@@ -164,6 +164,17 @@ export const MODELS: readonly Model[] = [
     queues: 2,
     command: (n) => consoleResize(n + 1, 24),
     create: () => plain((world) => new VirtioMmio(world.context, virtioConsole({ columns: 100, rows: 30 }))),
+  },
+  {
+    name: 'virtio-console with further ports',
+    offsets: VIRTIO_OFFSETS,
+    queues: 8,
+    command: (n) =>
+      n % 2 === 0 ? consoleResize(n + 1, 24) : consoleHold(1 + (n % 3 === 0 ? 1 : 0), Number(n % 5 < 2)),
+    create: () => {
+      const subject = plain((world) => new VirtioMmio(world.context, virtioConsole({ ports: ['one', 'two'] })));
+      return { ...subject, drive: (n) => void subject.world.ports.get('two')!.input(Uint8Array.of(n & 255)) };
+    },
   },
   {
     name: 'virtio-balloon',

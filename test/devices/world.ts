@@ -16,6 +16,8 @@ export class World {
   /** Ranges of RAM the device said it changed. */
   readonly touched: [number, number][] = [];
   readonly emitted: number[] = [];
+  /** Ports the device opened besides its own, by name: what came out there, and the way in. */
+  readonly ports = new Map<string, { readonly emitted: number[]; input(payload: Uint8Array): number }>();
   readonly late = new LateData();
   /** How often the device asked to wait. */
   waits = 0;
@@ -35,6 +37,11 @@ export class World {
       ask: (question, length) => this.answer(question, length),
       emit: (payload) => void this.emitted.push(...payload),
     } satisfies DevicePort,
+    addPort: (name, input) => {
+      const emitted: number[] = [];
+      this.ports.set(name, { emitted, input });
+      return { ...this.context.port, emit: (payload) => void emitted.push(...payload) };
+    },
     waitFor: (promise, at) => {
       this.waits++;
       this.late.wait(0, promise, at);

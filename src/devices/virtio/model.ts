@@ -1,5 +1,5 @@
 import type { StateReader, StateWriter } from '../../bytes/state-stream.ts';
-import type { DeviceContext } from '../device.ts';
+import type { DeviceContext, DevicePort } from '../device.ts';
 import type { VirtQueue } from './queue.ts';
 
 /** Device types (virtio 1.2, chapter 5). */
@@ -10,6 +10,8 @@ export interface VirtioBus {
   readonly context: DeviceContext;
   /** Whether the driver set DRIVER_OK and no reset is needed: buffers may be used (2.1.2). */
   readonly running: boolean;
+  /** See {@link DeviceContext.addPort}; `input` is called only while {@link running}. */
+  addPort(name: string, input: (payload: Uint8Array) => number): DevicePort;
   /** The queue of that index. */
   queue(index: number): VirtQueue;
   /** Whether the feature bit was offered and accepted. */

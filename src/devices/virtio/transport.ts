@@ -1,5 +1,5 @@
 import type { StateReader, StateWriter } from '../../bytes/state-stream.ts';
-import type { DeviceContext } from '../device.ts';
+import type { DeviceContext, DevicePort } from '../device.ts';
 import type { VirtioBus, VirtioModel, VirtioModelFactory } from './model.ts';
 import { RingError, type RingFeatures, VirtQueue } from './queue.ts';
 
@@ -44,8 +44,9 @@ export abstract class VirtioTransport implements VirtioBus {
     this.queues = this.model.queueSizes.map((size) => new VirtQueue(context.ram, size));
     for (const bit of [...RING_FEATURES, ...this.model.features]) this.offered[bit >>> 5] |= 1 << (bit & 31);
     const { model } = this;
-    if (model.input !== undefined) this.input = (payload) => this.offer(model, payload);
-    if (model.control !== undefined) this.control = (command) => model.control?.(command);
+    if (model.input !== undefined)
+      this.input = (payload) => this.offer((offered) => model.input?.(offered) ?? 0, payload);
+    if (model.control !== undefined) this.control = (command) => void this.attempt(() => model.control?.(command));
   }
 
   get awaitsAnswer(): boolean {
@@ -54,6 +55,10 @@ export abstract class VirtioTransport implements VirtioBus {
 
   get running(): boolean {
     return (this.status & STATUS.driverOk) !== 0 && (this.status & STATUS.needsReset) === 0;
+  }
+
+  addPort(name: string, input: (payload: Uint8Array) => number): DevicePort {
+    return this.context.addPort(name, (payload) => this.offer(input, payload));
   }
 
   queue(index: number): VirtQueue {
@@ -179,10 +184,10 @@ export abstract class VirtioTransport implements VirtioBus {
     this.context.irq(this.interrupts !== 0);
   }
 
-  private offer(model: VirtioModel, payload: Uint8Array): number {
-    let taken = model.losesInput === true ? payload.length : 0;
+  private offer(input: (payload: Uint8Array) => number, payload: Uint8Array): number {
+    let taken = this.model.losesInput === true ? payload.length : 0;
     const sound = this.guard(() => {
-      taken = model.input?.(payload) ?? 0;
+      taken = input(payload);
     });
     // A ring found broken changed the device: the whole offer counts as taken (and lost), so that it is recorded.
     return sound ? taken : payload.length;

@@ -1,4 +1,4 @@
-import type { Device, DeviceContext } from '../../devices/device.ts';
+import type { Device, DeviceContext, DevicePort } from '../../devices/device.ts';
 import type { HostSide, PlatformWiring, SlotParts } from '../../devices/entry.ts';
 import { PciEcam, PciMemory } from '../../devices/pci/host.ts';
 import { Plic } from '../../devices/plic.ts';
@@ -7,6 +7,7 @@ import { SbiConsole } from '../../devices/sbi-console.ts';
 import type { SysconRequest } from '../../devices/syscon.ts';
 import { VirtioMmio } from '../../devices/virtio/mmio.ts';
 import { VirtioPci } from '../../devices/virtio/pci.ts';
+import { MACHINE_PORT } from '../../record/door.ts';
 import { type BlockBackend, OverlayDisk } from '../../storage/index.ts';
 import { INTERRUPT } from '../memory/hart-state.ts';
 import type { Window } from './bus.ts';
@@ -16,13 +17,15 @@ import { deviceIrq, deviceRegion, MEMORY_MAP, pciIrq, type Region, virtioIrq, vi
 /** What a board needs of the engine it is plugged into. */
 export interface BoardSocket {
   /** The context of device `id`; `irq` drives its wire, if it has one. */
-  context(id: number, irq: (level: boolean) => void): DeviceContext;
+  context(id: number, irq: (level: boolean) => void): Omit<DeviceContext, 'port' | 'addPort'>;
+  /** A device's side of a port of the door. */
+  port(port: number): DevicePort;
   /** Drives bits of a hart's interrupt wires. */
   drive(hart: number, bit: number, level: boolean): void;
   /** The guest wants the power switch. */
   request(kind: SysconRequest, status: number): void;
-  /** The guest touched a register of device `id`. */
-  afterAccess(id: number): void;
+  /** The guest touched a register of the device that has this port. */
+  afterAccess(port: number): void;
 }
 
 /** A device on the board. Its place in the list is its id: its port of the door, its place in saved states. */
@@ -33,9 +36,19 @@ export interface Slot {
   readonly host?: HostSide;
 }
 
+/** A port of the door. Its place in the list is its number; the devices' own come first, by their ids. */
+export interface Port {
+  readonly name: string;
+  /** Of the device; a further port has no commands of its own. */
+  readonly host?: HostSide;
+  /** Offers bytes of the host's, see {@link Device.input}. */
+  readonly input?: (payload: Uint8Array) => number;
+}
+
 /** The devices of a machine, wired. */
 export interface Board {
   readonly slots: readonly Slot[];
+  readonly ports: readonly Port[];
   readonly windows: readonly Window[];
   /** Id of the serial port. */
   readonly uart: number;
@@ -103,41 +116,68 @@ export function buildBoard(config: MachineConfig, backends: readonly BlockBacken
   });
 
   const slots: Slot[] = [];
-  const windows: Window[] = [];
+  const further: Port[] = [];
+  /** By device: the ports that its input comes in through. */
+  const inputs: number[][] = [];
   let plic: Plic | undefined;
-  for (const { name, host, region, irq, build } of placements) {
+  for (const { name, host, irq, build } of placements) {
     const id = slots.length;
     const drive = (level: boolean): void => {
       if (irq !== undefined) plic?.setSource(irq, level);
     };
-    const device: Device = build(socket.context(id, drive));
+    inputs[id] = [];
+    const addPort: DeviceContext['addPort'] = (portName, input) => {
+      const port = placements.length + further.length;
+      further.push({ name: portName, input, ...(host && { host: { output: host.output } }) });
+      inputs[id].push(port);
+      return socket.port(port);
+    };
+    const device: Device = build({ ...socket.context(id, drive), port: socket.port(id), addPort });
+    if (device.input !== undefined) inputs[id].push(id);
     slots.push({ name, device, ...(host && { host }) });
-    const takesInput = device.input !== undefined;
     if (device instanceof Plic) plic = device;
-    if (region !== undefined)
-      windows.push({ region, device, ...(takesInput && { afterAccess: () => socket.afterAccess(id) }) });
   }
-  if (functions.length > 0) windows.push(...pciWindows(functions, slots, socket));
+  const ports = [...slots.map(({ name, device, host }) => devicePort(name, device, host)), ...further];
+  checkPortNames(ports);
+
+  const windows: Window[] = [];
+  const add = (region: Region, device: Device, touched: readonly number[]): void => {
+    const afterAccess = (): void => {
+      for (const port of touched) socket.afterAccess(port);
+    };
+    windows.push({ region, device, ...(touched.length > 0 && { afterAccess }) });
+  };
+  placements.forEach(({ region }, id) => {
+    if (region !== undefined) add(region, slots[id].device, inputs[id]);
+  });
+  if (functions.length > 0) {
+    const { pciEcam, pciMemory } = MEMORY_MAP;
+    // What touches a function's registers may have made room for its input.
+    const touched = slots.flatMap(({ device }, id) => (device instanceof VirtioPci ? inputs[id] : []));
+    add(pciEcam, new PciEcam(functions), []);
+    add(pciMemory, new PciMemory(functions, pciMemory.base, pciMemory.size), touched);
+  }
   const uart = slots.findIndex(({ name }) => name === 'uart');
   const sbiConsoleId = slots.findIndex(({ device }) => device instanceof SbiConsole);
   const sbiConsole = slots[sbiConsoleId].device as SbiConsole;
-  return { slots, windows, uart, sbiConsole, sbiConsoleId, disks };
+  return { slots, ports, windows, uart, sbiConsole, sbiConsoleId, disks };
 }
 
-/** The bus's windows. What touches a function's registers may have made room for its input. */
-function pciWindows(functions: readonly VirtioPci[], slots: readonly Slot[], socket: BoardSocket): Window[] {
-  const { pciEcam, pciMemory } = MEMORY_MAP;
-  const ids = slots.flatMap(({ device }, id) =>
-    device instanceof VirtioPci && device.input !== undefined ? [id] : [],
-  );
-  const afterAccess = (): void => {
-    for (const id of ids) socket.afterAccess(id);
-  };
-  const memory = new PciMemory(functions, pciMemory.base, pciMemory.size);
-  return [
-    { region: pciEcam, device: new PciEcam(functions) },
-    { region: pciMemory, device: memory, afterAccess },
-  ];
+/** A device's own port. */
+function devicePort(name: string, device: Device, host: HostSide | undefined): Port {
+  const takesInput = device.input !== undefined;
+  return { name, ...(host && { host }), ...(takesInput && { input: (payload) => device.input?.(payload) ?? 0 }) };
+}
+
+/** @throws ConfigError when two ports have one name, or there are more than the door counts */
+function checkPortNames(ports: readonly Port[]): void {
+  const names = new Set<string>();
+  for (const { name } of ports) {
+    if (names.has(name)) throw new ConfigError(`two ports are named "${name}": give the console's port another name`);
+    names.add(name);
+  }
+  if (ports.length > MACHINE_PORT)
+    throw new ConfigError(`the machine has ${ports.length} ports: expected at most ${MACHINE_PORT}`);
 }
 
 /** What the devices in slots are built from; adds the disks it opens to `disks`. */

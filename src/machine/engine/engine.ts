@@ -1,6 +1,5 @@
 import { StateError, type StateReader, type StateWriter } from '../../bytes/state-stream.ts';
 import type { Core } from '../../core/core.ts';
-import type { DeviceContext } from '../../devices/device.ts';
 import type { SysconRequest } from '../../devices/syscon.ts';
 import { HART_STATE, handleSbiCall, type SbiHost } from '../../firmware/index.ts';
 import { DEBUG, EXIT, MACHINE, MACHINE_AT, MAX_DEBUG_POINTS } from '../../isa/layout.ts';
@@ -17,7 +16,7 @@ import {
   type Witness,
 } from '../../record/door.ts';
 import type { BlockBackend } from '../../storage/index.ts';
-import { type Board, buildBoard } from '../board/board.ts';
+import { type Board, type BoardSocket, buildBoard } from '../board/board.ts';
 import { Bus } from '../board/bus.ts';
 import { checkConfig, type MachineConfig } from '../board/config.ts';
 import { type BootPlan, placeInRam } from '../boot/plan.ts';
@@ -158,6 +157,10 @@ export class Engine implements Witness {
         ids = Math.max(ids, id + 1);
         return this.context(id, irq);
       },
+      port: (port) => ({
+        ask: (question, length) => this.door.ask(port, question, length, this),
+        emit: (payload) => this.output(port, payload),
+      }),
       drive: (hart, bit, level) => this.drive(hart, bit, level),
       request: (kind, status) => this.request(kind, status),
       afterAccess: (id) => this.touched(id),
@@ -522,7 +525,7 @@ export class Engine implements Witness {
     this.skipped += ticks;
   }
 
-  private context(id: number, irq: (level: boolean) => void): DeviceContext {
+  private context(id: number, irq: (level: boolean) => void): ReturnType<BoardSocket['context']> {
     return {
       ram: this.ram,
       irq,
@@ -533,10 +536,6 @@ export class Engine implements Witness {
       },
       disarm: () => this.deadlines.disarm(id),
       waitFor: (promise, at) => this.late.wait(id, promise, at),
-      port: {
-        ask: (question, length) => this.door.ask(id, question, length, this),
-        emit: (payload) => this.output(id, payload),
-      },
     };
   }
 
@@ -589,7 +588,7 @@ export class Engine implements Witness {
   private apply(kind: Input['kind'], port: number, payload: Uint8Array): number | string {
     switch (kind) {
       case EVENT.INPUT:
-        return this.board.slots[port]?.device.input?.(payload) ?? 0;
+        return this.board.ports[port]?.input?.(payload) ?? 0;
       case EVENT.CONTROL:
         return this.control(port, payload) ?? payload.length;
       case EVENT.WARP:
@@ -634,7 +633,7 @@ export class Engine implements Witness {
 
   /** Name of a port of the door. */
   portName(port: number): string {
-    return port === MACHINE_PORT ? 'machine' : (this.board.slots[port]?.name ?? `port ${port}`);
+    return port === MACHINE_PORT ? 'machine' : (this.board.ports[port]?.name ?? `port ${port}`);
   }
 
   /** Power-on and reset: RAM zero but for what is loaded, devices and harts reset; time and disks go on. */

@@ -98,7 +98,7 @@ export class Machine {
   private readonly driver: Driver;
   private readonly cadence: RecordingCadence;
   private readonly outputs = new Outputs(
-    (port) => this.internals.engine.board.slots[port].host?.output === 'stream',
+    (port) => this.internals.engine.board.ports[port].host?.output === 'stream',
     (port, bytes) => this.emit(port, bytes),
   );
   private readonly listeners = new Listeners<MachineEvents>();
@@ -251,7 +251,7 @@ export class Machine {
    */
   control(port: string, command: string, ...args: number[]): void {
     const id = this.portId(port);
-    const encode = this.internals.engine.board.slots[id].host?.commands?.[command];
+    const encode = this.internals.engine.board.ports[id].host?.commands?.[command];
     if (encode === undefined) throw new RangeError(`${port} knows no command "${command}"`);
     this.put(deviceCommand(id, encode(...args)));
   }
@@ -371,7 +371,7 @@ export class Machine {
 
   /** Gives a command to every device that knows it. @returns how many do */
   private commandAll(command: string, ...args: number[]): number {
-    const knowing = this.internals.engine.board.slots.filter(({ host }) => host?.commands?.[command] !== undefined);
+    const knowing = this.internals.engine.board.ports.filter(({ host }) => host?.commands?.[command] !== undefined);
     for (const { name } of knowing) this.control(name, command, ...args);
     return knowing.length;
   }
@@ -413,7 +413,7 @@ export class Machine {
 
   private emit(port: number, bytes: Uint8Array): void {
     const { board } = this.internals.engine;
-    this.listeners.tell('output', { port: board.slots[port].name, bytes });
+    this.listeners.tell('output', { port: board.ports[port].name, bytes });
     if (!isTerminal(board, port)) return;
     this.listeners.tell('console', bytes);
     this.expectations.push(bytes);

@@ -50,8 +50,13 @@ export interface HardwareOptions {
    * until then the guest waits.
    */
   readonly shares?: readonly string[];
-  /** Whether there is a virtio console besides the serial port, and how large its terminal is. */
-  readonly virtioConsole?: boolean | { readonly columns: number; readonly rows: number };
+  /**
+   * Whether there is a virtio console besides the serial port, and how large its terminal is (80 × 25 if not given). `ports` are channels
+   * of their own to programs in the guest (/dev/vportNp1, Np2, … in Linux): {@link Machine.send} and the event `output` know them by name.
+   */
+  readonly virtioConsole?:
+    | boolean
+    | { readonly columns?: number; readonly rows?: number; readonly ports?: readonly string[] };
   /**
    * A memory balloon: for {@link Machine.balloon}, and so that the guest reports its free pages, which are dropped. A number is what it is to
    * hold from power-on, in bytes.
@@ -120,7 +125,7 @@ export async function planHardware(options: HardwareOptions, room: HostRoom): Pr
   slots.push({ kind: 'rng' });
   const terminal = options.virtioConsole;
   if (terminal !== undefined && terminal !== false)
-    slots.push({ kind: 'console', ...(terminal === true ? { columns: 80, rows: 25 } : terminal) });
+    slots.push({ kind: 'console', columns: 80, rows: 25, ...(terminal === true ? {} : terminal) });
   const { balloon = false } = options;
   if (balloon !== false) slots.push({ kind: 'balloon', bytes: balloon === true ? 0 : balloon });
   slots.push(...(options.devices ?? []));

@@ -84,7 +84,7 @@ export class Session {
         const replayed = this.replay !== undefined;
         output?.(port, bytes, replayed);
         // A request is passed on at once, so that its answer need not wait for the end of a slice.
-        if (!replayed && this.engine?.board.slots[port].device.awaitsAnswer === true) this.engine.leave();
+        if (!replayed && this.engine?.board.slots[port]?.device.awaitsAnswer === true) this.engine.leave();
       },
     });
     if (recording !== undefined) {
@@ -96,7 +96,7 @@ export class Session {
       copyState(origin.engine, this.engine);
       this.engine.repeatRequests();
     }
-    const ports = this.engine.board.slots.map(({ name }) => name);
+    const ports = this.engine.board.ports.map(({ name }) => name);
     const header = recordingHeader(config, ports, newId(parts.room), origin?.parent);
     this.present = 'live';
     this.ownRecorder = new Recorder(header, sink, origin?.past);
