@@ -71,7 +71,7 @@ const ARROWS: Record<string, readonly string[]> = {
     'timeline',
   ],
   'host/browser': ['host/room.ts', 'machine'],
-  cli: ['bytes', 'debug', 'guest', 'host/node', 'host/room.ts', 'isa', 'jit', 'machine', 'record', 'timeline'],
+  cli: ['bytes', 'debug', 'fs', 'guest', 'host/node', 'host/room.ts', 'isa', 'jit', 'machine', 'record', 'timeline'],
   web: ['guest', 'host/browser'],
 };
 const PACKAGES: Record<string, RegExp> = {

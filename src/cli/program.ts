@@ -1,5 +1,6 @@
 import { Command, type CommanderError } from 'commander';
 import type { BranchFlags } from './commands/branch.ts';
+import type { CpFlags } from './commands/cp.ts';
 import type { DebugFlags } from './commands/debug.ts';
 import type { GuestBuildFlags } from './commands/guest.ts';
 import type { InfoFlags } from './commands/info.ts';
@@ -155,6 +156,18 @@ export function createProgram(version: string, finish: (status: number) => void)
     .action(async (file: string | undefined, flags: DebugFlags) =>
       finish(await (await import('./commands/debug.ts')).debug(file, flags)),
     );
+
+  quiet(
+    opens(
+      program
+        .command('cp')
+        .description('Copy files out of a recorded machine as they were at an instant')
+        .argument('<source>', 'RECORDING@INSTANT:/PATH, or with the disk before the path: RECORDING@50%:vda:/PATH')
+        .argument('<destination>', 'a file or folder here, or - for standard output'),
+    ),
+  ).action(async (from: string, to: string, flags: CpFlags) =>
+    finish(await (await import('./commands/cp.ts')).cp(from, to, flags)),
+  );
 
   const guest = program.command('guest').description('Build and list guest images').helpCommand(false);
   quiet(guest.command('build').description('Make the Debian guest: kernel, busybox, modules'))

@@ -139,7 +139,7 @@ export class MemoryFs implements FileSystem<MemoryNode, MemoryFile> {
   makeSymlink(directory: MemoryNode, name: Name, target: Uint8Array): MemoryNode {
     if (target.length === 0) throw new FsError('ENOENT');
     const node = this.add(directory, name, FILE_TYPE.symlink | PERMISSIONS);
-    node.target = target.slice();
+    node.target = new Uint8Array(target);
     return node;
   }
 

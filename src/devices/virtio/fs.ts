@@ -91,10 +91,10 @@ class VirtioFs implements VirtioModel {
         throw new RingError(`file system request of ${totalLength(readable)} bytes: expected at most ${MAX_REQUEST}`);
       this.sequence = (this.sequence + 1) >>> 0;
       const request = { sequence: this.sequence, queue: index, head, readable, writable };
-      this.ask(request);
       // Where there is no room for a reply none is meant to come (FORGET).
       if (writable.length > 0) this.requests.push(request);
       else queue.push(head, 0);
+      this.ask(request);
     }
     this.bus.signal(index);
   }

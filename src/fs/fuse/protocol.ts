@@ -28,7 +28,6 @@ export const OPCODE = {
   GETXATTR: 22,
   LISTXATTR: 23,
   REMOVEXATTR: 24,
-  FLUSH: 25,
   INIT: 26,
   OPENDIR: 27,
   READDIR: 28,

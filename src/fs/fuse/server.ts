@@ -255,9 +255,6 @@ export class FuseServer<N extends object, H extends object> {
         const file = handles.release(r.u64());
         return file === undefined ? NOTHING : after(fs.close(file), nothing);
       }
-      case OPCODE.FLUSH:
-        handles.file(r.u64());
-        return NOTHING;
       case OPCODE.FSYNC: {
         const file = handles.file(r.u64());
         return after(fs.sync(file, (r.u32() & FSYNC_DATA_ONLY) !== 0), nothing);
@@ -325,7 +322,7 @@ export class FuseServer<N extends object, H extends object> {
         if (fs.removeExtended === undefined) throw new FsError('ENOSYS');
         return after(fs.removeExtended(handles.node(id), r.name()), nothing);
       default:
-        // ACCESS, locks, ioctl, poll, tmpfile, …: the client does without (it asks once).
+        // FLUSH (nothing is held back here), ACCESS, locks, ioctl, poll, tmpfile, …: the client does without (it asks once).
         throw new FsError('ENOSYS', `opcode ${opcode} of a request of ${request.length} bytes`);
     }
   }

@@ -1,0 +1,110 @@
+import { statSync } from 'node:fs';
+import { basename, join } from 'node:path';
+import { readCpio } from '../../fs/cpio-fs.ts';
+import type { DiskContents } from '../../fs/ext4/blocks.ts';
+import { Ext4Fs } from '../../fs/ext4/ext4-fs.ts';
+import { FILE_TYPE, type FileSystem, TYPE_MASK } from '../../fs/file-system.ts';
+import { findPath } from '../../fs/walk.ts';
+import { type CopyCount, contents, copyOut, reasonOf } from '../../host/node/copy-out.ts';
+import type { Engine } from '../../machine/engine/engine.ts';
+import type { Hardware } from '../../machine/session/options.ts';
+import { formatInstant } from '../../record/divergence.ts';
+import { CliError, UsageError } from '../exit.ts';
+import { explained, openRecording, parseDestination, type RecordingFlags } from '../recordings.ts';
+
+/** Flags of `hindsight cp`. */
+export interface CpFlags extends RecordingFlags {
+  readonly quiet?: boolean;
+}
+
+/** Where in a recording a file is. */
+interface Source {
+  readonly recording: string;
+  readonly at: string;
+  /** `vda`, `vdb`, … or `initramfs`; left out: what the guest's root was. */
+  readonly volume?: string;
+  readonly path: string;
+}
+
+const SOURCE = /^(.+?)@([^/]+?):(?:(vd[a-z]|initramfs):)?(\/.*)$/s;
+const INITRAMFS = 'initramfs';
+const FIRST_DISK = 0x61;
+
+function parseSource(text: string): Source {
+  const match = SOURCE.exec(text);
+  if (match === null)
+    throw new UsageError(
+      `"${text}" names no file of the past: expected RECORDING@INSTANT:/PATH or RECORDING@INSTANT:vda:/PATH, such as boot.hsr@50%:/etc/passwd`,
+    );
+  const [, recording, at, volume, path] = match;
+  return { recording, at, path, ...(volume !== undefined && { volume }) };
+}
+
+/** A disk as the guest had written it at this instant. */
+function diskContents(engine: Engine, index: number): DiskContents {
+  const disk = engine.board.disks[index];
+  return {
+    size: disk.size,
+    async read(offset, into) {
+      const read = disk.prefetch(offset, into.length);
+      await read.late;
+      read.finish(0, into);
+    },
+  };
+}
+
+async function openVolume(volume: string, engine: Engine, hardware: Hardware): Promise<FileSystem> {
+  const { disks } = engine.board;
+  if (volume === INITRAMFS) {
+    const hash = engine.config.initrd?.hash;
+    const image = hardware.images.find((candidate) => candidate.hash === hash);
+    if (image === undefined) throw new CliError('the machine of this recording was started without an initramfs');
+    return readCpio(image.bytes);
+  }
+  const index = volume.charCodeAt(2) - FIRST_DISK;
+  if (index >= disks.length) {
+    const there = disks.map((_, i) => `vd${String.fromCharCode(FIRST_DISK + i)}`).join(', ') || 'none';
+    throw new CliError(`the machine of this recording has no disk ${volume}; its disks: ${there}`);
+  }
+  return Ext4Fs.open(diskContents(engine, index));
+}
+
+/** What the guest's root was: a disk that its kernel was told of, or the initramfs. */
+const rootVolume = (engine: Engine): string =>
+  /(?:^|\s)root=\/dev\/(vd[a-z])(?:\s|$)/.exec(engine.config.append)?.[1] ?? INITRAMFS;
+
+/** `hindsight cp`: copies files out of a recording as they were at an instant. */
+export async function cp(from: string, to: string, flags: CpFlags): Promise<number> {
+  const source = parseSource(from);
+  const at = parseDestination('the instant', source.at);
+  const { timeline, hardware } = await openRecording(source.recording, flags);
+  await explained(timeline, timeline.seek(at));
+  const volume = source.volume ?? rootVolume(timeline.engine);
+  const note = (text: string): void => {
+    if (flags.quiet !== true) process.stderr.write(`hindsight: ${text}\n`);
+  };
+  if (volume === INITRAMFS)
+    note(
+      'from the initramfs as it was packed; what the guest changed in it later lies in its memory and is not copied',
+    );
+  const count: CopyCount = { files: 0, bytes: 0, skipped: 0 };
+  try {
+    const fs = await openVolume(volume, timeline.engine, hardware);
+    const node = await findPath(fs, source.path);
+    if (to === '-') {
+      if (((await fs.attributes(node)).mode & TYPE_MASK) !== FILE_TYPE.file)
+        throw new CliError(`${source.path} is no regular file; name a folder to copy it to instead of -`);
+      for await (const piece of contents(fs, node)) process.stdout.write(piece);
+      return 0;
+    }
+    const folder = statSync(to, { throwIfNoEntry: false })?.isDirectory() ?? false;
+    const target = folder ? join(to, basename(source.path) || volume) : to;
+    await copyOut(fs, node, Buffer.from(target), count);
+  } catch (error) {
+    if ((error as Error).name !== 'FsError' && (error as Error).name !== 'Ext4Error') throw error;
+    throw new CliError(`${volume}:${source.path} at ${formatInstant(timeline.at)}: ${reasonOf(error)}`);
+  }
+  const skipped = count.skipped > 0 ? `; ${count.skipped} device nodes, pipes or sockets left out` : '';
+  note(`${count.files} files, ${count.bytes} bytes, as of ${formatInstant(timeline.at)}${skipped}`);
+  return 0;
+}
