@@ -1,55 +1,54 @@
 import { StdinEncoder } from '../guest/exec-stream.ts';
 import type { Machine } from '../machine/session/machine.ts';
-import { EVENT } from '../record/door.ts';
-
-/** Bytes waiting for the guest at which reading pauses, and goes on. */
-const HIGH_WATER = 64 * 1024;
-const LOW_WATER = 16 * 1024;
 
 /** Standard input on its way to the guest: as fast as the guest takes it, ending where it ends. */
 export class GuestInput {
   private readonly machine: Machine;
   private readonly input: NodeJS.ReadStream;
   private readonly encoder: StdinEncoder | undefined;
-  private sent = 0;
-  private taken = 0;
-  private readonly undo: (() => void)[] = [];
+  private readonly onEnd: () => void;
+  private hasEnded = false;
+  private undo: (() => void) | undefined;
 
-  /** @param framed whether the guest's side decodes {@link StdinEncoder}'s framing */
-  constructor(machine: Machine, input: NodeJS.ReadStream, framed: boolean) {
+  /** @param framed whether the guest's side decodes {@link StdinEncoder}'s framing @param onEnd called when nothing more will come */
+  constructor(machine: Machine, input: NodeJS.ReadStream, framed: boolean, onEnd: () => void = () => undefined) {
     this.machine = machine;
     this.input = input;
     this.encoder = framed ? new StdinEncoder() : undefined;
+    this.onEnd = onEnd;
+  }
+
+  /** Whether nothing more will come. */
+  get ended(): boolean {
+    return this.hasEnded;
   }
 
   /** Begins to read. */
   start(): void {
+    if (this.undo !== undefined) return;
     const onData = (chunk: Uint8Array): void => this.send(this.encoder?.encode(chunk) ?? chunk);
     const onEnd = (): void => {
       if (this.encoder) this.send(this.encoder.end());
+      this.hasEnded = true;
+      this.onEnd();
     };
     this.input.on('data', onData).on('end', onEnd);
-    this.undo.push(
-      () => void this.input.off('data', onData).off('end', onEnd).pause(),
-      this.machine.on('event', ({ kind, payload }) => {
-        if (kind === EVENT.INPUT) this.took(payload.length);
-      }),
-    );
+    this.undo = () => void this.input.off('data', onData).off('end', onEnd).pause();
   }
 
   /** Stops reading. */
   stop(): void {
-    for (const undo of this.undo.splice(0)) undo();
+    this.undo?.();
+    this.undo = undefined;
   }
 
+  /** Reads no further until the guest has taken most of what was read. */
   private send(bytes: Uint8Array): void {
-    this.sent += bytes.length;
-    this.machine.write(bytes);
-    if (this.sent - this.taken > HIGH_WATER) this.input.pause();
-  }
-
-  private took(count: number): void {
-    this.taken += count;
-    if (this.input.isPaused() && this.sent - this.taken < LOW_WATER) this.input.resume();
+    const room = this.machine.write(bytes);
+    if (this.hasEnded) return;
+    this.input.pause();
+    void room.then(() => {
+      if (this.undo !== undefined) this.input.resume();
+    });
   }
 }

@@ -19,6 +19,8 @@ import { TerminalModes } from './terminal-modes.ts';
 export interface SessionOptions {
   /** Takes a command's own output out of the console; without it all of the console is shown. */
   readonly exec?: ExecOutput;
+  /** The command is a shell of the session's own: a guest that it powers off ends in order. */
+  readonly shell?: boolean;
   /** `keys`: a raw terminal · `framed`: a stream for a command · `plain`: a stream for whatever reads the console · `none` */
   readonly input: 'keys' | 'framed' | 'plain' | 'none';
   /** Milliseconds after which the machine is switched off. */
@@ -29,7 +31,7 @@ export interface SessionOptions {
 }
 
 /** Why a session ended. */
-export type EndReason = 'poweroff' | 'fail' | 'quit' | 'panic' | 'timeout' | 'interrupt';
+export type EndReason = 'poweroff' | 'fail' | 'idle' | 'quit' | 'panic' | 'timeout' | 'interrupt';
 
 /** How a session ended. */
 export interface SessionEnd {
@@ -46,6 +48,12 @@ export interface SessionEnd {
 
 type Ending = Pick<SessionEnd, 'reason' | 'status' | 'message'>;
 
+/** The guest has no timer set and no input can come. */
+const NOTHING_TO_DO: Ending = {
+  reason: 'idle',
+  status: EXIT.FAILURE,
+  message: 'the guest waits for input for ever, and no more can come: standard input has ended, or is not read',
+};
 /** How long nothing may follow a panic's last line before it is believed, in milliseconds. */
 const PANIC_SILENCE = 300;
 const SIGNALS = ['SIGINT', 'SIGTERM', 'SIGHUP'] as const;
@@ -67,6 +75,8 @@ export class TerminalSession {
   private readonly undo: (() => void)[] = [];
   private progress: ProgressLine | undefined;
   private input: GuestInput | undefined;
+  /** Input ended during the run: whether the guest may wait for it is to be decided again. */
+  private inputEnded = false;
   private panicTimer: NodeJS.Timeout | undefined;
   private ending: Ending | undefined;
   private readonly log = new ConsoleLog();
@@ -90,9 +100,14 @@ export class TerminalSession {
     this.open();
     try {
       for (;;) {
-        const result = await this.machine.run();
+        const result = await this.machine.run({ whenIdle: this.inputMayCome ? 'wait' : 'end' });
         if (this.ending !== undefined) return this.ended(this.ending);
         if (result.reason === 'halt') return this.ended(this.afterHalt(result));
+        if (result.reason === 'idle') return this.ended(NOTHING_TO_DO);
+        if (this.inputEnded) {
+          this.inputEnded = false;
+          continue;
+        }
         await this.stand();
         if (this.ending !== undefined) return this.ended(this.ending);
       }
@@ -104,6 +119,11 @@ export class TerminalSession {
   /** Whether what was shown ended with a complete line. */
   get atLineStart(): boolean {
     return this.lastByte === NEWLINE;
+  }
+
+  /** Whether somebody may still say something to a guest that waits. */
+  private get inputMayCome(): boolean {
+    return this.options.input === 'keys' || (this.input !== undefined && !this.input.ended);
   }
 
   private ended(ending: Ending): SessionEnd {
@@ -142,7 +162,10 @@ export class TerminalSession {
     this.undo.push(() => clearTimeout(this.panicTimer));
     if (options.input === 'keys') this.openTerminal();
     else if (options.input !== 'none') {
-      this.input = new GuestInput(machine, process.stdin, options.input === 'framed');
+      this.input = new GuestInput(machine, process.stdin, options.input === 'framed', () => {
+        this.inputEnded = true;
+        void machine.pause();
+      });
       this.undo.push(() => this.input?.stop());
       // A command's input is framed for its terminal, which is set up when it begins.
       if (options.input === 'plain') this.input.start();
@@ -177,6 +200,7 @@ export class TerminalSession {
       return { reason: 'fail', status: EXIT.FAILURE, message: `the guest ended with failure ${halt.status}` };
     if (exec === undefined) return { reason: 'poweroff', status: EXIT.OK };
     if (exec.status !== undefined) return { reason: 'poweroff', status: exec.status };
+    if (exec.begun && this.options.shell) return { reason: 'poweroff', status: EXIT.OK };
     return {
       reason: 'poweroff',
       status: EXIT.FAILURE,
@@ -192,9 +216,9 @@ export class TerminalSession {
     this.panic.push(bytes);
     clearTimeout(this.panicTimer);
     if (this.panic.suspected !== undefined) this.panicTimer = setTimeout(() => this.panicked(), PANIC_SILENCE);
-    const begun = exec?.begun ?? true;
+    const waits = exec !== undefined && !exec.begun;
     const shown = exec?.push(bytes) ?? bytes;
-    if (exec?.begun !== begun) this.input?.start();
+    if (waits && exec.begun) this.input?.start();
     if (exec === undefined || exec.begun) this.progress?.end();
     if (shown.length === 0) return;
     if (this.options.past !== undefined) this.log.push(this.machine.instant.instructions, shown);

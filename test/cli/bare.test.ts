@@ -10,11 +10,17 @@ import { hindsight } from './hindsight.ts';
 
 let dir: string;
 let program: string;
+let echo: string;
+let sleeper: string;
 const upper = (rd: number, value: number): number => ins('lui', { rd, imm: value & ~0xfff });
 
 beforeAll(() => {
   dir = mkdtempSync(join(tmpdir(), 'hindsight-bare-'));
-  program = join(dir, 'program.bin');
+  const image = (name: string, code: readonly number[]): string => {
+    const file = join(dir, `${name}.bin`);
+    writeFileSync(file, Buffer.from(Uint32Array.from(code).buffer));
+    return file;
+  };
   const words = [
     ins('csrrs', { rd: 5, rs1: 0, imm: 0xf14 }), // mhartid: machine mode, or a trap
     upper(6, MEMORY_MAP.uart.base),
@@ -27,7 +33,29 @@ beforeAll(() => {
     ins('addi', { rd: 7, rs1: 7, imm: SYSCON_POWEROFF & 0xfff }),
     ins('sw', { rs1: 6, rs2: 7, imm: 0 }),
   ];
-  writeFileSync(program, Buffer.from(Uint32Array.from(words).buffer));
+  program = image('program', words);
+
+  // Prints a dot twenty times, some slices apart, then echoes what is typed until a q.
+  const dot = [
+    ins('addi', { rd: 7, rs1: 0, imm: 0x2e }),
+    ins('sb', { rs1: 6, rs2: 7, imm: 0 }),
+    upper(8, 8_000_000),
+    ins('addi', { rd: 8, rs1: 8, imm: -1 }),
+    ins('bne', { rs1: 8, rs2: 0, imm: -4 }),
+  ];
+  const copy = [
+    ins('lbu', { rd: 7, rs1: 6, imm: 5 }), // LSR: data ready
+    ins('andi', { rd: 7, rs1: 7, imm: 1 }),
+    ins('beq', { rs1: 7, rs2: 0, imm: -8 }),
+    ins('lbu', { rd: 7, rs1: 6, imm: 0 }),
+    ins('sb', { rs1: 6, rs2: 7, imm: 0 }),
+    ins('addi', { rd: 8, rs1: 0, imm: 'q'.charCodeAt(0) }),
+    ins('bne', { rs1: 7, rs2: 8, imm: -24 }),
+  ];
+  const uart = upper(6, MEMORY_MAP.uart.base);
+  echo = image('echo', [uart, ...Array.from({ length: 20 }, () => dot).flat(), ...copy, ...words.slice(-4)]);
+  // Waits for an interrupt that none is enabled of.
+  sleeper = image('sleeper', [...words.slice(0, -4), ins('wfi', {}), ins('jal', { rd: 0, imm: -4 })]);
 });
 afterAll(() => rmSync(dir, { recursive: true, force: true }));
 
@@ -41,4 +69,31 @@ test('nothing at all to run is refused', async () => {
   const ended = await hindsight(['run', '--kernel', 'none']);
   expect(ended).toMatchObject({ status: 2, stdout: '' });
   expect(ended.stderr).toContain('--firmware');
+});
+
+test('piped input reaches a program once, however often it writes before', async () => {
+  const recording = join(dir, 'echo.hsr');
+  const ended = await hindsight(
+    ['run', '--firmware', echo, '--kernel', 'none', '--mem', '2M', '--core', 'wasm', '--record', recording],
+    { input: 'abcq' },
+  );
+  expect(ended).toMatchObject({ status: 0, stdout: `${'.'.repeat(20)}abcq` });
+  expect(ended.stderr).not.toContain('MaxListenersExceededWarning');
+  const { stdout } = await hindsight(['info', '--events', '--json', recording]);
+  const typed = stdout
+    .trim()
+    .split('\n')
+    .map((line) => JSON.parse(line) as { kind: string; text: string });
+  expect(typed.filter(({ kind }) => kind === 'input').map(({ text }) => text)).toEqual(['"a"', '"b"', '"c"', '"q"']);
+});
+
+test.each([
+  ['without input', undefined],
+  ['with input that ends', 'abc'],
+])('a guest that waits for ever ends the run, %s', async (_, input) => {
+  const ended = await hindsight(['run', '--firmware', sleeper, '--kernel', 'none', '--mem', '2M'], {
+    ...(input !== undefined && { input }),
+  });
+  expect(ended).toMatchObject({ status: 1, stdout: 'bare\n' });
+  expect(ended.stderr).toContain('the guest waits for input for ever');
 });

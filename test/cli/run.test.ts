@@ -58,6 +58,12 @@ describe.skipIf(guest === undefined)('hindsight run', { timeout: 240_000 }, () =
     expect(ended).toMatchObject({ stdout: '42\n', stderr: '', status: 5 });
   });
 
+  test('a script that powers the guest off ends in order', async () => {
+    const ended = await run(['--quiet'], { input: 'echo bye\npoweroff -f\n' });
+    expect(ended).toMatchObject({ stderr: '', status: 0 });
+    expect(ended.stdout).toMatch(/^bye\n/);
+  });
+
   test('a command longer than the kernel takes on its command line', async () => {
     const words = 'word '.repeat(1000);
     const ended = await run(['--quiet', '--exec', `echo ${words}| wc -w`]);

@@ -40,6 +40,17 @@ describe('saved machines', () => {
     }
     expect(stateHash(engine)).toBe(before);
   });
+
+  it('of another version of the machine are refused by it, and can still be told about', async () => {
+    const engine = await tinyEngine();
+    engine.run({ instructions: 20_000 });
+    const state = saveMachine(engine);
+    const before = stateHash(engine);
+    new DataView(state.buffer, state.byteOffset).setUint32(8, 77, true);
+    expect(() => restoreMachine(engine, state)).toThrow(/of machine version 77; this program has version \d+/);
+    expect(stateHash(engine)).toBe(before);
+    expect(savedConfig(state).harts).toBe(1);
+  });
 });
 
 describe('compression', () => {

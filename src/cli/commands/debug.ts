@@ -8,6 +8,7 @@ import { createHostRoom } from '../../host/room.ts';
 import { Machine } from '../../machine/session/machine.ts';
 import { LivePast } from '../../timeline/live.ts';
 import { EXIT, UsageError } from '../exit.ts';
+import { GuestInput } from '../guest-input.ts';
 import { checkMachineFlags, type MachineFlags, openHardware } from '../machine-flags.ts';
 import { checkRecorderFlags, type RecorderFlags, recorderOptions } from '../recorder-flags.ts';
 import { openRecording, type RecordingFlags, refuseOverwriting } from '../recordings.ts';
@@ -106,13 +107,15 @@ async function live(flags: DebugFlags): Promise<number> {
   machine.on('console', (bytes) =>
     (stdio ? process.stderr : process.stdout).write(output ? output.push(bytes) : bytes),
   );
-  if (!stdio && exec === undefined) process.stdin.on('data', (bytes: Uint8Array) => machine.write(bytes));
+  const input = stdio || exec !== undefined ? undefined : new GuestInput(machine, process.stdin, false);
+  input?.start();
   const base = new LiveBase(machine, past, room, 'the live machine');
   base.onHalt = () => options.log('the guest has powered off; its past stays open to debuggers, Ctrl-C ends');
   const target = liveTarget(base);
   if (!flags.wait) target.release();
   await serveDebuggers(target, options);
-  if (!stdio && exec === undefined) process.stdin.destroy();
+  input?.stop();
+  if (input !== undefined) process.stdin.destroy();
   await target.hold();
   if (recorder.checkpoints) past.capture();
   return options.signal.aborted ? EXIT.INTERRUPT : EXIT.OK;

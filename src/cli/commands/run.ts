@@ -35,6 +35,8 @@ const CLOCKS = ['host', 'virtual'] as const;
 interface Plan {
   readonly boot: GuestBoot;
   readonly exec: boolean;
+  /** What is executed is a shell that nobody asked for by name. */
+  readonly shell: boolean;
   readonly input: SessionOptions['input'];
 }
 
@@ -46,15 +48,17 @@ function plan(flags: RunFlags, kind: InputKind): Plan {
     return {
       boot: { exec: command, stdin: stream ? EXEC_STDIN.stream : EXEC_STDIN.none },
       exec: true,
+      shell: flags.exec === undefined,
       input: stream ? 'framed' : 'none',
     };
   }
-  if (kind !== 'terminal') return { boot: {}, exec: false, input: stream ? 'plain' : 'none' };
+  if (kind !== 'terminal') return { boot: {}, exec: false, shell: false, input: stream ? 'plain' : 'none' };
   const { columns, rows } = process.stdout;
   const size = columns && rows ? { columns, rows } : {};
   return {
     boot: { ...size, size: 'hvc0', term: process.env.TERM?.match(/^[\w.-]+$/)?.[0] ?? 'vt220' },
     exec: false,
+    shell: false,
     input: 'keys',
   };
 }
@@ -73,7 +77,7 @@ export async function run(flags: RunFlags): Promise<number> {
   const recorder = checkRecorderFlags(flags);
   const clock = flags.clock === undefined ? undefined : parseChoice('--clock', flags.clock, CLOCKS);
   const timeout = flags.timeout === undefined ? undefined : parseDuration('--timeout', flags.timeout);
-  const { boot, exec, input } = plan(flags, await inputKind());
+  const { boot, exec, shell, input } = plan(flags, await inputKind());
 
   await using shares = new HostShares((flags.share ?? []).map(parseShare));
   const { names } = shares;
@@ -98,7 +102,7 @@ export async function run(flags: RunFlags): Promise<number> {
   const output = exec ? new ExecOutput() : undefined;
   const past = keepPast(machine, room, recorder);
   const session = new TerminalSession(machine, {
-    ...(output && { exec: output }),
+    ...(output && { exec: output, shell }),
     ...(past && { past }),
     input,
     quiet,

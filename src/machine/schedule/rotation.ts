@@ -68,7 +68,7 @@ export class Rotation {
     const { quantum, chaos } = this.options;
     if (!chaos) return Math.min(LONGEST, (quantum >>> 1) + 1 + (this.next() % quantum));
     if (this.phase === 0) {
-      const octaves = Math.max(1, Math.ceil(Math.log2(quantum)) + 1 - CHAOS_LOW);
+      const octaves = Math.max(1, bitsToCount(quantum) + 1 - CHAOS_LOW);
       this.scale = 2 ** (CHAOS_LOW + (this.next() % octaves));
       this.phase = quantum * CHAOS_PHASE;
     }
@@ -86,3 +86,6 @@ export class Rotation {
     return (z ^ (z >>> 16)) >>> 0;
   }
 }
+
+/** The least n with 2^n ≥ `count`, an integer from 1 to 2^31: exact everywhere, unlike Math.log2. */
+const bitsToCount = (count: number): number => 32 - Math.clz32(count - 1);

@@ -17,7 +17,7 @@ import { Expectations, type ExpectResult } from './expectation.ts';
 import type { HostRoom } from './host-room.ts';
 import { imagesOf } from './images.ts';
 import { type ListenerFailure, Listeners } from './listeners.ts';
-import { type Hardware, type HardwareOptions, planHardware } from './options.ts';
+import { type Hardware, type HardwareOptions, planHardware, RNG_SEED_BYTES } from './options.ts';
 import { isTerminal, Outputs } from './outputs.ts';
 import { Pacer } from './pacer.ts';
 import { type BranchOrigin, Session } from './session.ts';
@@ -427,7 +427,9 @@ export async function createMachine<M extends Machine>(
   options: MachineOptions,
   room: HostRoom,
 ): Promise<M> {
-  const hardware = await planHardware(options, room);
+  // With the host's clock no two machines are the same, unless a seed asks for it: neither are the keys that their guests make.
+  const own = options.clock === 'host' && options.seed === undefined && options.rngSeed === undefined;
+  const hardware = await planHardware(own ? { ...options, rngSeed: room.entropy(RNG_SEED_BYTES) } : options, room);
   const images = options.embed === true ? { images: await imagesOf(hardware) } : {};
   return new Class({ hardware: { ...hardware, ...images }, options, room });
 }

@@ -66,6 +66,8 @@ export interface HardwareOptions {
   readonly devices?: readonly SlotConfig[];
   /** Seed of the rotation, of the guest's rng-seed and of all that a machine without a host makes up; u32, default 0. */
   readonly seed?: number;
+  /** 32 bytes that the guest's kernel seeds its random numbers with; default: drawn from `seed`. */
+  readonly rngSeed?: Uint8Array;
   /** Mean length of a hart's turn in instructions; default 20,000. */
   readonly quantum?: number;
   /** Vary the turns wildly, to find data races. */
@@ -91,11 +93,19 @@ export interface ImageFiles {
 
 const DEFAULT_MEMORY = '256M';
 const DEFAULT_QUANTUM = 20_000;
-const RNG_SEED_BYTES = 32;
+/** Bytes of `rng-seed` in the device tree. */
+export const RNG_SEED_BYTES = 32;
 
 /** Names a file by its contents. */
 async function nameImage({ file, bytes }: NamedBytes, room: HostRoom): Promise<ImageName> {
   return { file, size: bytes.length, hash: toHex(await room.sha256(bytes)) };
+}
+
+function rngSeedText(bytes: Uint8Array | undefined): string | undefined {
+  if (bytes === undefined) return undefined;
+  if (bytes.length !== RNG_SEED_BYTES)
+    throw new ConfigError(`an rngSeed of ${bytes.length} bytes: expected ${RNG_SEED_BYTES}`);
+  return toHex(bytes);
 }
 
 /** 32 bytes from a seed (splitmix32); the kernel's own generator is seeded with them. */
@@ -143,7 +153,7 @@ export async function planHardware(options: HardwareOptions, room: HostRoom): Pr
     ...(await name('firmware')),
     append: options.append ?? '',
     rotation: { seed, quantum: options.quantum ?? DEFAULT_QUANTUM, chaos: options.chaos ?? false },
-    rngSeed: seedBytes(seed),
+    rngSeed: rngSeedText(options.rngSeed) ?? seedBytes(seed),
     slots,
     ...(options.shares && options.shares.length > 0 && { pci: options.shares.map((tag) => ({ kind: 'fs', tag })) }),
   };

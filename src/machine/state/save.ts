@@ -2,6 +2,7 @@ import { crc32c } from '../../bytes/checksum.ts';
 import { compress, decompress } from '../../bytes/compress.ts';
 import { StateError, StateReader, StateWriter } from '../../bytes/state-stream.ts';
 import { PAGE_SIZE } from '../../isa/layout.ts';
+import { MACHINE_VERSION } from '../../record/format.ts';
 import type { OverlayChunk } from '../../storage/index.ts';
 import type { MachineConfig } from '../board/config.ts';
 import type { Engine } from '../engine/engine.ts';
@@ -11,13 +12,14 @@ import type { Engine } from '../engine/engine.ts';
  *
  * ```
  * magic    8 bytes "HSSTATE" and a version byte
+ * machine  version of the machine u32: what its devices and harts save
  * section  tag u32, length u32, CRC-32C of the body u32, body; in the order CONFIG, MACHINE, DISK…, RAM…, END
  * ```
  * A RAM section is a run of pages: first page u32, how many u32, then compressed bytes. Pages in no section are zero.
  */
 const MAGIC = 'HSSTATE';
 /** Version of this format. */
-const STATE_VERSION = 1;
+const STATE_VERSION = 2;
 const SECTION = { CONFIG: 1, MACHINE: 2, DISK: 3, RAM: 4, END: 5 } as const;
 /** Pages in a RAM section at most. */
 const RUN = 256;
@@ -32,6 +34,7 @@ export function saveMachine(engine: Engine): Uint8Array {
   const w = new StateWriter();
   for (const c of MAGIC) w.u8(c.charCodeAt(0));
   w.u8(STATE_VERSION);
+  w.u32(MACHINE_VERSION);
   const section = (tag: number, body: Uint8Array): void => {
     w.u32(tag);
     w.u32(crc32c(body));
@@ -77,6 +80,8 @@ function* usedRuns({ memory }: Engine): Iterable<readonly [number, number]> {
 }
 
 interface Sections {
+  /** Of the machine: what its devices and harts save. */
+  readonly version: number;
   readonly config: MachineConfig;
   readonly machine: Uint8Array;
   readonly disks: readonly Uint8Array[];
@@ -91,6 +96,7 @@ function readSections(bytes: Uint8Array): Sections {
   if (version !== STATE_VERSION)
     throw new StateError(`a saved machine of format version ${version}; this program reads version ${STATE_VERSION}`);
   const r = new StateReader(bytes.subarray(MAGIC.length + 1));
+  const ofMachine = r.u32();
   let config: MachineConfig | undefined;
   let machine: Uint8Array | undefined;
   const disks: Uint8Array[] = [];
@@ -110,7 +116,7 @@ function readSections(bytes: Uint8Array): Sections {
   }
   if (r.remaining > 0) throw new StateError(`${r.remaining} bytes follow the end of the saved machine`);
   if (config === undefined || machine === undefined) throw new StateError('the saved machine is not complete');
-  return { config, machine, disks, ram };
+  return { version: ofMachine, config, machine, disks, ram };
 }
 
 /** The configuration of a saved machine. @throws StateError when it is foreign or damaged */
@@ -123,7 +129,11 @@ export function savedConfig(bytes: Uint8Array): MachineConfig {
  * @throws StateError when it is foreign, damaged or of another configuration; before anything is changed unless it was made by a broken program
  */
 export function restoreMachine(engine: Engine, bytes: Uint8Array): void {
-  const { config, machine, disks, ram } = readSections(bytes);
+  const { version, config, machine, disks, ram } = readSections(bytes);
+  if (version !== MACHINE_VERSION)
+    throw new StateError(
+      `the saved machine is of machine version ${version}; this program has version ${MACHINE_VERSION}: use the release it was made with`,
+    );
   const difference = configDifference(engine.config, config);
   if (difference !== undefined)
     throw new StateError(
