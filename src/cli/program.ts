@@ -4,8 +4,10 @@ import type { CpFlags } from './commands/cp.ts';
 import type { DebugFlags } from './commands/debug.ts';
 import type { GuestBuildFlags } from './commands/guest.ts';
 import type { InfoFlags } from './commands/info.ts';
+import type { ProbeFlags } from './commands/probe.ts';
 import type { ReplayFlags } from './commands/replay.ts';
 import type { RunFlags } from './commands/run.ts';
+import type { StraceFlags } from './commands/strace.ts';
 import type { WebFlags } from './commands/web.ts';
 import { EXIT, UsageError } from './exit.ts';
 
@@ -103,6 +105,48 @@ export function createProgram(version: string, finish: (status: number) => void)
     .option('--speed <speed>', 'max, real (as fast as guest time went, idle time skipped), or a factor of it such as 4')
     .action(async (file: string, flags: ReplayFlags) =>
       finish(await (await import('./commands/replay.ts')).replay(file, flags)),
+    );
+  json(
+    opens(
+      program
+        .command('strace')
+        .description("Print a recording's system calls, as strace would have")
+        .argument('<recording>', 'a file that run --record kept'),
+    ),
+    'a line of JSON for each call',
+  )
+    .option('-p, --pid <pid>', 'only this process; may be repeated', collect)
+    .option('--trace <names>', 'only these calls, such as openat,read')
+    .option('--string-size <bytes>', 'bytes of texts and buffers that are shown; 32 if not said')
+    .option('--instants', 'begin each line with the instant of the call, to go to')
+    .option('--from <instant>', 'begin here: instructions, 50%, guest time such as 2.5s, or event:7')
+    .action(async (file: string, flags: StraceFlags) =>
+      finish(await (await import('./commands/strace.ts')).strace(file, flags)),
+    );
+  quiet(
+    json(
+      opens(
+        program
+          .command('probe')
+          .description('Run a script over a recording: count, measure and print what the machine did')
+          .argument('<recording>', 'a file that run --record kept')
+          .argument('[script]', "a file with the script, unless -e gives it; then the script's parameters $1, $2 …")
+          .argument('[parameters...]'),
+      ),
+      'a line of JSON for each thing that is printed',
+    ),
+  )
+    .option('-e <script>', "the script itself, such as 'kprobe:vfs_read { @[comm] = count(); }'")
+    .option('--from <instant>', 'begin here: instructions, 50%, guest time such as 2.5s, or event:7')
+    .option('--map-limit <entries>', 'most entries of a map; 100000 if not said')
+    .action(async (file: string, script: string | undefined, parameters: string[], flags: ProbeFlags) =>
+      finish(
+        await (await import('./commands/probe.ts')).probe(
+          file,
+          script === undefined ? parameters : [script, ...parameters],
+          flags,
+        ),
+      ),
     );
   json(
     program

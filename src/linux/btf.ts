@@ -59,6 +59,33 @@ export interface Field {
   readonly bits?: { readonly from: number; readonly count: number };
 }
 
+/** What a type is, typedefs and qualifiers looked through. */
+export type TypeShape =
+  | { readonly kind: 'integer'; readonly size: number; readonly signed: boolean }
+  | { readonly kind: 'pointer'; readonly to: number }
+  | { readonly kind: 'array'; readonly of: number; readonly count: number }
+  | { readonly kind: 'structure'; readonly name: string; readonly size: number }
+  | { readonly kind: 'other' };
+
+/** Names of C's own integer types that kernels write in another order, or that BTF leaves out. */
+const SPELLINGS: Readonly<Record<string, string>> = {
+  unsigned: 'unsigned int',
+  'unsigned long': 'long unsigned int',
+  'unsigned short': 'short unsigned int',
+  'long long': 'long long int',
+  'unsigned long long': 'long long unsigned int',
+  long: 'long int',
+  short: 'short int',
+  int8: 's8',
+  int16: 's16',
+  int32: 's32',
+  int64: 's64',
+  uint8: 'u8',
+  uint16: 'u16',
+  uint32: 'u32',
+  uint64: 'u64',
+};
+
 /** Types of one kernel. */
 export class Btf {
   private readonly view: DataView;
@@ -67,6 +94,14 @@ export class Btf {
   /** Offset of each type; number 0 is void. */
   private readonly types: Uint32Array;
   private readonly structs = new Map<string, number>();
+  /** Integers and typedefs by name, and functions, and enumerators: found when first asked for. */
+  private names:
+    | {
+        readonly types: Map<string, number>;
+        readonly functions: Map<string, number>;
+        readonly enumerators: Map<string, bigint>;
+      }
+    | undefined;
 
   /** @throws RangeError when it is no BTF */
   constructor(blob: Uint8Array) {
@@ -150,6 +185,86 @@ export class Btf {
         offset: (info >>> 31 ? bits & 0xff_ffff : bits) >>> 3,
       };
     });
+  }
+
+  /** What a type is. */
+  describe(type: number): TypeShape {
+    const t = this.resolve(type);
+    const at = this.types[t];
+    switch (this.kind(t)) {
+      case KIND.INT:
+        return { kind: 'integer', size: this.u32(at + 8), signed: (this.u32(at + 12) & 0x0100_0000) !== 0 };
+      case KIND.ENUM:
+      case KIND.ENUM64:
+        return { kind: 'integer', size: this.u32(at + 8), signed: this.u32(at + 4) >>> 31 === 1 };
+      case KIND.PTR:
+        return { kind: 'pointer', to: this.u32(at + 8) };
+      case KIND.ARRAY:
+        return { kind: 'array', of: this.u32(at + 12), count: this.u32(at + 20) };
+      case KIND.STRUCT:
+      case KIND.UNION:
+        return { kind: 'structure', name: this.name(this.u32(at)), size: this.u32(at + 8) };
+      default:
+        return { kind: 'other' };
+    }
+  }
+
+  /** Type number of a structure, union, integer type or typedef by its name in C; undefined when there is none. */
+  named(name: string): number | undefined {
+    const { types } = this.index();
+    return this.structs.get(name) ?? types.get(SPELLINGS[name] ?? name) ?? types.get(name);
+  }
+
+  /** Names of structures and types, to suggest one. */
+  typeNames(): Iterable<string> {
+    return [...this.structs.keys(), ...this.index().types.keys()];
+  }
+
+  /** Parameters of a function and its result's type; undefined when there is none of that name. */
+  functionType(
+    name: string,
+  ):
+    | { readonly parameters: readonly { readonly name: string; readonly type: number }[]; readonly result: number }
+    | undefined {
+    const prototype = this.index().functions.get(name);
+    if (prototype === undefined) return undefined;
+    const at = this.types[prototype];
+    const count = this.u32(at + 4) & 0xffff;
+    const parameters = Array.from({ length: count }, (_, i) => ({
+      name: this.name(this.u32(at + 12 + 8 * i)),
+      type: this.u32(at + 16 + 8 * i),
+    }));
+    return { parameters, result: this.u32(at + 8) };
+  }
+
+  /** Value of an enumerator. */
+  enumerator(name: string): bigint | undefined {
+    return this.index().enumerators.get(name);
+  }
+
+  private index(): NonNullable<typeof this.names> {
+    if (this.names !== undefined) return this.names;
+    const types = new Map<string, number>();
+    const functions = new Map<string, number>();
+    const enumerators = new Map<string, bigint>();
+    for (let type = 1; type < this.types.length; type++) {
+      const at = this.types[type];
+      const kind = this.kind(type);
+      const count = this.u32(at + 4) & 0xffff;
+      if (kind === KIND.INT || kind === KIND.TYPEDEF || kind === KIND.ENUM || kind === KIND.ENUM64) {
+        const name = this.name(this.u32(at));
+        if (name !== '' && !types.has(name)) types.set(name, type);
+      } else if (kind === KIND.FUNC) functions.set(this.name(this.u32(at)), this.u32(at + 8));
+      if (kind === KIND.ENUM) {
+        for (let m = at + 12; m < at + 12 + 8 * count; m += 8)
+          enumerators.set(this.name(this.u32(m)), BigInt(this.view.getInt32(m + 4, true)));
+      } else if (kind === KIND.ENUM64) {
+        for (let m = at + 12; m < at + 12 + 12 * count; m += 12)
+          enumerators.set(this.name(this.u32(m)), this.view.getBigInt64(m + 4, true));
+      }
+    }
+    this.names = { types, functions, enumerators };
+    return this.names;
   }
 
   private member(struct: number, wanted: string, base: number): Field | undefined {

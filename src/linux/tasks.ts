@@ -35,7 +35,7 @@ function stateLetter(state: number, exit: number): string {
 }
 
 /** Reads one task_struct. */
-function readTask(kernel: LinuxKernel, address: bigint): Task {
+export function readTask(kernel: LinuxKernel, address: bigint): Task {
   const number = (path: string): number => Number(BigInt.asIntN(32, kernel.get('task_struct', address, path)));
   const comm = kernel.field('task_struct', 'comm');
   const parent = kernel.get('task_struct', address, 'real_parent');

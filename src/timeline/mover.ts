@@ -3,7 +3,7 @@ import { resolver } from '../machine/view/virtual-memory.ts';
 import { compareInstants, type Instant } from '../record/door.ts';
 import { type Breakpoint, breakpointsOf, type Hit, type SearchFor } from './breakpoints.ts';
 import { type EngineDriver, Interrupted, type MoveOptions } from './driver.ts';
-import { Search } from './search.ts';
+import { Search, type SearchEnd } from './search.ts';
 import { HartSteps, type StepEnd, type StepOptions, stepBack } from './steps.ts';
 
 /** Somewhere to go: an instant, a number of instructions, a part of what was lived, an event by its index. */
@@ -139,6 +139,31 @@ export class Mover {
       else await this.search.goTo(hit.at);
       return hit ?? 'begin';
     }, this.at);
+  }
+
+  /**
+   * Runs forward and calls back wherever a point is met, until `each` says false (`hit`), `until` is reached (`there`) or time ends.
+   * Several points at one instruction are one hit: points should not overlap. @param each must not change the machine
+   */
+  scan(
+    points: readonly Breakpoint[],
+    until: SearchEnd,
+    each: (hit: Hit) => boolean,
+    options: MoveOptions & {
+      /** Points at the instruction where it begins were met before. */ readonly pass?: boolean;
+    } = {},
+  ): Promise<MoveResult> {
+    return this.move(async () => {
+      const hit = await this.search.forward(
+        points,
+        until,
+        options.pass ? 'pass' : undefined,
+        options,
+        (met) => !each(met),
+      );
+      if (hit) return hit;
+      return this.search.ended ? 'end' : 'there';
+    });
   }
 
   /**

@@ -17,6 +17,22 @@ const LONGER = 16;
 /** What a search does at the instruction where it begins: execute points are passed over in any case. */
 export type First = 'pass' | 'watchpoints';
 
+/** Where a search forward ends. */
+export interface SearchEnd extends Partial<Instant> {
+  /** Guest time in ticks. */
+  readonly time?: number;
+}
+
+/** The earlier of where a search shall end and where time does. */
+function soonest(
+  { instructions = Infinity, sequence = 0 }: SearchEnd = {},
+  reached: Instant | undefined,
+): Instant | undefined {
+  if (instructions === Infinity) return reached;
+  const end = { instructions, sequence };
+  return reached !== undefined && compareInstants(reached, end) < 0 ? reached : end;
+}
+
 /** Runs an engine forward, and finds breakpoints in both directions. */
 export class Search {
   readonly driver: EngineDriver;
@@ -93,22 +109,25 @@ export class Search {
 
   /**
    * Runs forward from here to a breakpoint that `found` accepts.
-   * @param until where the search ends, if that is before the end of time
+   * @param until where the search ends, if that is before the end of time: an instant, a guest time in ticks, or the first of both.
+   * While all harts wait for longer than until that time, it ends before they go on
    * @param first what to do at the instruction where it begins; undefined to meet everything there
    * @returns what was accepted, the machine before that instruction
    */
   async forward(
     points: readonly Breakpoint[],
-    until: Instant | undefined,
+    until: SearchEnd | undefined,
     first: First | undefined,
     options: MoveOptions,
     found: (hit: Hit) => boolean,
   ): Promise<Hit | undefined> {
     const { driver } = this;
     const { engine } = driver;
-    const end = until ?? (driver.endless ? undefined : driver.reached);
-    const limit: Limit = end ?? { instructions: Infinity };
-    const done = (): boolean => end !== undefined && compareInstants(this.at, end) >= 0;
+    const end = soonest(until, driver.endless ? undefined : driver.reached);
+    const { time } = until ?? {};
+    const limit: Limit = { ...(end ?? { instructions: Infinity }), ...(time !== undefined && { time }) };
+    const done = (): boolean =>
+      (end !== undefined && compareInstants(this.at, end) >= 0) || (time !== undefined && engine.time >= time);
     // An interrupt comes first: its handler is not the instruction that is passed over.
     const pass = first !== undefined && !done() && !(await this.align());
     if (pass && first === 'watchpoints' && !done()) {
@@ -121,8 +140,10 @@ export class Search {
     engine.skipDebugPoint(pass);
     try {
       while (!done()) {
+        const before = engine.time;
         const run = driver.run(limit, options.signal);
         const stop = typeof run === 'string' ? run : await run;
+        if (stop === STOP.LIMIT && time !== undefined && engine.time === before) return undefined;
         if (stop === STOP.DEBUG) {
           if (done()) return undefined;
           const hit = this.met(points, found);

@@ -1,0 +1,62 @@
+import { readFile } from 'node:fs/promises';
+import { GuestInfo } from '../../debug/guest-info.ts';
+import { MapLimitError } from '../../probe/maps.ts';
+import { jsonOutput, textOutput } from '../../probe/output.ts';
+import { runProbes } from '../../probe/run.ts';
+import { ScriptError } from '../../probe/script-error.ts';
+import { CliError, EXIT, UsageError } from '../exit.ts';
+import { explained, openRecording, parseDestination, type RecordingFlags } from '../recordings.ts';
+
+/** Flags of `hindsight probe`. */
+export interface ProbeFlags extends RecordingFlags {
+  readonly e?: string;
+  readonly from?: string;
+  readonly mapLimit?: string;
+  readonly json?: boolean;
+  readonly quiet?: boolean;
+}
+
+/** `hindsight probe REC -e SCRIPT | FILE [PARAMETER...]`: runs a script over the past. */
+export async function probe(file: string, words: readonly string[], flags: ProbeFlags): Promise<number> {
+  const parameters = [...words];
+  const source = flags.e === undefined ? parameters.shift() : undefined;
+  const script = flags.e ?? (source === undefined ? undefined : await readScript(source));
+  if (script === undefined)
+    throw new UsageError("hindsight probe: expected a script: -e 'kprobe:do_exit { @[comm] = count(); }', or a file");
+  const mapLimit = flags.mapLimit === undefined ? undefined : Number(flags.mapLimit);
+  if (mapLimit !== undefined && !(Number.isInteger(mapLimit) && mapLimit > 0))
+    throw new UsageError(`--map-limit ${flags.mapLimit}: expected a number of entries, such as 100000`);
+  const from = flags.from === undefined ? undefined : parseDestination('--from', flags.from);
+  const interrupt = new AbortController();
+  process.once('SIGINT', () => interrupt.abort());
+  const { timeline } = await openRecording(file, flags);
+  const { signal } = interrupt;
+  if (from !== undefined) await explained(timeline, timeline.seek(from, { signal }));
+  const write = (text: string): void => void process.stdout.write(text);
+  const output = flags.json ? jsonOutput(write) : textOutput(write);
+  const options = { signal, parameters, ...(mapLimit !== undefined && { mapLimit }) };
+  try {
+    const guest = new GuestInfo(timeline.view);
+    const { reason, hits } = await explained(timeline, runProbes(timeline, guest, script, output, options));
+    if (reason === 'interrupted') {
+      process.stderr.write(
+        `hindsight: interrupted at ${timeline.at.instructions} instructions: what is printed is partial\n`,
+      );
+      return EXIT.INTERRUPT;
+    }
+    if (!flags.quiet) process.stderr.write(`hindsight: ${hits} hits\n`);
+    return EXIT.OK;
+  } catch (error) {
+    if (error instanceof ScriptError) throw new UsageError(error.message);
+    if (error instanceof MapLimitError) throw new CliError(error.message);
+    throw error;
+  }
+}
+
+async function readScript(file: string): Promise<string> {
+  try {
+    return await readFile(file, 'utf8');
+  } catch (error) {
+    throw new UsageError(`${file}: ${(error as Error).message}; expected a file with a script, or -e 'SCRIPT'`);
+  }
+}

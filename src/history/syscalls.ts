@@ -1,0 +1,189 @@
+import type { LinuxKernel } from '../linux/kernel.ts';
+import { readSyscalls, type SyscallType } from '../linux/syscalls.ts';
+import { currentTask, readTask } from '../linux/tasks.ts';
+import { X } from '../machine/view/machine-view.ts';
+import { readNumber, readVirtual } from '../machine/view/virtual-memory.ts';
+import type { Instant } from '../record/door.ts';
+import type { Breakpoint, Hit } from '../timeline/breakpoints.ts';
+import type { MoveOptions } from '../timeline/driver.ts';
+import type { MoveResult, Mover } from '../timeline/mover.ts';
+
+/** A system call that a program of the guest made. */
+export interface SyscallRecord {
+  readonly pid: number;
+  readonly tid: number;
+  readonly comm: string;
+  /** `openat`; `syscall_9999` for one the kernel does not have. */
+  readonly name: string;
+  readonly number: number;
+  readonly parameters: SyscallType['parameters'];
+  /** The six argument registers, unsigned. */
+  readonly args: readonly bigint[];
+  /** Bytes of texts and of what was written, by argument; what could be read when the call began, otherwise when it ended. */
+  readonly memory: ReadonlyMap<number, Uint8Array>;
+  /** Lists of texts, by argument: a program's arguments and its environment. */
+  readonly lists: ReadonlyMap<number, readonly Uint8Array[]>;
+  /** Signed; undefined while the call has not returned: it never did, or not within the recording. */
+  readonly result: bigint | undefined;
+  readonly begin: Instant;
+  readonly end: Instant | undefined;
+  /** Guest time in nanoseconds. */
+  readonly beginTime: number;
+  readonly endTime: number | undefined;
+}
+
+const RA = 1;
+const SP = 2;
+const A0 = 10;
+const LONGEST_TEXT = 4096;
+const LONGEST_BUFFER = 4096;
+const MOST_TEXTS = 1024;
+/** Calls whose argument 1 holds as many bytes as argument 2 says, before; and those that fill it with as many as they return. */
+const WRITES = new Set(['write', 'pwrite64', 'sendto']);
+const READS = new Set(['read', 'pread64', 'recvfrom', 'getrandom', 'getcwd', 'readlinkat']);
+/** Where the buffer and its size are, where that is not 1 and 2. */
+const BUFFERS: Readonly<Record<string, readonly [buffer: number, size: number]>> = {
+  getrandom: [0, 1],
+  getcwd: [0, 1],
+  readlinkat: [2, 3],
+};
+
+type Open = { -readonly [K in keyof SyscallRecord]: SyscallRecord[K] } & {
+  readonly task: bigint;
+  readonly sp: bigint;
+  readonly registers: bigint;
+};
+
+/**
+ * Replays from where the mover is and reports every system call when it returns; at the end those that did not.
+ * The kernel's dispatcher do_trap_ecall_u() is watched (Linux arch/riscv/kernel/traps.c).
+ * @param wanted decides by thread and name which calls are kept @throws RangeError when the kernel has no such function
+ */
+export async function syscallHistory(
+  mover: Mover,
+  kernel: LinuxKernel,
+  report: (call: SyscallRecord) => void,
+  {
+    wanted = () => true,
+    ...options
+  }: MoveOptions & { readonly wanted?: (call: Pick<SyscallRecord, 'pid' | 'tid' | 'comm' | 'name'>) => boolean } = {},
+): Promise<MoveResult['reason']> {
+  const entry = kernel.address('do_trap_ecall_u');
+  const { view } = mover;
+  const types = new Map<number, SyscallType>();
+  for (const type of readSyscalls(kernel)) types.set(type.number, type);
+  const open = new Map<bigint, Open>();
+  const returns = new Set<bigint>();
+  const register = (hart: number, number: number): bigint => view.readRegister(hart, X(number)) ?? 0n;
+
+  const began = (hit: Hit): void => {
+    const { hart } = hit;
+    const task = currentTask(view, hart);
+    const who = readTask(kernel, task);
+    const registers = register(hart, A0);
+    const saved = (name: string): bigint => kernel.get('pt_regs', registers, name);
+    const number = Number(BigInt.asIntN(64, saved('a7')));
+    const type = types.get(number);
+    const name = type?.name ?? `syscall_${number}`;
+    const call = { pid: who.tgid, tid: who.pid, comm: who.name, name };
+    if (!wanted(call)) return;
+    const args = ['a0', 'a1', 'a2', 'a3', 'a4', 'a5'].map(saved);
+    returns.add(register(hart, RA));
+    const record: Open = {
+      ...call,
+      number,
+      parameters: type?.parameters ?? args.map((_, i) => ({ name: `arg${i}`, type: 'long' })),
+      args,
+      memory: new Map(),
+      lists: new Map(),
+      result: undefined,
+      begin: hit.at,
+      end: undefined,
+      beginTime: view.engine.time,
+      endTime: undefined,
+      task,
+      sp: register(hart, SP),
+      registers,
+    };
+    record.memory = inputs(record, hart);
+    record.lists = lists(record, hart);
+    open.set(task, record);
+  };
+
+  const ended = (hit: Hit): void => {
+    const { hart } = hit;
+    const task = currentTask(view, hart);
+    const call = open.get(task);
+    if (call === undefined || register(hart, SP) !== call.sp) return;
+    open.delete(task);
+    call.result = BigInt.asIntN(64, kernel.get('pt_regs', call.registers, 'a0'));
+    call.end = hit.at;
+    call.endTime = view.engine.time;
+    // What was not in memory yet when the call began is there now, but not where another program took the memory over.
+    if (call.name !== 'execve')
+      for (const [at, bytes] of inputs(call, hart))
+        if (!call.memory.has(at)) (call.memory as Map<number, Uint8Array>).set(at, bytes);
+    if (READS.has(call.name) && call.result > 0n) {
+      const [at] = BUFFERS[call.name] ?? [1];
+      const length = Math.min(Number(call.result), LONGEST_BUFFER);
+      (call.memory as Map<number, Uint8Array>).set(at, readVirtual(view, hart, call.args[at]!, length));
+    }
+    report(call);
+  };
+
+  const inputs = (call: Open, hart: number): Map<number, Uint8Array> => {
+    const found = new Map<number, Uint8Array>();
+    for (const [i, { type }] of call.parameters.entries()) {
+      if (!/^const char\s*\*$/.test(type) || WRITES.has(call.name)) continue;
+      const bytes = readVirtual(view, hart, call.args[i]!, LONGEST_TEXT);
+      const end = bytes.indexOf(0);
+      if (end >= 0) found.set(i, bytes.subarray(0, end));
+    }
+    if (WRITES.has(call.name)) {
+      const bytes = readVirtual(view, hart, call.args[1]!, Math.min(Number(call.args[2]), LONGEST_BUFFER));
+      if (bytes.length > 0 || call.args[2] === 0n) found.set(1, bytes);
+    }
+    return found;
+  };
+
+  /** Lists of pointers to texts that end with a null pointer; one that is not whole in memory is left out. */
+  const lists = (call: Open, hart: number): Map<number, Uint8Array[]> => {
+    const found = new Map<number, Uint8Array[]>();
+    for (const [i, { type }] of call.parameters.entries()) {
+      if (!/^const char\s*\*\s*const\s*\*$/.test(type)) continue;
+      const texts: Uint8Array[] = [];
+      for (let at = call.args[i]!; texts.length < MOST_TEXTS; at += 8n) {
+        const pointer = readNumber(view, hart, at, 8);
+        if (pointer === 0n) found.set(i, texts);
+        const bytes =
+          pointer === undefined || pointer === 0n ? undefined : readVirtual(view, hart, pointer, LONGEST_TEXT);
+        const end = bytes?.indexOf(0) ?? -1;
+        if (bytes === undefined || end < 0) break;
+        texts.push(bytes.subarray(0, end));
+      }
+    }
+    return found;
+  };
+
+  let pass = false;
+  for (;;) {
+    const points: Breakpoint[] = [entry, ...returns].map((start) => ({ kind: 'execute', start, end: start + 1n }));
+    const known = returns.size;
+    const { reason } = await mover.scan(
+      points,
+      { instructions: Infinity },
+      (hit) => {
+        if (hit.pc === entry) began(hit);
+        else ended(hit);
+        return returns.size === known;
+      },
+      { ...options, pass },
+    );
+    if (reason === 'hit') {
+      pass = true;
+      continue;
+    }
+    for (const call of open.values()) report(call);
+    return reason;
+  }
+}

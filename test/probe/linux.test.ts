@@ -1,0 +1,114 @@
+/** Scripts and system calls over the recording of a Linux guest, against what the guest itself counted. */
+import { mkdtempSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { guest } from '../cli/guest.ts';
+import { type Ended, hindsight } from '../cli/hindsight.ts';
+
+const COMMAND = 'cd /tmp; for i in 1 2 3; do cat /etc/hosts >copy$i; done; cat missing; exec sh -c "exit 3"';
+
+/** What a replay says of the state it came to. */
+const stateOf = ({ stderr }: Ended): string =>
+  /state [0-9a-f]{16}; \d+ state hashes compared, all equal/.exec(stderr)![0];
+
+describe.skipIf(guest === undefined)('questions to the past of a Linux guest', { timeout: 240_000 }, () => {
+  let folder: string;
+  let recording: string;
+  let final: string;
+  const probe = (script: string, ...more: string[]): Promise<Ended> =>
+    hindsight(['probe', recording, '-e', script, ...more]);
+
+  beforeAll(async () => {
+    folder = mkdtempSync(join(tmpdir(), 'probe-'));
+    recording = join(folder, 'a.hsr');
+    const run = await hindsight(['run', '--record', recording, '--no-stdin', '--exec', COMMAND]);
+    expect([run.status, run.stderr]).toEqual([3, expect.any(String)]);
+    final = stateOf(await hindsight(['replay', recording, '--verify']));
+  }, 240_000);
+  afterAll(() => rmSync(folder, { recursive: true, force: true }));
+
+  test('a script counts what the guest did, and reads arguments, names and results', async () => {
+    const { stdout, stderr, status } = await probe(`
+      tracepoint:syscalls:sys_enter_openat /comm == "cat"/ { @opened[str(args.filename)] = count(); }
+      tracepoint:syscalls:sys_exit_openat /comm == "cat" && args.ret < 0/ { @failed[args.ret] = count(); }
+      kretprobe:vfs_read /comm == "cat" && retval > 0/ { @bytes = sum(retval); }
+      kprobe:do_exit /comm == "sh"/ { @exits[args.code >> 8] = count(); }
+      BEGIN { printf("begin\\n") } END { printf("end\\n") }
+    `);
+    expect([status, stderr]).toEqual([0, expect.stringMatching(/\d+ hits/)]);
+    expect(stdout).toMatch(/^begin\n[\s\S]*end\n/);
+    expect(stdout).toContain('@opened[/etc/hosts]: 3\n');
+    expect(stdout).toContain('@opened[missing]: 1\n');
+    expect(stdout).toContain('@failed[-2]: 1\n');
+    expect(stdout).toContain('@exits[3]: 1\n');
+  });
+
+  test('fields of the kernel, stacks, timers by guest time and by instructions', async () => {
+    const { stdout } = await probe(`
+      kprobe:do_exit /comm == "cat"/ { @parents[((struct task_struct *)curtask)->real_parent->comm] = count(); @stacks[kstack(2)] = count(); }
+      kprobe:vfs_open /comm == "cat"/ { @names[str(args.path->dentry->d_name.name)] = count(); }
+      interval:ms:100 { @tenths = count(); }
+      profile:i:50000000 { @fifties = count(); }
+      END { printf("%d %d\\n", elapsed / 100000000, instret / 50000000) }
+    `);
+    expect(stdout).toContain('@parents[sh]: 4\n');
+    expect(stdout).toContain('@names[hosts]: 3\n');
+    expect(stdout).toMatch(/@stacks\[\n {4}do_exit\n {4}do_group_exit\+0x[0-9a-f]+\]: 4\n/);
+    const [, tenths, fifties] = /^(\d+) (\d+)$/m.exec(stdout)!;
+    // they begin where the kernel does, some milliseconds in
+    expect(Number(/@tenths: (\d+)/.exec(stdout)![1])).toBeGreaterThanOrEqual(Number(tenths) - 1);
+    expect(Number(/@fifties: (\d+)/.exec(stdout)![1])).toBeGreaterThanOrEqual(Number(fifties) - 1);
+  });
+
+  test('every core says the same', async () => {
+    const script = 'kprobe:vfs_read { @[comm] = count(); } kretprobe:vfs_write { @w[comm] = sum(retval); }';
+    const [jit, wasm] = await Promise.all([probe(script, '--core', 'jit'), probe(script, '--core', 'wasm')]);
+    expect(wasm.stdout).toBe(jit.stdout);
+    expect(jit.stdout).toContain('@w[cat]: ');
+  });
+
+  test('asking changes nothing: the recording still replays to its hashes', async () => {
+    expect(stateOf(await hindsight(['replay', recording, '--verify']))).toBe(final);
+  });
+
+  test('strace: the calls of one process, as strace prints them', async () => {
+    const { stdout } = await hindsight(['strace', recording, '--trace', 'openat,execve', '--json']);
+    const calls = stdout
+      .trim()
+      .split('\n')
+      .map((line) => JSON.parse(line) as { pid: number; comm: string; text: string; result: number });
+    const cat = calls.find(({ text }) => text.includes('"/etc/hosts"'))!.pid;
+    const text = (await hindsight(['strace', recording, '-p', String(cat)])).stdout;
+    expect(text).toMatch(
+      /^execve\("\/proc\/self\/exe", \["cat", "\/etc\/hosts"\], 0x[0-9a-f]+ \/\* \d+ vars \*\/\) = 0$/m,
+    );
+    expect(text).toMatch(/^openat\(AT_FDCWD, "\/etc\/hosts", O_RDONLY\) += 3$/m);
+    expect(text).toMatch(/^close\(3\) += 0$/m);
+    expect(text).toMatch(/^exit_group\(0\) += \?$/m);
+    expect(calls.find(({ text: t }) => t.startsWith('openat(AT_FDCWD, "missing"'))!.text).toMatch(
+      /= -1 ENOENT \(No such file or directory\)$/,
+    );
+    expect(calls.filter(({ text: t }) => /"copy\d", O_WRONLY\|O_CREAT\|O_TRUNC, 0666\)/.test(t))).toHaveLength(3);
+  });
+
+  test('what is wrong is said with its place', async () => {
+    const wrong = await probe('kprobe:vfs_raed { @ = count() }');
+    expect([wrong.status, wrong.stderr]).toEqual([
+      2,
+      expect.stringContaining('script:1:1: the kernel has no function vfs_raed; did you mean vfs_read?'),
+    ]);
+    const field = await probe('kprobe:vfs_read { print(args.file->f_fflags) }');
+    expect(field.stderr).toContain('struct file has no field f_fflags; did you mean f_flags?');
+    const full = await probe('kprobe:* { @[nsecs, func] = count() }', '--map-limit', '5');
+    expect(full.status).not.toBe(0);
+    expect((await probe('kprobe:vfs_read { @[nsecs] = count() }', '--map-limit', '5')).stderr).toContain(
+      'more than 5 entries',
+    );
+    expect((await hindsight(['probe', recording])).stderr).toContain('expected a script');
+    expect((await hindsight(['probe', recording, join(folder, 'none.bt')])).stderr).toContain('none.bt');
+    expect((await hindsight(['strace', recording, '-p', 'x'])).stderr).toContain(
+      '--pid x: expected the number of a process',
+    );
+  });
+});
