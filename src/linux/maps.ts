@@ -92,3 +92,9 @@ export function memoryAreas(kernel: LinuxKernel, { address, mm }: Task): MemoryA
   }
   return out;
 }
+
+/** The program that a process executes, as it names it; undefined for kernel threads. */
+export function executablePath(kernel: LinuxKernel, { address, mm }: Task): string | undefined {
+  const file = mm === 0n ? 0n : kernel.get('mm_struct', mm, 'exe_file');
+  return file === 0n ? undefined : pathOf(kernel, kernel.at('file', file, 'f_path'), rootOf(kernel, address));
+}

@@ -20,12 +20,14 @@ export interface Task {
 const SSCRATCH = 0x140;
 const TP = 4;
 
+/** exit_state of a task that is no more. */
+const EXIT_DEAD = 0x10;
 /** __state of an idle kernel thread: uninterruptible, not counted as load. */
 const IDLE = 0x402;
 
 function stateLetter(state: number, exit: number): string {
   if (exit & 0x20) return 'Z';
-  if (exit & 0x10) return 'X';
+  if (exit & EXIT_DEAD) return 'X';
   if ((state & IDLE) === IDLE) return 'I';
   if (state & 1) return 'S';
   if (state & 2) return 'D';
@@ -60,11 +62,23 @@ export function tasks(kernel: LinuxKernel, threads = false): Task[] {
       out.push(readTask(kernel, leader));
       continue;
     }
-    const signal = kernel.get('task_struct', leader, 'signal');
-    for (const t of kernel.list(kernel.at('signal_struct', signal, 'thread_head'), 'task_struct', 'thread_node'))
-      out.push(readTask(kernel, t));
+    out.push(...threadsOf(kernel, leader));
   }
   return out.sort((a, b) => a.pid - b.pid);
+}
+
+/** The threads of a process. @param leader address of the task_struct of any of them */
+export function threadsOf(kernel: LinuxKernel, leader: bigint): Task[] {
+  const signal = kernel.get('task_struct', leader, 'signal');
+  if (signal === 0n) return [];
+  const all = kernel.list(kernel.at('signal_struct', signal, 'thread_head'), 'task_struct', 'thread_node');
+  return [...all].map((task) => readTask(kernel, task));
+}
+
+/** Whether a task_struct at an address is that of a living process's leader: what was there at another instant may be gone. */
+export function isLeader(kernel: LinuxKernel, address: bigint, pid: number): boolean {
+  const number = (path: string): number => Number(kernel.get('task_struct', address, path));
+  return number('pid') === pid && number('tgid') === pid && (number('exit_state') & EXIT_DEAD) === 0;
 }
 
 /**

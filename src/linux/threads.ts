@@ -1,10 +1,11 @@
-import { PC, PRV, type RegisterId, X } from '../machine/view/machine-view.ts';
+import { CSR, PC, PRV, type RegisterId, X } from '../machine/view/machine-view.ts';
 import type { LinuxKernel } from './kernel.ts';
 import { currentTask, type Task } from './tasks.ts';
 
 /** Bytes of a kernel stack where the kernel does not say (Linux arch/riscv/include/asm/thread_info.h). */
 const THREAD_SIZE = 16_384n;
 const STACK_ALIGN = 16n;
+const SEPC = 0x141;
 const FCSR = 3;
 const FRM = 2;
 const FFLAGS = 1;
@@ -44,7 +45,15 @@ function stackSize(kernel: LinuxKernel): bigint {
 export function userRegisters(kernel: LinuxKernel, { address: task }: Task): Registers {
   const { view } = kernel;
   const hart = hartOf(kernel, task);
-  if (hart !== undefined && view.readRegister(hart, PRV) === 0n) return (id) => view.readRegister(hart, id);
+  if (hart !== undefined) {
+    if (view.readRegister(hart, PRV) === 0n) return (id) => view.readRegister(hart, id);
+    // At the kernel's entry nothing is saved yet.
+    if (view.readRegister(hart, PC) === kernel.address('handle_exception')) {
+      const registers: Registers = (id) =>
+        id.kind === 'prv' ? 0n : view.readRegister(hart, id.kind === 'pc' ? CSR(SEPC) : id);
+      return registers;
+    }
+  }
   const at = savedRegistersAt(kernel, task);
   const saved = (index: number): bigint => kernel.pointer(at + BigInt(8 * index));
   const float = (path: string): bigint => kernel.at('task_struct', task, `thread.fstate.${path}`);

@@ -18,6 +18,8 @@ export interface SearchOptions extends MoveOptions {
   readonly watch?: 'before' | 'after';
   /** Forward: a watchpoint at the instruction where the search begins is met, also where searches stop before it. */
   readonly fromHere?: boolean;
+  /** Backward: a hit is expected close by, so that short stretches are searched first. */
+  readonly near?: boolean;
 }
 
 /** How a move ended. */
@@ -132,7 +134,7 @@ export class Mover {
   /** Back to the last breakpoint that was met before, or to the beginning. */
   reverseContinue(what: SearchFor | readonly Breakpoint[], options: SearchOptions = {}): Promise<MoveResult> {
     return this.move(async () => {
-      const hit = await this.search.backward(breakpointsOf(what), this.at, options);
+      const hit = await this.search.backward(breakpointsOf(what), this.at, options, options.near);
       if (!hit) await this.search.goTo(this.begin);
       else if (options.watch === 'after' && hit.point.kind !== 'execute')
         await this.search.goTo({ instructions: hit.at.instructions + 1, sequence: 0 });

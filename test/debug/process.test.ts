@@ -2,10 +2,15 @@ import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { ClientSettings } from '../../src/debug/monitor/monitor.ts';
+import { Process, USER_END } from '../../src/debug/process.ts';
+import { startGdbServer } from '../../src/host/node/debug/index.ts';
 import { memoryAreas } from '../../src/linux/maps.ts';
 import { tasks } from '../../src/linux/tasks.ts';
+import { PC, X } from '../../src/machine/view/machine-view.ts';
+import { readElf } from '../../src/symbols/elf.ts';
+import { runGdb } from './gdb-client.ts';
 import { compileForGuest, guest, type LinuxScene, linuxScene } from './linux-scene.ts';
-import { GCC, have } from './programs.ts';
+import { GCC, GDB, have } from './programs.ts';
 
 const SOURCE = readFileSync(join(import.meta.dirname, 'linux/threads.c'), 'utf8');
 /** In a root of its own, as a program on a disk has it. */
@@ -17,10 +22,16 @@ describe.runIf(guest !== undefined && have(GCC))('a process of the guest', () =>
   /** The process's number. */
   let pid: number;
   const settings = new ClientSettings();
+  /** Where a symbol of the program lies. */
+  const symbol = (name: string): bigint => {
+    const task = tasks(scene.guestInfo.kernel()!).find((t) => t.pid === pid)!;
+    const base = memoryAreas(scene.guestInfo.kernel()!, task).find((a) => a.name === '/bin/threads')!.start;
+    return base + readElf(readFileSync(elf), 'threads').symbols.find((s) => s.name === name)!.address;
+  };
   const ask = (line: string): Promise<string> => scene.monitor.run(line, { hart: scene.target.activeHart(), settings });
 
   beforeAll(async () => {
-    elf = compileForGuest('threads', SOURCE, ['-pie', '-fPIE', '-pthread']);
+    elf = compileForGuest('threads', SOURCE, ['-pie', '-fPIE', '-pthread', '-Wl,-z,now']);
     const nothing = compileForGuest('true', 'int main(void) { return 0; }', ['-pie', '-fPIE']);
     scene = await linuxScene(COMMAND, { threads: elf, true: nothing }, { harts: 2 });
     const { target, guestInfo } = scene;
@@ -64,4 +75,116 @@ describe.runIf(guest !== undefined && have(GCC))('a process of the guest', () =>
     expect(await ask('bt 99999')).toContain('no process 99999');
     expect(await ask(`bt ${threads[0].pid}`)).toContain('<force_sig_fault');
   });
+
+  /** The position of a thread as its own code knows it. */
+  const position = (process: Process, thread: number): string =>
+    [PC, X(2), X(10), X(15)].map((id) => process.readRegister(thread, id)!.toString(16)).join(' ');
+
+  it('is stepped over faults of pages, interrupts, system calls and signals, and back the same way', async () => {
+    const { target, guestInfo } = scene;
+    const here = target.instant;
+    const process = new Process(target, guestInfo, pid);
+    const entry = process.tasks().length;
+    expect(entry).toBe(3);
+    const touch = symbol('touch');
+    const points = [{ kind: 'execute', start: touch, end: touch + 1n }] as const;
+    expect((await process.reverseContinue({ points })).reason).toBe('hit');
+    const handled = (): number => process.readMemory(pid, symbol('handled'), 1)[0];
+    expect(handled()).toBe(0);
+    const forward = [position(process, pid)];
+    let handler = 0;
+    while (handled() === 0 || forward.length < 100) {
+      expect((await process.step(pid, { points: [] })).reason).toBe('there');
+      const pc = process.readRegister(pid, PC)!;
+      expect(pc).toBeLessThan(USER_END);
+      if (pc >= symbol('on_signal') && pc < symbol('on_signal') + 8n) handler++;
+      forward.push(position(process, pid));
+      expect(forward.length).toBeLessThan(3000);
+    }
+    expect(handler).toBe(0);
+    for (let i = forward.length - 2; i >= 0; i--) {
+      expect((await process.reverseStep(pid, { points: [] })).reason).toBe('there');
+      expect(position(process, pid), `step ${i} of ${forward.length}`).toBe(forward[i]);
+    }
+    await target.mover.seek(here);
+  }, 120_000);
+
+  it('is watched also where the kernel writes for it, and stops for nobody else', async () => {
+    const { target, guestInfo } = scene;
+    const here = target.instant;
+    const process = new Process(target, guestInfo, pid);
+    const received = symbol('received');
+    const watch = [{ kind: 'write', start: received, end: received + 8n }] as const;
+    const text = (): string => Buffer.from(process.readMemory(pid, received, 15)).toString();
+    expect(text()).toBe('from the kernel');
+    expect((await process.reverseContinue({ points: watch })).reason).toBe('hit');
+    expect(text()).not.toBe('from the kernel');
+    // In the middle of read(2), which one step back undoes as a whole.
+    expect((await process.reverseStep(pid, { points: [] })).reason).toBe('there');
+    expect(process.readRegister(pid, X(17))).toBe(63n);
+    expect((await process.step(pid, { points: [] })).reason).toBe('there');
+    expect(text()).toBe('from the kernel');
+    await target.mover.seek(here);
+  }, 120_000);
+
+  it.runIf(have(GDB))(
+    'is debugged by the real gdb as if the kernel were not there',
+    async () => {
+      const { target, guestInfo } = scene;
+      const server = await startGdbServer(target, guestInfo, { port: 0, process: 'threads' });
+      try {
+        const out = await runGdb(
+          elf,
+          server.port,
+          [
+            'info threads',
+            'info inferiors',
+            'bt 2',
+            'reverse-stepi',
+            'break touch',
+            'reverse-continue',
+            'p page == pages[23]',
+            'finish',
+            'reverse-finish',
+            'up',
+            'down',
+            'delete',
+            'next',
+            'next',
+            'reverse-next',
+            'break on_signal',
+            'continue',
+            'p number',
+            'bt 1',
+            'reverse-finish',
+            'delete',
+            'watch -location received[0]',
+            'continue',
+            'reverse-continue',
+            'delete',
+            'info os processes',
+            'continue',
+            'p $_siginfo',
+            'p sum',
+          ],
+          120_000,
+          true,
+        );
+        expect(out).toMatch(/Thread \d+[\s\S]*Thread \d+[\s\S]*Thread \d+/);
+        expect(out).toMatch(/#0 .*crash \(where=where@entry=0x8\)[\s\S]*#1 .*main \(\)/);
+        expect(out).toContain('Breakpoint 1, touch');
+        expect(out).toContain('$1 = 1');
+        expect(out).toMatch(/Breakpoint 2, on_signal \(number=10\)/);
+        expect(out).toContain('$3 = 10');
+        expect(out).toMatch(/Hardware watchpoint 3: -location received\[0\]/);
+        expect(out).toMatch(/Old value = 0 '\\000'\s+New value = 102 'f'/);
+        expect(out).toMatch(/Old value = 102 'f'\s+New value = 0 '\\000'/);
+        expect(out).toMatch(/\bthreads\b[^\n]*\n/);
+        expect(out).toContain('received signal SIGSEGV');
+      } finally {
+        await server.close();
+      }
+    },
+    180_000,
+  );
 });

@@ -23,6 +23,7 @@ export interface DebugFlags extends RecordingFlags, MachineFlags, RecorderFlags 
   readonly dap?: string | boolean;
   readonly symbols?: readonly string[];
   readonly autoBranch?: boolean;
+  readonly process?: string;
 }
 
 const place = (flag: string, text: string): ReturnType<typeof parseListenAddress> => {
@@ -49,6 +50,7 @@ function serving(flags: DebugFlags): ServeOptions & { readonly signal: AbortSign
     output: process.stdout,
     symbols: flags.symbols ?? [],
     autoBranch: flags.autoBranch ?? false,
+    ...(flags.process !== undefined && { process: flags.process }),
     log: (line) => {
       if (!flags.quiet) process.stderr.write(`hindsight: ${line}\n`);
     },

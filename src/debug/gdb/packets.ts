@@ -7,6 +7,9 @@ import { toHex } from '../../bytes/hex.ts';
 /** Largest packet accepted, in bytes between `$` and `#`; announced to gdb as PacketSize. */
 export const PACKET_SIZE = 0x4000;
 
+/** Errors as gdb shows them: numbers are errno's (ENOENT, EFAULT, EINVAL, ENOSPC). */
+export const ERROR = { register: 'E02', memory: 'E0e', argument: 'E16', full: 'E1c' } as const;
+
 const DOLLAR = 0x24;
 const HASH = 0x23;
 const PLUS = 0x2b;

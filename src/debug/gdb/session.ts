@@ -1,23 +1,19 @@
 import { fromHex, toHex } from '../../bytes/hex.ts';
-import { PC, PRV } from '../../machine/view/machine-view.ts';
+import { PC } from '../../machine/view/machine-view.ts';
 import { compareInstants } from '../../record/door.ts';
-import type { Breakpoint, BreakpointKind } from '../../timeline/breakpoints.ts';
-import type { MoveResult } from '../../timeline/mover.ts';
-import type { StepOptions } from '../../timeline/steps.ts';
+import { type Inferior, type InferiorMove, type InferiorStop, WholeMachine } from '../inferior.ts';
 import { ClientSettings, type Monitor } from '../monitor/monitor.ts';
+import { Process } from '../process.ts';
 import { DebugError, type DebugTarget } from '../target.ts';
-import { agentCondition } from './agent.ts';
-import { encodePacket, fromLatin1, hex64, latin1, PACKET_SIZE, PacketReader } from './packets.ts';
-import { GENERAL, registerByNumber, targetXml } from './registers.ts';
-import { memoryMapXml, threadsXml } from './xml.ts';
+import { readDocument } from './documents.ts';
+import { ERROR, encodePacket, fromLatin1, hex64, latin1, PACKET_SIZE, PacketReader } from './packets.ts';
+import { InsertedPoints } from './points.ts';
+import { GENERAL, registerByNumber } from './registers.ts';
 
 /*
  * gdb takes RISC-V watchpoints to stop before the access takes effect and makes a step of its own to see it: so forward we stop before
  * the instruction, and backward after it.
  */
-
-/** Options of moves: what stops them, the signal, and whether interrupts are gone over. */
-type GdbMove = Pick<StepOptions, 'signal' | 'overInterrupts'> & { readonly points: readonly Breakpoint[] };
 
 /** What a session is given. */
 export interface GdbSessionOptions {
@@ -29,20 +25,25 @@ export interface GdbSessionOptions {
   readonly close: () => void;
   /** A write to the past makes a branch instead of being refused. */
   readonly autoBranch?: boolean;
+  /** The process to begin with instead of the whole machine. */
+  readonly process?: number;
 }
 
 /** Most bytes read or written by one packet. */
 const MAX_TRANSFER = PACKET_SIZE / 2 - 16;
-const MAX_POINTS = 60;
-/** Errors as gdb shows them: numbers are errno's (ENOENT, EFAULT, EINVAL, ENOSPC). */
-const ERROR = { register: 'E02', memory: 'E0e', argument: 'E16', full: 'E1c' } as const;
-const KINDS: readonly BreakpointKind[] = ['execute', 'execute', 'write', 'read', 'access'];
+/** Signals by gdb's numbers (include/gdb/signals.def) where they differ from Linux's. */
+const GDB_SIGNALS: Readonly<Record<number, number>> = { 7: 10, 10: 30, 12: 31, 17: 20, 18: 19, 19: 17, 20: 18 };
+const SIGINT = 2;
+const SIGTRAP = 5;
 const FEATURES = [
   `PacketSize=${PACKET_SIZE.toString(16)}`,
   'QStartNoAckMode+',
   'qXfer:features:read+',
   'qXfer:memory-map:read+',
   'qXfer:threads:read+',
+  'qXfer:osdata:read+',
+  'qXfer:auxv:read+',
+  'qXfer:exec-file:read+',
   'vContSupported+',
   'ReverseStep+',
   'ReverseContinue+',
@@ -50,20 +51,16 @@ const FEATURES = [
   'hwbreak+',
   'ConditionalBreakpoints+',
   'error-message+',
+  'exec-events+',
 ].join(';');
-
-interface Inserted {
-  readonly type: number;
-  readonly point: Breakpoint;
-}
 
 /**
  * One debugger's conversation in the gdb remote serial protocol ("Debugging with GDB", appendix "Remote Protocol"), as a function of
- * bytes: any transport carries it. Threads are harts (thread n is hart n − 1).
+ * bytes: any transport carries it. Threads are harts (thread n is hart n − 1), or those of the process that is attached to.
  */
 export class GdbSession {
   private readonly reader = new PacketReader();
-  private readonly points = new Map<string, Inserted>();
+  private readonly points = new InsertedPoints();
   private readonly target: DebugTarget;
   private readonly options: GdbSessionOptions;
   private readonly settings = new ClientSettings();
@@ -73,18 +70,31 @@ export class GdbSession {
   private closed = false;
   private pending = 0;
   private lastSent: Uint8Array | undefined;
-  private general = 0;
-  private control = 0;
+  private general: number;
+  private control: number;
+  private readonly machine: WholeMachine;
   private physical = false;
   private errorText = false;
-  private lastStop: MoveResult;
+  private lastStop: InferiorStop;
 
   constructor(target: DebugTarget, options: GdbSessionOptions) {
     this.target = target;
     this.options = options;
-    this.general = target.activeHart();
+    this.machine = new WholeMachine(target, options.monitor, this.settings);
+    if (options.process !== undefined)
+      this.settings.attached = new Process(
+        target,
+        options.monitor.guestInfo,
+        options.process,
+        () => this.settings.followChild,
+      );
+    this.general = this.inferior.activeThread();
     this.control = this.general;
-    this.lastStop = { reason: 'there', at: target.instant, hart: this.general };
+    this.lastStop = { reason: 'there', thread: this.general };
+  }
+
+  private get inferior(): Inferior {
+    return this.settings.attached ?? this.machine;
   }
 
   /** Takes bytes from gdb. */
@@ -163,8 +173,9 @@ export class GdbSession {
   private handle(data: Uint8Array): string | Uint8Array | undefined | Promise<string | Uint8Array | undefined> {
     const text = fromLatin1(data);
     const rest = text.slice(1);
-    const { mover } = this.target;
     switch (text[0]) {
+      case '!':
+        return 'OK';
       case '?':
         return this.stopReply(this.lastStop);
       case 'g':
@@ -184,11 +195,11 @@ export class GdbSession {
       case 'H':
         return this.setThread(rest);
       case 'T':
-        return this.harts(parseInt(rest, 16)) === undefined ? ERROR.argument : 'OK';
+        return this.isThread(parseInt(rest, 16)) ? 'OK' : ERROR.argument;
       case 'Z':
-        return this.insert(rest);
+        return this.points.insert(rest);
       case 'z':
-        return this.remove(rest);
+        return this.points.remove(rest);
       case 'c':
         return this.resume('continue', this.control, rest);
       case 'C':
@@ -198,11 +209,13 @@ export class GdbSession {
       case 'S':
         return this.resume('step', this.control, rest.split(';')[1] ?? '');
       case 'b':
-        if (rest === 'c') return this.move((o) => mover.reverseContinue(o.points, { ...o, watch: 'after' }));
-        if (rest === 's') return this.move((o) => mover.reverseStep(1, { ...o, hart: this.control, watch: 'after' }));
+        if (rest === 'c') return this.move((inferior, o) => inferior.reverseContinue({ ...o, watch: 'after' }));
+        if (rest === 's')
+          return this.move((inferior, o) => inferior.reverseStep(this.control, { ...o, watch: 'after' }));
         return '';
       case 'D':
         this.points.clear();
+        this.settings.attached = undefined;
         return 'OK';
       case 'k':
         this.options.close();
@@ -229,24 +242,24 @@ export class GdbSession {
 
   // --- threads
 
-  private harts(thread: number): number | undefined {
-    return Number.isInteger(thread) && thread >= 1 && thread <= this.target.harts ? thread - 1 : undefined;
+  private isThread(id: number): boolean {
+    return this.inferior.threads().some((t) => t.id === id);
   }
 
   private setThread(rest: string): string {
     const id = rest.slice(1) === '-1' ? 0 : parseInt(rest.slice(1), 16);
-    const hart = id === 0 ? this.target.activeHart() : this.harts(id);
-    if (hart === undefined) return ERROR.argument;
-    if (rest[0] === 'g') this.general = hart;
-    else if (rest[0] === 'c') this.control = id === 0 ? this.general : hart;
+    if (id !== 0 && !this.isThread(id)) return ERROR.argument;
+    const thread = id === 0 ? this.inferior.activeThread() : id;
+    if (rest[0] === 'g') this.general = thread;
+    else if (rest[0] === 'c') this.control = id === 0 ? this.general : thread;
     else return ERROR.argument;
     return 'OK';
   }
 
   // --- registers
 
-  private registerHex(hart: number, id: (typeof GENERAL)[number]): string {
-    const value = this.target.readRegister(hart, id);
+  private registerHex(thread: number, id: (typeof GENERAL)[number]): string {
+    const value = this.inferior.readRegister(thread, id);
     return value === undefined ? 'x'.repeat(16) : hex64(value);
   }
 
@@ -261,7 +274,7 @@ export class GdbSession {
     const bytes = fromHex(value ?? '');
     if (id === undefined || bytes?.length !== 8) return ERROR.argument;
     await this.writable();
-    this.target.writeRegister(this.general, id, new DataView(bytes.buffer).getBigUint64(0, true));
+    this.inferior.writeRegister(this.general, id, new DataView(bytes.buffer).getBigUint64(0, true));
     return 'OK';
   }
 
@@ -271,7 +284,7 @@ export class GdbSession {
     await this.writable();
     const view = new DataView(bytes.buffer);
     for (let i = 1; i < bytes.length / 8; i++)
-      this.target.writeRegister(this.general, GENERAL[i], view.getBigUint64(i * 8, true));
+      this.inferior.writeRegister(this.general, GENERAL[i], view.getBigUint64(i * 8, true));
     return 'OK';
   }
 
@@ -292,7 +305,7 @@ export class GdbSession {
     const length = Math.min(r.length, MAX_TRANSFER);
     const bytes = this.physical
       ? this.target.readPhysical(r.address, length)
-      : this.options.monitor.readVirtual(this.general, r.address, length, this.settings);
+      : this.inferior.readMemory(this.general, r.address, length);
     return bytes.length === 0 && length > 0 ? ERROR.memory : toHex(bytes);
   }
 
@@ -301,7 +314,7 @@ export class GdbSession {
     await this.writable();
     const written = this.physical
       ? this.target.writePhysical(address, bytes)
-      : this.target.writeVirtual(this.general, address, bytes);
+      : this.inferior.writeMemory(this.general, address, bytes);
     return written === bytes.length ? 'OK' : ERROR.memory;
   }
 
@@ -319,56 +332,12 @@ export class GdbSession {
     return r?.length !== bytes.length ? ERROR.argument : this.store(r.address, bytes);
   }
 
-  // --- breakpoints and watchpoints
-
-  private insert(rest: string): string {
-    const [head, ...conditions] = rest.split(';');
-    const m = /^([0-9]),([0-9a-fA-F]{1,16}),([0-9a-fA-F]{1,8})$/.exec(head);
-    if (!m) return ERROR.argument;
-    const type = Number(m[1]);
-    if (type > 4) return '';
-    const key = `${type},${m[2]}`;
-    if (this.points.size >= MAX_POINTS && !this.points.has(key)) return ERROR.full;
-    const start = BigInt(`0x${m[2]}`);
-    const length = type < 2 ? 1n : BigInt(Math.max(1, parseInt(m[3], 16)));
-    const tests: ((view: Parameters<NonNullable<Breakpoint['when']>>[0], hart: number) => boolean)[] = [];
-    for (const c of conditions) {
-      if (c.startsWith('cmds:')) return ERROR.argument;
-      // X len,expr — several expressions may follow each other
-      const x = /^X([0-9a-fA-F]+),([0-9a-fA-F]*)/.exec(c);
-      const code = x ? fromHex(x[2]) : undefined;
-      if (!x || code?.length !== parseInt(x[1], 16)) return ERROR.argument;
-      tests.push(
-        agentCondition(code, (view, hart, n) => {
-          const id = registerByNumber(n);
-          return id === undefined ? undefined : view.readRegister(hart, id);
-        }),
-      );
-    }
-    this.points.set(key, {
-      type,
-      point: {
-        kind: KINDS[type],
-        start,
-        end: start + length,
-        ...(tests.length === 0 ? {} : { when: (view, hart) => tests.some((t) => t(view, hart)) }),
-      },
-    });
-    return 'OK';
-  }
-
-  private remove(rest: string): string {
-    const m = /^([0-9]),([0-9a-fA-F]{1,16}),/.exec(rest);
-    if (!m) return ERROR.argument;
-    this.points.delete(`${m[1]},${m[2]}`);
-    return 'OK';
-  }
-
   // --- moves
 
   private verbose(rest: string): string | undefined | Promise<string | Uint8Array | undefined> {
     if (rest === 'Cont?') return 'vCont;c;C;s;S;r';
     if (rest.startsWith('Cont;')) return this.vCont(rest.slice(5));
+    if (rest.startsWith('Attach;')) return this.attach(parseInt(rest.slice(7), 16));
     if (rest.startsWith('Kill')) {
       this.reply('OK');
       this.options.close();
@@ -388,68 +357,66 @@ export class GdbSession {
       if (!m) return ERROR.argument;
       const kind = m[1].toLowerCase();
       if (kind === 'c') continue;
-      const thread = m[4] === undefined || m[4] === '-1' || m[4] === '0' ? this.general + 1 : parseInt(m[4], 16);
-      const hart = this.harts(thread);
-      if (hart === undefined) return ERROR.argument;
-      if (kind === 's') return this.step(hart);
+      const thread = m[4] === undefined || m[4] === '-1' || m[4] === '0' ? this.general : parseInt(m[4], 16);
+      if (!this.isThread(thread)) return ERROR.argument;
+      if (kind === 's') return this.step(thread);
       const [from, to] = m[2].split(',').map((v) => BigInt(`0x${v || '0'}`));
-      return this.step(hart, [from, to ?? from]);
+      return this.step(thread, [from, to ?? from]);
     }
     return this.goOn();
   }
 
-  private async resume(what: 'step' | 'continue', hart: number, address: string): Promise<string | undefined> {
+  private async resume(what: 'step' | 'continue', thread: number, address: string): Promise<string | undefined> {
     if (address !== '') {
       await this.writable();
-      this.target.writeRegister(hart, PC, BigInt(`0x${address}`));
+      this.inferior.writeRegister(thread, PC, BigInt(`0x${address}`));
     }
-    return what === 'step' ? this.step(hart) : this.goOn();
+    return what === 'step' ? this.step(thread) : this.goOn();
   }
 
-  private step(hart: number, range?: readonly [bigint, bigint]): Promise<string> {
-    return this.move((o) => this.target.mover.step(1, { ...o, hart, ...(range && { range }) }));
+  private step(thread: number, range?: readonly [bigint, bigint]): Promise<string> {
+    return this.move((inferior, o) => inferior.step(thread, { ...o, ...(range && { range }) }));
   }
 
   /** gdb steps over a watchpoint by itself once it was reported. */
   private goOn(): Promise<string> {
-    return this.move((o) => this.target.mover.continue(o.points, { ...o, fromHere: true }));
+    return this.move((inferior, o) => inferior.continue({ ...o, fromHere: true }));
   }
 
-  private async move(go: (o: GdbMove) => Promise<MoveResult>): Promise<string> {
+  private async move(go: (inferior: Inferior, o: InferiorMove) => Promise<InferiorStop>): Promise<string> {
     this.running = new AbortController();
-    const own = [...this.points.values()].map((p) => p.point);
-    const points = this.options.monitor.restricted(own, this.settings);
-    const { signal } = this.running;
     try {
-      const end = await go({ points, signal, overInterrupts: this.settings.overInterrupts });
-      const at = end.hit ? points.indexOf(end.hit.point) : -1;
-      this.lastStop = end.hit && at >= 0 ? { ...end, hit: { ...end.hit, point: own[at] } } : end;
+      this.lastStop = await go(this.inferior, { points: this.points.list(), signal: this.running.signal });
     } finally {
       this.running = undefined;
     }
-    this.general = this.lastStop.hart;
+    this.general = this.lastStop.thread;
     this.control = this.general;
     return this.stopReply(this.lastStop);
   }
 
-  private stopReply(stop: MoveResult): string {
-    if (stop.reason === 'halted') return 'W00';
-    const thread = `thread:${(stop.hart + 1).toString(16)};`;
-    const signal = stop.reason === 'interrupted' ? '02' : '05';
-    return `T${signal}${this.reason(stop)}${thread}`;
+  /** `vAttach`: from here on one process of the guest is debugged. */
+  private attach(pid: number): string {
+    const { monitor } = this.options;
+    this.settings.attached = new Process(this.target, monitor.guestInfo, pid, () => this.settings.followChild);
+    this.general = this.inferior.activeThread();
+    this.control = this.general;
+    this.lastStop = { reason: 'there', thread: this.general };
+    return this.stopReply(this.lastStop);
   }
 
-  private reason({ reason, hit }: MoveResult): string {
+  private stopReply(stop: InferiorStop): string {
+    if (stop.reason === 'halted') return 'W00';
+    const { signal = stop.reason === 'interrupted' ? SIGINT : SIGTRAP } = stop;
+    const number = (GDB_SIGNALS[signal] ?? signal).toString(16).padStart(2, '0');
+    return `T${number}${this.reason(stop)}thread:${stop.thread.toString(16)};`;
+  }
+
+  private reason({ reason, hit, path }: InferiorStop): string {
     if (reason === 'begin') return 'replaylog:begin;';
     if (reason === 'end') return 'replaylog:end;';
-    if (!hit) return '';
-    const { point, address } = hit;
-    if (point.kind === 'execute') {
-      const hard = [...this.points.values()].some((p) => p.point === point && p.type === 1);
-      return hard ? 'hwbreak:;' : 'swbreak:;';
-    }
-    const name = { write: 'watch', read: 'rwatch', access: 'awatch' }[point.kind];
-    return `${name}:${(address ?? point.start).toString(16)};`;
+    if (reason === 'exec') return `exec:${toHex(new TextEncoder().encode(path ?? ''))};`;
+    return hit ? this.points.reason(hit.point, hit.address) : '';
   }
 
   // --- queries
@@ -463,14 +430,18 @@ export class GdbSession {
       case 'qAttached':
         return '1';
       case 'qC':
-        return `QC${(this.general + 1).toString(16)}`;
+        return `QC${this.general.toString(16)}`;
       case 'qfThreadInfo':
-        return `m${Array.from({ length: this.target.harts }, (_, i) => (i + 1).toString(16)).join(',')}`;
+        return `m${this.inferior
+          .threads()
+          .map(({ id }) => id.toString(16))
+          .join(',')}`;
       case 'qsThreadInfo':
         return 'l';
       case 'qThreadExtraInfo': {
-        const hart = this.harts(parseInt(text.split(',')[1], 16));
-        return hart === undefined ? ERROR.argument : toHex(latin1(this.describe(hart)));
+        const id = parseInt(text.split(',')[1], 16);
+        const thread = this.inferior.threads().find((t) => t.id === id);
+        return thread === undefined ? ERROR.argument : toHex(latin1(thread.note));
       }
       case 'qSymbol':
         return 'OK';
@@ -485,18 +456,12 @@ export class GdbSession {
     }
   }
 
-  private describe(hart: number): string {
-    const prv = this.target.readRegister(hart, PRV);
-    const level = prv === 0n ? 'U' : prv === 1n ? 'S' : 'M';
-    return [level, this.options.monitor.hartNote(hart)].filter((s) => s !== '').join(' ');
-  }
-
   private transfer(text: string): string | Uint8Array {
     const m = /^qXfer:([a-z-]+):read:([^:]*):([0-9a-fA-F]+),([0-9a-fA-F]+)$/.exec(text);
     if (!m) return '';
-    const document = this.document(m[1], m[2]);
-    if (document === undefined) return 'E00';
-    const bytes = new TextEncoder().encode(document);
+    const { target, inferior, physical } = this;
+    const bytes = readDocument(m[1], m[2], { target, inferior, physical, guestInfo: this.options.monitor.guestInfo });
+    if (bytes === undefined) return 'E00';
     const from = parseInt(m[3], 16);
     const part = bytes.subarray(from, from + Math.min(parseInt(m[4], 16), MAX_TRANSFER));
     const out = new Uint8Array(part.length + 1);
@@ -505,29 +470,15 @@ export class GdbSession {
     return out;
   }
 
-  private document(object: string, annex: string): string | undefined {
-    if (object === 'features' && annex === 'target.xml') return targetXml();
-    if (object === 'memory-map' && annex === '') return memoryMapXml(this.target, this.physical);
-    if (object === 'threads' && annex === '') {
-      return threadsXml(
-        Array.from({ length: this.target.harts }, (_, hart) => ({
-          id: hart + 1,
-          core: hart,
-          note: this.describe(hart),
-        })),
-      );
-    }
-    return undefined;
-  }
-
   private async command(text: string): Promise<string | undefined> {
     const bytes = fromHex(text.slice('qRcmd,'.length));
     if (!bytes) return ERROR.argument;
     this.running = new AbortController();
     const before = this.target.instant;
+    const { inferior } = this;
     const output = await this.options.monitor
       .run(new TextDecoder().decode(bytes), {
-        hart: this.general,
+        hart: this.inferior.hartOf(this.general),
         settings: this.settings,
         signal: this.running.signal,
         physical: (on) => {
@@ -541,9 +492,9 @@ export class GdbSession {
     const said = new TextEncoder().encode(output);
     for (let at = 0; at < said.length; at += MAX_TRANSFER - 1)
       this.reply(`O${toHex(said.subarray(at, at + MAX_TRANSFER - 1))}`);
-    if (compareInstants(this.target.instant, before) !== 0) {
-      // The hart that was looked at may sleep here.
-      this.general = this.target.activeHart();
+    if (compareInstants(this.target.instant, before) !== 0 || inferior !== this.inferior) {
+      // The thread that was looked at may sleep here, or be none any more.
+      this.general = this.inferior.activeThread();
       this.control = this.general;
       this.reply(
         `O${toHex(latin1('(gdb has not seen this move: type `maintenance flush register-cache`, then `info registers pc`)\n'))}`,

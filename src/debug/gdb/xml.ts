@@ -1,5 +1,6 @@
 import { MEMORY_MAP, VIRTIO_SLOTS, virtioRegion } from '../../machine/board/memory-map.ts';
 import type { MachineView } from '../../machine/view/machine-view.ts';
+import type { ThreadNote } from '../inferior.ts';
 
 const hex = (n: bigint | number): string => `0x${n.toString(16)}`;
 
@@ -30,11 +31,19 @@ ${regions.map(([start, size]) => `  <memory type="ram" start="${hex(start)}" len
 const escapeText = (text: string): string => text.replace(/[<>&"']/g, (c) => `&#${c.charCodeAt(0)};`);
 
 /** The thread list document ("Debugging with GDB", "Thread List Format"). */
-export function threadsXml(
-  threads: readonly { readonly id: number; readonly core: number; readonly note: string }[],
-): string {
-  const lines = threads.map(
-    (t) => `  <thread id="${t.id.toString(16)}" core="${t.core}" name="hart ${t.core}">${escapeText(t.note)}</thread>`,
-  );
+export function threadsXml(threads: readonly ThreadNote[]): string {
+  const lines = threads.map(({ id, core, name, note }) => {
+    const on = core === undefined ? '' : ` core="${core}"`;
+    return `  <thread id="${id.toString(16)}"${on} name="${escapeText(name)}">${escapeText(note)}</thread>`;
+  });
   return `<?xml version="1.0"?>\n<threads>\n${lines.join('\n')}\n</threads>\n`;
+}
+
+/** A table of the operating system ("Debugging with GDB", "Operating System Information"). */
+export function osDataXml(type: string, rows: readonly Readonly<Record<string, string>>[]): string {
+  const items = rows.map((row) => {
+    const columns = Object.entries(row).map(([name, text]) => `<column name="${name}">${escapeText(text)}</column>`);
+    return `  <item>${columns.join('')}</item>`;
+  });
+  return `<?xml version="1.0"?>\n<!DOCTYPE target SYSTEM "osdata.dtd">\n<osdata type="${type}">\n${items.join('\n')}\n</osdata>\n`;
 }

@@ -8,6 +8,8 @@ import { CSR, PC, PRV, X } from '../../machine/view/machine-view.ts';
 import { currentSatp, levelsOf, mappings, PTE, walk } from '../../machine/view/page-table.ts';
 import type { Instant } from '../../record/door.ts';
 import type { Frame } from '../backtrace.ts';
+import { findProcess } from '../find-process.ts';
+import { Process } from '../process.ts';
 import { DebugError } from '../target.ts';
 import type { CommandScene, MonitorCommand } from './monitor.ts';
 
@@ -261,6 +263,37 @@ export const COMMANDS: readonly MonitorCommand[] = [
       return scene.settings.process === undefined
         ? 'user-space addresses are those of the current process\n'
         : `user-space addresses are those of process ${scene.settings.process}\n`;
+    },
+  },
+  {
+    name: 'attach',
+    usage: 'PID|NAME',
+    help: 'debug one process: its threads, its code and nothing else',
+    run: async ({ settings, target, guestInfo, signal }, [which]) => {
+      if (which === undefined) throw new DebugError('which process? monitor ps lists them: give a number or a name');
+      const pid = await findProcess(target, guestInfo, which, { signal });
+      const process = new Process(target, guestInfo, pid, () => settings.followChild);
+      settings.attached = process;
+      return `attached to process ${process.pid} (${process.path})\n`;
+    },
+  },
+  {
+    name: 'detach',
+    help: 'debug the whole machine again',
+    run: ({ settings }) => {
+      settings.attached = undefined;
+      return 'threads are harts again\n';
+    },
+  },
+  {
+    name: 'follow',
+    usage: '[parent|child]',
+    help: 'who is debugged after a fork of the process that is attached to',
+    run: ({ settings }, [who]) => {
+      if (who !== undefined && who !== 'parent' && who !== 'child')
+        throw new DebugError(`follow ${who}: expected parent or child`);
+      if (who !== undefined) settings.followChild = who === 'child';
+      return `a fork is followed into the ${settings.followChild ? 'child' : 'parent'}\n`;
     },
   },
   {

@@ -3,6 +3,7 @@ import type { MachineView } from '../../machine/view/machine-view.ts';
 import { readVirtual } from '../../machine/view/virtual-memory.ts';
 import type { Breakpoint } from '../../timeline/breakpoints.ts';
 import type { GuestInfo } from '../guest-info.ts';
+import type { Process } from '../process.ts';
 import { DebugError, type DebugTarget } from '../target.ts';
 import { COMMANDS } from './commands.ts';
 
@@ -14,6 +15,10 @@ export class ClientSettings {
   only: number | undefined;
   /** Whether steps go over interrupt handlers. */
   overInterrupts = true;
+  /** The process that is debugged instead of the whole machine. */
+  attached: Process | undefined;
+  /** Whether a fork of the process that is attached to is followed into the child. */
+  followChild = false;
 }
 
 /** What a command is asked from. */

@@ -1,9 +1,10 @@
 import { type AddressInfo, createServer, type Server, type Socket } from 'node:net';
+import { findProcess } from '../../../debug/find-process.ts';
 import { encodePacket, latin1, PacketReader } from '../../../debug/gdb/packets.ts';
 import { GdbSession } from '../../../debug/gdb/session.ts';
 import type { GuestInfo } from '../../../debug/guest-info.ts';
 import { Monitor } from '../../../debug/monitor/monitor.ts';
-import type { DebugTarget } from '../../../debug/target.ts';
+import { DebugError, type DebugTarget } from '../../../debug/target.ts';
 import { OneClient } from './one-client.ts';
 
 export interface GdbServerOptions {
@@ -15,6 +16,8 @@ export interface GdbServerOptions {
   readonly autoBranch?: boolean;
   /** Answers `monitor`; its own unless given. */
   readonly monitor?: Monitor;
+  /** The process that gdb debugs, by number or name; the whole machine if not given. */
+  readonly process?: string;
   /** Told of connections, for a status line. */
   readonly log?: (line: string) => void;
 }
@@ -50,8 +53,20 @@ export async function startGdbServer(
     await monitor.exclusively(() => target.hold());
     if (!socket.destroyed) {
       log(`gdb connected from ${socket.remoteAddress}:${socket.remotePort}`);
+      const { process } = options;
+      const pid =
+        process === undefined
+          ? undefined
+          : await monitor
+              .exclusively(() => findProcess(target, guestInfo, process))
+              .catch((e: unknown) => {
+                if (!(e instanceof DebugError)) throw e;
+                log(`${e.message}: gdb gets the whole machine`);
+                return undefined;
+              });
       const session = new GdbSession(target, {
         monitor,
+        ...(pid !== undefined && { process: pid }),
         autoBranch: options.autoBranch,
         send: (bytes) => {
           if (socket.writableLength > MAX_BACKLOG) socket.destroy();

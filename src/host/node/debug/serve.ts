@@ -31,6 +31,8 @@ export interface ServeOptions {
   readonly output?: Writable;
   /** ELF files and System.maps, as {@link loadSymbolFile} takes them. */
   readonly symbols?: readonly string[];
+  /** The process that gdb debugs, by number or name; the whole machine if not given. */
+  readonly process?: string;
   /** Writes to the past make a branch instead of being refused. */
   readonly autoBranch?: boolean;
   /** Puts a branch into a file: on `monitor save`, and at the end. @returns what to tell */
@@ -57,6 +59,7 @@ export async function serveDebuggers(target: DebugTarget, options: ServeOptions)
     const server = await startGdbServer(target, guestInfo, {
       ...options.gdb,
       autoBranch: options.autoBranch,
+      ...(options.process !== undefined && { process: options.process }),
       monitor,
       log: options.log,
     });

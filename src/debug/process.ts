@@ -1,0 +1,206 @@
+import { CurrentTasks } from '../linux/current-tasks.ts';
+import type { LinuxKernel } from '../linux/kernel.ts';
+import { executablePath } from '../linux/maps.ts';
+import { findTask, isLeader, type Task, threadsOf } from '../linux/tasks.ts';
+import { hartOf, type Registers, savedRegisterAt, savedRegistersAt, userRegisters } from '../linux/threads.ts';
+import { PRV, type RegisterId } from '../machine/view/machine-view.ts';
+import { PTE, readThrough } from '../machine/view/page-table.ts';
+import { compareInstants, type Instant } from '../record/door.ts';
+import type { Breakpoint } from '../timeline/breakpoints.ts';
+import type { GuestInfo } from './guest-info.ts';
+import type { Inferior, InferiorMove, InferiorStop, ThreadNote } from './inferior.ts';
+import { ProcessMoves } from './process-moves.ts';
+import { DebugError, type DebugTarget } from './target.ts';
+
+/** First address that is not a program's own. */
+export const USER_END = 1n << 63n;
+
+/**
+ * One process of the guest's Linux, debugged as if the kernel were not there. Its threads are gdb's; those that wait or are in the kernel show the
+ * registers they entered it with.
+ */
+export class Process implements Inferior {
+  pid: number;
+  readonly kernel: LinuxKernel;
+  readonly current: CurrentTasks;
+  readonly target: DebugTarget;
+  private readonly moves: ProcessMoves;
+  private lastThread: number;
+  /** Where its leader's task_struct was last. */
+  private leader: bigint;
+  private listed: { readonly at: Instant; readonly threads: readonly Task[] } | undefined;
+
+  /** @param followChild whether a fork is followed into the child @throws DebugError when there is no such process */
+  constructor(target: DebugTarget, guestInfo: GuestInfo, pid: number, followChild: () => boolean = () => false) {
+    const kernel = guestInfo.kernel();
+    if (!kernel)
+      throw new DebugError('no Linux kernel with kallsyms and BTF is in memory at this instant: seek to a later one');
+    const task = findTask(kernel, pid);
+    if (!task) throw new DebugError(`there is no process ${pid} at this instant: monitor ps lists them`);
+    if (task.mm === 0n) throw new DebugError(`${task.name} (${pid}) has no memory of its own: it is a kernel thread`);
+    this.target = target;
+    this.kernel = kernel;
+    this.pid = task.tgid;
+    this.lastThread = pid;
+    this.leader = task.address;
+    this.current = new CurrentTasks(kernel);
+    this.moves = new ProcessMoves(this, followChild);
+  }
+
+  /** The process's threads at this instant, its leader first; empty where it does not exist. */
+  tasks(): readonly Task[] {
+    const { instant: at } = this.target;
+    if (this.listed === undefined || compareInstants(this.listed.at, at) !== 0)
+      this.listed = { at, threads: this.list() };
+    return this.listed.threads;
+  }
+
+  private list(): Task[] {
+    const { kernel, pid } = this;
+    if (!isLeader(kernel, this.leader, pid)) this.leader = findTask(kernel, pid)?.address ?? this.leader;
+    return isLeader(kernel, this.leader, pid) ? threadsOf(kernel, this.leader) : [];
+  }
+
+  /** @throws DebugError when the process has no such thread here */
+  task(thread: number): Task {
+    const task = this.tasks().find((t) => t.pid === thread);
+    if (!task) throw new DebugError(`process ${this.pid} has no thread ${thread} at this instant`);
+    return task;
+  }
+
+  /** The user-space registers of a thread. */
+  registers(thread: number): Registers {
+    return userRegisters(this.kernel, this.task(thread));
+  }
+
+  /** The program it executes, as it names it. */
+  get path(): string | undefined {
+    const [task] = this.tasks();
+    return task && executablePath(this.kernel, task);
+  }
+
+  /** scause as a thread entered the kernel with. */
+  savedCause(thread: number): bigint {
+    const { kernel } = this;
+    return kernel.get('pt_regs', savedRegistersAt(kernel, this.task(thread).address), 'cause');
+  }
+
+  /** What the kernel told the program about itself (getauxval(3)). */
+  auxiliaryVector(): Uint8Array {
+    const [task] = this.tasks();
+    if (task === undefined) return new Uint8Array(0);
+    const { offset, size } = this.kernel.field('mm_struct', 'saved_auxv');
+    return this.kernel.read(task.mm + BigInt(offset), size);
+  }
+
+  threads(): ThreadNote[] {
+    return this.tasks().map((task) => {
+      const hart = hartOf(this.kernel, task.address);
+      const where = hart === undefined ? `${task.state} in the kernel` : this.inUser(hart) ? 'runs' : 'in the kernel';
+      return {
+        id: task.pid,
+        name: task.name,
+        note: hart === undefined ? where : `${where} on hart ${hart}`,
+        ...(hart !== undefined && { core: hart }),
+      };
+    });
+  }
+
+  activeThread(): number {
+    const { target, current } = this;
+    const on = (hart: number): number | undefined =>
+      current.tgid(target, hart) === this.pid ? current.pid(target, hart) : undefined;
+    const known = this.tasks();
+    const ids = [on(target.activeHart()), this.lastThread, ...Array.from({ length: target.harts }, (_, h) => on(h))];
+    return ids.find((id) => known.some(({ pid }) => pid === id)) ?? known[0]?.pid ?? this.lastThread;
+  }
+
+  hartOf(thread: number): number {
+    return hartOf(this.kernel, this.task(thread).address) ?? this.target.activeHart();
+  }
+
+  readRegister(thread: number, id: RegisterId): bigint | undefined {
+    return this.registers(thread)(id);
+  }
+
+  writeRegister(thread: number, id: RegisterId, value: bigint): void {
+    const task = this.task(thread);
+    const hart = hartOf(this.kernel, task.address);
+    if (hart !== undefined && this.inUser(hart)) {
+      this.target.writeRegister(hart, id, value);
+      return;
+    }
+    const at = savedRegisterAt(this.kernel, task, id);
+    const physical = at === undefined ? undefined : this.kernel.resolve(at);
+    if (physical === undefined) throw new DebugError('this register of a thread in the kernel cannot be written');
+    const bytes = new Uint8Array(8);
+    new DataView(bytes.buffer).setBigUint64(0, BigInt.asUintN(64, value), true);
+    this.target.writePhysical(physical, bytes);
+  }
+
+  readMemory(_thread: number, address: bigint, length: number): Uint8Array {
+    const [task] = this.tasks();
+    if (task === undefined) return new Uint8Array(0);
+    if (address >= USER_END) return this.kernel.read(address, length);
+    const pgd = this.kernel.get('mm_struct', task.mm, 'pgd');
+    return readThrough(this.target, (a) => this.kernel.resolveUser(pgd, a)?.physical, address, length);
+  }
+
+  writeMemory(_thread: number, address: bigint, bytes: Uint8Array): number {
+    const [task] = this.tasks();
+    if (task === undefined) return 0;
+    const pgd = this.kernel.get('mm_struct', task.mm, 'pgd');
+    let done = 0;
+    while (done < bytes.length) {
+      const at = address + BigInt(done);
+      const mapping = this.kernel.resolveUser(pgd, at);
+      if (mapping === undefined) break;
+      if ((mapping.entry & PTE.W) === 0n)
+        throw new DebugError(
+          `the page at 0x${(at & ~0xfffn).toString(16)} is not the process's own: writing to it would change it for others too`,
+        );
+      const part = bytes.subarray(done, done + Math.min(bytes.length - done, 4096 - Number(at & 0xfffn)));
+      done += this.target.writePhysical(mapping.physical, part);
+    }
+    return done;
+  }
+
+  step(thread: number, move: InferiorMove): Promise<InferiorStop> {
+    return this.noted(this.moves.step(thread, move));
+  }
+
+  reverseStep(thread: number, move: InferiorMove): Promise<InferiorStop> {
+    return this.noted(this.moves.reverseStep(thread, move));
+  }
+
+  continue(move: InferiorMove): Promise<InferiorStop> {
+    return this.noted(this.moves.continue(move));
+  }
+
+  reverseContinue(move: InferiorMove): Promise<InferiorStop> {
+    return this.noted(this.moves.reverseContinue(move));
+  }
+
+  /** Whether a hart executes a program's own code. */
+  inUser(hart: number): boolean {
+    return this.target.readRegister(hart, PRV) === 0n;
+  }
+
+  /** Points as they are set: met only by this process, execute points below {@link USER_END} only by its own code. */
+  restricted(points: readonly Breakpoint[]): Breakpoint[] {
+    const { current, pid } = this;
+    return points.map((point) => ({
+      ...point,
+      when: (view, hart) =>
+        (point.kind !== 'execute' || point.start >= USER_END || view.readRegister(hart, PRV) === 0n) &&
+        current.tgid(view, hart) === pid &&
+        (point.when?.(view, hart) ?? true),
+    }));
+  }
+
+  private async noted(move: Promise<InferiorStop>): Promise<InferiorStop> {
+    const stop = await move;
+    this.lastThread = stop.thread;
+    return stop;
+  }
+}
