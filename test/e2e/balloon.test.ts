@@ -21,15 +21,15 @@ function inUse(machine: Machine): number {
   return used * PAGE_SIZE;
 }
 
-/** Fills 64 MiB with noise and frees them, shows free memory before and after the balloon, and again after it has shrunk. */
+/** Fills 64 MiB with noise and frees them, shows free memory before and after the balloon, and again after it has shrunk; the host acts on the words. */
 const SCRIPT = `
 free() { awk '/^MemFree/ { print "free", $2 }' /proc/meminfo; }
 dd if=/dev/urandom of=/noise bs=1M count=64 2>/dev/null
 echo full; sleep 1
 rm /noise; sleep 10
-echo freed; free; sleep 1
-sleep 3; echo inflated; free; sleep 1
-sleep 3; echo deflated; free
+free; echo freed; sleep 1
+sleep 3; free; echo inflated; sleep 1
+sleep 3; free; echo deflated
 `;
 
 describeGuest('a memory balloon', () => {
