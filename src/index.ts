@@ -1,11 +1,15 @@
 /** Hindsight as a library, for every JavaScript runtime. */
 import type { ByteSource } from './bytes/source.ts';
 import { createHostRoom } from './host/room.ts';
-import { Machine as BaseMachine, type MachineOptions } from './machine/session/machine.ts';
+import {
+  Machine as BaseMachine,
+  createMachine,
+  type MachineOptions,
+  type RunOptions,
+} from './machine/session/machine.ts';
 import type { ImageFiles } from './machine/session/options.ts';
 import type { Recording } from './record/recording.ts';
-import { type OpenOptions, openTimeline, type RecordedTimeline } from './timeline/open.ts';
-import { Timeline as BaseTimeline } from './timeline/timeline.ts';
+import { branchMachineAs, type OpenOptions, openTimelineAs, RecordedTimeline } from './timeline/open.ts';
 
 /** A computer. See {@link BaseMachine}. */
 export class Machine extends BaseMachine {
@@ -13,15 +17,15 @@ export class Machine extends BaseMachine {
    * Builds a machine on this host and powers it on; nothing is executed yet.
    * @throws ConfigError, LoadError saying what is wrong and what to do
    */
-  static override async create(options: MachineOptions): Promise<BaseMachine> {
-    return BaseMachine.create(options, createHostRoom());
+  static override create(options: MachineOptions): Promise<Machine> {
+    return createMachine(Machine, options, createHostRoom());
   }
 }
 
-/** A machine and its past. See {@link BaseTimeline}. */
-export class Timeline extends BaseTimeline {
+/** A machine and its past. See {@link RecordedTimeline}. */
+export class Timeline extends RecordedTimeline {
   /**
-   * Opens a recording, standing at its beginning.
+   * Opens a recording, at its beginning.
    * @param recording its bytes, or where they can be read piece by piece: a {@link BlobSource}, an {@link HttpSource}
    * @param files the files its machine was made from, as far as it does not hold them itself
    * @throws RecordingError, ConfigError naming the file that is missing or not the one that is needed
@@ -30,8 +34,13 @@ export class Timeline extends BaseTimeline {
     recording: Uint8Array | ByteSource | Recording,
     files: ImageFiles = {},
     options: OpenOptions = {},
-  ): Promise<RecordedTimeline> {
-    return (await openTimeline(recording, files, createHostRoom(), options)).timeline;
+  ): Promise<Timeline> {
+    return (await openTimelineAs(Timeline, recording, files, createHostRoom(), options)).timeline;
+  }
+
+  /** A machine of its own that goes on live from here; the timeline stays as it is. */
+  override branch(options: RunOptions = {}): Machine {
+    return branchMachineAs(Machine, this, this.hardware, options, this.room);
   }
 }
 

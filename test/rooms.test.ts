@@ -197,6 +197,9 @@ function circles(): string[] {
   return found;
 }
 
+/** What users import: its classes are those of the rooms, made for a host under the names that users know. */
+const ENTRIES = new Set(['index.ts', 'host/node/index.ts']);
+
 /**
  * Types that a file exports under a name of its own: classes, interfaces, aliases. A class that extends one of its own name is that one,
  * made for a host.
@@ -219,7 +222,8 @@ function exportedTypes(file: string): string[] {
     const base = ts.isClassDeclaration(statement)
       ? statement.heritageClauses?.[0]?.types[0]?.expression.getText(source)
       : '';
-    if (renamed.get(base ?? '') !== statement.name.text) names.push(statement.name.text);
+    const forUsers = ENTRIES.has(file) && base !== undefined && base !== '';
+    if (!forUsers && renamed.get(base ?? '') !== statement.name.text) names.push(statement.name.text);
   }
   return names;
 }

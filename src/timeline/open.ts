@@ -2,7 +2,7 @@ import type { ByteSource } from '../bytes/source.ts';
 import { type CoreKind, coreFactory } from '../machine/engine/cores.ts';
 import type { HostRoom } from '../machine/session/host-room.ts';
 import { withEmbedded } from '../machine/session/images.ts';
-import { Machine, type MachineClass, type RunOptions } from '../machine/session/machine.ts';
+import { type Closeable, Machine, type MachineClass, type RunOptions } from '../machine/session/machine.ts';
 import { type Hardware, type ImageFiles, rebuildHardware } from '../machine/session/options.ts';
 import { Session } from '../machine/session/session.ts';
 import { MACHINE_VERSION, RecordingError } from '../record/format.ts';
@@ -26,16 +26,20 @@ export interface RecordedParts {
   readonly hardware: Hardware;
   readonly room: HostRoom;
   readonly options: TimelineOptions;
+  /** What was opened for this timeline alone and is closed with it. */
+  readonly resources?: readonly Closeable[];
 }
 
 /** The timeline of a recording that was opened. */
 export class RecordedTimeline extends Timeline {
   readonly recording: Recording;
   protected readonly hardware: Hardware;
+  private readonly resources: readonly Closeable[];
 
   /** Use `open`. */
-  constructor({ session, recording, hardware, room, options }: RecordedParts) {
+  constructor({ session, recording, hardware, room, options, resources = [] }: RecordedParts) {
     super(session, room, options);
+    this.resources = resources;
     this.recording = recording;
     this.hardware = hardware;
   }
@@ -43,6 +47,16 @@ export class RecordedTimeline extends Timeline {
   /** A machine that goes on live from here, see {@link branchMachine}. */
   branch(options: RunOptions = {}): Machine {
     return branchMachine(this, this.hardware, options, this.room);
+  }
+
+  /** Closes the files that were opened for it. Machines that {@link branch} gave read from the same disks: close them first. */
+  async close(): Promise<void> {
+    for (const resource of this.resources) resource.close();
+  }
+
+  /** {@link close} by another name. */
+  [Symbol.asyncDispose](): Promise<void> {
+    return this.close();
   }
 }
 
@@ -75,6 +89,7 @@ export async function openTimelineAs<T extends RecordedTimeline>(
   files: ImageFiles,
   room: HostRoom,
   options: OpenOptions = {},
+  resources: readonly Closeable[] = [],
 ): Promise<OpenedTimeline<T>> {
   const recording = 'header' in from ? from : await readRecording(from);
   const { machine } = recording.header;
@@ -95,7 +110,7 @@ export async function openTimelineAs<T extends RecordedTimeline>(
     },
     recording,
   );
-  const timeline = new Class({ session, recording, hardware, room, options });
+  const timeline = new Class({ session, recording, hardware, room, options, resources });
   timeline.checkpoints.add(recording.checkpoints);
   return { timeline, recording, hardware };
 }

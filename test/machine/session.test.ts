@@ -218,3 +218,75 @@ describe('the random seed of the guest', () => {
     expect(header.config.rngSeed).toBe(vm.config.rngSeed);
   });
 });
+
+describe('data of the host that never comes', () => {
+  /** A machine whose clock has an alarm soon, for which it waits for such data. */
+  async function waiting(): Promise<Machine> {
+    const vm = await tinyMachine();
+    const { engine } = vm.internals;
+    const rtc = engine.board.slots.findIndex(({ name }) => name === 'rtc');
+    const { device } = engine.board.slots[rtc];
+    const alarm = 1_767_225_600_000_000_000n + 50_000n;
+    device.write(0x0c, 4, Number(alarm >> 32n));
+    device.write(0x08, 4, Number(alarm & 0xffff_ffffn));
+    engine.late.wait(rtc, new Promise(() => undefined), 0);
+    return vm;
+  }
+
+  it('holds guest time, but keeps neither pause nor close waiting', async () => {
+    const vm = await waiting();
+    const run = vm.run();
+    await new Promise((resolve) => setTimeout(resolve, 20));
+    expect(vm.internals.engine.time).toBe(50_000);
+    await vm.pause();
+    expect((await run).reason).toBe('paused');
+    const again = vm.run();
+    await vm.close();
+    expect((await again).reason).toBe('paused');
+  });
+});
+
+describe('a machine with a clock of its own', () => {
+  it('ends a run when all harts wait for input that is not there, and goes on with it', async () => {
+    // csrrw x0, mie, x0; wfi; j -4
+    const bytes = new Uint8Array(Uint32Array.of(0x3040_1073, 0x1050_0073, 0xffdf_f06f).buffer);
+    const firmware = { file: 'sleeper', bytes };
+    await using vm = await Machine.create({ firmware, memory: '4M', core: 'wasm' }, room);
+    expect((await vm.run()).reason).toBe('idle');
+    expect((await vm.run({ guestTime: 1 })).reason).toBe('idle');
+    await expect(vm.expect('anything')).rejects.toMatchObject({ reason: 'idle' });
+    const run = vm.run({ whenIdle: 'wait' });
+    await new Promise((resolve) => setTimeout(resolve, 20));
+    expect(vm.isRunning).toBe(true);
+    vm.powerOff();
+    expect((await run).reason).toBe('halt');
+  });
+});
+
+describe('the console as a stream', () => {
+  it('is only kept for those who read it, and waits for them', async () => {
+    // lui x6, 0x10000 (the serial port); addi x7, x0, 'x'; sb x7, 0(x6); j -4
+    const bytes = new Uint8Array(Uint32Array.of(0x1000_0337, 0x0780_0393, 0x0073_0023, 0xffdf_f06f).buffer);
+    await using vm = await Machine.create({ firmware: { file: 'x', bytes }, memory: '4M', core: 'wasm' }, room);
+    let shown = 0;
+    vm.on('console', ({ length }) => (shown += length));
+    void vm.console;
+    await vm.run({ instructions: 3_000_000 });
+    expect(shown).toBeGreaterThan(2 ** 20);
+
+    const stream = vm.console[Symbol.asyncIterator]();
+    let { length } = ((await stream.next()) as { value: Uint8Array }).value;
+    const begin = shown - length;
+    for (let unchanged = 0, last = 0; unchanged < 10; last = shown) {
+      await new Promise((resolve) => setTimeout(resolve, 20));
+      unchanged = shown === last ? unchanged + 1 : 0;
+    }
+    expect(vm.isRunning).toBe(true);
+    const waited = shown;
+    expect(waited - begin - length).toBeGreaterThan(2 ** 20);
+    while (begin + length <= waited) length += ((await stream.next()) as { value: Uint8Array }).value.length;
+    expect(shown).toBeGreaterThan(waited);
+    await stream.return?.();
+    await vm.pause();
+  });
+});

@@ -4,14 +4,16 @@ import { commandLine, DEFAULT_COMMAND_LINE, type GuestBoot } from '../../guest/c
 import {
   Machine as BaseMachine,
   type ByteSource,
+  type DiskOption,
   type MachineOptions,
   type NamedBytes,
   type OpenOptions,
-  Timeline as PortableTimeline,
-  type RecordedTimeline,
+  RecordedTimeline,
+  type RunOptions,
   readRecording,
 } from '../../index.ts';
-import { Timeline as BaseTimeline } from '../../timeline/timeline.ts';
+import { type Closeable, createMachine } from '../../machine/session/machine.ts';
+import { branchMachineAs, openTimelineAs } from '../../timeline/open.ts';
 import { createHostRoom } from '../room.ts';
 import { FileBackend } from './disk.ts';
 import { openSource } from './file-source.ts';
@@ -39,13 +41,38 @@ export interface NodeMachineOptions
 const named = async (file: string | NamedBytes | undefined): Promise<NamedBytes | undefined> =>
   typeof file === 'string' ? { file, bytes: await readFile(file) } : file;
 
+/** Options of {@link Timeline.open} on Node. */
+export interface NodeOpenOptions extends OpenOptions {
+  /** Folders in which the files of the machine are looked for. */
+  readonly images?: readonly string[];
+}
+
+/** Options of {@link Timeline.branch} on Node. */
+export interface NodeRunOptions extends Omit<RunOptions, 'record'> {
+  /** Path of a recording to write, or where its bytes go. */
+  readonly record?: string | RunOptions['record'];
+}
+
+const sinkOf = (record: NodeRunOptions['record']): Pick<RunOptions, 'record'> =>
+  record === undefined ? {} : { record: typeof record === 'string' ? openRecordFile(record) : record };
+
+/** Makes something that takes over what was opened for it; when that fails, it is closed. */
+async function closingOnFailure<T>(opened: readonly Closeable[], make: () => Promise<T>): Promise<T> {
+  try {
+    return await make();
+  } catch (error) {
+    for (const resource of opened) resource.close();
+    throw error;
+  }
+}
+
 /** A computer. */
 export class Machine extends BaseMachine {
   /**
-   * Builds a machine on this host and powers it on; nothing is executed yet.
+   * Builds a machine on this host and powers it on; nothing is executed yet. What it opens by a path it closes with {@link close}.
    * @throws ConfigError, LoadError, GuestBuildError, DiskFileError saying what is wrong and what to do
    */
-  static override async create(options: NodeMachineOptions): Promise<BaseMachine> {
+  static override async create(options: NodeMachineOptions): Promise<Machine> {
     const { guest, boot, kernel, initrd, firmware, disks, record, ...rest } = options;
     const built = guest === undefined ? undefined : await buildGuest();
     const images = {
@@ -54,34 +81,56 @@ export class Machine extends BaseMachine {
       firmware: await named(firmware),
     };
     const line = built === undefined ? {} : { append: commandLine(boot ?? {}, rest.append ?? DEFAULT_COMMAND_LINE) };
-    return BaseMachine.create({
-      ...rest,
-      ...line,
-      ...(images.kernel && { kernel: images.kernel }),
-      ...(images.initrd && { initrd: images.initrd }),
-      ...(images.firmware && { firmware: images.firmware }),
-      ...(disks && {
-        disks: disks.map((disk) => (typeof disk === 'string' ? { file: disk, backend: new FileBackend(disk) } : disk)),
-      }),
-      ...(record !== undefined && { record: typeof record === 'string' ? openRecordFile(record) : record }),
+    const opened: FileBackend[] = [];
+    const disk = (path: string): DiskOption => {
+      const backend = new FileBackend(path);
+      opened.push(backend);
+      return { file: path, backend };
+    };
+    return closingOnFailure(opened, async () => {
+      const files = disks && { disks: disks.map((one) => (typeof one === 'string' ? disk(one) : one)) };
+      return createMachine(
+        Machine,
+        {
+          ...rest,
+          ...line,
+          ...(images.kernel && { kernel: images.kernel }),
+          ...(images.initrd && { initrd: images.initrd }),
+          ...(images.firmware && { firmware: images.firmware }),
+          ...files,
+          ...sinkOf(record),
+        },
+        createHostRoom(),
+        opened,
+      );
     });
   }
 }
 
 /** A machine and its past. */
-export class Timeline extends BaseTimeline {
+export class Timeline extends RecordedTimeline {
   /**
-   * Opens a recording, standing at its beginning. The files of its machine are found by their hashes: where they were, in `images` (folders),
-   * among the built guests.
+   * Opens a recording, at its beginning. The files of its machine are found by their hashes: where they were, in `images` (folders),
+   * among the built guests. What it opens by a path it closes with {@link close}.
    * @param recording path, its bytes, or where they can be read @throws RecordingError, ImageMissingError
    */
   static async open(
     recording: string | Uint8Array | ByteSource,
-    { images = [], ...options }: OpenOptions & { readonly images?: readonly string[] } = {},
-  ): Promise<RecordedTimeline> {
-    const read = await readRecording(typeof recording === 'string' ? openSource(recording) : recording);
-    const files = await findImages(read.header.config, images, new Set(read.images.keys()));
-    return PortableTimeline.open(read, files, options);
+    { images = [], ...options }: NodeOpenOptions = {},
+  ): Promise<Timeline> {
+    const source = typeof recording === 'string' ? openSource(recording) : undefined;
+    const opened: Closeable[] = source === undefined ? [] : [{ close: () => source.close?.() }];
+    return closingOnFailure(opened, async () => {
+      const read = await readRecording(source ?? (recording as Uint8Array | ByteSource));
+      const files = await findImages(read.header.config, images, new Set(read.images.keys()));
+      for (const { backend } of files.disks ?? []) if (backend instanceof FileBackend) opened.push(backend);
+      return (await openTimelineAs(Timeline, read, files, createHostRoom(), options, opened)).timeline;
+    });
+  }
+
+  /** A machine of its own that goes on live from here; the timeline stays as it is. */
+  override branch({ record, ...options }: NodeRunOptions = {}): Machine {
+    return branchMachineAs(Machine, this, this.hardware, { ...options, ...sinkOf(record) }, this.room);
   }
 }
 

@@ -71,6 +71,13 @@ export interface MachineParts {
   readonly room: HostRoom;
   /** For one that goes on where another machine is. */
   readonly origin?: BranchOrigin;
+  /** What was opened for this machine alone and is closed with it. */
+  readonly resources?: readonly Closeable[];
+}
+
+/** A file or another thing of the host's that is held open. */
+export interface Closeable {
+  close(): void;
 }
 
 /** A class of machines: {@link Machine} or one made from it. */
@@ -95,6 +102,7 @@ export class Machine {
   /** Called after every slice of a run, between two instructions; must not change the machine. */
   onSlice: (() => void) | undefined;
   private readonly room: HostRoom;
+  private readonly resources: readonly Closeable[];
   private readonly driver: Driver;
   private readonly cadence: RecordingCadence;
   private readonly outputs = new Outputs(
@@ -108,7 +116,8 @@ export class Machine {
   private closed = false;
 
   /** Use `create`. */
-  constructor({ hardware, options, room, origin }: MachineParts) {
+  constructor({ hardware, options, room, origin, resources = [] }: MachineParts) {
+    this.resources = resources;
     const { seed } = hardware.config.rotation;
     this.room = room;
     this.internals = Session.live(
@@ -330,13 +339,14 @@ export class Machine {
     this.internals.engine.changeCore(coreFactory(kind));
   }
 
-  /** Pauses and closes the recording. */
+  /** Pauses, and closes the recording and whatever was opened for the machine. */
   async [Symbol.asyncDispose](): Promise<void> {
     if (this.closed) return;
     this.closed = true;
     await this.pause();
     this.cadence.close(this.internals.state === 'past');
     for (const stream of [...this.streams]) stream.end();
+    for (const resource of this.resources) resource.close();
   }
 
   /** {@link Symbol.asyncDispose} by a name. */
@@ -426,10 +436,11 @@ export async function createMachine<M extends Machine>(
   Class: MachineClass<M>,
   options: MachineOptions,
   room: HostRoom,
+  resources: readonly Closeable[] = [],
 ): Promise<M> {
   // With the host's clock no two machines are the same, unless a seed asks for it: neither are the keys that their guests make.
   const own = options.clock === 'host' && options.seed === undefined && options.rngSeed === undefined;
   const hardware = await planHardware(own ? { ...options, rngSeed: room.entropy(RNG_SEED_BYTES) } : options, room);
   const images = options.embed === true ? { images: await imagesOf(hardware) } : {};
-  return new Class({ hardware: { ...hardware, ...images }, options, room });
+  return new Class({ hardware: { ...hardware, ...images }, options, room, resources });
 }
