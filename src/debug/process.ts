@@ -1,6 +1,7 @@
 import { CurrentTasks } from '../linux/current-tasks.ts';
 import type { LinuxKernel } from '../linux/kernel.ts';
-import { executablePath } from '../linux/maps.ts';
+import { executablePath, memoryAreas } from '../linux/maps.ts';
+import { PageCache } from '../linux/page-cache.ts';
 import { findTask, isLeader, type Task, threadsOf } from '../linux/tasks.ts';
 import { hartOf, type Registers, savedRegisterAt, savedRegistersAt, userRegisters } from '../linux/threads.ts';
 import { PRV, type RegisterId } from '../machine/view/machine-view.ts';
@@ -138,12 +139,41 @@ export class Process implements Inferior {
     this.target.writePhysical(physical, bytes);
   }
 
+  /** A file that the process has mapped, or its program, as it is at this instant; undefined when it is not wholly in the guest's memory. */
+  readFile(path: string): Uint8Array | undefined {
+    const [task] = this.tasks();
+    if (task === undefined) return undefined;
+    const name = path.replace(/^.*\//, '');
+    const areas = memoryAreas(this.kernel, task).filter(({ file }) => file !== 0n);
+    const area = areas.find((a) => a.name === path) ?? areas.find((a) => a.name.endsWith(`/${name}`));
+    return area && new PageCache(this.kernel).read(area.file);
+  }
+
   readMemory(_thread: number, address: bigint, length: number): Uint8Array {
     const [task] = this.tasks();
     if (task === undefined) return new Uint8Array(0);
     if (address >= USER_END) return this.kernel.read(address, length);
     const pgd = this.kernel.get('mm_struct', task.mm, 'pgd');
-    return readThrough(this.target, (a) => this.kernel.resolveUser(pgd, a)?.physical, address, length);
+    return readThrough(
+      this.target,
+      (a) => this.kernel.resolveUser(pgd, a)?.physical ?? this.untouched(task, a),
+      address,
+      length,
+    );
+  }
+
+  /** Where the kernel would take a page from that the program has not touched yet: a file's, or the one of zeros. */
+  private untouched(task: Task, address: bigint): bigint | undefined {
+    const area = memoryAreas(this.kernel, task).find(({ start, end }) => address >= start && address < end);
+    if (area === undefined || !area.permissions.startsWith('r')) return undefined;
+    const within = address & 0xfffn;
+    if (area.file === 0n) {
+      const zeros = this.kernel.resolve(this.kernel.address('empty_zero_page'));
+      return zeros === undefined ? undefined : zeros + within;
+    }
+    const mapping = this.kernel.get('file', area.file, 'f_mapping');
+    const page = new PageCache(this.kernel).page(mapping, (address - area.start + area.offset) >> 12n);
+    return page === undefined ? undefined : page + within;
   }
 
   writeMemory(_thread: number, address: bigint, bytes: Uint8Array): number {

@@ -10,6 +10,8 @@ export interface MemoryArea {
   readonly permissions: string;
   /** Offset in the file, bytes. */
   readonly offset: bigint;
+  /** Address of the struct file that is mapped; 0 for memory of its own. */
+  readonly file: bigint;
   /** File name, `[heap]`, `[stack]`, `[vdso]` or empty. */
   readonly name: string;
 }
@@ -82,6 +84,7 @@ export function memoryAreas(kernel: LinuxKernel, { address, mm }: Task): MemoryA
       start,
       end,
       name,
+      file,
       offset: file === 0n ? 0n : get('vm_pgoff') << 12n,
       permissions:
         (flags & FLAG.READ ? 'r' : '-') +

@@ -187,4 +187,75 @@ describe.runIf(guest !== undefined && have(GCC))('a process of the guest', () =>
     },
     180_000,
   );
+
+  it.runIf(have(GDB))(
+    'gives gdb its program and libraries by itself, and is attached to by gdb',
+    async () => {
+      const { target, guestInfo } = scene;
+      const server = await startGdbServer(target, guestInfo, { port: 0 });
+      try {
+        const out = await runGdb(
+          undefined,
+          server.port,
+          [
+            'disconnect',
+            `target extended-remote 127.0.0.1:${server.port}`,
+            'info threads',
+            'detach',
+            `attach ${pid}`,
+            'info sharedlibrary',
+            'bt',
+            'thread 2',
+            'bt',
+            'x/s &received',
+            'p pages[0][1000]',
+            'info symbol pause',
+            'thread 1',
+            'tbreak raise',
+            'reverse-continue',
+            'bt',
+            'reverse-next',
+          ],
+          60_000,
+          true,
+        );
+        expect(out).toContain('hart 0');
+        expect(out).toMatch(/Reading \/bin\/threads from remote target/);
+        expect(out).toMatch(/0x[0-9a-f]+ +0x[0-9a-f]+ +Yes.*libc\.so\.6/);
+        expect(out).toMatch(/#0 .*crash \(where=/);
+        expect(out).toMatch(/pause \(\)[\s\S]*sleeper \(unused=/);
+        expect(out).toContain('"from the kernel"');
+        expect(out).toMatch(/raise \(\)[\s\S]*main \(\)/);
+      } finally {
+        await server.close();
+      }
+    },
+    120_000,
+  );
+
+  it('is followed through fork and exec, and to its end', async () => {
+    const { target, guestInfo } = scene;
+    const here = target.instant;
+    const process = new Process(target, guestInfo, pid, () => true);
+    const touch = symbol('touch');
+    await process.reverseContinue({ points: [{ kind: 'execute', start: touch, end: touch + 1n }] });
+    expect(await process.continue({ points: [] })).toMatchObject({ reason: 'fork' });
+    const child = process.pid;
+    expect(child).not.toBe(pid);
+    expect(process.tasks()).toHaveLength(1);
+    // What fork(2) returned to the child.
+    expect(process.readRegister(child, X(10))).toBe(0n);
+    const born = target.instant;
+    expect(await process.continue({ points: [] })).toMatchObject({ reason: 'exec', path: '/bin/true', thread: child });
+    const begun = target.instant;
+    expect(await process.continue({ points: [] })).toMatchObject({ reason: 'end' });
+    expect(process.path).toBe('/bin/true');
+    expect(await process.reverseContinue({ points: [] })).toMatchObject({ reason: 'begin' });
+    expect(target.instant).toEqual(begun);
+    expect(await process.reverseStep(child, { points: [] })).toMatchObject({ reason: 'begin' });
+    expect(target.instant).toEqual(begun);
+    await target.mover.seek(born);
+    expect(process.path).toBe('/bin/threads');
+    await target.mover.seek(here);
+  }, 60_000);
 });

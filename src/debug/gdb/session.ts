@@ -6,6 +6,7 @@ import { ClientSettings, type Monitor } from '../monitor/monitor.ts';
 import { Process } from '../process.ts';
 import { DebugError, type DebugTarget } from '../target.ts';
 import { readDocument } from './documents.ts';
+import { HostFiles } from './files.ts';
 import { ERROR, encodePacket, fromLatin1, hex64, latin1, PACKET_SIZE, PacketReader } from './packets.ts';
 import { InsertedPoints } from './points.ts';
 import { GENERAL, registerByNumber } from './registers.ts';
@@ -64,6 +65,7 @@ export class GdbSession {
   private readonly target: DebugTarget;
   private readonly options: GdbSessionOptions;
   private readonly settings = new ClientSettings();
+  private readonly files = new HostFiles((path) => this.settings.attached?.readFile(path));
   private ackMode = true;
   private running: AbortController | undefined;
   private work: Promise<void> = Promise.resolve();
@@ -334,9 +336,10 @@ export class GdbSession {
 
   // --- moves
 
-  private verbose(rest: string): string | undefined | Promise<string | Uint8Array | undefined> {
+  private verbose(rest: string): string | Uint8Array | undefined | Promise<string | Uint8Array | undefined> {
     if (rest === 'Cont?') return 'vCont;c;C;s;S;r';
     if (rest.startsWith('Cont;')) return this.vCont(rest.slice(5));
+    if (rest.startsWith('File:')) return this.files.answer(rest.slice(5));
     if (rest.startsWith('Attach;')) return this.attach(parseInt(rest.slice(7), 16));
     if (rest.startsWith('Kill')) {
       this.reply('OK');
