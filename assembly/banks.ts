@@ -41,6 +41,7 @@ function choose(h: usize, satp: u64, mode: u64): usize {
     return bankAt(h, i);
   }
   const i = load<u32>(h, HART_NEXT_BANK);
+  store<u8>(hint, <u8>i);
   store<u32>(h, (i + 1) % TLB_BANKS, HART_NEXT_BANK);
   store<u64>(h + (i << 3), mode, HART_BANK_MODE);
   store<u64>(h + (i << 3), satp, HART_BANK_SATP);
@@ -75,13 +76,16 @@ export function selectBanks(h: usize): void {
   store<u32>(h, <u32>fetchBank, HART_FETCH_BANK);
 }
 
-/** Empties every bank of every hart. */
+/** Empties every bank of every hart: those that are selected keep what they are for, the others become free. */
 export function dropBanks(): void {
   const harts = load<u32>(MACHINE_HART_COUNT);
   for (let hart: u32 = 0; hart < harts; hart++) {
     const h = hartAt(hart);
     for (let i: u32 = 0; i < TLB_BANKS; i++) {
-      if (bankUsed(h, i)) memory.fill(bankAt(h, i), 0xff, TLB_BANK_SIZE);
+      if (!bankUsed(h, i)) continue;
+      const bank = <u32>bankAt(h, i);
+      if (bank == load<u32>(h, HART_DATA_BANK) || bank == load<u32>(h, HART_FETCH_BANK)) memory.fill(bank, 0xff, TLB_BANK_SIZE);
+      else store<u64>(h + (i << 3), NO_MODE, HART_BANK_MODE);
     }
   }
 }

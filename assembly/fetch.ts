@@ -1,7 +1,7 @@
 import { trapped } from "./fault";
 import {
   DECODE_AT, HART_CROSSING, HART_FETCH_BANK, HART_PRV, MACHINE_DECODES, OP_CROSSING, OP_DECODE, OP_OBSERVED, OP_PAGE_END, RAM_AT, RAM_BASE,
-  SLOTS_PER_PAGE, SLOT_SIZE, TLB_EXECUTE,
+  SLOTS_PER_PAGE, SLOT_SIZE, TLB_EXECUTE, TLB_INDEX_MASK,
 } from "./generated/layout";
 import { fusedOp } from "./generated/fused";
 import { decode16, decode32 } from "./generated/decode";
@@ -35,7 +35,7 @@ export function fetchPage(h: usize, pc: u64): usize {
   const decoded = decodedPage(<u32>((pageAt - RAM_BASE) >> 12));
   observedPage = stopsOnPage(pc) || !whole;
   if (!observedPage) {
-    const e = load<u32>(h, HART_FETCH_BANK) + <u32>TLB_EXECUTE + (<u32>(pc >> 8) & 0xff0);
+    const e = load<u32>(h, HART_FETCH_BANK) + <u32>TLB_EXECUTE + (<u32>(pc >> 8) & TLB_INDEX_MASK);
     store<u64>(e, pc & ~0xfff);
     store<u32>(e, <u32>decoded, 8);
     store<u32>(e, entry, 12);

@@ -3,14 +3,15 @@ import { csrOperation, csrQuiet } from "./csr";
 import { clearTrap, trapped } from "./fault";
 import { floatByNumber } from "./generated/jit-float";
 import {
-  COUNTS_AT, CSR_DONE_ILLEGAL, CSR_DONE_LEAVE, CSR_DONE_YES, CSR_STATUS_AT, COUNT_ENTERED, COUNT_LEFT, COUNT_TICKS, ENTRIES_AT, ENTRY_FUNC, ENTRY_HASH, ENTRY_KEY, ENTRY_LABEL, ENTRY_OFFSET, ENTRY_SIZE,
-  ENTRY_SLOTS, HOTNESS_AT, HOTNESS_BITS, HOTNESS_COUNTERS, HOTNESS_MASK, KERNEL_ROUNDS, LEAVE_CHECK, LEAVE_CONTINUE, LEAVE_INTERPRET, LEAVE_RARE, LINKS_AT,
-  LINK_BITS, LINK_MASK_AT, LINK_NEVER, BATCH_DELAY_AT, QUEUE_AT, QUEUE_COUNT_AT, QUEUE_SLOTS, RARE_AT,
-  RARE_COUNTERS, REQUEST_FROM, REQUEST_HART, REQUEST_KEY, REQUEST_PRV, REQUEST_SATP, REQUEST_SIZE, REQUEST_VA, SLOT_ENTRY, THRESHOLD_AT,
+  BATCH_DELAY_AT, COUNTS_AT, COUNT_ENTERED, COUNT_LEFT, COUNT_TICKS, CSR_DONE_ILLEGAL, CSR_DONE_LEAVE, CSR_DONE_YES, CSR_STATUS_AT, ENTRIES_AT, ENTRY_FUNC,
+  ENTRY_HASH, ENTRY_KEY, ENTRY_LABEL, ENTRY_OFFSET, ENTRY_SIZE, ENTRY_SLOTS, HOTNESS_AT, HOTNESS_BITS, HOTNESS_COUNTERS, HOTNESS_MASK, JUMPS_AT, JUMP_DECODED,
+  JUMP_FUNC, JUMP_KEY, JUMP_LABEL, JUMP_OFFSET, JUMP_PC, JUMP_SIZE, JUMP_SLOTS, KERNEL_ROUNDS, LEAVE_CHECK, LEAVE_CONTINUE, LEAVE_INTERPRET, LEAVE_RARE,
+  LINKS_AT, LINK_BITS, LINK_MASK_AT, LINK_NEVER, QUEUE_AT, QUEUE_COUNT_AT, QUEUE_SLOTS, RARE_AT, RARE_COUNTERS, REQUEST_FROM, REQUEST_HART, REQUEST_KEY,
+  REQUEST_PRV, REQUEST_SATP, REQUEST_SIZE, REQUEST_VA, SAMPLE_STRIDE_AT, SLOT_ENTRY, THRESHOLD_AT,
 } from "./generated/jit-layout";
 import {
   DEBUG_READ, DEBUG_WRITE, HART_FETCH_BANK, HART_FFLAGS, HART_FRM, HART_INDEX, HART_PC, HART_PRV, HART_SATP, MACHINE_DEBUG_COUNT,
-  MACHINE_LEFT, MACHINE_TABLE_COUNT, MAX_TABLES, OP_ECALL, OP_SRET, PAGE_FLAG_TRANSLATED, RAM_AT, RAM_BASE, TLB_EXECUTE,
+  MACHINE_LEFT, MACHINE_TABLE_COUNT, MAX_TABLES, OP_ECALL, OP_SRET, PAGE_FLAG_TRANSLATED, RAM_AT, RAM_BASE, TLB_EXECUTE, TLB_INDEX_MASK,
 } from "./generated/layout";
 import { data, debugOnPage, physical } from "./memory";
 import { flagsAt, flagsOf, inRam, isSpecial, ownerOf, watchStores } from "./ram";
@@ -112,7 +113,7 @@ function countSlowPath(h: usize, decoded: usize, pc: u64): void {
   store<u32>(at, n);
   // the count goes on, so that a place is reported again should its translation be lost
   if ((n & 1023) == 0) {
-    const e = load<u32>(h, HART_FETCH_BANK) + <u32>TLB_EXECUTE + (<u32>(pc >> 8) & 0xff0);
+    const e = load<u32>(h, HART_FETCH_BANK) + <u32>TLB_EXECUTE + (<u32>(pc >> 8) & TLB_INDEX_MASK);
     if (load<u64>(e) == (pc & ~0xfff)) slowPathIsHot(load<u32>(h, HART_INDEX), (ownerOf(load<u32>(e, 8)) << 12) | (<u32>pc & 0xfff));
   }
 }
@@ -151,8 +152,47 @@ function transfer(h: usize, slot: usize): bool {
 /** Decoded page that the hart fetches from at pc, 0 when the TLB does not hold it. */
 // @ts-ignore: decorator
 @inline function fetched(h: usize, pc: u64): usize {
-  const e = load<u32>(h, HART_FETCH_BANK) + <u32>TLB_EXECUTE + (<u32>(pc >> 8) & 0xff0);
+  const e = load<u32>(h, HART_FETCH_BANK) + <u32>TLB_EXECUTE + (<u32>(pc >> 8) & TLB_INDEX_MASK);
   return load<u64>(e) == (pc & ~0xfff) ? load<u32>(e, 8) : 0;
+}
+
+/** Transitions until the next one that is looked at. */
+let untilSample: i32 = 1;
+
+/** A transition that is looked at: counts it and has waiting requests translated. @returns whether that was done */
+function sample(h: usize, pc: u64, from: u32, key: u32): bool {
+  // a kernel's regions stay as they are: what making them one saves, the making costs
+  if (from != 0 && load<u32>(h, HART_PRV) != 1 && countTransition(from, key)) request(h, key, pc, from);
+  return flushDue();
+}
+
+/** Has the host translate when requests have waited long enough, also when time went back to a state that was kept. */
+function flushDue(): bool {
+  if (load<u32>(QUEUE_COUNT_AT) == 0 || flushAt - ticksNow() - 1 < <u64>load<u32>(BATCH_DELAY_AT)) return false;
+  flush();
+  return true;
+}
+
+/** Finds the region that begins at pc and puts it in slot `j` of the jump cache; where there is none, counts. @returns whether there is one */
+function lookUp(h: usize, pc: u64, decoded: usize, counted: bool, from: u32, j: usize): bool {
+  const key = (ownerOf(decoded) << 12) | (<u32>pc & 0xfff) | 1;
+  let e = find(key);
+  if (e == 0) {
+    const slot = decoded + ((<usize>pc & 0xffe) << 2);
+    const w = load<u32>(slot);
+    // the region that began here is gone
+    if (w & SLOT_ENTRY) store<u32>(slot, w & ~SLOT_ENTRY);
+    if (counted && reachesThreshold(slot) && hotEnough(h, slot)) request(h, key, pc, from);
+    if (flushDue()) e = find(key);
+    if (e == 0) return false;
+  }
+  store<u64>(j, pc, JUMP_PC);
+  store<u32>(j, <u32>decoded, JUMP_DECODED);
+  store<u32>(j, key, JUMP_KEY);
+  store<u32>(j, load<u32>(e, ENTRY_FUNC), JUMP_FUNC);
+  store<u32>(j, load<u32>(e, ENTRY_LABEL), JUMP_LABEL);
+  store<u32>(j, load<u32>(e, ENTRY_OFFSET), JUMP_OFFSET);
+  return true;
 }
 
 /**
@@ -160,39 +200,31 @@ function transfer(h: usize, slot: usize): bool {
  * @param hot whether pc was reached by a jump that made it hot @returns NO_REGION or a LEAVE code, never CONTINUE when pc has no region
  */
 export function runRegions(h: usize, pc: u64, decoded: usize, hot: bool): i32 {
-  let ran = false;
+  let entered: u32 = 0;
   let from: u32 = 0;
+  let until = untilSample;
   const before = load<i32>(MACHINE_LEFT);
   let leave = NO_REGION;
   while (true) {
-    const key = (ownerOf(decoded) << 12) | (<u32>pc & 0xfff) | 1;
-    let e = find(key);
-    if (e == 0) {
-      const slot = decoded + ((<usize>pc & 0xffe) << 2);
-      const w = load<u32>(slot);
-      // the region that began here is gone
-      if (w & SLOT_ENTRY) store<u32>(slot, w & ~SLOT_ENTRY);
-      if ((hot || ran) && reachesThreshold(slot) && hotEnough(h, slot)) request(h, key, pc, from);
-      // a kernel's regions stay as they are: what making them one saves, the making costs
-    } else if (from != 0 && load<u32>(h, HART_PRV) != 1 && countTransition(from, key)) request(h, key, pc, from);
-    // also when time went back to a state that was kept
-    if (load<u32>(QUEUE_COUNT_AT) != 0 && flushAt - ticksNow() - 1 >= <u64>load<u32>(BATCH_DELAY_AT)) {
-      flush();
-      e = find(key);
+    const j: usize = JUMPS_AT + ((<u32>(pc >> 1) ^ <u32>(pc >> 13)) & (JUMP_SLOTS - 1)) * JUMP_SIZE;
+    if (load<u64>(j, JUMP_PC) != pc || load<u32>(j, JUMP_DECODED) != <u32>decoded) {
+      if (!lookUp(h, pc, decoded, hot || entered != 0, from, j)) {
+        if (entered != 0) leave = LEAVE_INTERPRET;
+        break;
+      }
     }
-    if (e == 0) {
-      if (ran) leave = LEAVE_INTERPRET;
-      break;
+    const key = load<u32>(j, JUMP_KEY);
+    if (--until <= 0) {
+      until = load<i32>(SAMPLE_STRIDE_AT);
+      if (sample(h, pc, from, key)) continue;
     }
-    ran = true;
+    entered++;
     from = key;
-    hot = false;
-    store<u64>(COUNTS_AT, load<u64>(COUNTS_AT, COUNT_ENTERED) + 1, COUNT_ENTERED);
-    leave = call_indirect<i32>(load<u32>(e, ENTRY_FUNC), h, load<u32>(e, ENTRY_LABEL), pc - <u64><i64>load<i32>(e, ENTRY_OFFSET));
-    const count = COUNTS_AT + (<u32>leave << 3);
-    store<u64>(count, load<u64>(count, COUNT_LEFT) + 1, COUNT_LEFT);
+    leave = call_indirect<i32>(load<u32>(j, JUMP_FUNC), h, load<u32>(j, JUMP_LABEL), pc - <u64><i64>load<i32>(j, JUMP_OFFSET));
     pc = load<u64>(h, HART_PC);
     if (leave != LEAVE_CONTINUE) {
+      const count = COUNTS_AT + (<u32>leave << 3);
+      store<u64>(count, load<u64>(count, COUNT_LEFT) + 1, COUNT_LEFT);
       if (leave == LEAVE_INTERPRET) {
         decoded = fetched(h, pc);
         if (decoded == 0 || !transfer(h, decoded + ((<usize>pc & 0xffe) << 2))) break;
@@ -210,6 +242,8 @@ export function runRegions(h: usize, pc: u64, decoded: usize, hot: bool): i32 {
     decoded = fetched(h, pc);
     if (decoded == 0) break;
   }
+  untilSample = until;
+  store<u64>(COUNTS_AT, load<u64>(COUNTS_AT, COUNT_ENTERED) + entered, COUNT_ENTERED);
   store<u64>(COUNTS_AT, load<u64>(COUNTS_AT, COUNT_TICKS) + (before - load<i32>(MACHINE_LEFT)), COUNT_TICKS);
   return leave;
 }

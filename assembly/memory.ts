@@ -3,7 +3,7 @@ import { Cause, DEBUG_MET, setTrap } from "./fault";
 import {
   CACHE_BLOCK_SIZE, DEBUG_EXECUTE, DEBUG_READ, DEBUG_WRITE, HART_DATA_BANK, HART_SATP, MACHINE_DEBUG_ADDRESS, MACHINE_DEBUG_COUNT, MACHINE_DEBUG_END, MACHINE_DEBUG_HIT,
   MACHINE_DEBUG_KIND, MACHINE_DEBUG_SKIP, MACHINE_DEBUG_START, MACHINE_MMIO_HIGH, MACHINE_MMIO_LOW, MACHINE_PLACE_COUNT, MACHINE_REFILLS, NARROW_POINT, RAM_AT, RAM_BASE,
-  TLB_WRITE,
+  TLB_INDEX_MASK, TLB_WRITE,
 } from "./generated/layout";
 import { mmioRead, mmioWrite } from "./host";
 import { PMP_R, PMP_W, PMP_X, pmpAllows, pmpWholePage } from "./pmp";
@@ -73,7 +73,7 @@ export function debugMet(va: u64, width: u32, kind: u64): bool {
 
 /** Data translation with its refill: what lies in plain RAM may be probed inline next time. Sets the trap and returns NOWHERE on a fault. */
 export function data(h: usize, va: u64, width: u32, access: Access): u64 {
-  const e = load<u32>(h, HART_DATA_BANK) + (<u32>(va >> 8) & 0xff0) + (access == Access.WRITE ? <u32>TLB_WRITE : 0);
+  const e = load<u32>(h, HART_DATA_BANK) + (<u32>(va >> 8) & TLB_INDEX_MASK) + (access == Access.WRITE ? <u32>TLB_WRITE : 0);
   const page = va & ~0xfff;
   // a write entry of a watched page carries a flag, so that it only serves here
   if ((load<u64>(e) & ~0xfff) == page && (load<u64>(e) & (0xfff & ~WATCHED)) == 0) {

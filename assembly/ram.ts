@@ -1,10 +1,11 @@
 import {
   DECODE_AT, DECODE_OWNER_AT, DECODE_PAGES, DECODE_STRIDE, HART_FETCH_BANK, HART_PC, HART_RESERVATION, HART_RESERVATION_WIDTH, MACHINE_HART_COUNT,
   MACHINE_NEXT_DECODE, MACHINE_PLACES, MACHINE_PLACE_COUNT, MACHINE_TABLE_COUNT, MAX_TABLES, PAGE_FLAG_DECODED, PAGE_FLAG_DIRTY, PAGE_FLAG_TABLE_LEAF, PAGE_FLAG_TABLE_UPPER,
-  PAGE_FLAG_TRANSLATED, RAM_AT, RAM_BASE, SLOTS_PER_PAGE, TABLE_LIST_AT, TLB_BANKS, TLB_ENTRIES, TLB_ENTRY_SIZE, TLB_EXECUTE, TLB_READ,
+  PAGE_FLAG_TRANSLATED, RAM_AT, RAM_BASE, SLOTS_PER_PAGE, TABLE_LIST_AT, TLB_BANKS, TLB_ENTRIES, TLB_ENTRY_SIZE, TLB_EXECUTE, TLB_INDEX_MASK, TLB_READ,
   TLB_WRITE, OP_PAGE_END,
 } from "./generated/layout";
 import { firstOf } from "./generated/fused";
+import { JUMPS_AT, JUMPS_SIZE } from "./generated/jit-layout";
 import { bankAt, bankUsed, dropBanks, hartAt } from "./banks";
 import { emit } from "./slot";
 import { translatedStore } from "./host";
@@ -155,7 +156,7 @@ function forgetDecoded(page: u32, decoded: usize): void {
   const harts = load<u32>(MACHINE_HART_COUNT);
   for (let hart: u32 = 0; hart < harts; hart++) {
     const h = hartAt(hart);
-    const e = load<u32>(h, HART_FETCH_BANK) + <u32>TLB_EXECUTE + (<u32>(load<u64>(h, HART_PC) >> 8) & 0xff0);
+    const e = load<u32>(h, HART_FETCH_BANK) + <u32>TLB_EXECUTE + (<u32>(load<u64>(h, HART_PC) >> 8) & TLB_INDEX_MASK);
     if (load<u32>(e, 8) == <u32>decoded) return;
   }
   dropFetches(<u32>decoded);
@@ -163,7 +164,9 @@ function forgetDecoded(page: u32, decoded: usize): void {
   store<i32>(DECODE_OWNER_AT + (((decoded - DECODE_AT) / DECODE_STRIDE) << 2), -1);
 }
 
+/** A decoded page gets another owner, or none: what was found by its address holds no longer. */
 function dropFetches(decoded: u32): void {
+  memory.fill(JUMPS_AT, 0, JUMPS_SIZE);
   const harts = load<u32>(MACHINE_HART_COUNT);
   for (let hart: u32 = 0; hart < harts; hart++) {
     const h = hartAt(hart);
@@ -296,10 +299,16 @@ function tableWritten(page: u32, offset: u32, length: u32, flags: u32): void {
   }
 }
 
-/** Drops the translations read from one 4 KiB leaf: its slot number is the low part of the virtual page number, so is the TLB index. */
+/** Drops the translations read from one 4 KiB leaf: its slot number is the low part of the virtual page number, as is the TLB index. */
 function dropLeaf(entry: u32, slot: u32): void {
+  for (; slot < TLB_ENTRIES; slot += ENTRIES_OF_TABLE) dropLeafAt(entry, slot * TLB_ENTRY_SIZE);
+}
+
+/** Entries of a page table. */
+const ENTRIES_OF_TABLE: u32 = 512;
+
+function dropLeafAt(entry: u32, at: u32): void {
   const harts = load<u32>(MACHINE_HART_COUNT);
-  const at = (slot % TLB_ENTRIES) * TLB_ENTRY_SIZE;
   for (let hart: u32 = 0; hart < harts; hart++) {
     const h = hartAt(hart);
     for (let b: u32 = 0; b < TLB_BANKS; b++) {

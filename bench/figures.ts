@@ -14,3 +14,6 @@ export const spread = (values: readonly number[]): string =>
 
 /** A figure and what it is of, as a line. */
 export const print = (what: string, value: string): void => void process.stdout.write(`${what.padEnd(64)} ${value}\n`);
+
+export const geomean = (values: readonly number[]): number =>
+  Math.exp(values.reduce((sum, v) => sum + Math.log(v), 0) / values.length);

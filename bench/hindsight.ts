@@ -1,43 +1,70 @@
-import { readFileSync } from 'node:fs';
+import { mkdtempSync, readFileSync, rmSync, statSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { FileBackend } from '../src/host/node/disk.ts';
+import { openRecordFile } from '../src/host/node/record-file.ts';
+import { nodeRegionCompiler } from '../src/host/node/region-compiler.ts';
 import { createHostRoom } from '../src/host/room.ts';
-import { type CoreKind, coreFactory } from '../src/machine/engine/cores.ts';
-import { Engine, STOP } from '../src/machine/engine/engine.ts';
-import { planHardware } from '../src/machine/session/options.ts';
-import type { HostEvent } from '../src/record/door.ts';
-import { LiveDoor } from '../src/record/live-door.ts';
-import { fixedSources } from '../src/record/sources.ts';
+import type { CoreKind } from '../src/machine/engine/cores.ts';
+import { Machine } from '../src/machine/session/machine.ts';
+import { LivePast } from '../src/timeline/live.ts';
 import { benchClock, type ClockKind } from './clock.ts';
 import { Marks } from './marks.ts';
+import type { Workload } from './workload.ts';
 
-/** Ticks between looks at the console's clock: marker lines are found at once, whatever it is. */
-const SLICE = 20_000_000;
+/** A run of a workload. */
+export interface Run {
+  readonly marks: Marks;
+  /** Milliseconds of all of it. */
+  readonly milliseconds: number;
+  readonly instructions: number;
+  /** Bytes of the recording, 0 without one. */
+  readonly bytes: number;
+}
 
-/** Boots and runs the same as bench/qemu.ts on one of our cores, idle time skipped. @param listener told of every event, as a recorder is */
+/**
+ * Boots and runs the same as bench/qemu.ts on one of our cores, idle time skipped, with everything that `hindsight run --record` keeps.
+ * @param recording false: nothing is kept
+ */
 export async function runHindsight(
-  files: { kernel: string; initrd: string },
-  append: string,
+  { kernel, initrd, append, disk }: Workload,
   core: CoreKind,
-  memory = '256M',
-  listener?: (event: HostEvent) => void,
   clock: ClockKind = 'wall',
-): Promise<Marks> {
-  const name = (file: string): { file: string; bytes: Uint8Array } => ({ file, bytes: readFileSync(file) });
-  const hardware = await planHardware(
-    { kernel: name(files.kernel), initrd: name(files.initrd), append, memory },
-    createHostRoom(),
-  );
+  recording = true,
+): Promise<Run> {
+  const folder = mkdtempSync(join(tmpdir(), 'hindsight-bench-'));
+  const file = join(folder, 'bench.hsr');
+  const named = (path: string): { file: string; bytes: Uint8Array } => ({ file: path, bytes: readFileSync(path) });
+  const room = createHostRoom();
+  const now = benchClock(clock);
   const text = new TextDecoder('latin1');
-  const marks = new Marks(benchClock(clock), () => engine.instructions);
-  const engine: Engine = new Engine({
-    ...hardware,
-    door: new LiveDoor(fixedSources(1), listener),
-    core: coreFactory(core),
-    output: (_port, payload) => marks.add(text.decode(payload)),
-  });
-  while (engine.halt === undefined) {
-    const stop = engine.run({ instructions: engine.instructions + SLICE });
-    if (stop === STOP.IDLE) throw new Error('bench: the guest waits for input');
-    if (stop === STOP.LATE) throw new Error('bench: the guest waits for a disk');
+  try {
+    const vm = await Machine.create(
+      {
+        kernel: named(kernel),
+        initrd: named(initrd),
+        append,
+        core,
+        translator: { compiler: nodeRegionCompiler() },
+        ...(disk && { disks: [{ file: disk.file, backend: new FileBackend(disk.file, disk.hash) }] }),
+        ...(recording ? { record: openRecordFile(file) } : { hashEvery: 0 }),
+      },
+      room,
+    );
+    if (recording) new LivePast(vm, room);
+    const start = now();
+    const marks = new Marks(now, () => vm.instant.instructions);
+    vm.on('console', (bytes) => marks.add(text.decode(bytes)));
+    await vm.run();
+    const milliseconds = now() - start;
+    await vm.close();
+    return {
+      marks,
+      milliseconds,
+      instructions: vm.instant.instructions,
+      bytes: recording ? statSync(file).size : 0,
+    };
+  } finally {
+    rmSync(folder, { recursive: true, force: true });
   }
-  return marks;
 }

@@ -1,52 +1,76 @@
-import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
-import { tmpdir } from 'node:os';
+import { readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { parseArgs } from 'node:util';
 import { buildGuest } from '../src/host/node/guest/index.ts';
 import { tuneRuntime } from '../src/host/node/runtime-tuning.ts';
-import type { CoreKind } from '../src/machine/engine/cores.ts';
-import { CORES } from '../src/machine/engine/cores.ts';
+import { CORES, type CoreKind } from '../src/machine/engine/cores.ts';
 import type { ClockKind } from './clock.ts';
-import { benchArchive, benchCommandLine } from './guest.ts';
+import { median } from './figures.ts';
 import { runHindsight } from './hindsight.ts';
-import type { Marks } from './marks.ts';
 import { micro } from './micro.ts';
-import { PROGRAMS } from './programs.ts';
+import { FAMILIES, PROGRAMS } from './programs.ts';
 import { qemuVersion, runQemu } from './qemu.ts';
+import { REAL_PROGRAMS } from './real/programs.ts';
 import { recordingCost } from './recording-cost.ts';
+import { type Column, type Family, family, familyTable, REFERENCE, type Report } from './report.ts';
 import { time } from './time.ts';
+import { guestWorkload, realWorkload, type Workload } from './workload.ts';
 
-const USAGE = `usage: npm run bench -- [--core jit,wasm,ts] [--programs NAMES] [--scale N] [--rounds N] [--cpu] [--no-qemu] [--json FILE]
+const BASELINE = 'bench/baseline.json';
+const REAL = 'real';
+const CLOCKS: readonly ClockKind[] = ['wall', 'cpu', 'guest'];
+
+const USAGE = `usage: npm run bench -- [--core jit,wasm,ts] [--family NAMES] [--programs NAMES] [--scale N] [--rounds N]
+                        [--clock wall|cpu|guest] [--no-qemu] [--json FILE] [--update-baseline]
        npm run bench -- --micro | --time [--core jit]
-Runs the guest programs under Linux on each core, and under qemu-system-riscv64 when it is installed, in turn; prints a table of medians.
---scale: every program does N times its work; short runs measure warming up, long ones the code.
---cpu: milliseconds of CPU time of all threads, compilers' included, instead of wall-clock time: for machines that are busy.
---micro: the cost of a TLB refill. --time: recording, replay, seeks and reverse-steps over a boot.
+Runs programs under Linux on each core, and under qemu-system-riscv64 when it is installed, in turn, recording on; prints one table a family, with
+medians, geometric means, and the ratios to QEMU beside those of ${BASELINE}.
+--family: integer, memory, float, system: programs of bench/guest; real: programs of the root disk.
+--scale: every program of bench/guest does N times its work; short runs measure warming up, long ones the code.
+--clock: wall; cpu, the time of all threads, compilers' included; guest, the time of the thread that executes the guest.
+--update-baseline: write ${BASELINE} anew. --micro: the cost of a TLB refill and of transitions. --time: recording, replay, seeks.
 `;
 
-const median = (values: readonly number[]): number => {
-  const sorted = [...values].sort((a, b) => a - b);
-  return sorted[Math.floor(sorted.length / 2)];
-};
-const geomean = (values: readonly number[]): number =>
-  Math.exp(values.reduce((sum, v) => sum + Math.log(v), 0) / values.length);
-
-/** What one engine did over all rounds. */
-interface Column {
-  readonly engine: string;
-  readonly rounds: Marks[];
+function chosen<T extends string>(flag: string, typed: string | undefined, all: readonly T[]): readonly T[] {
+  if (typed === undefined) return all;
+  const words = typed.split(',');
+  const wrong = words.find((w) => !(all as readonly string[]).includes(w));
+  if (wrong !== undefined) throw new Error(`${flag} ${wrong}: expected some of ${all.join(', ')}`);
+  return all.filter((a) => words.includes(a));
 }
 
-function row(columns: readonly Column[], name: string): { milliseconds: number[]; mips: (number | undefined)[] } {
-  const of = (c: Column): { milliseconds: number; mips?: number } => {
-    const results = c.rounds.map((m) => m.results.find((r) => r.name === name)).filter((r) => r !== undefined);
-    if (results.length === 0) return { milliseconds: Number.NaN };
-    const milliseconds = median(results.map((r) => r.milliseconds));
-    const { instructions } = results[0];
-    return { milliseconds, ...(instructions === undefined ? {} : { mips: instructions / milliseconds / 1000 }) };
-  };
-  const cells = columns.map(of);
-  return { milliseconds: cells.map((c) => c.milliseconds), mips: cells.map((c) => c.mips) };
+function count(flag: string, typed: string): number {
+  const n = Number(typed);
+  if (!Number.isInteger(n) || n < 1) throw new Error(`${flag} ${typed}: expected a positive integer`);
+  return n;
+}
+
+/** Runs a workload on every engine, round by round. */
+async function measure(
+  workload: Workload,
+  engines: readonly string[],
+  rounds: number,
+  clock: ClockKind,
+): Promise<Column[]> {
+  const columns: Column[] = engines.map((engine) => ({ engine, rounds: [] }));
+  for (let n = 1; n <= rounds; n++) {
+    for (const { engine, rounds: done } of columns) {
+      process.stderr.write(`round ${n}: ${engine}\n`);
+      done.push(
+        engine === REFERENCE
+          ? await runQemu(workload, clock)
+          : (await runHindsight(workload, engine as CoreKind, clock)).marks,
+      );
+    }
+  }
+  return columns;
+}
+
+function userspace(columns: readonly Column[]): string {
+  const each = columns.map(
+    ({ engine, rounds }) => `${engine} ${median(rounds.map((m) => m.userspace ?? Number.NaN)).toFixed(0)} ms`,
+  );
+  return `first userspace line: ${each.join(', ')}`;
 }
 
 async function main(): Promise<void> {
@@ -54,15 +78,17 @@ async function main(): Promise<void> {
   tuneRuntime();
   const { values } = parseArgs({
     options: {
-      core: { type: 'string', default: 'jit,wasm' },
+      core: { type: 'string' },
+      family: { type: 'string' },
       programs: { type: 'string' },
       scale: { type: 'string', default: '1' },
       rounds: { type: 'string', default: '3' },
-      cpu: { type: 'boolean', default: false },
+      clock: { type: 'string', default: 'wall' },
       'no-qemu': { type: 'boolean', default: false },
       micro: { type: 'boolean', default: false },
       time: { type: 'boolean', default: false },
       json: { type: 'string' },
+      'update-baseline': { type: 'boolean', default: false },
       help: { type: 'boolean', default: false },
     },
   });
@@ -70,115 +96,69 @@ async function main(): Promise<void> {
     process.stdout.write(USAGE);
     return;
   }
-  if (values.micro) {
-    await micro();
-    return;
-  }
-  const cores = values.core.split(',');
-  for (const c of cores)
-    if (!(CORES as readonly string[]).includes(c)) throw new Error(`--core ${c}: expected some of ${CORES.join(', ')}`);
-  const clock = values.cpu ? 'cpu' : 'wall';
-  const wanted = values.programs?.split(',');
-  const scale = Number(values.scale);
-  if (!(Number.isInteger(scale) && scale > 0)) throw new Error(`--scale ${values.scale}: expected a positive integer`);
-  const programs = PROGRAMS.filter((p) => wanted?.includes(p.name) ?? true).map((p) => ({
+  if (values.micro) return micro();
+  const cores = chosen('--core', values.core, CORES);
+  const [clock] = chosen('--clock', values.clock, CLOCKS);
+  const rounds = count('--rounds', values.rounds);
+  const scale = count('--scale', values.scale);
+  const families = chosen('--family', values.family, [...FAMILIES, REAL]);
+  const names = chosen('--programs', values.programs, [...PROGRAMS.map((p) => p.name), ...REAL_PROGRAMS]);
+  const programs = PROGRAMS.filter((p) => names.includes(p.name) && families.includes(p.kind)).map((p) => ({
     ...p,
     scale: p.scale * scale,
   }));
-  if (programs.length === 0)
-    throw new Error(`--programs ${values.programs}: expected some of ${PROGRAMS.map((p) => p.name).join(', ')}`);
-  const qemu = values['no-qemu'] ? undefined : qemuVersion();
-  const guest = await buildGuest({});
-  const work = mkdtempSync(join(tmpdir(), 'hindsight-bench-'));
-  try {
-    const initrd = join(work, 'initrd.cpio');
-    writeFileSync(initrd, Buffer.concat([readFileSync(guest.initrd), benchArchive(process.cwd())]));
-    const files = { kernel: guest.kernel, initrd };
-    const append = benchCommandLine(programs);
-    if (values.time) {
-      await time(guest, cores[0] as CoreKind);
-      await recordingCost(files, append, cores[0] as CoreKind, Number(values.rounds));
-      return;
-    }
-    const columns: Column[] = [...(qemu ? ['qemu'] : []), ...cores].map((engine) => ({ engine, rounds: [] }));
-    for (let round = 0; round < Number(values.rounds); round++) {
-      for (const column of columns) {
-        process.stderr.write(`round ${round + 1}: ${column.engine}\n`);
-        column.rounds.push(
-          column.engine === 'qemu'
-            ? await runQemu(files, append, undefined, clock)
-            : await runHindsight(files, append, column.engine as CoreKind, undefined, undefined, clock),
-        );
-      }
-    }
-    report(
-      columns,
-      programs.map((p) => p.name),
-      qemu,
-      values.json,
-      clock,
-    );
-  } finally {
-    rmSync(work, { recursive: true, force: true });
+  if (values.time) {
+    await time(await buildGuest({}), cores[0]);
+    using workload = await guestWorkload(programs);
+    return recordingCost(workload, cores[0], rounds);
   }
+  const real = families.includes(REAL) ? REAL_PROGRAMS.filter((p) => names.includes(p)) : [];
+  const qemu = values['no-qemu'] ? undefined : qemuVersion();
+  const engines = [...(qemu ? [REFERENCE] : []), ...cores];
+  const root = process.cwd();
+  const report: Report = { node: process.version, ...(qemu && { qemu }), clock, rounds, families: [] };
+  const baseline = readBaseline(join(root, BASELINE));
+  const show = (f: Family): void => {
+    report.families.push(f);
+    const then = baseline?.families.find((b) => b.name === f.name);
+    process.stdout.write(`${familyTable(f, then).join('\n')}\n\n`);
+  };
+  process.stdout.write(
+    `Node ${process.version}, ${qemu ?? 'no QEMU'}; medians of ${rounds} rounds; milliseconds of ${clock} time; recording on\n\n`,
+  );
+  if (programs.length > 0) {
+    using workload = await guestWorkload(programs);
+    const columns = await measure(workload, engines, rounds, clock);
+    for (const kind of FAMILIES) {
+      const some = programs.filter((p) => p.kind === kind).map((p) => p.name);
+      if (some.length > 0) show(family(kind, some, columns));
+    }
+    process.stdout.write(`${userspace(columns)}\n\n`);
+  }
+  if (real.length > 0) {
+    using workload = await realWorkload(real);
+    const columns = await measure(workload, engines, rounds, clock);
+    for (const run of [1, 2])
+      show(
+        family(
+          `${REAL}, run ${run}`,
+          real.map((p) => `${p}/${run}`),
+          columns,
+        ),
+      );
+  }
+  const text = `${JSON.stringify(report, null, 2)}\n`;
+  if (values.json) writeFileSync(values.json, text);
+  if (values['update-baseline']) writeFileSync(join(root, BASELINE), text);
 }
 
-function report(
-  columns: readonly Column[],
-  names: readonly string[],
-  qemu: string | undefined,
-  json: string | undefined,
-  clock: ClockKind,
-): void {
-  const rows = names.map((name) => ({ name, ...row(columns, name) }));
-  for (const name of names) {
-    const found = new Set(
-      columns.flatMap((c) => c.rounds.flatMap((m) => m.results.filter((r) => r.name === name).map((r) => r.value))),
-    );
-    if (found.size > 1) throw new Error(`bench: ${name} computed different things: ${[...found].join(', ')}`);
+function readBaseline(file: string): Report | undefined {
+  try {
+    return JSON.parse(readFileSync(file, 'utf8')) as Report;
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code === 'ENOENT') return undefined;
+    throw error;
   }
-  const out: string[] = [
-    `Node ${process.version}, ${qemu ?? 'no QEMU'}; median of ${columns[0].rounds.length} rounds; milliseconds ${clock === 'cpu' ? 'of CPU time of all threads' : 'by the wall'}`,
-  ];
-  const head = [
-    'program',
-    ...columns.flatMap((c) =>
-      c.engine === 'qemu' ? ['qemu ms'] : [`${c.engine} ms`, 'MIPS', ...(qemu ? ['×QEMU'] : [])],
-    ),
-  ];
-  const table = rows.map((r) => [
-    r.name,
-    ...columns.flatMap((c, i) =>
-      c.engine === 'qemu'
-        ? [r.milliseconds[i].toFixed(0)]
-        : [
-            r.milliseconds[i].toFixed(0),
-            (r.mips[i] ?? 0).toFixed(0),
-            ...(qemu ? [(r.milliseconds[0] / r.milliseconds[i]).toFixed(2)] : []),
-          ],
-    ),
-  ]);
-  const widths = head.map((h, i) => Math.max(h.length, ...table.map((t) => t[i].length)));
-  for (const line of [head, ...table])
-    out.push(line.map((cell, i) => (i ? cell.padStart(widths[i]) : cell.padEnd(widths[i]))).join('  '));
-  columns.forEach((c, i) => {
-    const userspace = median(c.rounds.map((m) => m.userspace ?? Number.NaN));
-    const speed = c.engine === 'qemu' ? '' : `; median ${median(rows.map((r) => r.mips[i] ?? 0)).toFixed(0)} MIPS`;
-    const ratio = (some: typeof rows): string =>
-      geomean(some.map((r) => r.milliseconds[0] / r.milliseconds[i])).toFixed(2);
-    const byKind = [...new Set(PROGRAMS.map((p) => p.kind))].flatMap((kind) => {
-      const some = rows.filter((r) => PROGRAMS.some((p) => p.name === r.name && p.kind === kind));
-      return some.length > 0 ? [`${kind} ${ratio(some)}`] : [];
-    });
-    const against = qemu && c.engine !== 'qemu' ? `; geomean ${ratio(rows)} × QEMU (${byKind.join(', ')})` : '';
-    out.push(`${c.engine}: first userspace line after ${userspace.toFixed(0)} ms${speed}${against}`);
-  });
-  process.stdout.write(`${out.join('\n')}\n`);
-  if (json)
-    writeFileSync(
-      json,
-      `${JSON.stringify({ node: process.version, qemu, engines: columns.map((c) => c.engine), rows }, null, 2)}\n`,
-    );
 }
 
 await main().catch((error: unknown) => {

@@ -6,6 +6,8 @@ import { INSTRUCTION_BY_NAME, type INSTRUCTIONS } from '../src/isa/instructions.
 import { MACHINE, MACHINE_AT, RAM_BASE } from '../src/isa/layout.ts';
 import { extensionBits, HartState } from '../src/machine/memory/hart-state.ts';
 import { MachineMemory } from '../src/machine/memory/memory.ts';
+import { benchClock } from './clock.ts';
+import { rig } from './jit/rig.ts';
 
 const row = (name: string): (typeof INSTRUCTIONS)[number] => {
   const found = INSTRUCTION_BY_NAME.get(name);
@@ -53,7 +55,47 @@ function strideLoop(stride: number): () => void {
   return () => core.run(0, 40_000);
 }
 
-/** Micro benchmarks of the WebAssembly core: the cost of a TLB refill with its page-table walk, from loops that differ in nothing else. */
+/** Places that {@link hops} jumps between, each on a page of its own. */
+const HOPS = 16;
+
+/**
+ * A program that jumps through a register from page to page, round and round. @param registers that each place reads and writes
+ * @returns the code; a round is HOPS × (registers + 3) instructions
+ */
+function hops(registers: number): Uint8Array {
+  const code = new Uint8Array(HOPS * 4096);
+  const view = new DataView(code.buffer);
+  for (let n = 0; n < HOPS; n++) {
+    let at = n * 4096;
+    const put = (name: string, operands: Parameters<typeof assemble>[1]): void => {
+      view.setUint32(at, assemble(row(name), operands), true);
+      at += 4;
+    };
+    for (let r = 0; r < registers; r++) put('addi', { rd: 10 + r, rs1: 10 + r, imm: 1 });
+    const back = n === HOPS - 1;
+    put('auipc', { rd: 5, imm: back ? -(HOPS - 1) * 4096 : 4096 });
+    put('addi', { rd: 5, rs1: 5, imm: -4 * registers });
+    put('jalr', { rs1: 5 });
+  }
+  return code;
+}
+
+/** Nanoseconds to go from one region to another. */
+function transition(registers: number): number {
+  const { core } = rig('jit', hops(registers), 1 << 20, { threshold: 1000, instruction: 1e9 });
+  const rounds = 200_000;
+  core.run(0, 40_000_000);
+  const entered = core.statistics().entered;
+  const now = benchClock('guest');
+  const start = now();
+  core.run(0, rounds * HOPS * (registers + 3));
+  return ((now() - start) * 1e6) / (core.statistics().entered - entered);
+}
+
+/**
+ * Micro benchmarks: a TLB refill with its page-table walk in the interpreter, from loops that differ in nothing else; and going from one translated
+ * region to another.
+ */
 export async function micro(): Promise<void> {
   const suite = new Benchmark.Suite();
   suite.add('10,000 loads, TLB hits', strideLoop(8)).add('10,000 loads, a refill each', strideLoop(4096));
@@ -68,4 +110,8 @@ export async function micro(): Promise<void> {
     suite.run({ async: true });
   });
   process.stdout.write(`TLB refill with its walk: ${(times[1] - times[0]).toFixed(0)} ns\n`);
+  for (const registers of [1, 8, 16]) {
+    const best = Math.min(...Array.from({ length: 5 }, () => transition(registers)));
+    process.stdout.write(`transition between regions that use ${registers} registers: ${best.toFixed(1)} ns\n`);
+  }
 }

@@ -1,7 +1,10 @@
+/** Families of the programs in bench/guest. */
+export const FAMILIES = ['integer', 'memory', 'float', 'system'] as const;
+
 /** A guest program of the benchmark: its name in bench/guest and how much of it to do. */
 export interface Program {
   readonly name: string;
-  readonly kind: 'integer' | 'memory' | 'float' | 'system';
+  readonly kind: (typeof FAMILIES)[number];
   /** Units of work; chosen to take around 100 million instructions. */
   readonly scale: number;
 }

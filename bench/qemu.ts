@@ -1,6 +1,7 @@
 import { execFileSync, spawn } from 'node:child_process';
 import { benchClock, type ClockKind } from './clock.ts';
 import { Marks } from './marks.ts';
+import type { Workload } from './workload.ts';
 
 /** Version line of Debian's QEMU, or undefined when it is not installed. */
 export function qemuVersion(): string | undefined {
@@ -11,28 +12,31 @@ export function qemuVersion(): string | undefined {
   }
 }
 
-/** Boots the same kernel, initramfs and command line under qemu-system-riscv64 (TCG) and times the markers. */
-export async function runQemu(
-  files: { kernel: string; initrd: string },
-  append: string,
-  memory = '256M',
-  clock: ClockKind = 'wall',
-): Promise<Marks> {
+/** Boots the same kernel, initramfs, command line and disk under qemu-system-riscv64 (TCG) and times the markers. */
+export async function runQemu({ kernel, initrd, append, disk }: Workload, clock: ClockKind = 'wall'): Promise<Marks> {
   const child = spawn(
     'qemu-system-riscv64',
     [
       '-M',
       'virt',
       '-m',
-      memory,
+      '256M',
       '-nographic',
       '-no-reboot',
       '-kernel',
-      files.kernel,
+      kernel,
       '-initrd',
-      files.initrd,
+      initrd,
       '-append',
       append,
+      ...(disk
+        ? [
+            '-drive',
+            `file=${disk.file},format=raw,if=none,id=root,snapshot=on`,
+            '-device',
+            'virtio-blk-device,drive=root',
+          ]
+        : []),
     ],
     { stdio: ['ignore', 'pipe', 'inherit'] },
   );

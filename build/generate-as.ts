@@ -421,7 +421,7 @@ function body(row: Instruction, jit: boolean, next = NEXT): string {
       const dirty = s.to === 'fd' ? dirtyFs : '';
       lines.push(
         `const va = ${expression(s.address, leaf)};`,
-        'const e = dataBank + (<u32>(va >> 8) & 0xff0);',
+        'const e = dataBank + (<u32>(va >> 8) & TLB_INDEX_MASK);',
         `if (load<u64>(e) == (va & 0x${(0xfffffffffffff000n | BigInt(s.width / 8 - 1)).toString(16)})) {`,
         `  ${write(`<u64>load<${type}>(<u32>va + load<u32>(e, 8))${box}`)} ${dirty}`,
         '} else {',
@@ -441,7 +441,7 @@ function body(row: Instruction, jit: boolean, next = NEXT): string {
       const type = `u${s.width}`;
       lines.push(
         `const va = ${expression(s.address, leaf)};`,
-        'const e = dataBank + (<u32>(va >> 8) & 0xff0);',
+        'const e = dataBank + (<u32>(va >> 8) & TLB_INDEX_MASK);',
         `const v = ${expression(s.value, leaf)};`,
         `if (load<u64>(e, TLB_WRITE) == (va & 0x${(0xfffffffffffff000n | BigInt(s.width / 8 - 1)).toString(16)})) {`,
         `  store<${type}>(<u32>va + load<u32>(e, TLB_WRITE + 8), <${type}>v);`,

@@ -15,7 +15,12 @@ export function jitLayoutSource(): string {
   for (const [name, value] of Object.entries(area)) if (typeof value === 'number') constant(name, 'u32', value);
   for (const [name, value] of Object.entries(LEAVE)) constant(`LEAVE_${name}`, 'i32', value);
   for (const [name, value] of Object.entries(CSR_DONE)) constant(`CSR_DONE_${name}`, 'u32', value);
-  for (const [group, fields] of Object.entries({ ENTRY: area.ENTRY, REQUEST: area.REQUEST, COUNT: area.COUNT })) {
+  for (const [group, fields] of Object.entries({
+    ENTRY: area.ENTRY,
+    JUMP: area.JUMP,
+    REQUEST: area.REQUEST,
+    COUNT: area.COUNT,
+  })) {
     for (const [field, offset] of Object.entries(fields)) constant(`${group}_${constantName(field)}`, 'usize', offset);
   }
   return `${lines.join('\n')}\n`;

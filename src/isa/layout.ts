@@ -175,8 +175,8 @@ export const DEBUG = { EXECUTE: 1, READ: 2, WRITE: 4 } as const;
 const machine = place(MACHINE_FIELDS);
 export const MACHINE = machine.offsets;
 
-/** Entries of one TLB array; a bank holds three arrays: read, write, execute. */
-export const TLB_ENTRIES = 256;
+/** Entries of one TLB array, a power of two and at least those of a page table; a bank holds three arrays: read, write, execute. */
+export const TLB_ENTRIES = 1024;
 /**
  * tag u64: virtual page address; low 12 bits 0 = plain RAM, otherwise flags that make the inline compare miss.
  * addend u32: linear-memory address = addend + low 32 bits of the virtual address (execute: address of the decoded page).
@@ -184,6 +184,8 @@ export const TLB_ENTRIES = 256;
  */
 export const TLB_ENTRY = { tag: 0, addend: 8, pte: 12 } as const;
 export const TLB_ENTRY_SIZE = 16;
+/** Offset of an address's entry in its array: (address >>> 8) & this. */
+export const TLB_INDEX_MASK = (TLB_ENTRIES - 1) * TLB_ENTRY_SIZE;
 export const TLB_ARRAY_SIZE = TLB_ENTRIES * TLB_ENTRY_SIZE;
 export const TLB_READ = 0;
 export const TLB_WRITE = TLB_ARRAY_SIZE;

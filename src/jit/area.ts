@@ -10,6 +10,7 @@ import { JIT_AT, JIT_SIZE } from '../isa/layout.ts';
  * COUNTS    statistics
  * RARE      how often rare cases of an instruction occurred
  * LINKS     how often control went from one region to another
+ * JUMPS     jump cache: what a virtual address was last found to enter
  * ```
  */
 
@@ -50,7 +51,9 @@ export const THRESHOLD_AT = QUEUE_COUNT_AT + 4;
 export const BATCH_DELAY_AT = QUEUE_COUNT_AT + 8;
 /** Every so many transitions between two regions are reported: a power of two, less 1 (u32). */
 export const LINK_MASK_AT = QUEUE_COUNT_AT + 12;
-/** u64 each: ticks spent in regions, entries into regions, and returns by {@link ../jit/abi.ts} LEAVE code (5). */
+/** One of how many transitions between regions is looked at (u32). */
+export const SAMPLE_STRIDE_AT = QUEUE_COUNT_AT + 16;
+/** u64 each: ticks spent in regions, entries into regions, and returns by {@link ../jit/abi.ts} LEAVE code (5; those that go on are not counted). */
 export const COUNTS_AT = QUEUE_AT + QUEUE_SLOTS * REQUEST_SIZE + 64;
 export const COUNT = { ticks: 0, entered: 8, left: 16 } as const;
 /** How the last CSR instruction of translated code went (u32, {@link ../jit/abi.ts} CSR_DONE). */
@@ -66,5 +69,16 @@ export const LINK_NEVER = 0xffff;
 /** Index of the counter of transitions from one key to another. */
 export const linkIndex = (from: number, key: number): number =>
   Math.imul(Math.imul(from, ENTRY_HASH) ^ key, ENTRY_HASH) >>> (32 - LINK_BITS);
-export const AREA_END = LINKS_AT + 2 * 2 ** LINK_BITS;
+/**
+ * The jump cache, direct-mapped by virtual address. An entry holds when pc and the decoded page that the fetch TLB gives for it are its own: then it
+ * is what the entry table says. So no change of mappings, privilege or address space can make it wrong; it is emptied when the
+ * entry table changes, and when a decoded page gets another owner.
+ */
+export const JUMP_SLOTS = 4096;
+/** pc u64, decoded u32 (0: free), then the entry's key, func, label and offset. */
+export const JUMP = { pc: 0, decoded: 8, key: 12, func: 16, label: 20, offset: 24 } as const;
+export const JUMP_SIZE = 32;
+export const JUMPS_AT = LINKS_AT + 2 * 2 ** LINK_BITS;
+export const JUMPS_SIZE = JUMP_SLOTS * JUMP_SIZE;
+export const AREA_END = JUMPS_AT + JUMPS_SIZE;
 if (AREA_END > JIT_AT + JIT_SIZE) throw new Error("the translator's area does not fit its place in the layout");

@@ -2,7 +2,7 @@ import type { Decoded } from '../isa/decode.ts';
 import { writes } from './dataflow.ts';
 import type { Block, CodeRegion, Placed } from './region.ts';
 import { type Structure, successors } from './structure.ts';
-import { isTouchedCsr } from './system.ts';
+import { isFloatCsr, isTouchedCsr } from './system.ts';
 
 /**
  * Loads or stores off one base that share a TLB probe: the first checks that all of them lie aligned on one page of plain RAM, or leaves; the others
@@ -115,7 +115,7 @@ class Sharing {
       const access = accessOf(d);
       if (access) locals = this.access(placed, access, state, locals);
       // whose memory it is may change
-      else if (isTouchedCsr(d)) state.groups.clear();
+      else if (isTouchedCsr(d) && !isFloatCsr(d)) state.groups.clear();
       else if (d.row.format === 'AMO' && this.slowPathOf(placed.at) !== SLOW_PATH.LEAVE) forgetStores(state.groups);
       this.define(d, state.values);
     }

@@ -1,3 +1,4 @@
+import { JUMPS_AT, JUMPS_SIZE } from './area.ts';
 import { EntryTable, keyOf } from './entry-table.ts';
 import type { Entry } from './translate.ts';
 
@@ -63,6 +64,7 @@ export interface CacheHost {
 export class CodeCache {
   private readonly host: CacheHost;
   private readonly table: EntryTable;
+  private readonly jumps: Uint8Array;
   private readonly regions = new Map<number, CachedRegion>();
   private readonly byPage = new Map<number, Set<CachedRegion>>();
   private readonly freeSlots: number[] = [];
@@ -75,6 +77,7 @@ export class CodeCache {
   /** @param limit regions kept at most */
   constructor(memory: WebAssembly.Memory, host: CacheHost, limit: number) {
     this.table = new EntryTable(memory);
+    this.jumps = new Uint8Array(memory.buffer, JUMPS_AT, JUMPS_SIZE);
     this.host = host;
     this.limit = limit;
   }
@@ -152,6 +155,7 @@ export class CodeCache {
       const key = keyOf(cached.entries[i]);
       if (!this.table.has(key) || cached.entries[i] === first) this.table.set(key, func, e.label, e.at);
     });
+    this.jumps.fill(0);
     return cached;
   }
 
@@ -160,6 +164,7 @@ export class CodeCache {
     if (!this.regions.delete(region.id)) return;
     for (const ram of region.entries) this.table.delete(keyOf(ram), region.func);
     this.host.table.set(region.func, null);
+    this.jumps.fill(0);
     this.freeSlots.push(region.func);
     for (const page of region.pages) {
       const set = this.byPage.get(page)!;
@@ -186,5 +191,6 @@ export class CodeCache {
   clear(): void {
     for (const region of [...this.regions.values()]) this.drop(region);
     this.table.clear();
+    this.jumps.fill(0);
   }
 }

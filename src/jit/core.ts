@@ -1,9 +1,19 @@
 import type { Core, CoreHost } from '../core/core.ts';
 import { type CoreExports, coreOver, instantiateCore } from '../core/wasm/core.ts';
 import { JIT_CORE_WASM_BASE64 } from '../generated/jit-core-wasm.ts';
+import type { Exit } from '../isa/layout.ts';
 import { HELPERS, LEAVE } from './abi.ts';
-import { BATCH_DELAY_AT, COUNT, COUNTS_AT, HOTNESS_MASK, LINK_MASK_AT, THRESHOLD_AT } from './area.ts';
+import {
+  BATCH_DELAY_AT,
+  COUNT,
+  COUNTS_AT,
+  HOTNESS_MASK,
+  LINK_MASK_AT,
+  SAMPLE_STRIDE_AT,
+  THRESHOLD_AT,
+} from './area.ts';
 import { CodeCache } from './code-cache.ts';
+import type { RegionCompiler } from './compile.ts';
 import type { RegionLimits } from './discover.ts';
 import { Translator } from './translator.ts';
 
@@ -12,8 +22,13 @@ const BATCH_DELAY = 1_500_000;
 
 /** Jumps to a place in a round of counting: a user program's is translated after one. */
 const THRESHOLD = 8000;
-/** Every so many transitions between two regions are reported. */
-const LINK = 4096;
+/** The same where another thread translates. */
+const THRESHOLD_ELSEWHERE = 2000;
+const BATCH_DELAY_ELSEWHERE = 1_000_000;
+/** One of so many transitions is looked at; a prime, so that no loop hides from it. */
+const SAMPLE_STRIDE = 13;
+/** Transitions between two regions that are reported together. */
+const LINK = 256 * SAMPLE_STRIDE;
 /** Transitions that cost what translating an instruction does: about 60 ns against 60 µs. */
 const INSTRUCTION = 500;
 
@@ -40,6 +55,8 @@ export interface JitOptions {
   readonly inspect?: (text: string) => void;
   /** In place of the runtime's compiler. May throw: then the machine goes on interpreting. */
   readonly compile?: (bytes: Uint8Array<ArrayBuffer>) => WebAssembly.Module;
+  /** Another thread that translates and compiles; without one it happens between two regions. */
+  readonly compiler?: RegionCompiler;
 }
 
 /** What the translator did so far. */
@@ -77,6 +94,8 @@ export interface JitCore extends Core {
   statistics(): JitStatistics;
 }
 
+const LEFT_ELSE = [LEAVE.INTERPRET, LEAVE.BUDGET, LEAVE.RARE, LEAVE.CHECK];
+
 const compileHere = (bytes: Uint8Array<ArrayBuffer>): WebAssembly.Module => new WebAssembly.Module(bytes);
 
 /** Whether this runtime compiles WebAssembly at run time: some allow it only while starting. `validate` does not tell. */
@@ -94,7 +113,8 @@ export function jitAllowed({ compile = compileHere }: JitOptions = {}): boolean 
  */
 export function createJitCore(memory: WebAssembly.Memory, host: CoreHost, options: JitOptions = {}): JitCore {
   const view = new DataView(memory.buffer);
-  const threshold = options.threshold ?? THRESHOLD;
+  const elsewhere = options.compiler !== undefined;
+  const threshold = options.threshold ?? (elsewhere ? THRESHOLD_ELSEWHERE : THRESHOLD);
   let milliseconds = 0;
   const timed = (work: () => void): void => {
     const start = options.now?.() ?? 0;
@@ -122,13 +142,14 @@ export function createJitCore(memory: WebAssembly.Memory, host: CoreHost, option
     env: { memory },
     core: Object.fromEntries(Object.keys(HELPERS).map((name) => [name, all[name]])),
   } as WebAssembly.Imports;
-  translator = new Translator(
+  const made = new Translator(
     memory,
     {
       codePage: exports.codePage,
-      instantiate: (bytes) => {
+      instantiate: (module) => {
         try {
-          const functions = new WebAssembly.Instance(compile(bytes), imports).exports;
+          const compiled = module instanceof WebAssembly.Module ? module : compile(module);
+          const functions = new WebAssembly.Instance(compiled, imports).exports;
           return Object.keys(functions).map((_, i) => functions[i] as CallableFunction);
         } catch (error) {
           // out of memory for code, or a policy that forbids it
@@ -143,6 +164,7 @@ export function createJitCore(memory: WebAssembly.Memory, host: CoreHost, option
       unexecuted: options.threshold === 0,
       limits: options.limits,
       inspect: options.inspect,
+      compiler: options.compiler,
       // a jump to code without a region costs several transitions
       costs:
         options.threshold === 0
@@ -150,40 +172,48 @@ export function createJitCore(memory: WebAssembly.Memory, host: CoreHost, option
           : { link: LINK, miss: threshold * 3, instruction: options.instruction ?? INSTRUCTION },
     },
   );
+  translator = made;
   cache.clear();
-  translator.clear();
+  made.clear();
   view.setUint32(THRESHOLD_AT, threshold, true);
-  view.setUint32(LINK_MASK_AT, threshold === 0 ? 3 : LINK - 1, true);
-  view.setUint32(BATCH_DELAY_AT, options.threshold === 0 ? 0 : BATCH_DELAY, true);
+  view.setUint32(LINK_MASK_AT, threshold === 0 ? 3 : LINK / SAMPLE_STRIDE - 1, true);
+  view.setUint32(SAMPLE_STRIDE_AT, threshold === 0 ? 1 : SAMPLE_STRIDE, true);
+  view.setUint32(BATCH_DELAY_AT, options.threshold === 0 ? 0 : elsewhere ? BATCH_DELAY_ELSEWHERE : BATCH_DELAY, true);
   const count = (offset: number): number => Number(view.getBigUint64(COUNTS_AT + offset, true));
   const left = (why: number): number => count(COUNT.left + why * 8);
   const core = coreOver(exports, memory, 'jit');
   return {
     ...core,
     kind: 'jit',
+    ...(options.compiler && {
+      run(hart: number, ticks: number): Exit {
+        if (made.awaits) timed(() => made.receive());
+        return core.run(hart, ticks);
+      },
+    }),
     dropDerived(): void {
       cache.clear();
-      translator.clear();
+      made.clear();
       core.dropDerived();
     },
     debugPointsChanged(places: boolean): void {
-      if (places) translator.observe();
+      if (places) made.observe();
       core.debugPointsChanged(places);
     },
     statistics: () => ({
       ticks: count(COUNT.ticks),
       entered: count(COUNT.entered),
       left: {
-        go: left(LEAVE.CONTINUE),
+        go: count(COUNT.entered) - LEFT_ELSE.reduce((sum, why) => sum + left(why), 0),
         interpret: left(LEAVE.INTERPRET),
         budget: left(LEAVE.BUDGET),
         rare: left(LEAVE.RARE),
         check: left(LEAVE.CHECK),
       },
-      regions: { live: cache.size, made: translator.made.regions, dropped: cache.dropped, evicted: cache.evicted },
-      modules: translator.made.modules,
-      instructions: translator.made.instructions,
-      bytes: translator.made.bytes,
+      regions: { live: cache.size, made: made.made.regions, dropped: cache.dropped, evicted: cache.evicted },
+      modules: made.made.modules,
+      instructions: made.made.instructions,
+      bytes: made.made.bytes,
       milliseconds,
       ...(refused !== undefined && { refused }),
     }),

@@ -458,16 +458,24 @@ const RANGE: Readonly<Record<string, readonly [bigint, bigint]>> = {
   to_u64: [0n, 0x43f0000000000000n],
 };
 
+/** WebAssembly's rounding by the instruction's mode; a dynamic one is to nearest, or else {@link inexactToNearest} does not hold. */
+const ROUNDING: Readonly<Record<number, number>> = {
+  0: OP.F64_NEAREST,
+  1: OP.F64_TRUNC,
+  2: OP.F64_FLOOR,
+  3: OP.F64_CEIL,
+  7: OP.F64_NEAREST,
+};
+
 /** Pushes the integer as i64; 32-bit ones sign-extended. */
 function toInteger(name: string, to: string, args: readonly Expr[], s: Site, p: Precision): void {
   const { builder, decoded: d } = s;
   const { code } = builder;
-  // towards zero, or to nearest: the others are for the helper
-  const native = d.rm === 1 || d.rm === 0 || d.rm === 7;
-  if (!native) return byHelper(name, args, s);
+  const rounding = ROUNDING[d.rm];
+  if (rounding === undefined) return byHelper(name, args, s);
   operand(args[0], s, p);
   if (p.bits === 32) code.op(OP.F64_PROMOTE_F32);
-  code.op(d.rm === 1 ? OP.F64_TRUNC : OP.F64_NEAREST);
+  code.op(rounding);
   code.tee(LOCAL.TEMP_F64);
   code.byte(SATURATING.PREFIX);
   code.byte(

@@ -35,6 +35,8 @@ export interface RegionLookup {
   entered(ram: number): CachedRegion | undefined;
   /** Whether a region is still in use. */
   has(region: CachedRegion): boolean;
+  /** Whether what will replace a region is being made. */
+  isReplaced(region: CachedRegion): boolean;
   /** Whether a region's base is mapped for this hart now as it was. */
   inPlace(region: CachedRegion, hart: number): boolean;
 }
@@ -53,6 +55,8 @@ export interface TransitionCosts {
 const MAX_GROWTH = 8;
 const MAX_GROWN = 1200;
 const REACH = 1n << 28n;
+/** Links are looked at when this part of the regions that have any was reported on. */
+const NOTED_SHARE = 4;
 /** A region larger than this is not copied into others. */
 const MAX_COPY = 300;
 
@@ -81,6 +85,8 @@ interface Node {
  */
 export class Planner {
   private readonly links = new Map<CachedRegion, Map<number, Link>>();
+  /** Reports since links were looked at. */
+  private noted = 0;
   private readonly world: RegionLookup;
   private readonly costs: TransitionCosts;
 
@@ -107,6 +113,8 @@ export class Planner {
     for (const request of requests) {
       const from = request.from === 0 ? undefined : this.world.entered(request.from);
       const to = this.world.entered(request.ram);
+      // what is being made has more to say
+      if (to && (this.world.isReplaced(to) || (from && this.world.isReplaced(from)))) continue;
       const grows = this.growable(from, request) && near(from, request.va);
       if (!to) {
         if (grows && from.instructions < MAX_GROWN && from.instructions * this.costs.instruction <= this.costs.miss)
@@ -116,6 +124,9 @@ export class Planner {
       // places that calls return to are left alone: it is the callee that moves in
       else useless(request);
     }
+    // looking at all links costs as much as there are: not before many of them have changed
+    if (this.noted * NOTED_SHARE < this.links.size) return once(jobs);
+    this.noted = 0;
     const taken = new Set(jobs.flatMap((j) => j.replaces));
     for (const group of this.groups(taken)) {
       const job = this.merge(group);
@@ -129,11 +140,13 @@ export class Planner {
       region !== undefined &&
       region.origin.prv === prv &&
       region.origin.growth < MAX_GROWTH &&
+      !this.world.isReplaced(region) &&
       this.world.inPlace(region, hart)
     );
   }
 
   private note(from: CachedRegion, request: Request): void {
+    this.noted++;
     let links = this.links.get(from);
     if (!links) this.links.set(from, (links = new Map()));
     const link = links.get(request.ram);
@@ -154,10 +167,10 @@ export class Planner {
         this.links.delete(from);
         continue;
       }
-      if (taken.has(from)) continue;
+      if (taken.has(from) || this.world.isReplaced(from)) continue;
       for (const [ram, link] of links) {
         const to = this.world.entered(ram);
-        if (!to || taken.has(to) || !to.roots.has(ram)) continue;
+        if (!to || taken.has(to) || this.world.isReplaced(to) || !to.roots.has(ram)) continue;
         const node = nodeOf(from, link.request.hart);
         if (to === from) node.loops += link.transitions;
         else node.goesTo.push({ node: nodeOf(to, link.request.hart), link });

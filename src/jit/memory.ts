@@ -1,4 +1,4 @@
-import { HART, RAM_AT, RAM_BASE, TLB_ENTRY, TLB_READ, TLB_WRITE } from '../isa/layout.ts';
+import { HART, RAM_AT, RAM_BASE, TLB_ENTRY, TLB_INDEX_MASK, TLB_READ, TLB_WRITE } from '../isa/layout.ts';
 import type { Expr, MemoryWidth, Statement } from '../isa/semantics.ts';
 import { helperIndex, LEAVE, LOCAL } from './abi.ts';
 import type { Shared } from './bases.ts';
@@ -70,7 +70,7 @@ function entryOf({ code }: FunctionBuilder, address: number): void {
   code.op(OP.I32_WRAP_I64);
   code.i32(8);
   code.op(OP.I32_SHR_U);
-  code.i32(0xff0);
+  code.i32(TLB_INDEX_MASK);
   code.op(OP.I32_AND);
   code.get(LOCAL.BANK);
   code.op(OP.I32_ADD);

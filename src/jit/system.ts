@@ -7,12 +7,16 @@ import type { Site } from './expression.ts';
 import { OP } from './wasm-opcodes.ts';
 
 // CSR instructions and fences of address translation. What lies in a field of the hart is read and swapped in place, the others go through the
-// core's own function; deadlines, protection and the floating-point environment are left to the interpreter.
+// core's own function; deadlines and protection are left to the interpreter. fflags, frm and fcsr are made in place: compilers wrap quiet
+// comparisons in reads and writes of fflags.
 
 const KINDS: Readonly<Record<string, number>> = { csrrw: 0, csrrs: 1, csrrc: 2, csrrwi: 0, csrrsi: 1, csrrci: 2 };
 
 /** Names of the CSRs that translated code touches. */
 const TOUCHED: ReadonlySet<string> = new Set([
+  'fflags',
+  'frm',
+  'fcsr',
   'cycle',
   'time',
   'instret',
@@ -53,6 +57,28 @@ export function isTouchedCsr({ row, imm }: Decoded): boolean {
   return row.format === 'CSR' && TOUCHED_NUMBERS.has(imm & 0xfff);
 }
 
+/** A CSR of the floating-point environment: its number, and where its fields lie (unprivileged ISA, "Floating-Point Control and Status Register"). */
+const FLOAT_CSRS: ReadonlyMap<number, readonly FloatField[]> = new Map([
+  [1, [{ field: HART.fflags, mask: 0x1f, shift: 0 }]],
+  [2, [{ field: HART.frm, mask: 7, shift: 0 }]],
+  [
+    3,
+    [
+      { field: HART.fflags, mask: 0x1f, shift: 0 },
+      { field: HART.frm, mask: 7, shift: 5 },
+    ],
+  ],
+]);
+interface FloatField {
+  readonly field: number;
+  readonly mask: number;
+  readonly shift: number;
+}
+const FS = 0x6000;
+
+/** Whether a CSR instruction is one of the floating-point environment. */
+export const isFloatCsr = ({ imm }: Decoded): boolean => FLOAT_CSRS.has(imm & 0xfff);
+
 interface CsrUse {
   readonly number: number;
   readonly kind: number;
@@ -85,11 +111,80 @@ function privileged(s: Site, number: number): void {
   s.builder.leaveIf(LEAVE.INTERPRET, s.at);
 }
 
-/** A CSR instruction of {@link isTouchedCsr}. @returns whether banks and the floating-point state may have changed, and control may have to leave */
-export function emitCsr(s: Site): boolean {
+/** What a CSR instruction of {@link isTouchedCsr} may have changed. */
+export const CSR_EFFECT = {
+  NONE: 0,
+  /** The floating-point environment. */
+  FLOAT: 1,
+  /** Banks and the floating-point environment; control may have to leave. */
+  ALL: 2,
+} as const;
+export type CsrEffect = (typeof CSR_EFFECT)[keyof typeof CSR_EFFECT];
+
+/** fflags, frm and fcsr: legal while mstatus.FS is not off; a write makes it dirty. */
+function emitFloatCsr(s: Site, fields: readonly FloatField[]): CsrEffect {
+  const { builder, decoded: d } = s;
+  const { code } = builder;
+  const { kind, register, writes } = csrUse(d);
+  code.get(LOCAL.HART);
+  code.memory(OP.I32_LOAD, 2, HART.mstatus);
+  code.i32(FS);
+  code.op(OP.I32_AND);
+  code.op(OP.I32_EQZ);
+  builder.leaveIf(LEAVE.INTERPRET, s.at);
+  fields.forEach(({ field, shift }, i) => {
+    code.get(LOCAL.HART);
+    code.memory(OP.I64_LOAD32_U, 2, field);
+    if (shift > 0) {
+      code.i64(shift);
+      code.op(OP.I64_SHL);
+    }
+    if (i > 0) code.op(OP.I64_OR);
+  });
+  code.set(LOCAL.TEMP_A);
+  if (writes) {
+    operand(s, register);
+    if (kind === 1) {
+      code.get(LOCAL.TEMP_A);
+      code.op(OP.I64_OR);
+    } else if (kind === 2) {
+      code.i64(-1);
+      code.op(OP.I64_XOR);
+      code.get(LOCAL.TEMP_A);
+      code.op(OP.I64_AND);
+    }
+    code.set(LOCAL.TEMP_B);
+    for (const { field, mask, shift } of fields) {
+      code.get(LOCAL.HART);
+      code.get(LOCAL.TEMP_B);
+      code.op(OP.I32_WRAP_I64);
+      if (shift > 0) {
+        code.i32(shift);
+        code.op(OP.I32_SHR_U);
+      }
+      code.i32(mask);
+      code.op(OP.I32_AND);
+      code.memory(OP.I32_STORE, 2, field);
+    }
+    code.get(LOCAL.HART);
+    code.get(LOCAL.HART);
+    code.memory(OP.I32_LOAD, 2, HART.mstatus);
+    code.i32(FS);
+    code.op(OP.I32_OR);
+    code.memory(OP.I32_STORE, 2, HART.mstatus);
+  }
+  code.get(LOCAL.TEMP_A);
+  builder.setX(d.rd);
+  return writes ? CSR_EFFECT.FLOAT : CSR_EFFECT.NONE;
+}
+
+/** A CSR instruction of {@link isTouchedCsr}. @returns what it may have changed */
+export function emitCsr(s: Site): CsrEffect {
   const { builder, decoded: d } = s;
   const { code } = builder;
   const { number, kind, register, writes } = csrUse(d);
+  const floatFields = FLOAT_CSRS.get(number);
+  if (floatFields) return emitFloatCsr(s, floatFields);
   const field = FIELDS.get(number);
   if (field !== undefined && (kind === 0 || !writes)) {
     privileged(s, number);
@@ -107,7 +202,7 @@ export function emitCsr(s: Site): boolean {
       code.get(LOCAL.TEMP_B);
       code.memory(OP.I64_STORE, 3, HART[field]);
     }
-    return false;
+    return CSR_EFFECT.NONE;
   }
   // the counters and interrupts compare with MACHINE.left as after the instruction
   code.i32(0);
@@ -130,11 +225,11 @@ export function emitCsr(s: Site): boolean {
   builder.leaveIf(LEAVE.INTERPRET, s.at);
   code.get(LOCAL.TEMP_A);
   builder.setX(d.rd);
-  if (!writes) return false;
+  if (!writes) return CSR_EFFECT.NONE;
   code.get(LOCAL.HART);
   code.memory(OP.I32_LOAD, 2, HART.dataBank);
   code.set(LOCAL.BANK);
-  return true;
+  return CSR_EFFECT.ALL;
 }
 
 /** Leaves after a CSR instruction that asked for it; see {@link emitCsr}. @param next offset of the instruction after it */

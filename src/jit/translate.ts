@@ -1,4 +1,13 @@
-import { DECODE_AT, DECODE_OWNER_AT, DECODE_STRIDE, HART, PAGE_SHIFT, TLB_ENTRY, TLB_EXECUTE } from '../isa/layout.ts';
+import {
+  DECODE_AT,
+  DECODE_OWNER_AT,
+  DECODE_STRIDE,
+  HART,
+  PAGE_SHIFT,
+  TLB_ENTRY,
+  TLB_EXECUTE,
+  TLB_INDEX_MASK,
+} from '../isa/layout.ts';
 import { LEAVE, LEFT_AT, LOCAL } from './abi.ts';
 import { type SharedAccesses, type SlowPath, shareProbes } from './bases.ts';
 import { tickChecks } from './budget.ts';
@@ -9,7 +18,7 @@ import { FunctionBuilder } from './function-builder.ts';
 import { emitAmo, emitLoad, emitLoadReserved, emitStore, emitStoreConditional } from './memory.ts';
 import type { Block, CodeRegion, Edge, Placed } from './region.ts';
 import { type Structure, structure } from './structure.ts';
-import { emitCsr, emitFence, isTouchedCsr, leaveAfterCsr } from './system.ts';
+import { CSR_EFFECT, emitCsr, emitFence, isFloatCsr, isTouchedCsr, leaveAfterCsr } from './system.ts';
 import { findHash, type Hash } from './target-hash.ts';
 import type { FunctionBody } from './wasm-module.ts';
 import { OP } from './wasm-opcodes.ts';
@@ -17,6 +26,8 @@ import { OP } from './wasm-opcodes.ts';
 export interface TranslationOptions {
   /** Whether 2-byte alignment of jump targets is enough (extension C). */
   readonly compressed: boolean;
+  /** Whether there is a floating-point environment (extension F). */
+  readonly float: boolean;
   /** How the slow path of the instruction at this offset is taken. */
   readonly slowPathOf: (at: number) => SlowPath;
   /** Whether jumps through registers are likely to stay in the region. */
@@ -287,8 +298,12 @@ class RegionTranslator {
 
   private csr(site: Site): void {
     const { builder } = this;
-    if (!emitCsr(site)) return;
+    // without F there are none
+    if (isFloatCsr(site.decoded) && !this.options.float) return builder.leave(LEAVE.INTERPRET, site.at);
+    const effect = emitCsr(site);
+    if (effect === CSR_EFFECT.NONE) return;
     if (this.usesFloat) loadFloatState(builder);
+    if (effect === CSR_EFFECT.FLOAT) return;
     builder.unused--;
     leaveAfterCsr(site, site.at + site.decoded.length);
   }
@@ -386,7 +401,7 @@ class RegionTranslator {
     code.op(OP.I32_WRAP_I64);
     code.i32(8);
     code.op(OP.I32_SHR_U);
-    code.i32(0xff0);
+    code.i32(TLB_INDEX_MASK);
     code.op(OP.I32_AND);
     code.get(LOCAL.HART);
     code.memory(OP.I32_LOAD, 2, HART.fetchBank);

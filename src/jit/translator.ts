@@ -1,5 +1,4 @@
-import { type Decoded, decode, isLong } from '../isa/decode.ts';
-import { EXTENSIONS } from '../isa/instruction.ts';
+import { type Decoded, decode, extensionBit, isLong } from '../isa/decode.ts';
 import {
   DECODE_AT,
   DECODE_STRIDE,
@@ -10,7 +9,6 @@ import {
   ramTables,
   SLOT_SIZE,
 } from '../isa/layout.ts';
-import { HELPER_IMPORTS, REGION_SIGNATURE } from './abi.ts';
 import {
   HOTNESS_AT,
   HOTNESS_COUNTERS,
@@ -24,21 +22,30 @@ import {
   REQUEST_SIZE,
   SLOT_ENTRY,
 } from './area.ts';
-import { SLOW_PATH } from './bases.ts';
+import { SLOW_PATH, type SlowPath } from './bases.ts';
 import type { CachedRegion, CodeCache } from './code-cache.ts';
+import {
+  type CompileResult,
+  packRegion,
+  type RegionCompiler,
+  type RegionPlan,
+  type RegionTask,
+  regionEncoder,
+  regionWords,
+  translateRegion,
+} from './compile.ts';
 import { type CodeSource, DEFAULT_LIMITS, discover, type RegionLimits } from './discover.ts';
 import { dumpRegion } from './dump.ts';
 import { keyOf } from './entry-table.ts';
 import { fresh, type Job, Planner, type RegionLookup, type Request, type TransitionCosts } from './growth.ts';
 import { type CodeRegion, codeRanges } from './region.ts';
-import { type TranslatedRegion, translate } from './translate.ts';
-import { ModuleEncoder } from './wasm-module.ts';
+import type { ModuleEncoder } from './wasm-module.ts';
 
 /** What the translator asks of the core. */
 export interface TranslatorHost {
   codePage(hart: number, low: number, high: number, prv: number): number;
   /** Makes functions of a module; undefined: the runtime refuses to, and nothing more is translated. */
-  instantiate(bytes: Uint8Array<ArrayBuffer>): CallableFunction[] | undefined;
+  instantiate(module: CompileResult['module']): CallableFunction[] | undefined;
 }
 
 export interface TranslatorOptions {
@@ -48,11 +55,17 @@ export interface TranslatorOptions {
   readonly costs: TransitionCosts;
   /** Called with each region that is made, as text for people. */
   readonly inspect?: (text: string) => void;
+  /** Another thread that compiles. */
+  readonly compiler?: RegionCompiler;
 }
 
+/** A region that is to be made. */
 interface Planned {
   readonly region: CodeRegion;
-  readonly translation: TranslatedRegion;
+  readonly name: string;
+  readonly plan: RegionPlan;
+  /** Words of its instructions, block by block. */
+  readonly words: Uint32Array;
   readonly ramOf: (at: number) => number;
   readonly job: Job;
   /** RAM offsets it can be entered at. */
@@ -87,6 +100,11 @@ export class Translator implements RegionLookup {
   private readonly places = new Set<number>();
   /** How often code at a RAM page had to be dropped. */
   private readonly drops = new Map<number, number>();
+  /** What another thread compiles, by the tasks' numbers; code that it serves, and regions that it will replace. */
+  private readonly pending = new Map<number, readonly Planned[]>();
+  private readonly served = new Set<number>();
+  private readonly replaced = new Set<CachedRegion>();
+  private nextTask = 1;
   private stopped = false;
   /** Functions made, modules, bytes of modules, and guest instructions translated. */
   readonly made = { regions: 0, modules: 0, bytes: 0, instructions: 0, requests: 0 };
@@ -103,11 +121,7 @@ export class Translator implements RegionLookup {
     this.flagsAt = tables.flags;
     this.decodeIndexAt = tables.decodeIndex;
     this.reportsForCall = options.unexecuted ? 1 : REPORTS_FOR_CALL;
-    this.encoder = new ModuleEncoder({
-      memory: { module: 'env', name: 'memory', minPages: 1 },
-      imports: HELPER_IMPORTS,
-      signature: REGION_SIGNATURE,
-    });
+    this.encoder = regionEncoder();
   }
 
   /** Translates what waits. */
@@ -120,7 +134,7 @@ export class Translator implements RegionLookup {
       const request = this.request(QUEUE_AT + i * REQUEST_SIZE);
       this.made.requests++;
       const key = `${request.ram} ${request.from}`;
-      if (seen.has(key) || this.refused.has(request.ram)) continue;
+      if (seen.has(key) || this.refused.has(request.ram) || this.served.has(request.ram)) continue;
       seen.add(key);
       requests.push(request);
     }
@@ -136,7 +150,7 @@ export class Translator implements RegionLookup {
         job.serves.every(({ ram }) => planned.some((p) => p.entryRams.has(ram)));
       if (!held) this.take(job, planned);
     }
-    this.install(planned);
+    this.make(planned);
   }
 
   /** The two regions of a request stay two: it is not made again. */
@@ -152,6 +166,11 @@ export class Translator implements RegionLookup {
   /** See {@link RegionLookup}. */
   entered(ram: number): CachedRegion | undefined {
     return this.cache.entered(ram);
+  }
+
+  /** See {@link RegionLookup}. */
+  isReplaced(region: CachedRegion): boolean {
+    return this.replaced.has(region);
   }
 
   /** See {@link RegionLookup}. */
@@ -190,13 +209,18 @@ export class Translator implements RegionLookup {
     this.slowPaths.set(ram, reports);
     if (reports !== this.reportsForCall && reports !== REPORTS_FOR_UNSHARED) return;
     const planned: Planned[] = [];
-    for (const region of [...this.cache.onPage(ram >>> 12)]) {
-      if (!region.ranges.some((r) => r.start <= ram && r.end > ram)) continue;
+    const regions = [...this.cache.onPage(ram >>> 12)].filter((region) =>
+      region.ranges.some((r) => r.start <= ram && r.end > ram),
+    );
+    // the next report is this one again: what replaces it was planned before
+    if (regions.some((region) => this.replaced.has(region))) this.slowPaths.set(ram, reports - 1);
+    for (const region of regions) {
+      if (this.replaced.has(region)) continue;
       if (this.inPlace(region, hart))
         this.take({ ...region.origin, hart, basePage: region.basePage, replaces: [region], serves: [] }, planned);
       else this.cache.drop(region);
     }
-    this.install(planned);
+    this.make(planned);
   }
 
   /** Bytes of RAM that translated code was made from changed. */
@@ -216,6 +240,7 @@ export class Translator implements RegionLookup {
     const count = this.memory.getUint32(MACHINE_AT + MACHINE.placeCount, true);
     for (let i = 0; i < count; i++) this.places.add(this.memory.getUint16(MACHINE_AT + MACHINE.places + i * 2, true));
     this.refused.clear();
+    this.forgetPending();
     for (const region of [...this.cache.values()]) {
       const over = region.ranges.some(({ start, end }) => {
         for (let at = start; at < end; at += 2) if (this.places.has(at & 0xfff)) return true;
@@ -229,6 +254,7 @@ export class Translator implements RegionLookup {
   clear(): void {
     this.refused.clear();
     this.slowPaths.clear();
+    this.forgetPending();
     this.drops.clear();
     this.planner.clear();
     new Uint8Array(this.memory.buffer, HOTNESS_AT, HOTNESS_COUNTERS * 2).fill(0);
@@ -255,7 +281,7 @@ export class Translator implements RegionLookup {
   /** The 32 bits at an offset; a region holds both halves of its instructions only. */
   private word(ramOf: (at: number) => number, at: number): number {
     const low = this.memory.getUint16(RAM_AT + ramOf(at), true);
-    return isLong(low) ? low | (this.memory.getUint16(RAM_AT + ramOf(at + 2), true) << 16) : low;
+    return (isLong(low) ? low | (this.memory.getUint16(RAM_AT + ramOf(at + 2), true) << 16) : low) >>> 0;
   }
 
   private decodeAt(first: number, second: number): Decoded | undefined {
@@ -293,48 +319,121 @@ export class Translator implements RegionLookup {
     const pages = new Map(region.pages.map((p) => [p.delta, p.ram]));
     const ramOf = (at: number): number => pages.get(at >> 12)! + (at & 0xfff);
     const address = BigInt.asUintN(64, job.base + BigInt(job.roots[0])).toString(16);
-    const translation = translate(region, `guest ${address}`, {
-      compressed: (this.extensions & (1 << EXTENSIONS.indexOf('c'))) !== 0,
-      slowPathOf: (at) => {
+    const slowPaths = new Map<number, SlowPath>();
+    for (const block of region.blocks) {
+      for (const { at } of block.code) {
         const reports = this.slowPaths.get(ramOf(at)) ?? 0;
-        return reports < this.reportsForCall
-          ? SLOW_PATH.LEAVE
-          : reports < REPORTS_FOR_UNSHARED
-            ? SLOW_PATH.CALL
-            : SLOW_PATH.CALL_UNSHARED;
+        if (reports >= this.reportsForCall)
+          slowPaths.set(at, reports < REPORTS_FOR_UNSHARED ? SLOW_PATH.CALL : SLOW_PATH.CALL_UNSHARED);
+      }
+    }
+    return {
+      region,
+      name: `guest ${address}`,
+      plan: {
+        compressed: (this.extensions & extensionBit('c')) !== 0,
+        float: (this.extensions & extensionBit('f')) !== 0,
+        slowPaths,
+        inside: job.inside,
+        through: job.prv !== 0 && job.growth === 0,
       },
-      inside: job.inside,
-      through: job.prv !== 0 && job.growth === 0,
-    });
-    return { region, translation, ramOf, job, entryRams: new Set(translation.entries.map((e) => ramOf(e.at))) };
+      words: regionWords(region, (at) => this.word(ramOf, at)),
+      ramOf,
+      job,
+      entryRams: new Set(region.entries.map((b) => ramOf(region.blocks[b].start))),
+    };
   }
 
-  private install(planned: readonly Planned[]): void {
+  /** Has planned regions made: on another thread, where there is one, else here and now. */
+  private make(planned: readonly Planned[]): void {
     if (planned.length === 0) return;
-    const bytes = this.encoder.encode(planned.map((p) => p.translation.body));
-    const functions = this.host.instantiate(bytes as Uint8Array<ArrayBuffer>);
+    const { compiler, inspect } = this.options;
+    if (compiler && !inspect) {
+      const id = this.nextTask++;
+      const regions = planned.map(
+        ({ region, name, plan, words }): RegionTask => ({ ...plan, name, region: packRegion(region, words) }),
+      );
+      if (compiler.submit({ id, extensions: this.extensions, regions })) {
+        this.pending.set(id, planned);
+        for (const { job } of planned) {
+          for (const r of job.replaces) this.replaced.add(r);
+          for (const { ram } of job.serves) this.served.add(ram);
+        }
+        return;
+      }
+    }
+    const translations = planned.map((p) => translateRegion(p.region, p.name, p.plan));
+    const bytes = this.encoder.encode(translations.map((t) => t.body)) as Uint8Array<ArrayBuffer>;
+    if (inspect) {
+      planned.forEach(({ region, job, ramOf }, i) => {
+        inspect(dumpRegion(region, translations[i].body, job.base, (at) => this.word(ramOf, at)));
+      });
+    }
+    this.publish(planned, {
+      id: 0,
+      module: bytes,
+      size: bytes.length,
+      regions: translations.map(({ body, entries }) => ({ name: body.name, entries, bytes: body.code.length })),
+    });
+  }
+
+  /** Whether another thread may have finished something. */
+  get awaits(): boolean {
+    return this.pending.size > 0;
+  }
+
+  /** Takes over what another thread has finished. Call it between two runs. */
+  receive(): void {
+    for (const result of this.options.compiler?.finished() ?? []) {
+      const planned = this.pending.get(result.id);
+      // forgotten meanwhile
+      if (!planned) continue;
+      this.pending.delete(result.id);
+      for (const { job } of planned) {
+        for (const r of job.replaces) this.replaced.delete(r);
+        for (const { ram } of job.serves) this.served.delete(ram);
+      }
+      if (!this.stopped) this.publish(planned, result);
+    }
+  }
+
+  private forgetPending(): void {
+    this.pending.clear();
+    this.served.clear();
+    this.replaced.clear();
+  }
+
+  /** Whether the code that a region was planned from is still there. */
+  private isCurrent({ region, words, ramOf }: Planned): boolean {
+    let n = 0;
+    return region.blocks.every((block) => block.code.every(({ at }) => this.word(ramOf, at) === words[n++]));
+  }
+
+  private publish(planned: readonly Planned[], { module, size, regions }: CompileResult): void {
+    const functions = this.host.instantiate(module);
     if (!functions) {
       this.stopped = true;
       return;
     }
     this.made.modules++;
-    this.made.bytes += bytes.length;
-    planned.forEach(({ region, translation, ramOf, job }, i) => {
+    this.made.bytes += size;
+    planned.forEach((p, i) => {
+      const { region, ramOf, job } = p;
+      if (!this.isCurrent(p)) return;
       for (const old of job.replaces) this.cache.drop(old);
       const instructions = region.blocks.reduce((n, b) => n + b.code.length, 0);
       this.made.regions++;
       this.made.instructions += instructions;
-      this.options.inspect?.(dumpRegion(region, translation.body, job.base, (at) => this.word(ramOf, at)));
       const added = this.cache.add({
-        name: translation.body.name,
+        name: regions[i].name,
         code: functions[i],
-        entries: translation.entries,
+        entries: regions[i].entries,
         ramOf,
         origin: job,
         basePage: job.basePage,
         ranges: codeRanges(region),
         instructions,
-        bytes: translation.body.code.length,
+        bytes: regions[i].bytes,
       });
       for (const ram of added.entries) this.markEntry(ram);
       // only how it deals with rare cases has changed

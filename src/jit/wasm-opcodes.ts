@@ -117,6 +117,8 @@ export const OP = {
   F32_COPYSIGN: 0x98,
   F64_ABS: 0x99,
   F64_NEG: 0x9a,
+  F64_CEIL: 0x9b,
+  F64_FLOOR: 0x9c,
   F64_TRUNC: 0x9d,
   F64_NEAREST: 0x9e,
   F64_SQRT: 0x9f,

@@ -18,6 +18,8 @@ const modes = [
   { stops: [4096], ticks: 40000, threshold: 1 },
   { stops: [1, 2, 3, 7, 50, 1000], ticks: 4000, threshold: 0, paged: true },
   { stops: [20000], ticks: 60000, threshold: 0, paged: true },
+  { stops: [31, 997, 50], ticks: 40000, threshold: 0, elsewhere: true },
+  { stops: [31, 997, 50], ticks: 40000, threshold: 0, paged: true, elsewhere: true },
   { stops: [997, 31, 5000], ticks: 60000, threshold: 3, paged: true },
 ];
 while (Date.now() < end && found < 5) {

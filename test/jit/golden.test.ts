@@ -30,6 +30,7 @@ function dump(write: (a: Assembler) => void): { text: string; valid: boolean } {
   if (!region) throw new Error('no region');
   const { body } = translate(region, 'golden', {
     compressed: true,
+    float: true,
     slowPathOf: () => 0,
     inside: false,
     through: false,

@@ -1,6 +1,7 @@
 import { type Rig, rig } from '../../bench/jit/rig.ts';
 import { HART, HART_STATE_FIELDS, hartAt, RAM_BASE } from '../../src/isa/layout.ts';
 import type { JitStatistics } from '../../src/jit/core.ts';
+import { delayedCompiler } from './delayed-compiler.ts';
 import { fuzzProgram } from './fuzz-program.ts';
 import { enterPaged, PAGED_BASE, PAGED_DATA, remap } from './paged.ts';
 import { Random } from './random.ts';
@@ -36,6 +37,8 @@ export interface LockstepMode {
   readonly threshold: number;
   /** In S-mode with page tables that change, instead of M-mode over bare memory. */
   readonly paged?: boolean;
+  /** Compiled as if on another thread, published at random moments. */
+  readonly elsewhere?: boolean;
 }
 
 /**
@@ -50,7 +53,10 @@ export function lockstep(seed: number, mode: LockstepMode): JitStatistics {
     : fuzzProgram(r, { ...sizes, data: [0x40000, 0x41000, 0x7f000, 0x1ff000], base: RAM_BASE, supervisor: false });
   const start = mode.paged ? new Uint8Array() : program;
   const a = rig('wasm', start, RAM);
-  const b = rig('jit', start, RAM, { threshold: mode.threshold });
+  const b = rig('jit', start, RAM, {
+    threshold: mode.threshold,
+    ...(mode.elsewhere && { compiler: delayedCompiler(new Random(seed ^ 0x5bd1)) }),
+  });
   for (const g of [a, b]) {
     if (mode.paged) enterPaged(g, program, new Random(seed));
     g.hart.set('mstatus', g.hart.get('mstatus') | 0x6000n);

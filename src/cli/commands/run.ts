@@ -1,6 +1,7 @@
 import { openSync, writeSync } from 'node:fs';
 import { EXEC_STDIN, type GuestBoot } from '../../guest/cmdline.ts';
 import { ExecOutput } from '../../guest/exec-stream.ts';
+import { nodeRegionCompiler } from '../../host/node/region-compiler.ts';
 import { tuneRuntime } from '../../host/node/runtime-tuning.ts';
 import { HostShares, parseShare } from '../../host/node/share/index.ts';
 import { type InputKind, inputKind } from '../../host/node/standard-input.ts';
@@ -65,7 +66,7 @@ function plan(flags: RunFlags, kind: InputKind): Plan {
 
 /** What `--stats` and `--dump-regions` ask of the translator. */
 function watchTranslator({ stats, dumpRegions }: RunFlags, now: () => number): Pick<RunOptions, 'translator'> {
-  if (dumpRegions === undefined) return stats ? { translator: { now } } : {};
+  if (dumpRegions === undefined) return { translator: { compiler: nodeRegionCompiler(), ...(stats && { now }) } };
   const file = openSync(dumpRegions, 'w');
   return { translator: { now, inspect: (text) => void writeSync(file, `${text}\n`) } };
 }

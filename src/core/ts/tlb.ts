@@ -1,4 +1,7 @@
-import { MAX_HARTS, RAM_AT, RAM_BASE, TLB_BANKS, TLB_ENTRIES } from '../../isa/layout.ts';
+import { MAX_HARTS, RAM_AT, RAM_BASE, TLB_BANKS } from '../../isa/layout.ts';
+
+/** Entries of an array. */
+const TLB_ENTRIES = 256;
 
 /** Words of an entry: tag (low, high half of the page's virtual address), addend, RAM offset of the leaf table entry. */
 const ENTRY = 4;

@@ -1,7 +1,9 @@
 /** The worker's script: a machine behind comlink. */
+
 import { expose } from 'comlink';
 import { Machine } from '../../machine/session/machine.ts';
 import { createHostRoom } from '../room.ts';
+import { browserRegionCompiler } from './region-compiler.ts';
 import type { MachineService } from './service.ts';
 
 let machine: Machine | undefined;
@@ -14,7 +16,7 @@ function current(): Machine {
 const service: MachineService = {
   async create(options, onConsole) {
     await machine?.close();
-    machine = await Machine.create(options, createHostRoom());
+    machine = await Machine.create({ translator: { compiler: browserRegionCompiler() }, ...options }, createHostRoom());
     machine.on('console', onConsole);
   },
   run: (until) => current().run(until),

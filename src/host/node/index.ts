@@ -20,6 +20,7 @@ import { openSource } from './file-source.ts';
 import { buildGuest } from './guest/index.ts';
 import { findImages } from './images.ts';
 import { openRecordFile } from './record-file.ts';
+import { nodeRegionCompiler } from './region-compiler.ts';
 
 /** Options of {@link Machine.create} on Node. */
 export interface NodeMachineOptions
@@ -93,6 +94,7 @@ export class Machine extends BaseMachine {
         Machine,
         {
           ...rest,
+          translator: { compiler: nodeRegionCompiler(), ...rest.translator },
           ...line,
           ...(images.kernel && { kernel: images.kernel }),
           ...(images.initrd && { initrd: images.initrd }),
