@@ -1,7 +1,7 @@
 import { readFile } from 'node:fs/promises';
 import { bootWords, COMMAND_LINE_LIMIT, type GuestBoot } from '../guest/cmdline.ts';
 import { commandArchive } from '../guest/initramfs.ts';
-import { FileBackend } from '../host/node/disk.ts';
+import { openDiskFile } from '../host/node/disk-file.ts';
 import { MAX_HARTS } from '../isa/layout.ts';
 import { parseMemory } from '../machine/board/config.ts';
 import { CORES, type CoreKind } from '../machine/engine/cores.ts';
@@ -96,11 +96,11 @@ async function openDisks(flags: MachineFlags): Promise<{ disks: DiskOption[]; ro
   let root = flags.root;
   for (const [index, file] of (flags.disk ?? []).entries()) {
     if (file !== BUILT_DISK) {
-      disks.push({ file, backend: new FileBackend(file) });
+      disks.push({ file, backend: openDiskFile(file) });
       continue;
     }
     const built = await provideDisk(flags.quiet ?? false);
-    disks.push({ file: built.disk, backend: new FileBackend(built.disk, built.manifest.files[0]?.sha256) });
+    disks.push({ file: built.disk, backend: openDiskFile(built.disk, built.manifest.files[0]?.sha256) });
     root ??= `/dev/vd${String.fromCharCode(0x61 + index)}`;
   }
   if (root !== undefined && disks.length === 0)

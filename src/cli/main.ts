@@ -9,6 +9,7 @@ const EXPECTED = new Set([
   'LoadError',
   'ConfigError',
   'DiskFileError',
+  'Qcow2Error',
   'StateError',
   'DivergenceError',
   'RecordingError',

@@ -26,7 +26,7 @@ describeGuest('the root disk', () => {
   it('runs python3, gcc and sqlite3; what is written stays for the run, and out of the image', async (context) => {
     const { found, reason } = await theDisk();
     if (found === undefined) return context.skip(reason);
-    const backend = new FileBackend(found.disk, found.manifest.files[0]?.sha256);
+    const backend = new FileBackend(found.disk, { hash: found.manifest.files[0]!.sha256 });
     const before = { bytes: glimpse(backend), modified: statSync(found.disk).mtimeMs };
     const commands = [
       'python3 -c "print(6*7)"',

@@ -31,7 +31,7 @@ test('reads the file anywhere, fills the last sector up, and knows its hash', ()
 });
 
 test('a hash that is given is believed', () => {
-  const base = new FileBackend(file('known.img'), '1'.repeat(64));
+  const base = new FileBackend(file('known.img'), { hash: '1'.repeat(64) });
   expect(base.hash).toBe('1'.repeat(64));
   base.close();
 });

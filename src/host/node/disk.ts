@@ -14,7 +14,7 @@ const FOREIGN: readonly (readonly [string, string])[] = [
 const HASH_BLOCK = 4 * 1024 * 1024;
 
 /** A disk image in a file cannot be used; the message names it and says what to do. */
-class DiskFileError extends Error {
+export class DiskFileError extends Error {
   override name = 'DiskFileError';
 }
 
@@ -27,21 +27,27 @@ export class FileBackend implements BlockBackend {
   readonly immediate = true;
   readonly path: string;
   /** Bytes in the file. */
-  private readonly length: number;
+  readonly length: number;
+  /** The first bytes, which tell what kind of image it is. */
+  readonly start: Uint8Array;
   private fd: number;
   private knownHash: string | undefined;
 
   /**
    * @param path of the image; opened for reading only
-   * @param hash its SHA-256 if it is known, which saves reading all of it when the hash is asked for
+   * @param options.hash its SHA-256 if it is known, which saves reading all of it when the hash is asked for
+   * @param options.foreign `qcow2` takes such an image for whoever reads it, `raw` takes anything as the contents of a disk
    * @throws {@link DiskFileError} when the file is not there, not readable, empty, or no raw image
    */
-  constructor(path: string, hash?: string) {
+  constructor(path: string, options: { readonly hash?: string; readonly foreign?: 'qcow2' | 'raw' } = {}) {
     this.path = path;
-    this.knownHash = hash;
+    this.knownHash = options.hash;
     this.fd = open(path);
     try {
-      this.length = rawLength(path, this.fd);
+      this.length = fileLength(path, this.fd);
+      this.start = new Uint8Array(8);
+      readAt(path, this.fd, this.start, 0, this.start.length, 0);
+      if (options.foreign !== 'raw') refuseForeign(path, this.start, options.foreign);
     } catch (error) {
       this.close();
       throw error;
@@ -57,6 +63,11 @@ export class FileBackend implements BlockBackend {
 
   read(offset: number, into: Uint8Array): void {
     checkRange(offset, into.length, this.size);
+    this.readFile(offset, into);
+  }
+
+  /** As {@link read}, in any place and length; zeros beyond the end of the file. */
+  readFile(offset: number, into: Uint8Array): void {
     const there = Math.max(0, Math.min(into.length, this.length - offset));
     for (let at = 0; at < there; ) {
       const got = readAt(this.path, this.fd, into, at, there - at, offset + at);
@@ -97,7 +108,7 @@ function open(path: string): number {
   }
 }
 
-function rawLength(path: string, fd: number): number {
+function fileLength(path: string, fd: number): number {
   const stat = fstatSync(fd);
   if (!stat.isFile())
     throw new DiskFileError(
@@ -105,16 +116,17 @@ function rawLength(path: string, fd: number): number {
     );
   if (stat.size === 0)
     throw new DiskFileError(`disk ${path} is empty: expected a raw image of at least one sector (${SECTOR} bytes)`);
-  const start = new Uint8Array(8);
-  readAt(path, fd, start, 0, start.length, 0);
+  return stat.size;
+}
+
+function refuseForeign(path: string, start: Uint8Array, taken: string | undefined): void {
   const magic = String.fromCharCode(...start);
   const foreign = FOREIGN.find(([prefix]) => magic.startsWith(prefix));
-  if (foreign !== undefined) {
+  if (foreign !== undefined && foreign[1] !== taken) {
     throw new DiskFileError(
-      `disk ${path} is a ${foreign[1]} image, expected a raw one: convert it with qemu-img convert -O raw`,
+      `disk ${path} is a ${foreign[1]} image, expected a raw one or qcow2: convert it with qemu-img convert -O raw`,
     );
   }
-  return stat.size;
 }
 
 function readAt(path: string, fd: number, into: Uint8Array, at: number, length: number, offset: number): number {

@@ -5,7 +5,8 @@ import { join } from 'node:path';
 import { neededImages } from '../../index.ts';
 import type { ImageName, MachineConfig } from '../../machine/board/config.ts';
 import type { DiskOption, ImageFiles, NamedBytes } from '../../machine/session/options.ts';
-import { FileBackend } from './disk.ts';
+import type { BlockBackend } from '../../storage/backend.ts';
+import { openDiskFile } from './disk-file.ts';
 import { cacheDirectory } from './guest/index.ts';
 
 /** A recording's machine needs a file that is nowhere to be found. */
@@ -55,6 +56,16 @@ export async function findImages(
       `${changed}: needed is the file with SHA-256 ${image.hash}; name its folder with --image DIR`,
     );
   };
+  /** A disk may be in an image that is packed: its contents are what counts. */
+  const qcow2 = (image: ImageName): BlockBackend | undefined => {
+    for (const path of [image.file, ...candidates]) {
+      if (!path.endsWith('.qcow2') || !existsSync(path)) continue;
+      const backend = openDiskFile(path);
+      if (backend.size === image.size && backend.hash === image.hash) return backend;
+      backend.close();
+    }
+    return undefined;
+  };
   const named = async (image: ImageName): Promise<NamedBytes> => ({
     file: image.file,
     bytes: await readFile(await find(image)),
@@ -63,7 +74,7 @@ export async function findImages(
   for (const image of neededImages(config)) {
     if (inside.has(image.hash)) continue;
     if (image.role === 'disk')
-      files.disks.push({ file: image.file, backend: new FileBackend(await find(image), image.hash) });
+      files.disks.push({ file: image.file, backend: qcow2(image) ?? openDiskFile(await find(image), image.hash) });
     else files[image.role] = await named(image);
   }
   return files;

@@ -15,7 +15,7 @@ import {
 import { type Closeable, createMachine } from '../../machine/session/machine.ts';
 import { branchMachineAs, openTimelineAs } from '../../timeline/open.ts';
 import { createHostRoom } from '../room.ts';
-import { FileBackend } from './disk.ts';
+import { type DiskFile, isDiskFile, openDiskFile } from './disk-file.ts';
 import { openSource } from './file-source.ts';
 import { buildGuest } from './guest/index.ts';
 import { findImages } from './images.ts';
@@ -33,7 +33,7 @@ export interface NodeMachineOptions
   readonly kernel?: string | NamedBytes;
   readonly initrd?: string | NamedBytes;
   readonly firmware?: string | NamedBytes;
-  /** Paths of raw disk images, or disks. */
+  /** Paths of raw or qcow2 disk images, or disks. */
   readonly disks?: readonly (string | NonNullable<MachineOptions['disks']>[number])[];
   /** Path of a recording to write, or where its bytes go. */
   readonly record?: string | MachineOptions['record'];
@@ -82,9 +82,9 @@ export class Machine extends BaseMachine {
       firmware: await named(firmware),
     };
     const line = built === undefined ? {} : { append: commandLine(boot ?? {}, rest.append ?? DEFAULT_COMMAND_LINE) };
-    const opened: FileBackend[] = [];
+    const opened: DiskFile[] = [];
     const disk = (path: string): DiskOption => {
-      const backend = new FileBackend(path);
+      const backend = openDiskFile(path);
       opened.push(backend);
       return { file: path, backend };
     };
@@ -125,7 +125,7 @@ export class Timeline extends RecordedTimeline {
     return closingOnFailure(opened, async () => {
       const read = await readRecording(source ?? (recording as Uint8Array | ByteSource));
       const files = await findImages(read.header.config, images, new Set(read.images.keys()));
-      for (const { backend } of files.disks ?? []) if (backend instanceof FileBackend) opened.push(backend);
+      for (const { backend } of files.disks ?? []) if (isDiskFile(backend)) opened.push(backend);
       return (await openTimelineAs(Timeline, read, files, createHostRoom(), options, opened)).timeline;
     });
   }
