@@ -88,6 +88,7 @@ const ARROWS: Record<string, readonly string[]> = {
     'machine',
     'probe',
     'record',
+    'storage',
     'timeline',
   ],
   web: ['guest', 'host/browser'],

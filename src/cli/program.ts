@@ -1,5 +1,6 @@
 import { Command, type CommanderError } from 'commander';
 import type { BranchFlags } from './commands/branch.ts';
+import type { CacheFlags } from './commands/cache.ts';
 import type { CpFlags } from './commands/cp.ts';
 import type { DebugFlags } from './commands/debug.ts';
 import type { GuestBuildFlags } from './commands/guest.ts';
@@ -213,6 +214,24 @@ export function createProgram(version: string, finish: (status: number) => void)
   ).action(async (from: string, to: string, flags: CpFlags) =>
     finish(await (await import('./commands/cp.ts')).cp(from, to, flags)),
   );
+
+  json(
+    opens(
+      program
+        .command('cache')
+        .description(
+          "Say what caches of other policies and sizes would have done with a recorded machine's disk traffic",
+        )
+        .argument('<recording>', 'a file that run --record kept'),
+    ),
+    'as JSON',
+  )
+    .option('--policy <names>', 'of lru, 2q, arc, s3fifo, with commas between; all unless given')
+    .option('--size <sizes>', 'sizes to try, such as 1M,16M; parts of all that is used unless given')
+    .option('--miss <time>', 'what a read takes that misses', '10ms')
+    .action(async (file: string, flags: CacheFlags) =>
+      finish(await (await import('./commands/cache.ts')).cache(file, flags)),
+    );
 
   const guest = program.command('guest').description('Build and list guest images').helpCommand(false);
   quiet(guest.command('build').description('Make the Debian guest: kernel, busybox, modules'))

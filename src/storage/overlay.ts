@@ -23,6 +23,9 @@ export interface OverlayChunk {
   readonly generation: number;
 }
 
+/** Hears of what is asked of a disk. */
+type DiskObserver = (write: boolean, offset: number, length: number) => void;
+
 type OwnChunk = { -readonly [K in keyof OverlayChunk]: OverlayChunk[K] };
 
 /**
@@ -39,6 +42,8 @@ export class OverlayDisk implements Disk {
   /** Chunks in the order of their generations; superseded ones among them until the next clean-up. */
   private log: OwnChunk[] = [];
   private generation = 1;
+
+  private observer: DiskObserver | undefined;
 
   /** @param options.readOnly writes are refused by the device; the overlay stays empty */
   constructor(base: BlockBackend, options: { readonly readOnly?: boolean } = {}) {
@@ -60,8 +65,14 @@ export class OverlayDisk implements Disk {
     return this.chunks.size;
   }
 
+  /** Has a listener hear of every read that is begun and every write, which changes nothing; undefined ends it. */
+  watch(observer: DiskObserver | undefined): void {
+    this.observer = observer;
+  }
+
   prefetch(offset: number, length: number): DiskRead {
     this.check(offset, length);
+    this.observer?.(false, offset, length);
     if (this.base.immediate) return { late: undefined, finish: (from, into) => this.readNow(offset + from, into) };
     // All of it, whatever the overlay holds now: that may change before the read is finished.
     const bytes = new Uint8Array(length);
@@ -84,6 +95,7 @@ export class OverlayDisk implements Disk {
 
   write(offset: number, data: Uint8Array): void {
     this.check(offset, data.length);
+    this.observer?.(true, offset, data.length);
     for (let at = 0; at < data.length; ) {
       const within = (offset + at) % CHUNK;
       const length = Math.min(CHUNK - within, data.length - at);

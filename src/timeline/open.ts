@@ -17,6 +17,8 @@ export interface OpenOptions extends TimelineOptions {
   readonly core?: CoreKind;
   /** Output of the replayed machine: the port's name and the bytes. Moves back and forth repeat what is replayed. */
   readonly output?: (port: string, bytes: Uint8Array) => void;
+  /** Leave the recording's checkpoints aside, so that a move forward executes everything on the way. */
+  readonly straight?: boolean;
 }
 
 /** Everything the timeline of a recording is made of. */
@@ -111,7 +113,7 @@ export async function openTimelineAs<T extends RecordedTimeline>(
     recording,
   );
   const timeline = new Class({ session, recording, hardware, room, options, resources });
-  timeline.checkpoints.add(recording.checkpoints);
+  if (options.straight !== true) timeline.checkpoints.add(recording.checkpoints);
   return { timeline, recording, hardware };
 }
 
