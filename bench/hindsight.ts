@@ -46,7 +46,14 @@ export async function runHindsight(
         append,
         core,
         translator: { compiler: nodeRegionCompiler() },
-        ...(disk && { disks: [{ file: disk.file, backend: new FileBackend(disk.file, disk.hash) }] }),
+        ...(disk && {
+          disks: [
+            {
+              file: disk.file,
+              backend: new FileBackend(disk.file, disk.hash === undefined ? {} : { hash: disk.hash }),
+            },
+          ],
+        }),
         ...(recording ? { record: openRecordFile(file) } : { hashEvery: 0 }),
       },
       room,
