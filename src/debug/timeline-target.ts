@@ -1,5 +1,6 @@
-import type { Engine, Limit, Stop } from '../machine/engine/engine.ts';
-import { STOP } from '../machine/engine/engine.ts';
+import type { Engine } from '../machine/engine/engine.ts';
+import type { Limit, Stop } from '../machine/engine/stop.ts';
+import { STOP } from '../machine/engine/stop.ts';
 import type { Session } from '../machine/session/session.ts';
 import { compareInstants, type HostEvent, type Input, type Instant } from '../record/door.ts';
 import type { EngineDriver, MoveOptions } from '../timeline/driver.ts';

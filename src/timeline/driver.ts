@@ -1,4 +1,5 @@
-import type { Engine, Limit, Stop } from '../machine/engine/engine.ts';
+import type { Engine } from '../machine/engine/engine.ts';
+import type { Limit, Stop } from '../machine/engine/stop.ts';
 import type { HostEvent, Instant } from '../record/door.ts';
 
 /** What any move takes. */

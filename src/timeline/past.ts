@@ -1,5 +1,6 @@
-import type { Engine, Limit, Stop } from '../machine/engine/engine.ts';
-import { STOP } from '../machine/engine/engine.ts';
+import type { Engine } from '../machine/engine/engine.ts';
+import type { Limit, Stop } from '../machine/engine/stop.ts';
+import { STOP } from '../machine/engine/stop.ts';
 import type { HostRoom } from '../machine/session/host-room.ts';
 import type { Session } from '../machine/session/session.ts';
 import { formatInstant } from '../record/divergence.ts';

@@ -1,5 +1,5 @@
-import type { Limit } from '../machine/engine/engine.ts';
-import { STOP } from '../machine/engine/engine.ts';
+import type { Limit } from '../machine/engine/stop.ts';
+import { STOP } from '../machine/engine/stop.ts';
 import type { EngineView } from '../machine/view/engine-view.ts';
 import { PC } from '../machine/view/machine-view.ts';
 import { nextAccess } from '../machine/view/next-access.ts';

@@ -1,5 +1,6 @@
 import type { Core } from '../../core/core.ts';
-import { DEBUG, MACHINE, MACHINE_AT, MAX_PLACES, NARROW_POINT } from '../../isa/layout.ts';
+import { DEBUG, EXIT, MACHINE, MACHINE_AT, MAX_DEBUG_POINTS, MAX_PLACES, NARROW_POINT } from '../../isa/layout.ts';
+import { type HartState, PRIVILEGE } from '../memory/hart-state.ts';
 import type { MachineMemory } from '../memory/memory.ts';
 
 /** An address range that stops a run. */
@@ -14,9 +15,14 @@ export interface DebugPoint {
 /** So many observed places and the old ones are let go. */
 const MANY_PLACES = 32;
 
-/** Writes debug points to where cores look for them. */
-export class PointTable {
+const EVERYWHERE: DebugPoint = { kind: DEBUG.EXECUTE, start: 0n, end: 0xffff_ffff_ffff_ffffn };
+/** Of MACHINE.lastTrap: the trap was an interrupt. */
+const INTERRUPT_BIT = 0x8000_0000;
+
+/** The debug points of a machine, where cores look for them. */
+export class InstalledPoints {
   private readonly memory: MachineMemory;
+  private points: readonly DebugPoint[] = [];
   /** Places of pages that the core observes. */
   private readonly places = new Set<number>();
 
@@ -24,7 +30,51 @@ export class PointTable {
     this.memory = memory;
   }
 
-  install(points: readonly DebugPoint[], core: Core): void {
+  /** Whether there are any. */
+  get any(): boolean {
+    return this.points.length > 0;
+  }
+
+  /** Index and address of the point that was met last. */
+  get hit(): { readonly index: number; readonly address: bigint } {
+    const address = this.memory.view.getBigUint64(MACHINE_AT + MACHINE.debugAddress, true);
+    return { index: this.memory.machine32('debugHit'), address };
+  }
+
+  /** Sets these in place of the ones before. @throws RangeError for more than MAX_DEBUG_POINTS */
+  set(points: readonly DebugPoint[], core: Core): void {
+    if (points.length > MAX_DEBUG_POINTS)
+      throw new RangeError(`${points.length} debug points: expected at most ${MAX_DEBUG_POINTS}`);
+    if (points.length === 0 && this.points.length === 0) return;
+    this.points = points;
+    this.install(points, core);
+  }
+
+  /** @param skip pass over the execute and watch points at the first instruction of the next run */
+  skip(skip: boolean): void {
+    this.memory.setMachine32('debugSkip', Number(skip));
+  }
+
+  /** Has a core take what is due before the next instruction of a hart, and execute nothing. */
+  stopBeforeNext(hart: number, core: Core): void {
+    this.install([EVERYWHERE], core);
+    this.skip(false);
+    const exit = core.run(hart, 1);
+    if (exit !== EXIT.DEBUG && exit !== EXIT.WAIT)
+      throw new Error(`a core passed a debug point that is everywhere (exit ${exit})`);
+    this.install(this.points, core);
+  }
+
+  /** Whether the hart has just taken an interrupt: nothing of its handler was executed. */
+  atInterruptHandler(hart: HartState): boolean {
+    const trap = this.memory.machine32('lastTrap');
+    if (trap < INTERRUPT_BIT) return false;
+    const vector = hart.get(hart.get32('prv') === PRIVILEGE.machine ? 'mtvec' : 'stvec');
+    const base = vector & ~3n;
+    return hart.get('pc') === (vector & 1n ? base + 4n * BigInt(trap - INTERRUPT_BIT) : base);
+  }
+
+  private install(points: readonly DebugPoint[], core: Core): void {
     const { memory } = this;
     memory.setMachine32('debugCount', points.length);
     const places = this.observe(points);

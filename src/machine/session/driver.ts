@@ -1,5 +1,6 @@
 import type { Instant } from '../../record/door.ts';
-import { type Halt, type Limit, STOP, type Stop } from '../engine/engine.ts';
+import type { Halt } from '../engine/progress.ts';
+import { type Limit, STOP, type Stop } from '../engine/stop.ts';
 import type { HostRoom } from './host-room.ts';
 import type { Pacer } from './pacer.ts';
 import type { Session } from './session.ts';

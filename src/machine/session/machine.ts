@@ -6,7 +6,7 @@ import type { EventLog } from '../../record/recorder.ts';
 import { answer, fixedSources, type Sources } from '../../record/sources.ts';
 import type { MachineConfig } from '../board/config.ts';
 import { type CoreKind, coreFactory } from '../engine/cores.ts';
-import type { Halt } from '../engine/engine.ts';
+import type { Halt } from '../engine/progress.ts';
 import { saveMachine } from '../state/save.ts';
 import { stateHash } from '../state/state-hash.ts';
 import { ByteStream } from './byte-stream.ts';
