@@ -310,8 +310,8 @@ const RELOAD = [
   'writeBank = io[11];',
   'executeBank = io[12];',
 ];
-const settle = (event: string, length: string): string[] => [
-  `exit = boundary.settle(${event}, ${length});`,
+const handleEvent = (event: string, length: string): string[] => [
+  `exit = boundary.handleEvent(${event}, ${length});`,
   'if (exit >= 0) return exit as Exit;',
   ...RELOAD,
   'continue;',
@@ -362,7 +362,7 @@ ${indent(table, 1)}
       if (left === 0) {
         io[4] = 0;
         io[5] = s;
-${indent(settle('8', '0'), 4)}
+${indent(handleEvent('8', '0'), 4)}
       }
       left = (left - 1) | 0;
       const w = code[s];
@@ -389,7 +389,7 @@ ${indent(cases, 6)}
             s = (s + (w >>> 29)) | 0;
             continue;
           }
-${indent(settle('ev', 'w >>> 29'), 5)}
+${indent(handleEvent('ev', 'w >>> 29'), 5)}
         }
         const imm = code[s + 1];
         const pc = (delta + s) | 0;
@@ -416,7 +416,7 @@ ${indent(settle('ev', 'w >>> 29'), 5)}
         io[3] = targetHi;
         ev = 7;
       }
-${indent(settle('ev', '0'), 3)}
+${indent(handleEvent('ev', '0'), 3)}
     }
   };
 }

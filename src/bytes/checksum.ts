@@ -5,7 +5,7 @@ const TABLE = Uint32Array.from({ length: 256 }, (_, i) => {
   return c >>> 0;
 });
 
-/** Checksum of `bytes`, or of `bytes` behind what `before` is the checksum of. */
+/** Checksum of `bytes`, or of `bytes` appended to what `before` is the checksum of. */
 export function crc32c(bytes: Uint8Array, before = 0): number {
   let c = ~before;
   for (let i = 0; i < bytes.length; i++) c = TABLE[(c ^ bytes[i]) & 0xff] ^ (c >>> 8);

@@ -62,7 +62,7 @@ export async function explained<T>({ engine }: Timeline, move: Promise<T>): Prom
     try {
       symbol = new GuestInfo(new EngineView(engine)).name(error.place.pc);
     } catch {
-      // The machine stands where nothing can be told of it; the report has the rest.
+      // The machine cannot be looked at where it is; the report has the rest.
     }
     throw symbol === undefined ? error : error.withSymbol(symbol);
   }

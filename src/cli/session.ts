@@ -80,7 +80,7 @@ export class TerminalSession {
   private panicTimer: NodeJS.Timeout | undefined;
   private ending: Ending | undefined;
   private readonly log = new ConsoleLog();
-  /** Seconds of guest time to go once the machine stands; negative is back. */
+  /** Seconds of guest time to go once the machine is paused; negative is back. */
   private wanted = 0;
   private onKey: (() => void) | undefined;
   private standing = false;
@@ -240,7 +240,7 @@ export class TerminalSession {
     }
   }
 
-  /** While the machine stands, plain [ and ] do as with Ctrl-A. */
+  /** While the machine is paused, plain [ and ] do as with Ctrl-A. */
   private standingKey(byte: number): void {
     if (byte === BACK) this.travel(-1);
     else if (byte === FORWARD) this.travel(1);
@@ -284,7 +284,7 @@ export class TerminalSession {
     });
   }
 
-  /** The machine stands until Enter; meanwhile its past can be gone to. */
+  /** The machine is paused until Enter; meanwhile its past can be gone to. */
   private async stand(): Promise<void> {
     this.standing = true;
     let inPast = false;

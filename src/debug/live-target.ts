@@ -28,7 +28,7 @@ export class LiveBase implements DebugDriver {
   private ended = false;
   private free: Promise<void> | undefined;
 
-  /** @param machine stands, and is moved only by this from now on @param past of it, attached before its first run */
+  /** @param machine is not running, and is moved only by this from now on @param past of it, attached before its first run */
   constructor(machine: Machine, past: LivePast, room: HostRoom, title: string) {
     this.machine = machine;
     this.session = machine.internals;
@@ -39,12 +39,12 @@ export class LiveBase implements DebugDriver {
     this.begin = machine.instant;
   }
 
-  get living(): boolean {
+  get live(): boolean {
     return this.session.state !== 'past';
   }
 
   get readOnly(): boolean {
-    return !this.writable || !this.living;
+    return !this.writable || !this.live;
   }
 
   get endless(): boolean {
@@ -61,7 +61,7 @@ export class LiveBase implements DebugDriver {
 
   async seek(to: Instant, options?: MoveOptions): Promise<void> {
     const { session, past } = this;
-    if (this.living) {
+    if (this.live) {
       if (compareInstants(to, session.end) >= 0) return;
       past.goBack();
     }
@@ -71,7 +71,7 @@ export class LiveBase implements DebugDriver {
 
   async run(limit: Limit, signal?: AbortSignal): Promise<Stop> {
     const { engine, session, past } = this;
-    if (!this.living) {
+    if (!this.live) {
       const { end } = session;
       if (limit.instructions < end.instructions) return past.timeline.drivenBy.run(limit);
       const stop = await past.timeline.drivenBy.run({ instructions: end.instructions, sequence: end.sequence });
@@ -93,7 +93,7 @@ export class LiveBase implements DebugDriver {
 
   /** From the past: what came after is forgotten. */
   async branch(): Promise<void> {
-    if (!this.living) {
+    if (!this.live) {
       this.past.resume();
       this.ended = this.engine.halt !== undefined;
     }
@@ -116,11 +116,11 @@ export class LiveBase implements DebugDriver {
   }
 
   pause(): Promise<void> {
-    return this.room.breathe();
+    return this.room.yieldToHost();
   }
 
   private async runFree(): Promise<void> {
-    if (!this.living) await this.seek(this.reached);
+    if (!this.live) await this.seek(this.reached);
     if (this.engine.halt !== undefined) return;
     const { reason } = await this.machine.run({ whenIdle: 'wait' });
     if (reason !== 'halt') return;

@@ -18,7 +18,7 @@ export interface DebugDriver extends EngineDriver {
   readonly title: string;
   /** The machine's past is given: nothing may be written. */
   readonly readOnly: boolean;
-  /** Forgets the future and lets the machine live on from here. @throws DebugError when it cannot be done */
+  /** Forgets the future and lets the machine go on live from here. @throws DebugError when it cannot be done */
   branch(): Promise<void>;
   /**
    * Has a write enter the machine here; what came after this instant is no more.
@@ -115,7 +115,7 @@ export class DebugTarget extends EngineView {
     await this.mover.align();
   }
 
-  /** A debugger is gone. After the last a machine that lived goes on. */
+  /** A debugger is gone. After the last one, a live machine goes on. */
   release(): void {
     this.holders = Math.max(0, this.holders - 1);
     if (this.holders === 0) this.driver.release?.();

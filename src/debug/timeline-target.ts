@@ -10,7 +10,7 @@ import { type DebugDriver, DebugError, DebugTarget } from './target.ts';
 
 /** Instructions that a branch runs at once. */
 const SLICE = 4_000_000;
-/** Instructions between checkpoints that living leaves behind. */
+/** Instructions between checkpoints that a branch leaves behind as it runs. */
 const SPACING = 20_000_000;
 
 /**
@@ -39,7 +39,7 @@ class TimelineBase implements DebugDriver {
     return !this.branched;
   }
 
-  get living(): boolean {
+  get live(): boolean {
     return this.session.state !== 'past';
   }
 
@@ -57,7 +57,7 @@ class TimelineBase implements DebugDriver {
 
   async seek(to: Instant, options?: MoveOptions): Promise<void> {
     const { session, past } = this;
-    if (this.living) {
+    if (this.live) {
       if (compareInstants(to, session.end) >= 0) return;
       session.goToPast();
     }
@@ -67,13 +67,13 @@ class TimelineBase implements DebugDriver {
 
   run(limit: Limit): Stop | Promise<Stop> {
     const { session, past } = this;
-    if (this.living) return this.lived(limit);
+    if (this.live) return this.runLive(limit);
     const { end } = session;
     if (!this.branched || limit.instructions < end.instructions) return past.run(limit);
     const onward = (stop: Stop): Stop | Promise<Stop> => {
       if (stop !== STOP.LIMIT || compareInstants(this.engine.instant, end) < 0) return stop;
       session.goLive();
-      return this.lived(limit);
+      return this.runLive(limit);
     };
     const reached = past.run({ instructions: end.instructions, sequence: end.sequence });
     return typeof reached === 'string' ? onward(reached) : reached.then(onward);
@@ -94,7 +94,7 @@ class TimelineBase implements DebugDriver {
   }
 
   write(input: Input): boolean {
-    if (!this.living) {
+    if (!this.live) {
       this.session.resume();
       this.timeline.checkpoints.forget(this.engine.instant);
     }
@@ -114,8 +114,8 @@ class TimelineBase implements DebugDriver {
     return this.timeline.drivenBy;
   }
 
-  /** Lives on, leaving checkpoints behind. */
-  private lived(limit: Limit): Stop | Promise<Stop> {
+  /** Runs the branch on, leaving checkpoints behind. */
+  private runLive(limit: Limit): Stop | Promise<Stop> {
     const { session, timeline } = this;
     const part = Math.min(limit.instructions, this.engine.instructions + SLICE);
     const noted = (stop: Stop): Stop => {

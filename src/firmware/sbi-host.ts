@@ -32,7 +32,7 @@ export interface SbiHost {
   /** Stops a hart until {@link startHart}; the calling instruction does not return. */
   stopHart(hart: number): void;
   /**
-   * Suspends a hart until an interrupt is pending and enabled (sip & sie). Without `resume` it goes on behind the call; with it,
+   * Suspends a hart until an interrupt is pending and enabled (sip & sie). Without `resume` it goes on after the call; with it,
    * as {@link startHart} describes. Registers may be set at once: nobody sees a suspended hart's.
    */
   suspendHart(hart: number, resume?: { readonly address: number; readonly opaque: bigint }): void;

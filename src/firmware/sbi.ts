@@ -13,7 +13,7 @@ const IMPLEMENTED: ReadonlySet<bigint> = new Set(Object.values(SBI_EXTENSION));
 
 /**
  * Answers an ECALL from S-mode as SBI 2.0 firmware would: reads the call from a0–a7, acts on the machine, writes error and value
- * to a0 and a1 (chapter 3). The caller has moved the pc behind the ECALL before. Keeps no state and never throws for anything a
+ * to a0 and a1 (chapter 3). The caller has moved the pc past the ECALL already. Keeps no state and never throws for anything a
  * guest may pass. Unknown extensions and functions, the legacy ones among them, give −2.
  */
 export function handleSbiCall(host: SbiHost, hart: number): void {

@@ -66,7 +66,7 @@ export class MemoryFs implements FileSystem<MemoryNode, MemoryFile> {
   private readonly now: () => Time;
   private inodes = 0;
 
-  /** @param now clock of the files' times; without, it stands at 1970 */
+  /** @param now clock of the files' times; without, it is 1970 for ever */
   constructor(now: () => Time = () => ({ seconds: 0, nanoseconds: 0 })) {
     this.now = now;
     this.root = this.make(FILE_TYPE.directory | 0o755);

@@ -79,14 +79,14 @@ export function base64(text: string): string {
 /**
  * The words that carry `boot` to /init.
  *
- * @throws RangeError when a value cannot stand in a command line.
+ * @throws RangeError when a value cannot be part of a command line.
  */
 export function bootWords(boot: GuestBoot): string[] {
   const words: string[] = [];
   const add = (key: string, value: string | number | undefined, allowed: RegExp): void => {
     if (value === undefined) return;
     if (!allowed.test(String(value)))
-      throw new RangeError(`${key}=${value}: this value cannot stand in a kernel command line`);
+      throw new RangeError(`${key}=${value}: this value cannot be part of a kernel command line`);
     words.push(`${key}=${value}`);
   };
   const name = /^[\w.,:@/+-]+$/;

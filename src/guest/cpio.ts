@@ -31,7 +31,7 @@ const byPath = (a: CpioEntry, b: CpioEntry): number => (a.path < b.path ? -1 : a
 
 /**
  * Packs entries into one uncompressed archive, its length a multiple of 4 so that archives may
- * be laid one behind the other.
+ * be put one after the other.
  *
  * @throws RangeError when a path is empty, absolute, or given twice.
  */

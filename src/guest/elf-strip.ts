@@ -1,7 +1,7 @@
 /**
  * Makes a kernel module small and quick to load: the type information (.BTF), debug sections,
  * comments and every symbol no relocation needs go away, and so does the signature appended
- * behind the object. RISC-V objects carry one local label per relaxable instruction; those
+ * to the object. RISC-V objects carry one local label per relaxable instruction; those
  * labels are nine tenths of a module, and the kernel would read them all.
  *
  * Function names stay, so that kernel backtraces and debuggers keep speaking of them.
@@ -191,7 +191,7 @@ interface Symbols {
   readonly locals: number;
 }
 
-/** Keeps what relocations name, globals, functions and section symbols; drops the rest and what lived in dropped sections. */
+/** Keeps what relocations name, globals, functions and section symbols; drops the rest and what was in dropped sections. */
 function selectSymbols(
   table: Uint8Array,
   names: Uint8Array,

@@ -41,7 +41,7 @@ export class ExecOutput {
     for (const byte of bytes) {
       if (this.held !== undefined && byte !== RECORD_SEPARATOR) {
         this.held.push(byte);
-        if (byte === NEWLINE || this.held.length >= LONGEST_MARKER) this.settle(out);
+        if (byte === NEWLINE || this.held.length >= LONGEST_MARKER) this.readMarker(out);
       } else if (byte === RECORD_SEPARATOR) {
         this.release(out);
         this.held = [byte];
@@ -57,7 +57,7 @@ export class ExecOutput {
     return Uint8Array.from(out);
   }
 
-  private settle(out: number[]): void {
+  private readMarker(out: number[]): void {
     const text = String.fromCharCode(...this.held!);
     const ended = this.state === 'inside' ? this.end.exec(text) : null;
     if (this.state === 'before' && text === this.begin) {

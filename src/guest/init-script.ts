@@ -210,7 +210,7 @@ halt() { /bin/halt; }
 `;
 
 /**
- * A serial line knows no size. Whoever has the virtio console for a terminal is told of its changes by SIGWINCH: this passes them
+ * A serial line knows no size. Whoever has the virtio console for a terminal gets its changes by SIGWINCH: this passes them
  * on to the serial line, the script's argument.
  */
 export const SIZE_SCRIPT = `#!/bin/sh

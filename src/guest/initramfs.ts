@@ -157,7 +157,7 @@ export function packInitramfs(parts: InitramfsParts): Uint8Array {
 }
 
 /**
- * An archive to lay behind the initramfs that makes /init run `command`, for commands that do not fit
+ * An archive to append to the initramfs that makes /init run `command`, for commands that do not fit
  * the kernel's command line.
  */
 export function commandArchive(command: string): Uint8Array {

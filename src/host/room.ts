@@ -35,7 +35,7 @@ export function createHostRoom(): HostRoom {
     async sha256(bytes) {
       return new Uint8Array(await crypto.subtle.digest('SHA-256', bytes as Uint8Array<ArrayBuffer>));
     },
-    breathe: macrotasks(),
+    yieldToHost: macrotasks(),
     after(milliseconds, wake) {
       const timer = setTimeout(wake, Math.min(Math.max(0, milliseconds), LONGEST_DELAY));
       return () => clearTimeout(timer);

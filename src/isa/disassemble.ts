@@ -19,7 +19,7 @@ export interface Disassembled {
 export interface DisassembleOptions {
   /** Extensions that are on, as in MACHINE.extensions; all by default. */
   readonly extensions?: number;
-  /** Name of an address, shown behind jump targets as `<name>`. */
+  /** Name of an address, shown after jump targets as `<name>`. */
   readonly symbol?: (address: bigint) => string | undefined;
   /** false: the tables' own names only, no pseudo-instructions. */
   readonly pseudo?: boolean;

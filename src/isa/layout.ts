@@ -160,7 +160,7 @@ export const MACHINE_FIELDS = [
   /** Round-robin victim among decoded pages; number in use. */
   ['nextDecode', 4],
   ['tableCount', 4],
-  /** Debug points: kind (DEBUG bits), first address and the address behind the last. */
+  /** Debug points: kind (DEBUG bits), first address and the address after the last. */
   ['debugKind', 8, MAX_DEBUG_POINTS],
   ['debugStart', 8, MAX_DEBUG_POINTS],
   ['debugEnd', 8, MAX_DEBUG_POINTS],
@@ -256,11 +256,11 @@ export const EXIT = {
   BUDGET: 0,
   /** The hart stalls in WFI. */
   WAIT: 1,
-  /** ECALL for the host SBI; pc already points behind it. */
+  /** ECALL for the host SBI; pc already points past it. */
   SBI: 2,
   /** A debug point was met; the instruction has not been executed (pc at it). */
   DEBUG: 3,
-  /** The host asked for it (attention), or a deadline changed: plan the slice anew. */
+  /** The host asked for it (attention), or a deadline changed: plan the slice again. */
   REPLAN: 4,
 } as const;
 export type Exit = (typeof EXIT)[keyof typeof EXIT];

@@ -6,7 +6,7 @@ import { RecordingError, type RecordingHeader } from './format.ts';
 const DIGEST = /^[0-9a-f]{64}$/;
 const SHORT_DIGEST = /^=[A-Za-z0-9+/]{43}$/;
 
-/** JSON, with the extensions as words and 32-byte values in base64 behind a `=`: the header is most of a short recording. */
+/** JSON, with the extensions as words and 32-byte values in base64 after a `=`: the header is most of a short recording. */
 export function packHeader(header: RecordingHeader): Uint8Array {
   const shorter = (_key: string, value: unknown): unknown =>
     typeof value === 'string' && DIGEST.test(value) ? `=${toBase64(hexBytes(value)).slice(0, 43)}` : value;

@@ -58,7 +58,7 @@ export class LiveDoor implements Door {
   }
 
   /**
-   * Puts bytes for a device here, behind those that wait for it already.
+   * Puts bytes for a device here, after those that wait for it already.
    * @param port index of the device, or TERMINAL_PORT @param bytes not to be changed afterwards
    * @returns resolves when the guest has taken so much that more may be given
    * @throws InputOverflowError when 16 MiB wait for it; then nothing was put

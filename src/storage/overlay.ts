@@ -33,7 +33,7 @@ type OwnChunk = { -readonly [K in keyof OverlayChunk]: OverlayChunk[K] };
  * the base is named by its hash (contract 4). Nothing it holds depends on when the base's data arrived.
  *
  * For incremental checkpoints: `const g = disk.seal()`, then later `disk.changedSince(g)`. A restore replaces everything and
- * forgets what was there, so that increments start from anew: {@link changedSince} of an earlier generation gives every chunk.
+ * forgets what was there, so that increments start again: {@link changedSince} of an earlier generation gives every chunk.
  */
 export class OverlayDisk implements Disk {
   readonly readOnly: boolean;

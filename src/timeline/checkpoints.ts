@@ -91,7 +91,7 @@ export class Checkpoints {
   private fresh: Fresh | undefined;
 
   /**
-   * @param engine stands at the first instant; its state becomes the first checkpoint, which is never dropped
+   * @param engine is at the first instant; its state becomes the first checkpoint, which is never dropped
    * @param budget bytes @param events that have entered it
    * @param pristine the machine was just powered on, and nothing but its boot plan is in RAM: what is known need not be read
    */
@@ -141,7 +141,7 @@ export class Checkpoints {
   /** Takes a checkpoint of the machine as it is, if there is none. @param events index of the next event */
   capture(events: number): Checkpoint {
     const { engine } = this;
-    this.settle();
+    this.complete();
     const near = this.before(engine.instant);
     if (compareInstants(near.at, engine.instant) === 0) return near;
     const { tracker, memory } = engine;
@@ -169,7 +169,7 @@ export class Checkpoints {
   }
 
   /** Makes the last checkpoint whole. */
-  private settle(): void {
+  private complete(): void {
     const { fresh } = this;
     if (fresh === undefined) return;
     this.digest(Infinity);
@@ -192,7 +192,7 @@ export class Checkpoints {
 
   /** A checkpoint as it is to be stored in a recording; each once. */
   pack(checkpoint: Checkpoint): PackedCheckpoint {
-    this.settle();
+    this.complete();
     const { at, time, events } = checkpoint;
     return this.packer.pack({ at, time, events, ...checkpoint.contents! });
   }
@@ -267,7 +267,7 @@ export class Checkpoints {
    * @returns the one that it was put into
    */
   async restore(checkpoint: Checkpoint): Promise<Checkpoint> {
-    this.settle();
+    this.complete();
     try {
       if (checkpoint.contents === undefined) await this.load(checkpoint);
     } catch (error) {
@@ -304,7 +304,7 @@ export class Checkpoints {
   /** Looks at some pages of the last capture, or compresses some if room may get short: to be called when there is time. @returns whether there is more to do */
   rest(pages: number): boolean {
     if (this.fresh !== undefined) {
-      if (!this.digest(pages)) this.settle();
+      if (!this.digest(pages)) this.complete();
       return true;
     }
     return this.size > this.budget / 2 && this.store.rest(pages);
@@ -312,7 +312,7 @@ export class Checkpoints {
 
   /** Drops all after an instant: the future is another one now. */
   forget(after: Instant): void {
-    this.settle();
+    this.complete();
     const keep = this.list.filter(({ at }) => compareInstants(at, after) <= 0);
     for (const dropped of this.list.slice(keep.length)) this.release(dropped);
     this.list = keep;

@@ -25,12 +25,12 @@ export interface EngineDriver {
   readonly engine: Engine;
   /** The first instant that can be reached. */
   readonly begin: Instant;
-  /** The last instant that was lived: a recording's end, a live machine's present. */
+  /** The last instant that was reached: a recording's end, a live machine's present. */
   readonly reached: Instant;
   /** Whether time goes on after {@link reached}: false for a recording, and for a machine whose guest has powered off. */
   readonly endless: boolean;
   /** Nothing that follows is given: inputs may enter where the machine is. */
-  readonly living: boolean;
+  readonly live: boolean;
   /** What entered, from the beginning. */
   readonly events: readonly HostEvent[];
   /** Instants that are quick to go to, in order of time; `bytes` is what keeping each costs by itself. */

@@ -6,7 +6,7 @@ import { type EngineDriver, Interrupted, type MoveOptions } from './driver.ts';
 import { Search, type SearchEnd } from './search.ts';
 import { HartSteps, type StepEnd, type StepOptions, stepBack } from './steps.ts';
 
-/** Somewhere to go: an instant, a number of instructions, a part of what was lived, an event by its index. */
+/** Somewhere to go: an instant, a number of instructions, a part of the timeline, an event by its index. */
 export type Destination = Instant | number | `${number}%` | { readonly event: number };
 
 /** What searches take besides what every move does. */
@@ -68,7 +68,7 @@ export class Mover {
     return this.driver.begin;
   }
 
-  /** The last instant that was lived. */
+  /** The last instant that was reached. */
   get end(): Instant {
     return this.driver.reached;
   }
@@ -78,14 +78,14 @@ export class Mover {
     return this.driver.endless;
   }
 
-  /** The instant that a destination means, within what was lived. @throws RangeError when it means none */
+  /** The instant that a destination means, between {@link begin} and {@link end}. @throws RangeError when it means none */
   locate(to: Destination): Instant {
     const at = this.instantOf(to);
     if (compareInstants(at, this.begin) < 0) return this.begin;
     return compareInstants(at, this.end) > 0 ? this.end : at;
   }
 
-  /** Goes somewhere; what lies outside of what was lived is its begin or end. */
+  /** Goes somewhere; what lies outside is the beginning or the end. */
   seek(to: Destination, options: MoveOptions = {}): Promise<MoveResult> {
     return this.move(async () => {
       await this.search.goTo(this.locate(to), options);
@@ -100,8 +100,9 @@ export class Mover {
       return this.move(() => new HartSteps(this.search, hart, options).forward(count), undefined, hart);
     return this.move(async () => {
       const to = this.at.instructions + count;
-      const lived = to <= this.end.instructions;
-      if (lived || !this.endless) await this.search.goTo(lived ? { instructions: to, sequence: 0 } : this.end, options);
+      const inside = to <= this.end.instructions;
+      if (inside || !this.endless)
+        await this.search.goTo(inside ? { instructions: to, sequence: 0 } : this.end, options);
       else await this.search.advance(to, options);
       return this.at.instructions < to ? 'end' : undefined;
     });
@@ -113,9 +114,9 @@ export class Mover {
     if (hart !== undefined) return this.move(() => stepBack(this.search, hart, count, options), this.at, hart);
     return this.move(async () => {
       const to = this.at.instructions - count;
-      const lived = to >= this.begin.instructions;
-      await this.search.goTo(lived ? { instructions: to, sequence: 0 } : this.begin, options);
-      return lived ? undefined : 'begin';
+      const inside = to >= this.begin.instructions;
+      await this.search.goTo(inside ? { instructions: to, sequence: 0 } : this.begin, options);
+      return inside ? undefined : 'begin';
     }, this.at);
   }
 

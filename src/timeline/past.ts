@@ -36,7 +36,7 @@ export class Past implements EngineDriver {
   readonly session: Session;
   readonly stored: Checkpoints;
   readonly endless = false;
-  readonly living = false;
+  readonly live = false;
   private readonly room: HostRoom;
   private readonly spacing: number;
   private pausedAt = 0;
@@ -114,7 +114,7 @@ export class Past implements EngineDriver {
   async pause(): Promise<void> {
     if (this.room.now() - this.pausedAt < INTERVAL) return;
     this.stored.rest(REST);
-    await this.room.breathe();
+    await this.room.yieldToHost();
     this.pausedAt = this.room.now();
   }
 

@@ -6,7 +6,7 @@ const FIRST = 1024;
 
 /** Where pages that changed are copied to at once, to be looked at when there is time. Its memory is used again and again: fresh memory is slow. */
 export class Staging {
-  /** The pages' contents, one behind the other. */
+  /** The pages' contents, one after the other. */
   words = new Uint32Array(FIRST * WORDS);
 
   /** Copies pages of RAM; `pages` is sorted by this, so that stretches are copied in one go. */

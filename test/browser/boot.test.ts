@@ -22,7 +22,7 @@ const FLAGS = [
 ];
 if (!existsSync(CHROMIUM)) process.stderr.write(`tests of the browser are skipped: ${CHROMIUM} is not there\n`);
 
-/** What the page sends back: the console's text, where the machine stands, and its state's hash. */
+/** What the page sends back: the console's text, where the machine is, and its state's hash. */
 interface Run {
   readonly text: string;
   readonly instructions: number;

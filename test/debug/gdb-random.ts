@@ -17,7 +17,7 @@ function stream(seed: number): (n: number) => number {
   };
 }
 
-/** Prints where the machine stands, in one piece: gdb's messages come by two streams. */
+/** Prints where the machine is, in one piece: gdb's messages come by two streams. */
 const TELL =
   "python tell = lambda: print('@@' + gdb.execute('monitor when', to_string=True) + gdb.execute('info registers', to_string=True) + '==')";
 

@@ -45,7 +45,7 @@ describe.runIf(have(GCC))('points', () => {
           end: start + BigInt([1, 8, 300][random(3)]),
         };
       });
-      // A run without points in between warms the code up.
+      // A run without points in between gets the code translated.
       const all: string[][] = [];
       for (const target of targets) {
         await target.mover.seek(0);

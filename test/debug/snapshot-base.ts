@@ -89,7 +89,7 @@ export class SnapshotBase implements DebugDriver {
     restoreMachine(engine, this.kept[0].state);
   }
 
-  get living(): boolean {
+  get live(): boolean {
     return !this.readOnly;
   }
 

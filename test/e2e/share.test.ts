@@ -102,7 +102,7 @@ describeGuest('shared folders in Debian', () => {
         const value = Reflect.get(target, key) as unknown;
         if (typeof value !== 'function') return value;
         return async (...args: unknown[]) => {
-          await room.breathe();
+          await room.yieldToHost();
           return (value as (...args: unknown[]) => unknown).apply(target, args);
         };
       },

@@ -106,7 +106,7 @@ describe.skipIf(!has('dpkg-deb') || !has('xz'))('a build', () => {
     expect(await findDisk(cacheDir)).toBeUndefined();
   });
 
-  it('is made anew when a file was cut short', async () => {
+  it('is made again when a file was cut short', async () => {
     const guest = await buildGuest({ cacheDir });
     truncateSync(guest.initrd, 100);
     expect(await findGuest(cacheDir)).toBeUndefined();
@@ -133,7 +133,7 @@ describe.skipIf(!has('dpkg-deb') || !has('xz'))('a build', () => {
     expect(await findGuest(cacheDir)).toEqual(guest);
   });
 
-  it('is packed anew without a network when only the recipe has changed', async () => {
+  it('is packed again without a network when only the recipe has changed', async () => {
     const guest = await buildGuest({ cacheDir });
     const manifest = join(guest.directory, 'manifest.json');
     writeFileSync(manifest, readFileSync(manifest, 'utf8').replace(guest.manifest.recipe, 'old'));

@@ -38,7 +38,7 @@ describe('command line', () => {
 
   it('refuses what the kernel would cut off or split', () => {
     expect(() => commandLine({ exec: 'x'.repeat(1000) })).toThrow(`the kernel keeps ${COMMAND_LINE_LIMIT}`);
-    expect(() => bootWords({ root: '/dev/v da' })).toThrow('cannot stand in a kernel command line');
+    expect(() => bootWords({ root: '/dev/v da' })).toThrow('cannot be part of a kernel command line');
     expect(() => bootWords({ rows: 0 })).toThrow('hindsight.rows=0');
   });
 });

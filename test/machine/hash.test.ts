@@ -35,7 +35,7 @@ describe('the hash', () => {
     expect(seen.size).toBe(Math.ceil((32 * 1024) / 7));
   });
 
-  it('kept up to date equals made anew', async () => {
+  it('kept up to date equals computed from scratch', async () => {
     const engine = await tinyEngine({ harts: 2 });
     for (let at = 10_000; at <= 200_000; at += 10_000) {
       engine.run({ instructions: at });

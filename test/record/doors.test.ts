@@ -135,7 +135,7 @@ describe('a machine at its door', () => {
     expect(entered.filter(({ kind }) => kind === EVENT.CONTROL)).toEqual([]);
   });
 
-  it('takes what is put there at its next boundary, where it stands or in the middle of a run', async () => {
+  it('takes what is put there at its next boundary, where it is or in the middle of a run', async () => {
     const entered: HostEvent[] = [];
     const door = new LiveDoor(fixedSources(0), (e) => void entered.push(e));
     const engine = await tinyEngine({}, door);

@@ -50,7 +50,7 @@ async function branchMove(
 ): Promise<Landing[]> {
   const { core, room } = options;
   const vm = branchMachine(timeline, hardware, { core, hashEvery: 0 }, room);
-  const landings: Landing[] = [{ at: vm.instant, hash: vm.hash(), what: `${what}, before it lived` }];
+  const landings: Landing[] = [{ at: vm.instant, hash: vm.hash(), what: `${what}, before it ran` }];
   const from = vm.instant.instructions;
   const until = from + 1 + random(options.life);
   if (random(OWN_LIFE) === 0) {
@@ -154,7 +154,7 @@ export async function fuzzTimeline(
     if ((move + 1) % batch === 0 || move + 1 === options.moves) {
       checkStraight(timeline.events, hardware, core, landings);
       landings = [];
-      await room.breathe();
+      await room.yieldToHost();
     }
   }
   return times;

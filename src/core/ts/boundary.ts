@@ -14,9 +14,9 @@ import {
   PAGE_HI,
   PC_HI,
   PC_LO,
+  pcFromSlot,
   SLOT,
   START,
-  settlePc,
   TVAL_HI,
   TVAL_LO,
   trap,
@@ -89,7 +89,7 @@ export class Boundary {
    * An instruction reported an event to the run loop; SLOT, LEFT and the page registers are set.
    * @param length of the instruction @returns an exit, or GO_ON with everything set for the next instruction
    */
-  settle(event: number, length: number): Exit | typeof GO_ON {
+  handleEvent(event: number, length: number): Exit | typeof GO_ON {
     if (event === EVENT.CROSSED) {
       // nothing was executed yet
       io[LEFT]++;
@@ -97,7 +97,7 @@ export class Boundary {
     }
     if (event === EVENT.GO) return this.proceed(false, false);
     if (event === EVENT.RETURNED) return this.proceed(true, true);
-    settlePc();
+    pcFromSlot();
     const { m32 } = this.state;
     if (event < 0) {
       if (event === EVENT.WATCH) {
@@ -199,7 +199,7 @@ export class Boundary {
    * @returns an event
    */
   cross(firstHalf: number): number {
-    settlePc();
+    pcFromSlot();
     const lo = io[PC_LO];
     const nextLo = (lo + 2) | 0;
     const nextHi = (io[PC_HI] + (nextLo === 0 ? 1 : 0)) | 0;

@@ -1,7 +1,7 @@
 import { HI, io, LO } from './registers.ts';
 import { TWO32 } from './state.ts';
 
-/** Integer operations too long to stand in the run loop. Pairs in, result in LO and HI. */
+/** Integer operations too long for the run loop. Pairs in, result in LO and HI. */
 
 function give(lo: number, hi: number): void {
   io[LO] = lo;

@@ -2,7 +2,7 @@ import { CACHE_BLOCK_SIZE, DEBUG, RAM_AT } from '../../isa/layout.ts';
 import { ACCESS, type CoreHost } from '../core.ts';
 import type { DebugPoints } from './debug.ts';
 import type { Pages } from './pages.ts';
-import { CAUSE, EVENT, HI, io, LO, settlePc, trap } from './registers.ts';
+import { CAUSE, EVENT, HI, io, LO, pcFromSlot, trap } from './registers.ts';
 import { M, type State } from './state.ts';
 import type { Translation } from './translation.ts';
 
@@ -85,7 +85,7 @@ export class Memory {
   private announce(): void {
     this.state.m32[M.left] = this.state.left;
     this.state.reachedDevice = true;
-    settlePc();
+    pcFromSlot();
     this.state.storePc();
   }
 

@@ -2,7 +2,7 @@ import { DEBUG, RAM_AT, RAM_BASE } from '../../isa/layout.ts';
 import { ACCESS } from '../core.ts';
 import { CSR_OP, type Csrs } from './csr.ts';
 import type { Memory } from './memory.ts';
-import { EVENT, io, PC_HI, PC_LO, settlePc, trap, xh, xl } from './registers.ts';
+import { EVENT, io, PC_HI, PC_LO, pcFromSlot, trap, xh, xl } from './registers.ts';
 import { H, type State, TWO32 } from './state.ts';
 import type { Traps } from './traps.ts';
 
@@ -73,7 +73,7 @@ export function namedOperations(state: State, memory: Memory, csrs: Csrs, traps:
     fence: () => EVENT.NONE,
     ecall: () => traps.ecall(),
     ebreak: () => {
-      settlePc();
+      pcFromSlot();
       return trap(BREAKPOINT, io[PC_LO], io[PC_HI]);
     },
     csrrw: csr(CSR_OP.WRITE),

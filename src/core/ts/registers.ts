@@ -73,7 +73,7 @@ export function trap(cause: number, tvalLo: number, tvalHi: number): number {
 }
 
 /** Sets PC to the instruction at SLOT. */
-export function settlePc(): void {
+export function pcFromSlot(): void {
   const lo = (io[DELTA] + io[SLOT]) | 0;
   io[PC_LO] = lo;
   io[PC_HI] = (io[PAGE_HI] + (lo >>> 0 < io[BASE] >>> 0 ? 1 : 0)) | 0;

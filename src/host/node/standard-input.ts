@@ -9,18 +9,18 @@ const PATIENCE = 50;
 /** Whether a stream ends at once, with nothing in it. What it holds stays unread. */
 function endsAtOnce(stream: NodeJS.ReadStream): Promise<boolean> {
   return new Promise((resolve) => {
-    const settle = (empty: boolean): void => {
+    const finish = (empty: boolean): void => {
       clearTimeout(timer);
       stream.off('readable', onReadable).off('end', onEnd).off('error', onEnd);
       resolve(empty);
     };
-    const onEnd = (): void => settle(true);
+    const onEnd = (): void => finish(true);
     const onReadable = (): void => {
-      if (stream.readableLength > 0) settle(false);
+      if (stream.readableLength > 0) finish(false);
       // Reading nothing is what makes a stream notice its end.
       else stream.read();
     };
-    const timer = setTimeout(() => settle(false), PATIENCE);
+    const timer = setTimeout(() => finish(false), PATIENCE);
     stream.on('readable', onReadable).on('end', onEnd).on('error', onEnd);
   });
 }

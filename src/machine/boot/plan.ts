@@ -47,7 +47,7 @@ export interface BootPlan {
 
 /** The hart that boots; the others wait or are stopped. */
 const BOOT_HART = 0;
-/** Free bytes behind the device tree: firmware edits it in place (OpenSBI asks for a few KiB). */
+/** Free bytes after the device tree: firmware edits it in place (OpenSBI asks for a few KiB). */
 const DEVICE_TREE_SLACK = 16 * 1024;
 /** Room an fw_jump needs where it moves the device tree to. */
 const JUMP_DEVICE_TREE_SIZE = 64 * 1024;
@@ -124,7 +124,7 @@ export function planBoot(request: BootRequest): BootPlan {
   return { placements, harts, entry, deviceTree: deviceTreeAt };
 }
 
-/** Writes a plan's placements, with the zeros behind them, into RAM. */
+/** Writes a plan's placements, with the zeros after them, into RAM. */
 export function placeInRam(plan: BootPlan, ram: GuestRam): void {
   for (const { address, bytes, memorySize } of plan.placements) {
     ram.write(address, bytes);
@@ -188,7 +188,7 @@ function refuseOverlaps(taken: readonly Taken[]): void {
   }
 }
 
-/** What to keep from the kernel. Firmware's own data lies behind its file's bytes, so all the room in front of kernels is its own. */
+/** What to keep from the kernel. Firmware's own data lies after its file's bytes, so all the room in front of kernels is its own. */
 function firmwareRegion(firmware: BootImage): Region {
   const base = pageDown(Math.min(...firmware.segments.map((s) => s.address)));
   const end = pageUp(Math.max(...firmware.segments.map((s) => s.address + s.memorySize)));

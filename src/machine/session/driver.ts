@@ -113,7 +113,7 @@ export class Driver {
       const congested = care.congested();
       if (congested !== undefined) await this.unlessWoken(congested);
       if (room.now() - rested >= SLICE_TARGET) {
-        await room.breathe();
+        await room.yieldToHost();
         rested = room.now();
       }
     }
@@ -143,7 +143,7 @@ export class Driver {
     );
   }
 
-  /** The next deadline is behind the end of the run. */
+  /** The next deadline is after the end of the run. */
   private idleBeyond(stop: Stop, time: number): boolean {
     const { engine } = this.session;
     if (stop === STOP.LIMIT) return engine.idleUntil > time && this.allWait();

@@ -40,7 +40,7 @@ interface Waiting {
   readonly reject: (error: ExpectError) => void;
 }
 
-/** Looks through the console's output for what is expected, in order: each match goes on behind the one before. */
+/** Looks through the console's output for what is expected, in order: each match begins after the one before. */
 export class Expectations {
   private readonly decoder = new TextDecoder();
   private text = '';

@@ -12,7 +12,7 @@ export interface HostRoom {
   /** SHA-256 of `bytes`: 32 bytes. */
   sha256(bytes: Uint8Array): Promise<Uint8Array>;
   /** Lets the host's other tasks (input, timers, painting) run before it resolves. */
-  breathe(): Promise<void>;
+  yieldToHost(): Promise<void>;
   /** Calls `wake` after `milliseconds`, once. @returns what takes it back */
   after(milliseconds: number, wake: () => void): () => void;
 }

@@ -133,7 +133,7 @@ export class Session {
     return this.present !== undefined;
   }
 
-  /** The last instant that was lived or recorded. */
+  /** The last instant that was reached or recorded. */
   get end(): Instant {
     return this.replay === undefined ? this.engine.instant : this.events.end;
   }

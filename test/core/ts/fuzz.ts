@@ -57,7 +57,7 @@ const DATA_SIZE = 0x8000;
 const TABLES = 0x40000;
 const DEVICE = 0x10000000n;
 
-/** x registers that hold addresses (set anew by the handlers), and those instructions write. */
+/** x registers that hold addresses (set again by the handlers), and those instructions write. */
 const POINTERS = [8, 9, 10, 11, 12, 13];
 const TARGETS = [0, 1, 5, 6, 7, 14, 15, 16, 17];
 const csrNumbers = CSRS.flatMap((row) => Array.from({ length: Math.min(row.count ?? 1, 3) }, (_, i) => row.number + i));
@@ -113,7 +113,7 @@ function compressed(random: Random): number {
   return row.match | (random.next() & ~row.mask & 0xffff);
 }
 
-/** Instructions of a trap handler: sets pointers and mode anew and returns to some place in the code. */
+/** Instructions of a trap handler: sets pointers and mode again and returns to some place in the code. */
 function handler(machine: boolean): number[] {
   const [status, epc] = machine ? [0x300, 0x341] : [0x100, 0x141];
   const out = [

@@ -118,7 +118,7 @@ describe('reasons to come back', () => {
     expect(rig.machine('timeEnd', 8)).toBe(1n);
   });
 
-  test('stimecmp and menvcfg plan anew, with and without ticks left', () => {
+  test('stimecmp and menvcfg have the slice planned again, with and without ticks left', () => {
     for (const ticks of [1, 10]) {
       for (const csr of [0x14d, 0x30a]) {
         const rig = new Rig();

@@ -172,7 +172,7 @@ export class Arithmetic extends Results {
   /** a * b. */
   f32Mul(aBits: number, bBits: number, rm: number): void {
     const wide = toSingle(aBits) * toSingle(bBits);
-    if (this.settleSingle(Math.fround(wide), wide, rm)) return;
+    if (this.deliverSingle(Math.fround(wide), wide, rm)) return;
     this.putExact(this.exact.mul(BINARY32, join(aBits, 0), join(bBits, 0), rm));
   }
 
@@ -214,7 +214,7 @@ export class Arithmetic extends Results {
     // Nothing overflows or underflows in double, and a sum with more than 24 + 2 digits of which the
     // last is odd tells all that is needed about what it lost.
     const wide = sumToOdd(product, c);
-    if ((wide !== 0 || rm !== RDN) && this.settleSingle(Math.fround(wide), wide, rm)) return;
+    if ((wide !== 0 || rm !== RDN) && this.deliverSingle(Math.fround(wide), wide, rm)) return;
     this.putExact(this.exact.fma(BINARY32, join(aBits, 0), join(bBits, 0), join(cBits, 0), rm));
   }
 
@@ -222,7 +222,7 @@ export class Arithmetic extends Results {
    * Delivers `narrow`, the rounding to single of `wide`, which is the result itself or one rounded
    * to odd, if that is provably right; else returns false.
    */
-  private settleSingle(narrow: number, wide: number, rm: number): boolean {
+  private deliverSingle(narrow: number, wide: number, rm: number): boolean {
     if (narrow === wide) {
       // A finite single that is exactly the result.
       if (Math.abs(narrow) === Infinity) return false;

@@ -173,7 +173,7 @@ async function build<T>(
       try {
         await apt.update((done, total) => report('indexes', done, total));
       } catch (error) {
-        // without a network, what was fetched and verified for the build in use can be packed anew
+        // without a network, what was fetched and verified for the build in use can be packed again
         if (options.rebuild === true || !(error instanceof GuestBuildError) || !(await exists())) throw error;
         offline = error;
       }

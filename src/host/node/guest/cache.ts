@@ -173,7 +173,7 @@ export class GuestCache {
   }
 }
 
-/** Listens on an abstract socket; undefined when someone else does. Everyone who connects is told of the end by the connection's. */
+/** Listens on an abstract socket; undefined when someone else does. Everyone who connects learns of the end by the connection's. */
 function listen(name: string): Promise<Server | undefined> {
   return new Promise((done, fail) => {
     const server = createServer((socket) => {

@@ -59,7 +59,7 @@ export class HostShares implements AsyncDisposable {
     }
   }
 
-  /** What the machine is told of them. */
+  /** What the machine gets of them. */
   get names(): readonly string[] {
     return this.shares.map(({ option }) => option.name);
   }
