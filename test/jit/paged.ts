@@ -99,6 +99,23 @@ export function enterPaged({ memory, hart, core }: Rig, program: Uint8Array, r: 
   core.hartChanged(0);
 }
 
+/** Physical pages of a page of code, by their RAM page numbers: the first address space's, and the copy that the second has. */
+export const pageEntry = (page: number): { readonly code: number; readonly copy: number } => ({
+  code: shuffled(PHYSICAL.code, page),
+  copy: shuffled(PHYSICAL.copy, page),
+});
+
+/** satp of an address space. */
+export const pagedSatp = (space: 0 | 1): bigint => constants()[CONSTANTS + space];
+
+/** Maps a page of code of the first address space, or unmaps it, as a host would. */
+export function remapCode({ memory, core }: Rig, page: number, to: 'code' | 'copy' | undefined): void {
+  const at = PHYSICAL.leaf * 4096 + page * 8;
+  const value = to === undefined ? 0n : entry(pageEntry(page)[to], CODE);
+  memory.view.setBigUint64(memory.ramBytes.byteOffset + at, value, true);
+  core.ramChanged(at, 8);
+}
+
 /** Changes a page table entry, or switches to the other tables. */
 export function remap(r: Random, a: Assembler): void {
   a.li(5, BASE + CONSTANTS_AT * 4096);
