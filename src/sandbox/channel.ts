@@ -2,13 +2,13 @@ import { GuestError, SessionEndedError } from './errors.ts';
 import {
   ChannelError,
   FrameReader,
+  LARGEST_PAYLOAD,
   NONCE_LENGTH,
   packFrame,
   packStart,
   type StartOptions,
   TO_GUEST,
   TO_HOST,
-  LARGEST_PAYLOAD,
 } from './frames.ts';
 
 /** Bytes of each output that the guest may send before they are read. */

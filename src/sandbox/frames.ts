@@ -11,6 +11,8 @@
  * neither side keeps more than it granted.
  */
 
+import { concat } from '../bytes/concat.ts';
+
 /** Version of the frames; the agent names its own when it is attached to. */
 export const PROTOCOL = 1;
 /** Largest payload of a frame, in bytes. */
@@ -128,17 +130,12 @@ export function packStart(operation: number, words: readonly string[], options: 
     ...list(words),
     ...list(environment),
   ];
-  const length = parts.reduce((sum, part) => sum + part.length, 0);
+  const payload = concat(parts);
+  const { length } = payload;
   if (length > LARGEST_PAYLOAD) {
     throw new RangeError(
       `a command with its environment takes ${length} bytes: at most ${LARGEST_PAYLOAD} fit; pass what is long as standard input or a file`,
     );
-  }
-  const payload = new Uint8Array(length);
-  let at = 0;
-  for (const part of parts) {
-    payload.set(part, at);
-    at += part.length;
   }
   return payload;
 }

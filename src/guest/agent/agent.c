@@ -1,7 +1,8 @@
 /*
  * The guest's end of the session channel: runs commands and file operations for the host, several at once.
  *
- *   agent PORT [ROOT]     PORT is a virtio console port (/dev/vport1p1); everything happens inside ROOT, if given
+ *   agent PORT [ROOT]     PORT is a virtio console port (/dev/vport1p1), or - for standard input and output;
+ *                         everything happens inside ROOT, if given
  *
  * It is one static program without a C library, so that it runs in any guest, also one whose disk holds nothing. The frames
  * are described in channel.ts beside this file. Each request is a child process with pipes, so that a slow disk or a
@@ -95,7 +96,7 @@ struct job {
 };
 
 static struct job jobs[JOBS];
-static int port;
+static int port_in, port_out;
 static u8 frame[HEADER + LARGEST_PAYLOAD];
 static u8 received[2 * (HEADER + LARGEST_PAYLOAD)];
 static u32 received_length;
@@ -121,7 +122,7 @@ static void send(u8 type, u32 id, u32 n) {
   put32(frame, 5 + n);
   frame[4] = type;
   put32(frame + 5, id);
-  write_all(port, frame, HEADER + n);
+  write_all(port_out, frame, HEADER + n);
 }
 
 static void send32(u8 type, u32 id, u32 value) {
@@ -588,7 +589,8 @@ static void obey(u8 type, u32 id, u8 *p, u32 n) {
       job->input_ended = 1;
       break;
     case SIGNAL:
-      if (n >= 1 && !job->reaped) sys(SYS_KILL, -job->pid, p[0]);
+      /* A child that has not reached setsid() yet has no group of its own. */
+      if (n >= 1 && !job->reaped && sys(SYS_KILL, -job->pid, p[0]) < 0) sys(SYS_KILL, job->pid, p[0]);
       break;
     case GRANT:
       if (n >= 5 && p[0] < 2) job->granted[p[0]] += get32(p + 1);
@@ -604,7 +606,7 @@ static void obey(u8 type, u32 id, u8 *p, u32 n) {
 
 /* Takes what came and obeys every whole frame. @returns false when the host has closed the port */
 static int receive(void) {
-  i64 n = sys(SYS_READ, port, received + received_length, sizeof received - received_length);
+  i64 n = sys(SYS_READ, port_in, received + received_length, sizeof received - received_length);
   if (n == -EAGAIN || n == -EINTR) return 1;
   if (n <= 0) return 0;
   received_length += n;
@@ -631,7 +633,7 @@ static struct poll polls[2 + 3 * JOBS];
 static int serve(int children) {
   for (;;) {
     int count = 2;
-    polls[0] = (struct poll){port, POLLIN, 0};
+    polls[0] = (struct poll){port_in, POLLIN, 0};
     polls[1] = (struct poll){children, POLLIN, 0};
     for (int i = 0; i < JOBS; i++) {
       struct job *job = &jobs[i];
@@ -671,8 +673,9 @@ int run(i64 *stack) {
   sys(SYS_SIGACTION, SIGPIPE, &ignore, 0, 8);
   sys(SYS_SIGPROCMASK, 0, &chld, 0, 8);
   int children = sys(SYS_SIGNALFD4, -1, &chld, 8, O_CLOEXEC);
-  port = sys(SYS_OPENAT, AT_CWD, argv[1], O_RDWR | O_CLOEXEC | O_NOCTTY);
-  if (port < 0 || children < 0) return 1;
+  if (same(argv[1], "-")) port_out = 1;
+  else port_in = port_out = sys(SYS_OPENAT, AT_CWD, argv[1], O_RDWR | O_CLOEXEC | O_NOCTTY);
+  if (port_in < 0 || children < 0) return 1;
   if (argc > 2 && (sys(SYS_CHROOT, argv[2]) < 0 || sys(SYS_CHDIR, "/") < 0)) return 1;
   return serve(children);
 }
