@@ -105,7 +105,7 @@ describe.each([
       },
     });
     await expect(late).rejects.toMatchObject({ name: 'CommandTimeoutError', stdout: expect.stringMatching(/^\d+\n$/) });
-    expect(runs(Number(printed))).toBe(false);
+    await expect.poll(() => runs(Number(printed)), { timeout: 30_000 }).toBe(false);
     const stop = new AbortController();
     const aborted = session.exec('echo x; sleep 100', { cwd: '/', signal: stop.signal, onStdout: () => stop.abort() });
     await expect(aborted).rejects.toMatchObject({ name: 'AbortError' });
