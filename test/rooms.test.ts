@@ -33,7 +33,8 @@ const ARROWS: Record<string, readonly string[]> = {
   fs: [],
   devices: ['bytes', 'storage'],
   firmware: [],
-  guest: [],
+  guest: ['bytes'],
+  sandbox: ['bytes'],
   // A recording's header holds the machine's configuration, of which it needs no more than the type.
   record: ['bytes', 'machine/board/config.ts'],
   machine: ['bytes', 'core', 'devices', 'firmware', 'isa', 'jit', 'record', 'storage'],

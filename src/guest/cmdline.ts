@@ -55,6 +55,8 @@ export interface GuestBoot {
   readonly modules?: readonly string[];
   /** `dhcp` brings up the first network interface. */
   readonly net?: 'dhcp';
+  /** Start the agent of the session channel on the virtio console port named `hindsight.session`. */
+  readonly session?: boolean;
   /** Names of shared folders; each is mounted at /mnt/NAME. */
   readonly shares?: readonly string[];
 }
@@ -99,6 +101,7 @@ export function bootWords(boot: GuestBoot): string[] {
   add('hindsight.modules', boot.modules?.join(','), /^[\w,-]+$/);
   add('hindsight.net', boot.net, /^dhcp$/);
   add('hindsight.shares', boot.shares?.join(','), /^[\w.,-]+$/);
+  if (boot.session === true) words.push('hindsight.session');
   if (boot.exec !== undefined) {
     add('hindsight.token', boot.token, /^[A-Za-z0-9]+$/);
     add('hindsight.stdin', boot.stdin, /^(stream|raw|none)$/);

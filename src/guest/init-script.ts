@@ -6,6 +6,10 @@ import { USERSPACE_MARKER } from './cmdline.ts';
 /** Where a command too long for the kernel's command line lies in the initramfs. */
 export const COMMAND_FILE = 'hindsight/exec';
 
+/** Where the program lies that serves the session channel, and the name of its port. */
+export const AGENT_FILE = 'hindsight/agent';
+export const SESSION_PORT = 'hindsight.session';
+
 /** Where the script lies that keeps the terminal's size. */
 export const SIZE_FILE = 'hindsight/follow-size';
 
@@ -31,7 +35,8 @@ export interface InitFacts {
  * - `hindsight.size=hvc0` keeps a shell's terminal as large as that virtio console, whose size the host can change;
  * - `hindsight.rows=`, `hindsight.cols=`, `hindsight.term=`, `hindsight.hostname=` describe terminal and host;
  * - `hindsight.modules=A,B` loads modules; `hindsight.net=dhcp` brings the network up; `hindsight.shares=TAG,TAG`
- *   mounts shared folders (virtiofs) at /mnt/TAG.
+ *   mounts shared folders (virtiofs) at /mnt/TAG;
+ * - `hindsight.session` starts the agent of the session channel, working on the root disk if there is one.
  *
  * Modules are loaded when something needs them, so that a plain boot loads none.
  */
@@ -48,7 +53,7 @@ mount -t devpts -o gid=5,mode=620,ptmxmode=666 devpts /dev/pts 2>/dev/null || {
 }
 
 modules=/lib/modules/${facts.release}
-root= rootflags= mode=rw init= exec= token=exec input=stream rows= cols= name=hindsight wanted= net= shares= ruler=
+root= rootflags= mode=rw init= exec= token=exec input=stream rows= cols= name=hindsight wanted= net= shares= ruler= session=
 TERM=vt220
 set -f
 read -r words </proc/cmdline
@@ -70,6 +75,7 @@ for word in $words; do
     hindsight.modules=*) wanted=$value ;;
     hindsight.net=*) net=$value ;;
     hindsight.shares=*) shares=$value ;;
+    hindsight.session) session=yes ;;
   esac
 done
 set +f
@@ -164,6 +170,21 @@ if [ -n "$root" ]; then
   done
   [ -n "$net" ] && [ -s /etc/resolv.conf ] && cp /etc/resolv.conf /root-disk/etc/ 2>/dev/null
   set -- chroot /root-disk /bin/sh -c 'cd 2>/dev/null; exec "$@"' sh
+fi
+
+if [ -n "$session" ]; then
+  load virtio_mmio virtio_console
+  tries=0
+  until port=$(grep -lx ${SESSION_PORT} /sys/class/virtio-ports/*/name 2>/dev/null) || [ $tries -ge 50 ]; do
+    tries=$((tries + 1))
+    sleep 0.02
+  done
+  port=\${port%/name}
+  if [ -n "$port" ]; then
+    setsid /${AGENT_FILE} "/dev/\${port##*/}" \${root:+/root-disk} </dev/null >/dev/null 2>&1 &
+  else
+    echo 'hindsight: there is no port for the session channel' >"$tty"
+  fi
 fi
 
 [ -n "$rows" ] && [ -n "$cols" ] && stty -F "$tty" rows "$rows" cols "$cols"

@@ -1,10 +1,22 @@
 /**
  * Packs the guest's initramfs from busybox, kernel modules and the /init script.
  */
+
+import { fromBase64 } from '../bytes/base64.ts';
+import { AGENT_BASE64 } from './agent/binary.ts';
 import { type CpioEntry, writeCpio } from './cpio.ts';
 import { stringAt } from './elf-sections.ts';
 import { stripModule } from './elf-strip.ts';
-import { COMMAND_FILE, DHCP_SCRIPT, haltScript, initScript, PROFILE, SIZE_FILE, SIZE_SCRIPT } from './init-script.ts';
+import {
+  AGENT_FILE,
+  COMMAND_FILE,
+  DHCP_SCRIPT,
+  haltScript,
+  initScript,
+  PROFILE,
+  SIZE_FILE,
+  SIZE_SCRIPT,
+} from './init-script.ts';
 import { loadOrder, type ModuleFile, moduleIndexes, moduleName, readModuleInfo } from './modules.ts';
 
 /** Modules the guest carries, where the kernel has them as modules. */
@@ -140,6 +152,7 @@ export function packInitramfs(parts: InitramfsParts): Uint8Array {
   put('usr/share/udhcpc/default.script', DHCP_SCRIPT, 0o755);
   put('etc/udhcpc/default.script', DHCP_SCRIPT, 0o755);
   put(SIZE_FILE, SIZE_SCRIPT, 0o755);
+  files.push({ type: 'file', path: AGENT_FILE, mode: 0o755, data: fromBase64(AGENT_BASE64)! });
   for (const verb of ['poweroff', 'reboot', 'halt'] as const) put(`bin/${verb}`, haltScript(verb), 0o755);
   files.push({ type: 'file', path: 'bin/busybox', mode: 0o755, data: parts.busybox });
   for (const applet of busyboxApplets(parts.busybox)) {

@@ -4,6 +4,7 @@
 import { createHash } from 'node:crypto';
 import { open, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
+import { AGENT_SOURCE } from '../../../guest/agent/binary.ts';
 import { DEFAULT_COMMAND_LINE } from '../../../guest/cmdline.ts';
 import { BUSYBOX_PACKAGE, KERNEL_METAPACKAGE, kernelPackage, SUITE } from '../../../guest/debian.ts';
 import { writeExt4 } from '../../../guest/ext4-image.ts';
@@ -71,7 +72,15 @@ const DISK_UUID = Uint8Array.from([
 const digest = (...parts: unknown[]): string =>
   createHash('sha256').update(JSON.stringify(parts)).digest('hex').slice(0, 16);
 const kernelRecipe = (): string =>
-  digest(RECIPE_VERSION, SUITE, GUEST_MODULES, initScript({ release: '', diskModules: [] }), PROFILE, DHCP_SCRIPT);
+  digest(
+    RECIPE_VERSION,
+    SUITE,
+    AGENT_SOURCE,
+    GUEST_MODULES,
+    initScript({ release: '', diskModules: [] }),
+    PROFILE,
+    DHCP_SCRIPT,
+  );
 const diskRecipe = (): string => digest(RECIPE_VERSION, SUITE, ROOT_PACKAGES, DISK_FREE_BYTES);
 
 const images = (build: CachedBuild): GuestImages => ({
