@@ -46,6 +46,8 @@ export interface BranchOrigin {
  */
 export class Session {
   readonly engine: Engine;
+  /** What the machine was built from. */
+  readonly hardware: SessionParts['hardware'];
   /** Where the host puts inputs. They enter while the session is not in the past. */
   readonly inputs: LiveDoor;
   /** Called for each event that entered a live machine, after it was recorded. */
@@ -70,6 +72,7 @@ export class Session {
   ) {
     const { output } = parts;
     const { config, plan, backends } = parts.hardware;
+    this.hardware = parts.hardware;
     this.room = parts.room;
     this.inputs = new LiveDoor(parts.sources, (event) => this.entered(event));
     const recording = 'recording' in start ? start.recording : undefined;
