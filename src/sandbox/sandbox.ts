@@ -1,6 +1,7 @@
 import { SESSION_PORT } from '../guest/init-script.ts';
 import type { HostRoom } from '../machine/session/host-room.ts';
 import { Machine, type RunOptions } from '../machine/session/machine.ts';
+import type { Instant } from '../record/door.ts';
 import type { LivePast } from '../timeline/live.ts';
 import type { Destination } from '../timeline/mover.ts';
 import type { GuestTime } from '../timeline/timeline.ts';
@@ -103,13 +104,21 @@ export class Sandbox {
     return Sandbox.attach({ machine: copy, options: runOptions, room }, { fresh: true });
   }
 
+  /** Keeps the state of now, so that {@link rewind} comes back to it at once. @throws RangeError when the sandbox was started without a past */
+  async mark(): Promise<Instant> {
+    const past = this.mustHavePast();
+    return this.stopped(() => {
+      past.capture();
+      return this.machine.instant;
+    });
+  }
+
   /**
    * Goes back to an instant of the machine's past and goes on from there: what came after has not happened. Commands that are under way
    * reject with SessionEndedError. @throws RangeError when the sandbox was started without a past
    */
   async rewind(to: Destination | GuestTime): Promise<void> {
-    const { past } = this.parts;
-    if (past === undefined) throw new RangeError('this sandbox keeps no past: start it with past: true');
+    const past = this.mustHavePast();
     this.detach(new SessionEndedError('the machine was rewound'));
     await this.machine.pause();
     await this.running;
@@ -135,6 +144,12 @@ export class Sandbox {
   private get attached(): GuestSession {
     if (this.session === undefined) throw new SessionEndedError('the machine has ended');
     return this.session;
+  }
+
+  private mustHavePast(): LivePast {
+    const { past } = this.parts;
+    if (past === undefined) throw new RangeError('this sandbox keeps no past: start it with past: true');
+    return past;
   }
 
   private async connect(fresh: boolean, timeout = 120_000): Promise<void> {

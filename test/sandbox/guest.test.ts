@@ -1,0 +1,117 @@
+/** Commands and files of a Linux guest over its session channel, recorded and replayed. */
+
+import { randomBytes } from 'node:crypto';
+import { mkdtempSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterAll, beforeAll, expect, test } from 'vitest';
+import { createHostRoom, LivePast, Machine, Sandbox, Timeline } from '../../src/host/node/index.ts';
+import { describeGuest } from '../e2e/guest.ts';
+import { sha256 } from './agent-process.ts';
+
+describeGuest('a sandbox', () => {
+  let folder: string;
+  let recording: string;
+  let box: Sandbox;
+  const room = createHostRoom();
+
+  beforeAll(async () => {
+    folder = mkdtempSync(join(tmpdir(), 'sandbox-'));
+    recording = join(folder, 'a.hsr');
+    const machine = await Machine.create({
+      guest: 'debian',
+      clock: 'host',
+      record: recording,
+      boot: { session: true },
+      virtioConsole: { ports: ['hindsight.session'] },
+    });
+    const past = new LivePast(machine, room);
+    box = await Sandbox.attach({ machine, options: { clock: 'host' }, room, past });
+  }, 240_000);
+  afterAll(async () => {
+    await box.close();
+    rmSync(folder, { recursive: true, force: true });
+  });
+
+  test('runs commands, ten at once, with input, environment, status and signals', async () => {
+    expect(
+      await box.exec('echo $GREETING; pwd; echo no >&2; exit 4', { env: { GREETING: 'hi' }, cwd: '/tmp' }),
+    ).toMatchObject({
+      stdout: 'hi\n/tmp\n',
+      stderr: 'no\n',
+      exitCode: 4,
+    });
+    const all = await Promise.all(
+      Array.from({ length: 10 }, (_, i) => box.exec('read x; sleep 0.1; echo got $x', { stdin: `${i}\n` })),
+    );
+    expect(all.map(({ stdout }) => stdout)).toEqual(Array.from({ length: 10 }, (_, i) => `got ${i}\n`));
+    expect(await box.exec('kill -SEGV $$')).toMatchObject({ exitCode: 139, signal: 'SIGSEGV' });
+    await expect(box.exec(['no-such-program'])).rejects.toMatchObject({ name: 'GuestError', code: 'ENOENT' });
+  });
+
+  test('carries a megabyte of random bytes in and out', async () => {
+    const bytes = randomBytes(1_000_000);
+    const { stdoutBytes } = await box.exec('cat', { stdin: bytes });
+    expect(sha256(stdoutBytes)).toBe(sha256(bytes));
+  });
+
+  test('kills what takes too long, with its whole process group, and lets what nobody reads wait', async () => {
+    await expect(box.exec('sleep 1000 & sleep 1000', { timeout: 300 })).rejects.toMatchObject({
+      name: 'CommandTimeoutError',
+    });
+    const endless = box.spawn('yes');
+    await expect.poll(async () => (await box.exec('pgrep -x sleep; true')).stdout, { timeout: 30_000 }).toBe('');
+    endless.kill('SIGKILL');
+    expect(await endless.exit).toMatchObject({ signal: 'SIGKILL' });
+  });
+
+  test('reads and writes files', async () => {
+    await box.files.mkdir('/tmp/a/b');
+    await box.files.write('/tmp/a/b/text', 'written\n', { mode: 0o600 });
+    expect((await box.exec('cat /tmp/a/b/text; stat -c %a /tmp/a/b/text')).stdout).toBe('written\n600\n');
+    expect((await box.files.list('/tmp/a')).map(({ name, kind }) => [name, kind])).toEqual([['b', 'directory']]);
+    await box.files.unpack('/tmp/copy', await box.files.pack('/tmp/a'));
+    expect(await box.files.readText('/tmp/copy/b/text')).toBe('written\n');
+    await box.files.remove('/tmp/a');
+    await expect(box.files.read('/tmp/a/b/text')).rejects.toMatchObject({ code: 'ENOENT' });
+  });
+
+  test('the copy of a machine goes its own way, with random numbers of its own', async () => {
+    await box.exec('echo before >/tmp/shared');
+    await using copy = await box.fork();
+    const ask = 'cat /tmp/shared; echo $1 >/tmp/shared; cat /proc/sys/kernel/random/uuid';
+    const [one, other] = await Promise.all([box.exec(ask), copy.exec(ask)]);
+    const lines = [one, other].map(({ stdout }) => stdout.split('\n'));
+    expect(lines.map(([shared]) => shared)).toEqual(['before', 'before']);
+    expect(lines[0]![1]).not.toBe(lines[1]![1]);
+    await copy.exec('echo copy >/tmp/shared');
+    expect(await box.files.readText('/tmp/shared')).not.toBe('copy\n');
+    const year = new Date().getUTCFullYear();
+    expect((await copy.exec('date -u +%Y')).stdout).toBe(`${year}\n`);
+  });
+
+  test('goes back: what was done after has not happened', async () => {
+    await box.files.write('/tmp/state', 'first');
+    const then = await box.mark();
+    await box.files.write('/tmp/state', 'second');
+    const running = box.exec('sleep 1000');
+    await Promise.all([expect(running).rejects.toMatchObject({ name: 'SessionEndedError' }), box.rewind(then)]);
+    expect(await box.files.readText('/tmp/state')).toBe('first');
+    expect((await box.exec('echo on')).stdout).toBe('on\n');
+  });
+
+  test('ends with the guest, and its recording replays to the same state', async () => {
+    const late = box.exec('sleep 1000');
+    const poweroff = box.exec('poweroff');
+    await expect(late).rejects.toMatchObject({ name: 'SessionEndedError', message: 'the guest powered off' });
+    await poweroff.catch(() => undefined);
+    await expect(box.exec('true')).rejects.toThrow();
+    const hash = box.machine.hash();
+    await box.close();
+    for (const core of ['jit', 'wasm'] as const) {
+      const timeline = await Timeline.open(recording, { core });
+      await timeline.verify();
+      expect([core, timeline.hash()]).toEqual([core, hash]);
+    }
+  });
+});
