@@ -5,7 +5,7 @@ import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, expect, test } from 'vitest';
-import { createHostRoom, LivePast, Machine, Sandbox, Timeline } from '../../src/host/node/index.ts';
+import { Machine, type Sandbox, Timeline } from '../../src/host/node/index.ts';
 import { describeGuest } from '../e2e/guest.ts';
 import { sha256 } from './agent-process.ts';
 
@@ -13,20 +13,11 @@ describeGuest('a sandbox', () => {
   let folder: string;
   let recording: string;
   let box: Sandbox;
-  const room = createHostRoom();
 
   beforeAll(async () => {
     folder = mkdtempSync(join(tmpdir(), 'sandbox-'));
     recording = join(folder, 'a.hsr');
-    const machine = await Machine.create({
-      guest: 'debian',
-      clock: 'host',
-      record: recording,
-      boot: { session: true },
-      virtioConsole: { ports: ['hindsight.session'] },
-    });
-    const past = new LivePast(machine, room);
-    box = await Sandbox.attach({ machine, options: { clock: 'host' }, room, past });
+    box = await Machine.start({ record: recording, past: true });
   }, 240_000);
   afterAll(async () => {
     await box.close();

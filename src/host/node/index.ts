@@ -1,16 +1,19 @@
 /** Hindsight as a library for Node: the same machine, with files and the built guest by name. */
 import { readFile } from 'node:fs/promises';
 import { commandLine, DEFAULT_COMMAND_LINE, type GuestBoot } from '../../guest/cmdline.ts';
+import { SESSION_PORT } from '../../guest/init-script.ts';
 import {
   Machine as BaseMachine,
   type ByteSource,
   type DiskOption,
+  LivePast,
   type MachineOptions,
   type NamedBytes,
   type OpenOptions,
   RecordedTimeline,
   type RunOptions,
   readRecording,
+  Sandbox,
 } from '../../index.ts';
 import { type Closeable, createMachine } from '../../machine/session/machine.ts';
 import { branchMachineAs, openTimelineAs } from '../../timeline/open.ts';
@@ -107,6 +110,38 @@ export class Machine extends BaseMachine {
       );
     });
   }
+
+  /**
+   * A machine that runs by itself, on Debian if nothing else is said, and takes commands: `await box.exec('uname -a')`. The host's clock is the
+   * guest's unless `clock` says otherwise. Close it when it is no longer needed.
+   * @throws as {@link create}; SessionEndedError when the guest ends or does not answer
+   */
+  static async start({ past = false, timeout, ...options }: SandboxOptions = {}): Promise<Sandbox> {
+    const size = typeof options.virtioConsole === 'object' ? options.virtioConsole : {};
+    const machine = await Machine.create({
+      guest: 'debian',
+      clock: 'host',
+      ...options,
+      boot: { ...options.boot, session: true },
+      virtioConsole: { ...size, ports: [...(size.ports ?? []), SESSION_PORT] },
+    });
+    const room = createHostRoom();
+    const kept = past ? { past: new LivePast(machine, room) } : {};
+    const { core, clock = 'host' } = options;
+    const runOptions = { clock, ...(core !== undefined && { core }) };
+    return Sandbox.attach(
+      { machine, options: runOptions, room, ...kept },
+      { ...(timeout !== undefined && { timeout }) },
+    );
+  }
+}
+
+/** Options of {@link Machine.start}. */
+export interface SandboxOptions extends NodeMachineOptions {
+  /** Keep checkpoints, for {@link Sandbox.rewind}. */
+  readonly past?: boolean;
+  /** Milliseconds that the guest may take until commands can be given; default two minutes. */
+  readonly timeout?: number;
 }
 
 /** A machine and its past. */
