@@ -46,6 +46,7 @@ const ARROWS: Record<string, readonly string[]> = {
   probe: ['debug', 'linux', 'machine', 'symbols', 'timeline'],
   'host/room.ts': ['machine/session/host-room.ts'],
   'host/share.ts': ['devices', 'fs', 'machine'],
+  'host/http-disk.ts': ['host/sources.ts', 'storage'],
   'host/sources.ts': ['bytes'],
   'index.ts': [
     'bytes',
@@ -65,6 +66,7 @@ const ARROWS: Record<string, readonly string[]> = {
     'fs',
     'generated',
     'guest',
+    'host/http-disk.ts',
     'host/room.ts',
     'jit',
     'host/share.ts',

@@ -2,6 +2,7 @@ import { readFile } from 'node:fs/promises';
 import { bootWords, COMMAND_LINE_LIMIT, type GuestBoot } from '../guest/cmdline.ts';
 import { commandArchive } from '../guest/initramfs.ts';
 import { openDiskFile } from '../host/node/disk-file.ts';
+import { isUrl, openUrl } from '../host/node/url-disk.ts';
 import { MAX_HARTS } from '../isa/layout.ts';
 import { parseMemory } from '../machine/board/config.ts';
 import { CORES, type CoreKind } from '../machine/engine/cores.ts';
@@ -96,7 +97,7 @@ async function openDisks(flags: MachineFlags): Promise<{ disks: DiskOption[]; ro
   let root = flags.root;
   for (const [index, file] of (flags.disk ?? []).entries()) {
     if (file !== BUILT_DISK) {
-      disks.push({ file, backend: openDiskFile(file) });
+      disks.push({ file, backend: isUrl(file) ? await openUrl(file) : openDiskFile(file) });
       continue;
     }
     const built = await provideDisk(flags.quiet ?? false);

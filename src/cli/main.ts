@@ -10,6 +10,7 @@ const EXPECTED = new Set([
   'ConfigError',
   'DiskFileError',
   'Qcow2Error',
+  'HttpDiskError',
   'StateError',
   'DivergenceError',
   'RecordingError',

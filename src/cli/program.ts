@@ -25,7 +25,11 @@ function machineFlags(command: Command): Command {
     .option('--initrd <file>', "an initramfs instead of the guest's")
     .option('--append <words>', "words to add to the kernel's command line")
     .option('--firmware <file>', 'M-mode firmware such as OpenSBI fw_dynamic.bin; otherwise SBI is built in')
-    .option('--disk <file>', 'a raw or qcow2 disk image, or debian for the built root disk; may be repeated', collect)
+    .option(
+      '--disk <file>',
+      'a raw or qcow2 disk image, the http(s) address of a raw one, or debian for the built root disk; may be repeated',
+      collect,
+    )
     .option('--root <device>', 'work on this disk, such as /dev/vda; the built root disk is worked on by itself')
     .option('--balloon [size]', 'a memory balloon: memory the guest frees is dropped, and so much is taken from it')
     .option('--seed <n>', "seed of the harts' rotation and of the kernel's random numbers")

@@ -15,21 +15,31 @@ export class BlobSource implements ByteSource {
   }
 }
 
+/** Milliseconds that a server may take over one range. */
+const PATIENCE = 60_000;
+
 /** A file on a web server, read by HTTP ranges (RFC 9110, section 14). */
 export class HttpSource implements ByteSource {
   readonly size: number;
   private readonly url: string;
   private readonly tag: string | undefined;
+  private readonly date: string | undefined;
 
-  private constructor(url: string, size: number, tag: string | undefined) {
+  private constructor(url: string, size: number, tag: string | undefined, date: string | undefined) {
     this.url = url;
     this.size = size;
     this.tag = tag;
+    this.date = date;
+  }
+
+  /** What the server tells versions of the file apart by: its tag, or else its date. */
+  get version(): string | undefined {
+    return this.tag ?? this.date;
   }
 
   /** @throws Error when the server does not answer with ranges; what `fetch` throws */
   static async open(url: string): Promise<HttpSource> {
-    const response = await fetch(url, { headers: { Range: 'bytes=0-0' } });
+    const response = await fetch(url, { headers: { Range: 'bytes=0-0' }, signal: AbortSignal.timeout(PATIENCE) });
     const [, size] = /^bytes 0-0\/(\d+)$/.exec(response.headers.get('Content-Range') ?? '') ?? [];
     await response.body?.cancel();
     if (response.status !== 206 || size === undefined) {
@@ -39,14 +49,15 @@ export class HttpSource implements ByteSource {
     }
     // A weak tag cannot be used with ranges (RFC 9110, section 13.1.5).
     const tag = response.headers.get('ETag');
-    return new HttpSource(url, Number(size), tag === null || tag.startsWith('W/') ? undefined : tag);
+    const strong = tag === null || tag.startsWith('W/') ? undefined : tag;
+    return new HttpSource(url, Number(size), strong, response.headers.get('Last-Modified') ?? undefined);
   }
 
   async read(offset: number, length: number): Promise<Uint8Array> {
     if (length === 0) return new Uint8Array(0);
     const headers: Record<string, string> = { Range: `bytes=${offset}-${offset + length - 1}` };
     if (this.tag !== undefined) headers['If-Range'] = this.tag;
-    const response = await fetch(this.url, { headers });
+    const response = await fetch(this.url, { headers, signal: AbortSignal.timeout(PATIENCE) });
     if (response.status !== 206) {
       await response.body?.cancel();
       throw new Error(
@@ -54,6 +65,12 @@ export class HttpSource implements ByteSource {
           ? `${this.url}: the file changed on the server since it was opened; open it again`
           : `${this.url}: the server answered ${response.status} to a range at byte ${offset}`,
       );
+    }
+    const now = response.headers.get('Content-Range')?.split('/')[1];
+    const changed = this.tag === undefined && (response.headers.get('Last-Modified') ?? undefined) !== this.date;
+    if (changed || now !== String(this.size)) {
+      await response.body?.cancel();
+      throw new Error(`${this.url}: the file changed on the server since it was opened; open it again`);
     }
     const bytes = new Uint8Array(await response.arrayBuffer());
     if (bytes.length !== length)

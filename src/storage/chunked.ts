@@ -1,4 +1,5 @@
 import { type BlockBackend, checkRange } from './backend.ts';
+import { type CachePolicy, POLICIES } from './cache/policy.ts';
 
 /** Where a {@link ChunkedBackend} has its bytes from: a file, a server, a cache on this machine. */
 export interface ChunkSource {
@@ -13,7 +14,7 @@ export interface ChunkSource {
 }
 
 /**
- * A base that arrives in chunks, some time after it was asked for, with the latest ones kept. Reads wanting the same chunk share
+ * A base that arrives in chunks, some time after it was asked for, with those kept that are used again (S3-FIFO). Reads wanting the same chunk share
  * one fetch; a fetch that failed is tried again by the next read.
  */
 export class ChunkedBackend implements BlockBackend {
@@ -21,8 +22,8 @@ export class ChunkedBackend implements BlockBackend {
   readonly hash: string;
   readonly immediate = false;
   private readonly source: ChunkSource;
-  private readonly limit: number;
-  /** Oldest use first. */
+  /** Decides what stays: reading something large once does not push out what is read again and again. */
+  private readonly policy: CachePolicy;
   private readonly kept = new Map<number, Uint8Array>();
   private readonly coming = new Map<number, Promise<Uint8Array>>();
 
@@ -31,7 +32,8 @@ export class ChunkedBackend implements BlockBackend {
     this.source = source;
     this.size = source.size;
     this.hash = source.hash;
-    this.limit = Math.max(1, Math.floor(cacheBytes / source.chunkSize));
+    const capacity = Math.max(1, Math.floor(cacheBytes / source.chunkSize));
+    this.policy = POLICIES.s3fifo(capacity, (index) => this.kept.delete(index));
   }
 
   read(offset: number, into: Uint8Array): void | Promise<void> {
@@ -53,10 +55,7 @@ export class ChunkedBackend implements BlockBackend {
 
   private recall(index: number): Uint8Array | undefined {
     const chunk = this.kept.get(index);
-    if (chunk !== undefined) {
-      this.kept.delete(index);
-      this.kept.set(index, chunk);
-    }
+    if (chunk !== undefined) this.policy.use(index);
     return chunk;
   }
 
@@ -79,10 +78,7 @@ export class ChunkedBackend implements BlockBackend {
   }
 
   private keep(index: number, chunk: Uint8Array): void {
+    this.policy.use(index);
     this.kept.set(index, chunk);
-    for (const oldest of this.kept.keys()) {
-      if (this.kept.size <= this.limit) break;
-      this.kept.delete(oldest);
-    }
   }
 }

@@ -6,8 +6,10 @@ import { neededImages } from '../../index.ts';
 import type { ImageName, MachineConfig } from '../../machine/board/config.ts';
 import type { DiskOption, ImageFiles, NamedBytes } from '../../machine/session/options.ts';
 import type { BlockBackend } from '../../storage/backend.ts';
+import { HTTP_NAME } from '../http-disk.ts';
 import { openDiskFile } from './disk-file.ts';
 import { cacheDirectory } from './guest/index.ts';
+import { openUrl } from './url-disk.ts';
 
 /** A recording's machine needs a file that is nowhere to be found. */
 class ImageMissingError extends Error {
@@ -73,7 +75,14 @@ export async function findImages(
   const files: { kernel?: NamedBytes; initrd?: NamedBytes; firmware?: NamedBytes; disks: DiskOption[] } = { disks: [] };
   for (const image of neededImages(config)) {
     if (inside.has(image.hash)) continue;
-    if (image.role === 'disk')
+    if (image.hash.startsWith(HTTP_NAME)) {
+      const backend = await openUrl(image.file, image);
+      if (backend.hash !== image.hash || backend.size !== image.size)
+        throw new ImageMissingError(
+          `disk ${image.file} is not what it was when it was recorded: it changed on the server`,
+        );
+      files.disks.push({ file: image.file, backend });
+    } else if (image.role === 'disk')
       files.disks.push({ file: image.file, backend: qcow2(image) ?? openDiskFile(await find(image), image.hash) });
     else files[image.role] = await named(image);
   }
