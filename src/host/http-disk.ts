@@ -13,7 +13,7 @@ const RETRIES = [250, 1000, 4000];
 export const HTTP_NAME = 'http:';
 
 /** A disk on a server cannot be used; the message names it and says what to do. */
-export class HttpDiskError extends Error {
+class HttpDiskError extends Error {
   override name = 'HttpDiskError';
 }
 
