@@ -1,7 +1,7 @@
 /** The page: a terminal, and a machine in a worker that boots the guest the page is served with. */
 import { Terminal } from '@xterm/xterm';
 import { commandLine } from '../guest/cmdline.ts';
-import { createMachine, type WorkerMachine } from '../host/browser/index.ts';
+import { WorkerMachine } from '../host/browser/index.ts';
 
 const MEMORY = '256M';
 const STATUS_EVERY = 500;
@@ -46,18 +46,15 @@ async function start(): Promise<void> {
   terminal.resize(size.columns, size.rows);
   const [kernel, initrd] = await Promise.all([fetchBytes('guest/kernel'), fetchBytes('guest/initrd')]);
   const worker = new Worker(new URL('worker.js', import.meta.url), { type: 'module' });
-  const machine = await createMachine(
-    worker,
-    {
-      kernel: { file: 'kernel', bytes: kernel },
-      initrd: { file: 'initrd', bytes: initrd },
-      memory: MEMORY,
-      append: commandLine({ ...size, size: 'hvc0', term: 'xterm-256color' }),
-      virtioConsole: size,
-      clock: 'host',
-    },
-    (bytes) => terminal.write(bytes),
-  );
+  const machine = await WorkerMachine.create(worker, {
+    kernel: { file: 'kernel', bytes: kernel },
+    initrd: { file: 'initrd', bytes: initrd },
+    memory: MEMORY,
+    append: commandLine({ ...size, size: 'hvc0', term: 'xterm-256color' }),
+    virtioConsole: size,
+    clock: 'host',
+  });
+  machine.on('console', (bytes) => terminal.write(bytes));
   terminal.onData((text) => void machine.write(text));
   terminal.onBinary((text) => void machine.write(Uint8Array.from(text, (c) => c.charCodeAt(0))));
   new ResizeObserver(() => {

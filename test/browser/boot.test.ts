@@ -31,7 +31,7 @@ interface Run {
 
 /** A page's script: boots in a worker and leaves a {@link Run}. */
 const SCRIPT = `
-import { createMachine } from './browser.js';
+import { WorkerMachine } from './browser.js';
 const bytes = async (path) => new Uint8Array(await (await fetch(path)).arrayBuffer());
 window.boot = async (core, append, until) => {
   const decoder = new TextDecoder();
@@ -39,11 +39,12 @@ window.boot = async (core, append, until) => {
   const worker = new Worker('worker.js', { type: 'module' });
   const kernel = { file: 'kernel', bytes: await bytes('kernel') };
   const initrd = { file: 'initrd', bytes: await bytes('initrd') };
-  const machine = await createMachine(worker, { kernel, initrd, core, append, memory: '128M' }, (chunk) => { text += decoder.decode(chunk, { stream: true }); });
+  const machine = await WorkerMachine.create(worker, { kernel, initrd, core, append, memory: '128M' });
+  machine.on('console', (chunk) => { text += decoder.decode(chunk, { stream: true }); });
   await machine.run(until);
   const { instructions } = await machine.progress();
   const hash = await machine.hash();
-  machine.terminate();
+  worker.terminate();
   return { text, instructions, hash };
 };
 window.ready = true;

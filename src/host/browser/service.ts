@@ -1,9 +1,43 @@
-/** What a page may ask of the machine in its worker; every call crosses once, none per instruction or device access. */
+/** What a page may ask of its worker; every call crosses once, none per instruction or device access. */
+import type { ProxyMarked } from 'comlink';
+import type { CoreKind } from '../../machine/engine/cores.ts';
 import type { RunResult, RunUntil } from '../../machine/session/driver.ts';
-import type { MachineOptions } from '../../machine/session/machine.ts';
+import type { ExpectResult } from '../../machine/session/expectation.ts';
+import type { MachineEvents, MachineOptions, RunOptions } from '../../machine/session/machine.ts';
+import type { DiskOption, ImageFiles } from '../../machine/session/options.ts';
+import type { EventDescription } from '../../record/describe.ts';
+import type { Instant } from '../../record/door.ts';
+import type { Breakpoint, Hit, SearchFor } from '../../timeline/breakpoints.ts';
+import type { Destination, MoveResult, SearchOptions } from '../../timeline/mover.ts';
+import type { TimelineOptions } from '../../timeline/past.ts';
+import type { StepOptions } from '../../timeline/steps.ts';
+import type { GuestTime } from '../../timeline/timeline.ts';
 
-/** Options that can be sent to a worker. */
-export type WorkerMachineOptions = Omit<MachineOptions, 'disks' | 'record'>;
+/** A file as a page has it: bytes, a chosen file or another Blob, or a file of the origin private file system. */
+export type PageFile = Uint8Array | Blob | FileSystemFileHandle;
+
+/** A raw disk image. What the guest writes stays in the worker's memory. */
+export interface WorkerDisk extends Omit<DiskOption, 'backend'> {
+  /** Its contents, or how many bytes of zeros. */
+  readonly image: PageFile | { readonly blank: number };
+  /** SHA-256 of the image, 64 hexadecimal digits; without it the worker reads all of the image at first, which takes as much memory. */
+  readonly hash?: string;
+}
+
+/** How a machine in a worker is run. */
+export interface WorkerRunOptions extends Omit<RunOptions, 'record' | 'translator'> {
+  /**
+   * Keep a recording: in memory, for {@link MachineService.recording}, or in a file of the origin private file system, which is written over and
+   * is whole once the machine was closed.
+   */
+  readonly record?: 'memory' | FileSystemFileHandle;
+  /** Bytes of memory for checkpoints, so that the machine can go back in time; default 0: it cannot. */
+  readonly past?: number;
+}
+
+/** Options of a machine in a worker. */
+export type WorkerMachineOptions = WorkerRunOptions &
+  Omit<MachineOptions, keyof RunOptions | 'disks'> & { readonly disks?: readonly WorkerDisk[] };
 
 /** How far a machine came. */
 export interface MachineProgress {
@@ -13,21 +47,77 @@ export interface MachineProgress {
   readonly guestTime: number;
 }
 
-/** The machine of a worker, for comlink. */
+/** What a worker tells of a machine. */
+export type WorkerEvents = Omit<MachineEvents, 'error'>;
+
+/** What is looked for, without conditions: functions do not cross. */
+export type WorkerSearch = Omit<SearchFor, 'when' | 'points'> & {
+  readonly points?: readonly Omit<Breakpoint, 'when'>[];
+};
+
+/** How a move ended. */
+export type WorkerMove = Omit<MoveResult, 'hit'> & { readonly hit?: Omit<Hit, 'point'> };
+
+type Crossing<Options> = Omit<Options, 'signal' | 'onProgress'>;
+
+/** A machine of the worker. */
 export interface MachineService {
-  /**
-   * Builds the worker's machine and powers it on. @param onConsole gets the terminal's output (wrap it with comlink's `proxy`)
-   * @throws ConfigError, LoadError
-   */
-  create(options: WorkerMachineOptions, onConsole: (bytes: Uint8Array) => void): Promise<void>;
-  /** Runs until the guest ends, a limit is reached or {@link pause}. */
-  run(until?: Omit<RunUntil, 'signal'>): Promise<RunResult>;
+  readonly ports: readonly string[];
+  on<K extends keyof WorkerEvents>(kind: K, listener: (value: WorkerEvents[K]) => void): (() => void) & ProxyMarked;
+  run(until?: Crossing<RunUntil>): Promise<RunResult>;
   pause(): Promise<void>;
-  /** Types on the terminal. */
-  write(data: string | Uint8Array): void;
-  /** Tells the guest the terminal's size. */
+  expect(pattern: string | RegExp, timeout?: number): Promise<ExpectResult>;
+  write(data: string | Uint8Array): Promise<void>;
+  send(port: string, bytes: Uint8Array): Promise<void>;
+  control(port: string, command: string, ...args: number[]): void;
   resize(columns: number, rows: number): void;
-  /** Hash of the whole state. The machine must stand. */
-  hash(): string;
+  balloon(bytes: number): void;
+  reset(): void;
+  powerOff(): void;
+  setCore(kind: CoreKind): void;
   progress(): MachineProgress;
+  hash(): string;
+  save(): Uint8Array;
+  restore(state: Uint8Array): void;
+  recording(): Blob;
+  goBack(): TimelineService & ProxyMarked;
+  resume(): void;
+  close(): Promise<void>;
+}
+
+/** A timeline of the worker: the past of a machine, or a recording's. */
+export interface TimelineService {
+  where(): { readonly at: Instant; readonly begin: Instant; readonly end: Instant; readonly guestTime: number };
+  events(): EventDescription[];
+  seek(to: Destination | GuestTime): Promise<WorkerMove>;
+  step(count?: number, options?: Crossing<StepOptions>): Promise<WorkerMove>;
+  reverseStep(count?: number, options?: Crossing<StepOptions>): Promise<WorkerMove>;
+  continue(what: WorkerSearch, options?: Crossing<SearchOptions>): Promise<WorkerMove>;
+  reverseContinue(what: WorkerSearch, options?: Crossing<SearchOptions>): Promise<WorkerMove>;
+  lastWrite(address: bigint, length?: number, hart?: number): Promise<WorkerMove>;
+  nextInput(): Promise<WorkerMove>;
+  previousInput(): Promise<WorkerMove>;
+  /** Ends the move that is under way. */
+  interrupt(): void;
+  hash(): string;
+  readPhysical(address: bigint, length: number): Uint8Array;
+}
+
+/** The timeline of a recording. */
+export interface RecordingService extends TimelineService {
+  verify(): Promise<number>;
+  branch(options?: WorkerRunOptions): Promise<MachineService & ProxyMarked>;
+}
+
+/** What opening a recording may be told. */
+export interface WorkerOpenOptions extends TimelineOptions {
+  readonly core?: CoreKind;
+  /** Kernel, initrd, firmware and disks, as far as the recording does not hold them. */
+  readonly files?: Omit<ImageFiles, 'disks'> & { readonly disks?: readonly WorkerDisk[] };
+}
+
+/** The worker, for comlink. */
+export interface WorkerService {
+  createMachine(options: WorkerMachineOptions): Promise<MachineService & ProxyMarked>;
+  openTimeline(recording: PageFile, options?: WorkerOpenOptions): Promise<RecordingService & ProxyMarked>;
 }

@@ -1,30 +1,45 @@
-/** The worker's script: a machine behind comlink. */
-
-import { expose } from 'comlink';
+/** The worker's script: machines and timelines behind comlink. */
+import { expose, proxy } from 'comlink';
+import type { JitOptions } from '../../jit/core.ts';
 import { Machine } from '../../machine/session/machine.ts';
+import { openTimeline } from '../../timeline/open.ts';
 import { createHostRoom } from '../room.ts';
+import { machineService, sinkOf } from './machine-service.ts';
+import { disksOf, sourceOf } from './page-files.ts';
 import { browserRegionCompiler } from './region-compiler.ts';
-import type { MachineService } from './service.ts';
+import type { RecordingService, WorkerService } from './service.ts';
+import { timelineService } from './timeline-service.ts';
 
-let machine: Machine | undefined;
+/** Compiles a machine's hot code beside it. */
+const translator = (): JitOptions => ({ compiler: browserRegionCompiler() });
 
-function current(): Machine {
-  if (machine === undefined) throw new Error('there is no machine yet: call create first');
-  return machine;
-}
-
-const service: MachineService = {
-  async create(options, onConsole) {
-    await machine?.close();
-    machine = await Machine.create({ translator: { compiler: browserRegionCompiler() }, ...options }, createHostRoom());
-    machine.on('console', onConsole);
+const service: WorkerService = {
+  async createMachine({ disks = [], record, past = 0, ...options }) {
+    const sink = record && (await sinkOf(record));
+    const all = { translator: translator(), ...options, disks: await disksOf(disks), ...(sink && { record: sink }) };
+    return proxy(machineService(await Machine.create(all, createHostRoom()), past, sink));
   },
-  run: (until) => current().run(until),
-  pause: () => current().pause(),
-  write: (data) => current().write(data),
-  resize: (columns, rows) => current().resize(columns, rows),
-  hash: () => current().hash(),
-  progress: () => ({ instructions: current().instant.instructions, guestTime: current().guestTime }),
+  async openTimeline(recording, { files: { disks = [], ...files } = {}, ...options } = {}) {
+    const images = { ...files, disks: await disksOf(disks) };
+    const { timeline } = await openTimeline(await sourceOf(recording), images, createHostRoom(), options);
+    const service: RecordingService = {
+      ...timelineService(timeline),
+      verify: () => timeline.verify(),
+      async branch({ record, past = 0, ...run } = {}) {
+        const sink = record && (await sinkOf(record));
+        return proxy(
+          machineService(
+            timeline.branch({ translator: translator(), ...run, ...(sink && { record: sink }) }),
+            past,
+            sink,
+          ),
+        );
+      },
+    };
+    return proxy(service);
+  },
 };
 
 expose(service);
+
+export type { WorkerService };
