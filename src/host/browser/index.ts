@@ -25,6 +25,15 @@ import type {
   WorkerService,
 } from './service.ts';
 
+/** What was wrapped once stays: comlink releases the worker's end when a wrapper is collected. */
+const services = new WeakMap<Worker, Remote<WorkerService>>();
+
+function serviceOf(worker: Worker): Remote<WorkerService> {
+  let service = services.get(worker);
+  if (service === undefined) services.set(worker, (service = wrap<WorkerService>(worker)));
+  return service;
+}
+
 /** Does `work`, and `stop` when the signal says so. */
 async function until<T>(
   signal: AbortSignal | undefined,
@@ -138,7 +147,7 @@ export class WorkerRecording extends WorkerTimeline {
    * @param worker as for {@link WorkerMachine.create} @throws as the library's `Timeline.open`
    */
   static async open(worker: Worker, recording: PageFile, options: WorkerOpenOptions = {}): Promise<WorkerRecording> {
-    return new WorkerRecording((await wrap<WorkerService>(worker).openTimeline(recording, options)) as never);
+    return new WorkerRecording((await serviceOf(worker).openTimeline(recording, options)) as never);
   }
 
   /** Replays all of it and compares its state hashes. @returns how many there were @throws DivergenceError */
@@ -167,7 +176,7 @@ export class WorkerMachine {
    * @throws ConfigError, LoadError
    */
   static async create(worker: Worker, options: WorkerMachineOptions): Promise<WorkerMachine> {
-    return new WorkerMachine((await wrap<WorkerService>(worker).createMachine(options)) as never);
+    return new WorkerMachine((await serviceOf(worker).createMachine(options)) as never);
   }
 
   /** Names of the devices. */
