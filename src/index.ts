@@ -57,12 +57,13 @@ export { LoadError } from './machine/boot/load-error.ts';
 export { CORES, type CoreKind } from './machine/engine/cores.ts';
 export type { Engine } from './machine/engine/engine.ts';
 export type { Halt } from './machine/engine/progress.ts';
+export type { ExpectOptions } from './machine/session/console.ts';
 export type { RunResult, RunUntil } from './machine/session/driver.ts';
 export { SessionBusyError, SessionStateError } from './machine/session/errors.ts';
 export { ExpectError, type ExpectResult } from './machine/session/expectation.ts';
 export type { HostRoom } from './machine/session/host-room.ts';
 export { imagesOf, type NeededImage, neededImages } from './machine/session/images.ts';
-export type { ExpectOptions, MachineEvents, MachineOptions, RunOptions } from './machine/session/machine.ts';
+export type { MachineEvents, MachineOptions, RunOptions } from './machine/session/machine.ts';
 export {
   type DiskOption,
   type HardwareOptions,

@@ -9,11 +9,11 @@ import { type CoreKind, coreFactory } from '../engine/cores.ts';
 import type { Halt } from '../engine/progress.ts';
 import { saveMachine } from '../state/save.ts';
 import { stateHash } from '../state/state-hash.ts';
-import { ByteStream } from './byte-stream.ts';
 import { RecordingCadence } from './cadence.ts';
+import { Console, type ExpectOptions } from './console.ts';
 import { Driver, type RunResult, type RunUntil } from './driver.ts';
 import { SessionStateError } from './errors.ts';
-import { Expectations, type ExpectResult } from './expectation.ts';
+import type { ExpectResult } from './expectation.ts';
 import type { HostRoom } from './host-room.ts';
 import { imagesOf } from './images.ts';
 import { type ListenerFailure, Listeners } from './listeners.ts';
@@ -57,13 +57,6 @@ export interface MachineEvents {
   readonly error: ListenerFailure;
 }
 
-/** What {@link Machine.expect} may be told. */
-export interface ExpectOptions {
-  /** Milliseconds on the wall; without it there is no limit. */
-  readonly timeout?: number;
-  readonly signal?: AbortSignal;
-}
-
 /** Everything a machine is made of. */
 export interface MachineParts {
   readonly hardware: Hardware;
@@ -101,7 +94,6 @@ export class Machine {
   readonly internals: Session;
   /** Called after every slice of a run, between two instructions; must not change the machine. */
   onSlice: (() => void) | undefined;
-  private readonly room: HostRoom;
   private readonly resources: readonly Closeable[];
   private readonly driver: Driver;
   private readonly cadence: RecordingCadence;
@@ -110,8 +102,7 @@ export class Machine {
     (port, bytes) => this.emit(port, bytes),
   );
   private readonly listeners = new Listeners<MachineEvents>();
-  private readonly streams = new Set<ByteStream>();
-  private readonly expectations = new Expectations();
+  private readonly terminal: Console;
   private running: Promise<RunResult> | undefined;
   private closed = false;
 
@@ -119,7 +110,6 @@ export class Machine {
   constructor({ hardware, options, room, origin, resources = [] }: MachineParts) {
     this.resources = resources;
     const { seed } = hardware.config.rotation;
-    this.room = room;
     this.internals = Session.live(
       {
         hardware,
@@ -138,6 +128,20 @@ export class Machine {
     session.onEvent = (event) => this.listeners.tell('event', event);
     session.onLeave = () => this.outputs.flush();
     if (options.embed === true) for (const { hash, bytes } of hardware.images) recorder.embed(hash, bytes);
+    const isOver = (): boolean => this.halt !== undefined || this.closed;
+    const isRunning = (): boolean => this.isRunning;
+    this.terminal = new Console(
+      {
+        get isRunning() {
+          return isRunning();
+        },
+        get isOver() {
+          return isOver();
+        },
+        run: (until) => this.run(until),
+      },
+      room,
+    );
     const cadence = new RecordingCadence(session.engine, recorder, room, options.hashEvery ?? DEFAULT_HASH_EVERY);
     this.cadence = cadence;
     this.driver = new Driver(session, room, options.clock === 'host' ? new Pacer(session, room) : undefined, {
@@ -145,7 +149,7 @@ export class Machine {
         return cadence.nextHash;
       },
       afterSlice: (border) => this.afterSlice(border),
-      congested: () => this.congested(),
+      congested: () => this.terminal.congested(),
     });
   }
 
@@ -196,7 +200,7 @@ export class Machine {
    * waits for a reader that leaves more than 1 MiB unread; one that reads no more says so by `return`, as `break` does.
    */
   get console(): AsyncIterable<Uint8Array> {
-    return { [Symbol.asyncIterator]: () => this.openStream() };
+    return { [Symbol.asyncIterator]: () => this.terminal.open() };
   }
 
   /**
@@ -204,22 +208,8 @@ export class Machine {
    * in order, from the end of the last match on.
    * @throws ExpectError (as a rejection) when that does not happen, saying why
    */
-  async expect(pattern: string | RegExp, { timeout, signal }: ExpectOptions = {}): Promise<ExpectResult> {
-    const { found, giveUp } = this.expectations.expect(pattern);
-    const abort = (): void => giveUp('aborted', { cause: signal?.reason });
-    if (signal?.aborted === true) abort();
-    signal?.addEventListener('abort', abort);
-    const cancel = timeout === undefined ? undefined : this.room.after(timeout, () => giveUp('timeout'));
-    const ends = this.on('halt', () => giveUp('ended'));
-    const run = this.running === undefined ? this.runFor(found, giveUp) : undefined;
-    try {
-      return await found;
-    } finally {
-      signal?.removeEventListener('abort', abort);
-      cancel?.();
-      ends();
-      await run;
-    }
+  expect(pattern: string | RegExp, options: ExpectOptions = {}): Promise<ExpectResult> {
+    return this.terminal.expect(pattern, options);
   }
 
   /**
@@ -345,38 +335,13 @@ export class Machine {
     this.closed = true;
     await this.pause();
     this.cadence.close(this.internals.state === 'past');
-    for (const stream of [...this.streams]) stream.end();
+    this.terminal.end();
     for (const resource of this.resources) resource.close();
   }
 
   /** {@link Symbol.asyncDispose} by a name. */
   close(): Promise<void> {
     return this[Symbol.asyncDispose]();
-  }
-
-  private openStream(): ByteStream {
-    const stream: ByteStream = new ByteStream(() => this.streams.delete(stream));
-    if (this.halt !== undefined || this.closed) stream.end();
-    else {
-      this.streams.add(stream);
-      if (this.running === undefined) this.run({ whenIdle: 'wait' }).catch((error: unknown) => stream.fail(error));
-    }
-    return stream;
-  }
-
-  /** Runs the machine until `found` is decided. */
-  private async runFor(found: Promise<unknown>, giveUp: ReturnType<Expectations['expect']>['giveUp']): Promise<void> {
-    const stop = new AbortController();
-    found.then(
-      () => stop.abort(),
-      () => stop.abort(),
-    );
-    try {
-      const { reason } = await this.run({ signal: stop.signal });
-      giveUp(reason === 'halt' ? 'ended' : reason === 'idle' ? 'idle' : 'aborted');
-    } catch (error) {
-      giveUp('failed', { cause: error });
-    }
   }
 
   /** Gives a command to every device that knows it. @returns how many do */
@@ -410,15 +375,7 @@ export class Machine {
     this.onSlice?.();
     if (this.halt === undefined) return;
     this.listeners.tell('halt', this.halt);
-    for (const stream of [...this.streams]) stream.end();
-  }
-
-  private congested(): Promise<void> | undefined {
-    for (const stream of this.streams) {
-      const drained = stream.congested();
-      if (drained !== undefined) return drained;
-    }
-    return undefined;
+    this.terminal.end();
   }
 
   private emit(port: number, bytes: Uint8Array): void {
@@ -426,8 +383,7 @@ export class Machine {
     this.listeners.tell('output', { port: board.ports[port].name, bytes });
     if (!isTerminal(board, port)) return;
     this.listeners.tell('console', bytes);
-    this.expectations.push(bytes);
-    for (const stream of this.streams) stream.push(bytes);
+    this.terminal.push(bytes);
   }
 }
 
