@@ -42,7 +42,8 @@ export function symbolFile(elf: ElfFile, name: string, loadedAt?: bigint): Symbo
 /** What can be said about the guest's programs: symbols, lines, and Linux's own structures. */
 export class GuestInfo {
   readonly view: MachineView;
-  private readonly files: SymbolFile[] = [];
+  private readonly given: SymbolFile[] = [];
+  private processFiles: readonly SymbolFile[] = [];
   private kernelFound: LinuxKernel | undefined;
   private modulesAt: Instant = { instructions: -1, sequence: 0 };
   private moduleTables: {
@@ -62,7 +63,16 @@ export class GuestInfo {
   }
 
   addFile(file: SymbolFile): void {
-    this.files.unshift(file);
+    this.given.unshift(file);
+  }
+
+  /** The files of the process that is looked at, in place of those of the one before. What the user gave comes first. */
+  setProcessFiles(files: readonly SymbolFile[]): void {
+    this.processFiles = files;
+  }
+
+  private get files(): readonly SymbolFile[] {
+    return this.processFiles.length === 0 ? this.given : [...this.given, ...this.processFiles];
   }
 
   /** The symbol an address lies in, and the file or module it is of. */

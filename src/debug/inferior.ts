@@ -1,7 +1,8 @@
-import { PRV, type RegisterId } from '../machine/view/machine-view.ts';
+import { type MachineView, PRV, type RegisterId } from '../machine/view/machine-view.ts';
 import type { Breakpoint, Hit } from '../timeline/breakpoints.ts';
 import type { MoveOptions } from '../timeline/driver.ts';
 import type { MoveResult } from '../timeline/mover.ts';
+import type { Frame } from './backtrace.ts';
 import type { ClientSettings, Monitor } from './monitor/monitor.ts';
 import { DebugError, type DebugTarget } from './target.ts';
 
@@ -47,6 +48,11 @@ export interface Inferior {
   activeThread(): number;
   /** The hart to look at for a thread. */
   hartOf(thread: number): number;
+  /** What a thread sees: its registers and memory are those of hart `hart` of the view. */
+  view(thread: number): { readonly view: MachineView; readonly hart: number };
+  backtrace(thread: number, limit?: number): Frame[];
+  /** A breakpoint that only this thread meets. */
+  onlyOn(point: Breakpoint, thread: number): Breakpoint;
   readRegister(thread: number, id: RegisterId): bigint | undefined;
   /** @throws DebugError when it cannot be written */
   writeRegister(thread: number, id: RegisterId, value: bigint): void;
@@ -90,6 +96,18 @@ export class WholeMachine implements Inferior {
     if (!(Number.isInteger(thread) && thread >= 1 && thread <= this.target.harts))
       throw new DebugError(`there is no thread ${thread}`);
     return thread - 1;
+  }
+
+  view(thread: number): { readonly view: MachineView; readonly hart: number } {
+    return { view: this.target, hart: this.hartOf(thread) };
+  }
+
+  backtrace(thread: number, limit?: number): Frame[] {
+    return this.monitor.guestInfo.backtrace(this.hartOf(thread), limit);
+  }
+
+  onlyOn(point: Breakpoint, thread: number): Breakpoint {
+    return { ...point, hart: this.hartOf(thread) };
   }
 
   readRegister(thread: number, id: RegisterId): bigint | undefined {

@@ -15,6 +15,10 @@ const TRAP_CODE = 2048;
 /** System call numbers (Linux include/uapi/asm-generic/unistd.h). */
 const RT_SIGRETURN = 139n;
 const [SP, RA, A0, A7] = [2, 1, 10, 17];
+/** Of signal_struct.flags: the process ends, and why is known (Linux include/linux/sched/signal.h). */
+const GROUP_EXIT = 4n;
+/** Signals that the kernel makes of exceptions: SIGILL, SIGTRAP, SIGBUS, SIGFPE, SIGSEGV. */
+const FAULTS: ReadonlySet<number> = new Set([4, 5, 7, 8, 11]);
 /** Bytes of the vDSO's code, which signal handlers return to. */
 const VDSO = 8192n;
 
@@ -265,10 +269,13 @@ export class ProcessMoves {
     add('force_sig_fault', (hart) => ({ reason: 'signal', thread: thread(hart), signal: Number(argument(hart)) }));
     add('do_group_exit', (hart) => {
       const id = thread(hart);
-      const signal = Number(argument(hart) & 0x7fn);
-      // A signal of a fault was reported where it was made.
-      const sent = this.enteredBy(id) === ECALL || this.enteredBy(id) >> 63n === 1n;
-      return signal !== 0 && sent ? { reason: 'signal', thread: id, signal } : { reason: 'end', thread: id };
+      const group = kernel.get('task_struct', process.task(id).address, 'signal');
+      const ofGroup = (path: string): bigint => kernel.get('signal_struct', group, path);
+      const code = ofGroup('flags') & GROUP_EXIT ? ofGroup('group_exit_code') : argument(hart);
+      const signal = Number(code & 0x7fn);
+      // A signal of a fault was reported where it was made; one that was sent, where the first thread heeds it.
+      const reported = signal === 0 || FAULTS.has(signal) || process.isEnding;
+      return reported ? { reason: 'end', thread: id } : { reason: 'signal', thread: id, signal };
     });
     add('start_thread', async (_, move) => {
       const stop = await this.toUser(process.pid, [], { points: [], signal: move.signal });

@@ -4,15 +4,22 @@ import { executablePath, memoryAreas } from '../linux/maps.ts';
 import { PageCache } from '../linux/page-cache.ts';
 import { findTask, isLeader, type Task, threadsOf } from '../linux/tasks.ts';
 import { hartOf, type Registers, savedRegisterAt, savedRegistersAt, userRegisters } from '../linux/threads.ts';
-import { PRV, type RegisterId } from '../machine/view/machine-view.ts';
+import { type MachineView, PRV, type RegisterId } from '../machine/view/machine-view.ts';
 import { PTE, readThrough } from '../machine/view/page-table.ts';
 import { compareInstants, type Instant } from '../record/door.ts';
+import { readElf } from '../symbols/elf.ts';
 import type { Breakpoint } from '../timeline/breakpoints.ts';
-import type { GuestInfo } from './guest-info.ts';
+import type { Frame } from './backtrace.ts';
+import { type GuestInfo, type SymbolFile, symbolFile } from './guest-info.ts';
 import type { Inferior, InferiorMove, InferiorStop, ThreadNote } from './inferior.ts';
 import { ProcessMoves } from './process-moves.ts';
 import { DebugError, type DebugTarget } from './target.ts';
 
+const SATP = 0x180;
+/** Of task_struct.flags, PF_EXITING (Linux include/linux/sched.h). */
+const EXITING = 4n;
+/** First byte of an ELF file. */
+const ELF_MAGIC = 0x7f;
 /** First address that is not a program's own. */
 export const USER_END = 1n << 63n;
 
@@ -25,6 +32,7 @@ export class Process implements Inferior {
   readonly kernel: LinuxKernel;
   readonly current: CurrentTasks;
   readonly target: DebugTarget;
+  private readonly guestInfo: GuestInfo;
   private readonly moves: ProcessMoves;
   private lastThread: number;
   /** Where its leader's task_struct was last. */
@@ -40,12 +48,14 @@ export class Process implements Inferior {
     if (!task) throw new DebugError(`there is no process ${pid} at this instant: monitor ps lists them`);
     if (task.mm === 0n) throw new DebugError(`${task.name} (${pid}) has no memory of its own: it is a kernel thread`);
     this.target = target;
+    this.guestInfo = guestInfo;
     this.kernel = kernel;
     this.pid = task.tgid;
     this.lastThread = pid;
     this.leader = task.address;
     this.current = new CurrentTasks(kernel);
     this.moves = new ProcessMoves(this, followChild);
+    this.loadSymbols();
   }
 
   /** The process's threads at this instant, its leader first; empty where it does not exist. */
@@ -54,6 +64,26 @@ export class Process implements Inferior {
     if (this.listed === undefined || compareInstants(this.listed.at, at) !== 0)
       this.listed = { at, threads: this.list() };
     return this.listed.threads;
+  }
+
+  /** Symbols and lines of its program and libraries, as far as the guest's memory holds their files. */
+  loadSymbols(): void {
+    const [task] = this.tasks();
+    if (task === undefined) return;
+    const cache = new PageCache(this.kernel);
+    const files = new Map<string, SymbolFile>();
+    for (const { name, file, start, offset } of memoryAreas(this.kernel, task)) {
+      if (file === 0n || files.has(name)) continue;
+      const bytes = cache.read(file);
+      if (bytes?.[0] !== ELF_MAGIC) continue;
+      try {
+        files.set(name, symbolFile(readElf(bytes, name), name, start - offset));
+      } catch (e) {
+        // Not every file that looks like one is whole.
+        if (!(e instanceof RangeError)) throw e;
+      }
+    }
+    this.guestInfo.setProcessFiles([...files.values()]);
   }
 
   private list(): Task[] {
@@ -78,6 +108,11 @@ export class Process implements Inferior {
   get path(): string | undefined {
     const [task] = this.tasks();
     return task && executablePath(this.kernel, task);
+  }
+
+  /** Whether some of its threads are ending already. */
+  get isEnding(): boolean {
+    return this.tasks().some(({ address }) => (this.kernel.get('task_struct', address, 'flags') & EXITING) !== 0n);
   }
 
   /** scause as a thread entered the kernel with. */
@@ -118,6 +153,38 @@ export class Process implements Inferior {
 
   hartOf(thread: number): number {
     return hartOf(this.kernel, this.task(thread).address) ?? this.target.activeHart();
+  }
+
+  view(thread: number): { readonly view: MachineView; readonly hart: number } {
+    const { target } = this;
+    const task = this.task(thread);
+    const registers = userRegisters(this.kernel, task);
+    const pgd = this.kernel.get('mm_struct', task.mm, 'pgd');
+    const root = this.kernel.resolve(pgd) ?? 0n;
+    const satp = this.kernel.mode() | (root >> 12n);
+    const view: MachineView = {
+      harts: 1,
+      ram: target.ram,
+      instant: target.instant,
+      activeHart: () => 0,
+      readRegister: (_, id) => (id.kind === 'csr' && id.number === SATP ? satp : registers(id)),
+      translate: (_, address) => this.kernel.resolveUser(pgd, address)?.physical ?? -1n,
+      readNumber: (physical, length) => target.readNumber(physical, length),
+      readPhysical: (physical, length) => target.readPhysical(physical, length),
+    };
+    return { view, hart: 0 };
+  }
+
+  backtrace(thread: number, limit?: number): Frame[] {
+    return this.guestInfo.taskBacktrace(this.task(thread)).user.slice(0, limit);
+  }
+
+  onlyOn(point: Breakpoint, thread: number): Breakpoint {
+    const { current } = this;
+    return {
+      ...point,
+      when: (view, hart) => current.pid(view, hart) === thread && (point.when?.(view, hart) ?? true),
+    };
   }
 
   readRegister(thread: number, id: RegisterId): bigint | undefined {

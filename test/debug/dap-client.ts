@@ -1,9 +1,10 @@
 import { PassThrough } from 'node:stream';
 import { encodeMessage, MessageReader } from '../../src/debug/dap/framing.ts';
+import type { GuestInfo } from '../../src/debug/guest-info.ts';
 import type { Monitor } from '../../src/debug/monitor/monitor.ts';
+import type { DebugTarget } from '../../src/debug/target.ts';
 import { serveDap } from '../../src/host/node/debug/dap-server.ts';
 import { checkMessage, checkRequest } from './dap-schema.ts';
-import type { Scene } from './scene.ts';
 
 export type Body = Record<string, any>;
 export interface Message {
@@ -27,7 +28,10 @@ export class DapClient {
   private wake: (() => void) | undefined;
   readonly done: Promise<void>;
 
-  constructor({ target, guestInfo }: Scene, monitor?: Monitor) {
+  constructor(
+    { target, guestInfo }: { readonly target: DebugTarget; readonly guestInfo: GuestInfo },
+    monitor?: Monitor,
+  ) {
     const output = new PassThrough();
     output.on('data', (bytes: Uint8Array) => {
       for (const m of this.reader.push(bytes)) {

@@ -1,13 +1,15 @@
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import { ClientSettings } from '../../src/debug/monitor/monitor.ts';
 import { Process, USER_END } from '../../src/debug/process.ts';
 import { startGdbServer } from '../../src/host/node/debug/index.ts';
 import { memoryAreas } from '../../src/linux/maps.ts';
 import { tasks } from '../../src/linux/tasks.ts';
 import { PC, X } from '../../src/machine/view/machine-view.ts';
+import type { Instant } from '../../src/record/door.ts';
 import { readElf } from '../../src/symbols/elf.ts';
+import { type Body, DapClient } from './dap-client.ts';
 import { runGdb } from './gdb-client.ts';
 import { compileForGuest, guest, type LinuxScene, linuxScene } from './linux-scene.ts';
 import { GCC, GDB, have } from './programs.ts';
@@ -21,6 +23,8 @@ describe.runIf(guest !== undefined && have(GCC))('a process of the guest', () =>
   let elf: string;
   /** The process's number. */
   let pid: number;
+  /** Where the kernel made a signal of its fault. */
+  let fault: Instant;
   const settings = new ClientSettings();
   /** Where a symbol of the program lies. */
   const symbol = (name: string): bigint => {
@@ -35,16 +39,18 @@ describe.runIf(guest !== undefined && have(GCC))('a process of the guest', () =>
     const nothing = compileForGuest('true', 'int main(void) { return 0; }', ['-pie', '-fPIE']);
     scene = await linuxScene(COMMAND, { threads: elf, true: nothing }, { harts: 2 });
     const { target, guestInfo } = scene;
-    const fault = guestInfo.address('force_sig_fault')!;
+    const signalled = guestInfo.address('force_sig_fault')!;
     await target.mover.reverseContinue({
-      execute: fault,
+      execute: signalled,
       when: (_, hart) => {
         const task = guestInfo.current(hart);
         return task?.name === 'threads' && task.pid === task.tgid;
       },
     });
     pid = guestInfo.current(target.activeHart())!.tgid;
+    fault = target.instant;
   }, 120_000);
+  beforeEach(() => scene.target.mover.seek(fault));
   afterAll(() => scene?.machine.close());
 
   it('is mapped as it is itself told, whatever its root and the number of its mappings', async () => {
@@ -82,7 +88,6 @@ describe.runIf(guest !== undefined && have(GCC))('a process of the guest', () =>
 
   it('is stepped over faults of pages, interrupts, system calls and signals, and back the same way', async () => {
     const { target, guestInfo } = scene;
-    const here = target.instant;
     const process = new Process(target, guestInfo, pid);
     const entry = process.tasks().length;
     expect(entry).toBe(3);
@@ -93,7 +98,7 @@ describe.runIf(guest !== undefined && have(GCC))('a process of the guest', () =>
     expect(handled()).toBe(0);
     const forward = [position(process, pid)];
     let handler = 0;
-    while (handled() === 0 || forward.length < 100) {
+    while (handled() === 0 || forward.length < 60) {
       expect((await process.step(pid, { points: [] })).reason).toBe('there');
       const pc = process.readRegister(pid, PC)!;
       expect(pc).toBeLessThan(USER_END);
@@ -106,12 +111,10 @@ describe.runIf(guest !== undefined && have(GCC))('a process of the guest', () =>
       expect((await process.reverseStep(pid, { points: [] })).reason).toBe('there');
       expect(position(process, pid), `step ${i} of ${forward.length}`).toBe(forward[i]);
     }
-    await target.mover.seek(here);
   }, 120_000);
 
   it('is watched also where the kernel writes for it, and stops for nobody else', async () => {
     const { target, guestInfo } = scene;
-    const here = target.instant;
     const process = new Process(target, guestInfo, pid);
     const received = symbol('received');
     const watch = [{ kind: 'write', start: received, end: received + 8n }] as const;
@@ -124,7 +127,6 @@ describe.runIf(guest !== undefined && have(GCC))('a process of the guest', () =>
     expect(process.readRegister(pid, X(17))).toBe(63n);
     expect((await process.step(pid, { points: [] })).reason).toBe('there');
     expect(text()).toBe('from the kernel');
-    await target.mover.seek(here);
   }, 120_000);
 
   it.runIf(have(GDB))(
@@ -235,7 +237,6 @@ describe.runIf(guest !== undefined && have(GCC))('a process of the guest', () =>
 
   it('is followed through fork and exec, and to its end', async () => {
     const { target, guestInfo } = scene;
-    const here = target.instant;
     const process = new Process(target, guestInfo, pid, () => true);
     const touch = symbol('touch');
     await process.reverseContinue({ points: [{ kind: 'execute', start: touch, end: touch + 1n }] });
@@ -256,6 +257,44 @@ describe.runIf(guest !== undefined && have(GCC))('a process of the guest', () =>
     expect(target.instant).toEqual(begun);
     await target.mover.seek(born);
     expect(process.path).toBe('/bin/threads');
-    await target.mover.seek(here);
+  }, 60_000);
+
+  it('is debugged by a DAP client, by lines, with its own symbols', async () => {
+    const line = (text: string): number => SOURCE.split('\n').findIndex((l) => l.includes(text)) + 1;
+    const c = new DapClient(scene, scene.monitor);
+    await c.ask('initialize', { adapterID: 'hindsight' });
+    await c.ask('attach', { processId: pid });
+    await c.move('configurationDone', {});
+    const { threads } = await c.ask('threads');
+    expect(threads).toHaveLength(3);
+    const top = async (id = pid) => (await c.ask('stackTrace', { threadId: id })).stackFrames;
+    expect((await top()).map((f: Body) => f.name.replace(/\+.*/, '')).slice(0, 2)).toEqual(['crash', 'main']);
+    const asleep = (await top(threads[1].id)).map((f: Body) => f.name.replace(/\+.*/, ''));
+    expect(asleep).toContain('sleeper');
+    await c.ask('setBreakpoints', {
+      source: { path: 'threads.c' },
+      breakpoints: [{ line: line('raise(SIGUSR1)') }],
+    });
+    const me = { threadId: pid };
+    expect((await c.move('reverseContinue', me)).reason).toBe('breakpoint');
+    expect((await top())[0].line).toBe(line('raise(SIGUSR1)'));
+    // Over the system call, the signal and its handler.
+    expect((await c.move('next', me)).reason).toBe('step');
+    expect((await top())[0].line).toBe(line('sum += handled'));
+    expect((await c.ask('evaluate', { expression: 'u64[handled]' })).memoryReference).toBe('0xa');
+    expect((await c.move('stepBack', me)).reason).toBe('step');
+    expect((await top())[0].line).toBe(line('raise(SIGUSR1)'));
+    expect((await c.ask('evaluate', { expression: 'u64[handled]' })).memoryReference).toBe('0x0');
+    await c.ask('setBreakpoints', { source: { path: 'threads.c' }, breakpoints: [{ line: line('page[0] = 1') }] });
+    expect((await c.move('reverseContinue', me)).reason).toBe('breakpoint');
+    // A page that was never touched: the fault is part of the store.
+    expect((await c.move('next', me)).reason).toBe('step');
+    expect((await top())[0].line).toBe(line('return page[0]'));
+    await c.move('stepOut', me);
+    expect((await top())[0].line).toBe(line('sum += touch'));
+    expect(await c.move('continue', me)).toMatchObject({ reason: 'exception', text: 'signal 11' });
+    expect((await c.move('continue', me)).text).toBe('the end of the recording');
+    c.end();
+    await c.done;
   }, 60_000);
 });

@@ -3,7 +3,8 @@ import { disassembleRange } from '../../isa/disassemble.ts';
 import { CSR_NAMES, csrName, FLOAT_REGISTERS, INTEGER_REGISTERS, PRIVILEGES } from '../../isa/names.ts';
 import { CSR, F, PC, PRV, type RegisterId, X } from '../../machine/view/machine-view.ts';
 import { formatInstant } from '../../record/divergence.ts';
-import type { ClientSettings, Monitor } from '../monitor/monitor.ts';
+import type { Inferior } from '../inferior.ts';
+import type { Monitor } from '../monitor/monitor.ts';
 import { DebugError, type DebugTarget } from '../target.ts';
 import type { Arguments } from './arguments.ts';
 
@@ -20,38 +21,43 @@ const MAX_LISTING = 4096;
 export class Inspector {
   private readonly target: DebugTarget;
   private readonly monitor: Monitor;
-  private readonly settings: ClientSettings;
+  private readonly inferior: () => Inferior;
 
-  constructor(target: DebugTarget, monitor: Monitor, settings: ClientSettings) {
+  constructor(target: DebugTarget, monitor: Monitor, inferior: () => Inferior) {
     this.target = target;
-    this.settings = settings;
+    this.inferior = inferior;
     this.monitor = monitor;
   }
 
   threads(): object {
+    const process = this.inferior().pid !== undefined;
     return {
-      threads: Array.from({ length: this.target.harts }, (_, hart) => {
-        const note = this.monitor.hartNote(hart);
-        return { id: hart + 1, name: `hart ${hart}${note === '' ? '' : `: ${note}`}` };
-      }),
+      threads: this.inferior()
+        .threads()
+        .map(({ id, name, note }) => ({ id, name: process ? `${id} ${name}: ${note}` : `${name}: ${note}` })),
     };
   }
 
-  hart(threadId: number): number {
-    if (!(Number.isInteger(threadId) && threadId >= 1 && threadId <= this.target.harts))
-      throw new DebugError(`there is no thread ${threadId}`);
-    return threadId - 1;
+  /** @throws DebugError when there is no such thread */
+  thread(id: number): number {
+    if (
+      !this.inferior()
+        .threads()
+        .some((t) => t.id === id)
+    )
+      throw new DebugError(`there is no thread ${id}`);
+    return id;
   }
 
-  /** The hart a frame is of. */
-  hartOfFrame(frameId: number | undefined): number {
-    return frameId === undefined ? this.target.activeHart() : this.hart(Math.floor(frameId / FRAMES));
+  /** The thread a frame is of. */
+  threadOfFrame(frameId: number | undefined): number {
+    return frameId === undefined ? this.inferior().activeThread() : this.thread(Math.floor(frameId / FRAMES));
   }
 
   stackTrace(args: Arguments): object {
-    const hart = this.hart(args.number('threadId'));
+    const thread = this.thread(args.number('threadId'));
     const { guestInfo } = this.monitor;
-    const frames = guestInfo.backtrace(hart);
+    const frames = this.inferior().backtrace(thread);
     const from = args.optionalNumber('startFrame') ?? 0;
     const levels = args.optionalNumber('levels') || frames.length;
     return {
@@ -59,7 +65,7 @@ export class Inspector {
       stackFrames: frames.slice(from, from + levels).map((frame, i) => {
         const line = guestInfo.line(frame.at);
         return {
-          id: (hart + 1) * FRAMES + Math.min(from + i, FRAMES - 1),
+          id: thread * FRAMES + Math.min(from + i, FRAMES - 1),
           name: guestInfo.frameName(frame) ?? hex(frame.pc),
           line: line?.line ?? 0,
           column: 0,
@@ -71,11 +77,11 @@ export class Inspector {
   }
 
   scopes(args: Arguments): object {
-    const hart = this.hartOfFrame(args.number('frameId'));
+    const thread = this.threadOfFrame(args.number('frameId'));
     return {
       scopes: GROUPS.map((name, group) => ({
         name,
-        variablesReference: hart * GROUPS.length + group + 1,
+        variablesReference: (thread - 1) * GROUPS.length + group + 1,
         expensive: group > 0,
         ...(group < 3 ? { presentationHint: 'registers' } : {}),
       })),
@@ -84,7 +90,7 @@ export class Inspector {
 
   variables(args: Arguments): object {
     const reference = args.number('variablesReference') - 1;
-    const hart = this.hart(Math.floor(reference / GROUPS.length) + 1);
+    const thread = this.thread(Math.floor(reference / GROUPS.length) + 1);
     const variable = (name: string, value: string, address?: bigint): object => ({
       name,
       value,
@@ -92,7 +98,7 @@ export class Inspector {
       ...(address === undefined ? {} : { memoryReference: hex(address) }),
     });
     const register = (name: string, id: RegisterId): object[] => {
-      const v = this.target.readRegister(hart, id);
+      const v = this.inferior().readRegister(thread, id);
       if (v === undefined) return [];
       const symbol = this.monitor.guestInfo.name(v);
       return [variable(name, hex(v) + (symbol === undefined ? '' : ` <${symbol}>`), v)];
@@ -105,14 +111,14 @@ export class Inspector {
       case 2:
         return { variables: [...CSR_NAMES.keys()].flatMap((n) => register(csrName(n), CSR(n))) };
       default: {
-        const prv = Number(this.target.readRegister(hart, PRV)) as keyof typeof PRIVILEGES;
+        const prv = Number(this.inferior().readRegister(thread, PRV)) as keyof typeof PRIVILEGES;
         return {
           variables: [
             variable('instant', formatInstant(this.target.instant)),
             variable('begin', formatInstant(this.target.mover.begin)),
             variable('end', formatInstant(this.target.mover.end)),
             variable('privilege', PRIVILEGES[prv] ?? '?'),
-            variable('process', this.monitor.hartNote(hart) || 'unknown'),
+            variable('process', this.monitor.hartNote(this.inferior().hartOf(thread)) || 'unknown'),
           ],
         };
       }
@@ -120,26 +126,26 @@ export class Inspector {
   }
 
   /** The group of registers a reference is of, as names to registers. */
-  hartOfReference(reference: number): number {
-    return this.hart(Math.floor((reference - 1) / GROUPS.length) + 1);
+  threadOfReference(reference: number): number {
+    return this.thread(Math.floor((reference - 1) / GROUPS.length) + 1);
   }
 
   readMemory(args: Arguments): object {
     const address = BigInt.asUintN(64, args.address('memoryReference') + BigInt(args.optionalNumber('offset') ?? 0));
     const count = Math.min(Math.max(0, args.number('count')), 1 << 20);
-    const bytes = this.monitor.readVirtual(this.target.activeHart(), address, count, this.settings);
+    const bytes = this.inferior().readMemory(this.inferior().activeThread(), address, count);
     return { address: hex(address), unreadableBytes: count - bytes.length, data: toBase64(bytes) };
   }
 
   disassemble(args: Arguments): object {
-    const hart = this.target.activeHart();
+    const thread = this.inferior().activeThread();
     const { guestInfo } = this.monitor;
     const base = BigInt.asUintN(64, args.address('memoryReference') + BigInt(args.optionalNumber('offset') ?? 0));
     const skip = Math.trunc(args.optionalNumber('instructionOffset') ?? 0);
     const count = Math.min(Math.max(0, args.number('instructionCount')), MAX_LISTING);
     const symbol = args.flag('resolveSymbols') ? (a: bigint): string | undefined => guestInfo.name(a) : undefined;
-    const before = skip < 0 ? this.before(hart, base, -skip) : [];
-    const bytes = this.monitor.readVirtual(hart, base, (count + Math.max(0, skip)) * LONGEST, this.settings);
+    const before = skip < 0 ? this.before(thread, base, -skip) : [];
+    const bytes = this.inferior().readMemory(thread, base, (count + Math.max(0, skip)) * LONGEST);
     const after = disassembleRange(bytes, base, count + Math.max(0, skip), { symbol });
     const all = [...before, ...after.slice(Math.max(0, skip))].slice(0, count);
     const instructions: object[] = all.map((i) => {
@@ -166,18 +172,14 @@ export class Inspector {
   }
 
   /** The instructions before an address: counted from the function's beginning, or guessed where none is known. */
-  private before(hart: number, base: bigint, count: number): ReturnType<typeof disassembleRange> {
+  private before(thread: number, base: bigint, count: number): ReturnType<typeof disassembleRange> {
     const start = this.monitor.guestInfo.near(base - 1n)?.start;
     const from = start !== undefined && base - start <= BigInt(MAX_LISTING) ? start : base - BigInt(count * LONGEST);
-    const list = disassembleRange(
-      this.monitor.readVirtual(hart, from, Number(base - from), this.settings),
-      from,
-      Infinity,
-    );
+    const list = disassembleRange(this.inferior().readMemory(thread, from, Number(base - from)), from, Infinity);
     const tail = list.slice(-count);
     if (tail.length === count || from === 0n) return tail;
     const more = disassembleRange(
-      this.monitor.readVirtual(hart, from - BigInt(count * LONGEST), count * LONGEST, this.settings),
+      this.inferior().readMemory(thread, from - BigInt(count * LONGEST), count * LONGEST),
       from - BigInt(count * LONGEST),
       Infinity,
     );

@@ -1,10 +1,12 @@
 import { fromBase64 } from '../../bytes/base64.ts';
 import { compareInstants } from '../../record/door.ts';
 import type { Breakpoint } from '../../timeline/breakpoints.ts';
-import type { MoveResult } from '../../timeline/mover.ts';
 import { compile, registerNamed } from '../expression.ts';
+import { findProcess } from '../find-process.ts';
+import { type Inferior, type InferiorStop, WholeMachine } from '../inferior.ts';
 import { parseAddress, parseInstant } from '../monitor/commands.ts';
 import { ClientSettings, type Monitor } from '../monitor/monitor.ts';
+import { Process } from '../process.ts';
 import { DebugError, type DebugTarget } from '../target.ts';
 import { Arguments } from './arguments.ts';
 import { Breakpoints } from './breakpoints.ts';
@@ -19,6 +21,8 @@ export interface DapSessionOptions {
   readonly send: (bytes: Uint8Array) => void;
   /** The client is done. */
   readonly close: () => void;
+  /** A write to the past makes a branch instead of being refused. */
+  readonly autoBranch?: boolean;
   /** Prepares the target when the client launches or attaches; its arguments are the launch configuration's. */
   readonly start?: (args: Arguments) => Promise<void>;
 }
@@ -52,11 +56,15 @@ const REASONS = {
   end: 'pause',
   interrupted: 'pause',
   halted: 'pause',
+  signal: 'exception',
+  exec: 'pause',
+  fork: 'pause',
 } as const;
-const TEXTS: Partial<Record<MoveResult['reason'], string>> = {
+const TEXTS: Partial<Record<InferiorStop['reason'], string>> = {
   begin: 'the beginning of the recording',
   end: 'the end of the recording',
   halted: 'the guest powered off',
+  fork: 'the beginning of the child',
 };
 
 /** Where `goto` can lead for a source line. */
@@ -78,8 +86,7 @@ export class DapSession {
   private readonly breakpoints: Breakpoints;
   private readonly stepper: Stepper;
   private readonly gotoTargets: GotoTarget[] = [];
-  /** Points as they were set, to those of the breakpoints. */
-  private placed = new Map<Breakpoint, Breakpoint>();
+  private readonly machine: WholeMachine;
   private seq = 0;
   private work: Promise<void> = Promise.resolve();
   private running: AbortController | undefined;
@@ -92,9 +99,18 @@ export class DapSession {
     this.target = target;
     this.options = options;
     const { guestInfo } = options.monitor;
-    this.inspector = new Inspector(target, options.monitor, this.settings);
+    this.machine = new WholeMachine(target, options.monitor, this.settings);
+    this.inspector = new Inspector(target, options.monitor, () => this.inferior);
     this.breakpoints = new Breakpoints(guestInfo, (output) => this.event('output', { category: 'console', output }));
-    this.stepper = new Stepper(target, guestInfo, () => this.points());
+    this.stepper = new Stepper(
+      () => this.inferior,
+      guestInfo,
+      () => this.breakpoints.points(),
+    );
+  }
+
+  private get inferior(): Inferior {
+    return this.settings.attached ?? this.machine;
   }
 
   /** Takes bytes from the client. */
@@ -187,19 +203,21 @@ export class DapSession {
     args: Arguments,
     respond: (success: boolean, body?: object) => void,
   ): Promise<(() => Promise<void>) | undefined> {
-    const move = (go: (o: StepperOptions) => Promise<MoveResult>, body?: object): (() => Promise<void>) => {
+    const move = (go: (o: StepperOptions) => Promise<InferiorStop>, body?: object): (() => Promise<void>) => {
       respond(true, body);
       return () => this.move(go);
     };
     const byLine = args.optionalText('granularity') !== 'instruction';
-    const hart = (): number => this.inspector.hart(args.number('threadId'));
+    const thread = (): number => this.inspector.thread(args.number('threadId'));
     switch (command) {
       case 'launch':
       case 'attach': {
         await this.options.start?.(args);
         this.stopOnEntry = !args.flag('continueOnEntry');
         const at = args.optionalText('at');
+        const which = args.has('processId') ? String(args.number('processId')) : args.optionalText('process');
         if (at !== undefined) await this.target.mover.seek(parseInstant({ target: this.target }, at.split(/\s+/)));
+        if (which !== undefined) await this.attach(which);
         respond(true);
         // Breakpoints need the target's symbols, so they are asked for only now.
         this.event('initialized');
@@ -208,9 +226,9 @@ export class DapSession {
       case 'configurationDone':
         if (this.stopOnEntry) {
           respond(true);
-          return async () => this.stopped('entry', this.target.activeHart());
+          return async () => this.stopped('entry', this.inferior.activeThread());
         }
-        return move((o) => this.go(this.points(), o, false));
+        return move((o) => this.go(this.breakpoints.points(), o, false));
       case 'setBreakpoints':
         return void respond(true, this.breakpoints.source(args));
       case 'setFunctionBreakpoints':
@@ -232,27 +250,27 @@ export class DapSession {
       case 'variables':
         return void respond(true, this.inspector.variables(args));
       case 'setVariable':
-        return void respond(true, this.setVariable(args));
+        return void respond(true, await this.setVariable(args));
       case 'readMemory':
         return void respond(true, this.inspector.readMemory(args));
       case 'writeMemory':
-        return void respond(true, this.writeMemory(args));
+        return void respond(true, await this.writeMemory(args));
       case 'disassemble':
         return void respond(true, this.inspector.disassemble(args));
       case 'evaluate':
         return this.evaluate(args, respond);
       case 'continue':
-        return move((o) => this.go(this.points(), o, false), { allThreadsContinued: true });
+        return move((o) => this.go(this.breakpoints.points(), o, false), { allThreadsContinued: true });
       case 'reverseContinue':
-        return move((o) => this.go(this.points(), o, true));
+        return move((o) => this.go(this.breakpoints.points(), o, true));
       case 'next':
-        return move((o) => this.stepper.over(hart(), byLine, o));
+        return move((o) => this.stepper.over(thread(), byLine, o));
       case 'stepIn':
-        return move((o) => this.stepper.in(hart(), byLine, o));
+        return move((o) => this.stepper.in(thread(), byLine, o));
       case 'stepOut':
-        return move((o) => this.stepper.out(hart(), o));
+        return move((o) => this.stepper.out(thread(), o));
       case 'stepBack':
-        return move((o) => this.stepper.back(hart(), byLine, o));
+        return move((o) => this.stepper.back(thread(), byLine, o));
       case 'gotoTargets':
         return void respond(true, this.lineTargets(args));
       case 'goto': {
@@ -266,28 +284,26 @@ export class DapSession {
     }
   }
 
-  /** The client's breakpoints as they are set now. */
-  private points(): readonly Breakpoint[] {
-    const own = this.breakpoints.points();
-    const set = this.options.monitor.restricted(own, this.settings);
-    this.placed = new Map(set.map((point, i) => [point, own[i]]));
-    return set;
+  /** From here on one process is debugged. @throws DebugError when there is none */
+  private async attach(which: string): Promise<void> {
+    const { guestInfo } = this.options.monitor;
+    const pid = await findProcess(this.target, guestInfo, which);
+    this.settings.attached = new Process(this.target, guestInfo, pid, () => this.settings.followChild);
   }
 
   /** Watchpoints stop where their effect shows: forward after the instruction, backward before it. */
-  private go(points: readonly Breakpoint[], o: StepperOptions, back: boolean): Promise<MoveResult> {
-    const { mover } = this.target;
-    return back ? mover.reverseContinue(points, o) : mover.continue(points, { ...o, watch: 'after' });
+  private go(points: readonly Breakpoint[], o: StepperOptions, back: boolean): Promise<InferiorStop> {
+    const { inferior } = this;
+    return back ? inferior.reverseContinue({ ...o, points }) : inferior.continue({ ...o, points, watch: 'after' });
   }
 
-  private async move(go: (o: StepperOptions) => Promise<MoveResult>): Promise<void> {
+  private async move(go: (o: StepperOptions) => Promise<InferiorStop>): Promise<void> {
     this.running = new AbortController();
     const progress = this.startProgress();
     try {
       const end = await go({
         signal: this.running.signal,
         onProgress: progress.tell,
-        overInterrupts: this.settings.overInterrupts,
       });
       progress.end();
       if (end.reason === 'halted') this.event('terminated');
@@ -295,23 +311,25 @@ export class DapSession {
     } catch (e) {
       progress.end();
       this.event('output', { category: 'stderr', output: `${e instanceof Error ? e.message : String(e)}\n` });
-      this.stopped('pause', this.target.activeHart());
+      this.stopped('pause', this.inferior.activeThread());
     } finally {
       this.running = undefined;
     }
   }
 
-  private reportEnd({ reason, hart, hit }: MoveResult): void {
+  private reportEnd({ reason, thread, hit, signal, path }: InferiorStop): void {
     const data = hit !== undefined && hit.point.kind !== 'execute';
-    const id = hit && this.breakpoints.idOf(this.placed.get(hit.point) ?? hit.point);
-    this.stopped(data ? 'data breakpoint' : REASONS[reason], hart, {
-      ...(TEXTS[reason] === undefined ? {} : { description: `Paused at ${TEXTS[reason]}`, text: TEXTS[reason] }),
-      ...(id === undefined ? {} : { hitBreakpointIds: [id] }),
+    const id = hit && this.breakpoints.idOf(hit.point);
+    const text =
+      reason === 'signal' ? `signal ${signal}` : reason === 'exec' ? `the program ${path ?? ''}` : TEXTS[reason];
+    this.stopped(data ? 'data breakpoint' : REASONS[reason], thread, {
+      ...(text !== undefined && { description: `Paused at ${text}`, text }),
+      ...(id !== undefined && { hitBreakpointIds: [id] }),
     });
   }
 
-  private stopped(reason: string, hart: number, more: object = {}): void {
-    this.event('stopped', { reason, threadId: hart + 1, allThreadsStopped: true, ...more });
+  private stopped(reason: string, threadId: number, more: object = {}): void {
+    this.event('stopped', { reason, threadId, allThreadsStopped: true, ...more });
   }
 
   private startProgress(): { tell: (done: number) => void; end: () => void } {
@@ -337,11 +355,11 @@ export class DapSession {
 
   private dataInfo(args: Arguments): object {
     const name = args.text('name');
-    const hart = this.inspector.hartOfFrame(args.optionalNumber('frameId'));
+    const thread = this.inspector.threadOfFrame(args.optionalNumber('frameId'));
     const bytes = args.optionalNumber('bytes') ?? 8;
     let address: bigint;
     try {
-      address = compile(name, this.options.monitor.guestInfo)(this.target, hart);
+      address = this.value(name, thread);
     } catch (e) {
       if (!(e instanceof DebugError)) throw e;
       return { dataId: null, description: e.message };
@@ -354,20 +372,33 @@ export class DapSession {
     };
   }
 
-  private setVariable(args: Arguments): object {
-    const id = registerNamed(args.text('name'));
-    if (!id) throw new DebugError(`"${args.text('name')}" cannot be set`);
-    const hart = this.inspector.hartOfReference(args.number('variablesReference'));
-    const value = compile(args.text('value'), this.options.monitor.guestInfo)(this.target, hart);
-    this.target.writeRegister(hart, id, value);
-    return { value: `0x${(this.target.readRegister(hart, id) ?? 0n).toString(16)}` };
+  /** What an expression is worth to a thread. @throws DebugError */
+  private value(text: string, thread: number): bigint {
+    const { view, hart } = this.inferior.view(thread);
+    return compile(text, this.options.monitor.guestInfo)(view, hart);
   }
 
-  private writeMemory(args: Arguments): object {
+  /** Before a write: a branch begins if the user who started the server wants that. */
+  private async writable(): Promise<void> {
+    if (this.target.readOnly && this.options.autoBranch) await this.target.branch();
+  }
+
+  private async setVariable(args: Arguments): Promise<object> {
+    const id = registerNamed(args.text('name'));
+    if (!id) throw new DebugError(`"${args.text('name')}" cannot be set`);
+    const thread = this.inspector.threadOfReference(args.number('variablesReference'));
+    const value = this.value(args.text('value'), thread);
+    await this.writable();
+    this.inferior.writeRegister(thread, id, value);
+    return { value: `0x${(this.inferior.readRegister(thread, id) ?? 0n).toString(16)}` };
+  }
+
+  private async writeMemory(args: Arguments): Promise<object> {
     const address = BigInt.asUintN(64, args.address('memoryReference') + BigInt(args.optionalNumber('offset') ?? 0));
     const bytes = fromBase64(args.text('data'));
     if (bytes === undefined) throw new DebugError('the data is not base64');
-    const bytesWritten = this.target.writeVirtual(this.target.activeHart(), address, bytes);
+    await this.writable();
+    const bytesWritten = this.inferior.writeMemory(this.inferior.activeThread(), address, bytes);
     if (bytesWritten < bytes.length && !args.flag('allowPartial'))
       throw new DebugError(`only ${bytesWritten} of ${bytes.length} bytes could be written`);
     return { bytesWritten };
@@ -378,22 +409,23 @@ export class DapSession {
     respond: (success: boolean, body?: object) => void,
   ): Promise<(() => Promise<void>) | undefined> {
     const text = args.text('expression').trim();
-    const hart = this.inspector.hartOfFrame(args.optionalNumber('frameId'));
+    const thread = this.inspector.threadOfFrame(args.optionalNumber('frameId'));
     const { monitor } = this.options;
     if (args.optionalText('context') === 'repl' && monitor.knows(text)) {
       const before = this.target.instant;
       this.running = new AbortController();
       const result = await monitor
-        .run(text, { hart, settings: this.settings, signal: this.running.signal })
+
+        .run(text, { hart: this.inferior.hartOf(thread), settings: this.settings, signal: this.running.signal })
         .finally(() => {
           this.running = undefined;
         });
       respond(true, { result, variablesReference: 0 });
       return compareInstants(this.target.instant, before) === 0
         ? undefined
-        : async () => this.stopped('goto', this.target.activeHart());
+        : async () => this.stopped('goto', this.inferior.activeThread());
     }
-    const value = compile(text, monitor.guestInfo)(this.target, hart);
+    const value = this.value(text, thread);
     respond(true, {
       result: monitor.guestInfo.describe(value),
       variablesReference: 0,

@@ -14,11 +14,13 @@ export async function serveDap(
   input: Readable,
   output: Writable,
   monitor = new Monitor(target, guestInfo),
+  autoBranch = false,
 ): Promise<void> {
   await monitor.exclusively(() => target.hold());
   await new Promise<void>((resolve) => {
     const session = new DapSession(target, {
       monitor,
+      autoBranch,
       send: (bytes) => {
         if (output.writable) output.write(bytes);
       },
@@ -41,11 +43,11 @@ export async function serveDap(
 export async function startDapServer(
   target: DebugTarget,
   guestInfo: GuestInfo,
-  options: { readonly port: number; readonly host?: string; readonly monitor?: Monitor },
+  options: { readonly port: number; readonly host?: string; readonly monitor?: Monitor; readonly autoBranch?: boolean },
 ): Promise<{ readonly port: number; close(): Promise<void> }> {
   const clients = new OneClient();
   const server = createServer((socket) =>
-    clients.take(socket, (s) => serveDap(target, guestInfo, s, s, options.monitor), refuse),
+    clients.take(socket, (s) => serveDap(target, guestInfo, s, s, options.monitor, options.autoBranch), refuse),
   );
   await new Promise<void>((resolve, reject) => {
     server.once('error', reject);

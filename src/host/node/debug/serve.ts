@@ -70,9 +70,13 @@ export async function serveDebuggers(target: DebugTarget, options: ServeOptions)
   }
   if (options.dap === 'stdio') {
     if (!options.input || !options.output) throw new RangeError('DAP over standard streams needs both of them');
-    until.push(serveDap(target, guestInfo, options.input, options.output, monitor));
+    until.push(serveDap(target, guestInfo, options.input, options.output, monitor, options.autoBranch));
   } else if (options.dap) {
-    const server = await startDapServer(target, guestInfo, { ...options.dap, monitor });
+    const server = await startDapServer(target, guestInfo, {
+      ...options.dap,
+      monitor,
+      autoBranch: options.autoBranch,
+    });
     closers.push(() => server.close());
     options.log(`${title} waits for a DAP client at ${options.dap.host}:${server.port}`);
   }
