@@ -87,7 +87,7 @@ export class Search {
       engine.setDebugPoints([]);
     }
     // Inputs from here on come after the interrupt that may have been taken.
-    if (driver.live) engine.settle();
+    if (driver.live) engine.takeInterrupt();
     return engine.harts[engine.currentHart].get('pc') !== pcs[engine.currentHart];
   }
 

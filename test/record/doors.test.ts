@@ -1,6 +1,17 @@
+import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
+import { ramWrite } from '../../src/machine/engine/debug-write.ts';
+import { stateHash } from '../../src/machine/state/state-hash.ts';
 import { DivergenceError } from '../../src/record/divergence.ts';
-import { COMMAND, EVENT, type HostEvent, type Input, TERMINAL_PORT, type Witness } from '../../src/record/door.ts';
+import {
+  COMMAND,
+  type Door,
+  EVENT,
+  type HostEvent,
+  type Input,
+  TERMINAL_PORT,
+  type Witness,
+} from '../../src/record/door.ts';
 import { deviceCommand, deviceInput, timeWarp, userCommand } from '../../src/record/inputs.ts';
 import { InputOverflowError, LiveDoor } from '../../src/record/live-door.ts';
 import { ReplayDoor } from '../../src/record/replay-door.ts';
@@ -149,5 +160,86 @@ describe('a machine at its door', () => {
     expect(typed.length).toBeGreaterThan(3);
     expect(typed.every(({ port }) => port === engine.board.uart)).toBe(true);
     expect(typed.reduce((sum, { payload }) => sum + payload.length, 0)).toBe(100);
+  });
+});
+
+describe('a machine that is replayed', () => {
+  const LENGTH = 60_000;
+  const replay = async (events: readonly HostEvent[], stray?: { at: number; input: Input }): Promise<string> => {
+    const log = new ReplayDoor(events);
+    // The log's door, but for one input that somebody else puts in.
+    let pending = stray;
+    const door: Door = {
+      get nextAt() {
+        return Math.min(log.nextAt, pending?.at ?? Infinity);
+      },
+      take(machine) {
+        if (pending === undefined || machine.instant.instructions < pending.at) return log.take(machine);
+        const { input } = pending;
+        pending = undefined;
+        return input;
+      },
+      entered: (...args) => log.entered(...args),
+      refused: (...args) => log.refused(...args),
+      touched: () => log.touched(),
+      ask: (...args) => log.ask(...args),
+    };
+    const engine = await tinyEngine({}, door);
+    engine.run({ instructions: LENGTH });
+    return stateHash(engine);
+  };
+  const payload = fc.uint8Array({ minLength: 1, maxLength: 20 });
+  const port = fc.integer({ min: -1, max: 20 });
+  const strays = fc.oneof(
+    fc.integer({ min: 1, max: 1e9 }).map(timeWarp),
+    fc.tuple(port, payload).map(([id, data]) => deviceInput(id, data)),
+    fc.tuple(port, payload).map(([id, data]) => deviceCommand(id, data)),
+    fc.constantFrom(COMMAND.RESET, COMMAND.POWER_OFF).map(userCommand),
+    fc.integer({ min: 0, max: 4095 }).map((offset) => ramWrite(offset, Uint8Array.of(1))),
+  );
+
+  it('takes nothing that its log does not hold, whatever it is and whenever it comes', async () => {
+    const events: HostEvent[] = [];
+    const door = new LiveDoor(fixedSources(0), (e) => void events.push(e));
+    const engine = await tinyEngine({}, door);
+    for (let i = 1; i <= 5; i++) {
+      engine.run({ instructions: (LENGTH / 6) * i });
+      door.command(timeWarp(i));
+      void door.give(TERMINAL_PORT, bytes(i));
+    }
+    engine.run({ instructions: LENGTH });
+    expect(events.length).toBeGreaterThan(9);
+    expect(await replay(events)).toBe(stateHash(engine));
+    await fc.assert(
+      fc.asyncProperty(fc.integer({ min: 0, max: LENGTH - 1 }), strays, async (at, input) => {
+        await expect(replay(events, { at, input })).rejects.toThrow(DivergenceError);
+      }),
+      { numRuns: 60 },
+    );
+  });
+
+  it('answers no question but those of its log', async () => {
+    const engine = await tinyEngine();
+    const answers: HostEvent[] = [];
+    const live = new LiveDoor(fixedSources(0), (e) => void answers.push(e));
+    live.ask(3, 'clock', 8, witness);
+    live.ask(3, 'entropy', 16, witness);
+    fc.assert(
+      fc.property(
+        fc.record({
+          id: fc.integer({ min: 0, max: 4 }),
+          question: fc.constantFrom('clock' as const, 'entropy' as const),
+          length: fc.integer({ min: 1, max: 32 }),
+          time: fc.constantFrom(100, 101),
+        }),
+        ({ id, question, length, time }) => {
+          const door = new ReplayDoor(answers);
+          const ask = (): Uint8Array => door.ask(id, question, length, { ...witness, time });
+          if (id === 3 && question === 'clock' && length === 8 && time === 100) expect(ask()).toHaveLength(8);
+          else expect(ask).toThrow(DivergenceError);
+        },
+      ),
+    );
+    expect(() => new ReplayDoor([]).ask(0, 'clock', 8, engine)).toThrow(/none any more/);
   });
 });

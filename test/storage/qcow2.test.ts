@@ -102,10 +102,10 @@ describe.skipIf(!has)('qcow2 images', () => {
   test('what cannot be read is refused, with the offset', () => {
     qemu('convert', '-f', 'raw', '-O', 'qcow2', '-c', 'raw', 'good.qcow2');
     const good = new Uint8Array(readFileSync(at('good.qcow2')));
-    const broken = (change: (bytes: Uint8Array, view: DataView) => Uint8Array | void): (() => unknown) => {
+    const broken = (change: (bytes: Uint8Array, view: DataView) => unknown): (() => unknown) => {
       const bytes = good.slice();
-      const changed = change(bytes, new DataView(bytes.buffer)) ?? bytes;
-      writeFileSync(at('bad.qcow2'), changed);
+      const cut = change(bytes, new DataView(bytes.buffer));
+      writeFileSync(at('bad.qcow2'), cut instanceof Uint8Array ? cut : bytes);
       return () => all(at('bad.qcow2'));
     };
     expect(broken((_, v) => v.setUint32(4, 9))).toThrow('offset 4 says version 9');

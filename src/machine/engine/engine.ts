@@ -244,8 +244,8 @@ export class Engine implements Witness {
    * Makes the current hart take an interrupt that is due, if there is one, without executing anything: a boundary step that is otherwise
    * the beginning of the next instruction. Debuggers stop after it.
    */
-  settle(): void {
-    this.loop.settle();
+  takeInterrupt(): void {
+    this.loop.takeInterrupt();
   }
 
   /** Everything but RAM and disks. */

@@ -63,7 +63,7 @@ export class RunLoop {
   }
 
   /** Makes the current hart take an interrupt that is due, if there is one, and executes nothing: a boundary step. */
-  settle(): void {
+  takeInterrupt(): void {
     const { points, rotation, core, progress } = this.parts;
     points.stopBeforeNext(rotation.current, core());
     progress.steps++;
@@ -87,7 +87,7 @@ export class RunLoop {
       ticks = timers.within(current, now, ticks);
       if (ticks <= 0) {
         // An instant between this instruction and the next that only a debugger made: an event came in there, or someone seeks it.
-        this.settle();
+        this.takeInterrupt();
         continue;
       }
       const watched = points.any;
@@ -104,7 +104,7 @@ export class RunLoop {
       }
       if (exit === EXIT.SBI) handleSbiCall(sbi, current.index);
       else if (exit === EXIT.DEBUG) {
-        // After an interrupt or a waking: that is the step settle() makes.
+        // After an interrupt or a waking: that is the step takeInterrupt() makes.
         if ((waiting && executed === 0) || points.atInterruptHandler(current)) progress.steps++;
         return STOP.DEBUG;
       }
