@@ -9,7 +9,7 @@ export interface Place {
 }
 
 /** The place that a `struct path` names. */
-export const placeAt = (kernel: LinuxKernel, path: bigint): Place => ({
+const placeAt = (kernel: LinuxKernel, path: bigint): Place => ({
   dentry: kernel.get('path', path, 'dentry'),
   mount: kernel.get('path', path, 'mnt'),
 });

@@ -20,7 +20,7 @@ export function hartOf(kernel: LinuxKernel, task: bigint): number | undefined {
 }
 
 /** The hart that executes a task's own code; undefined while the kernel does something for it, or it does not run. */
-export function userHartOf(kernel: LinuxKernel, task: bigint): number | undefined {
+function userHartOf(kernel: LinuxKernel, task: bigint): number | undefined {
   const hart = hartOf(kernel, task);
   return hart !== undefined && kernel.view.readRegister(hart, PRV) === 0n ? hart : undefined;
 }

@@ -1,3 +1,4 @@
+import { INTEGER_REGISTERS } from '../isa/names.ts';
 import type { CompiledScript, Compiler, RunFrame } from './compile.ts';
 import { parseFormat } from './format.ts';
 import type { ScriptExpression } from './syntax.ts';
@@ -206,32 +207,14 @@ function stack(compiler: Compiler, call: Call, user: boolean): CompiledScript {
   return { type: STRING, run: ({ context }) => context.stack(user, limit) };
 }
 
-/** Registers by their names in the calling convention (RISC-V ABIs Specification, "Integer Register Convention"). */
-const REGISTERS = [
-  'zero',
-  'ra',
-  'sp',
-  'gp',
-  'tp',
-  't0',
-  't1',
-  't2',
-  's0',
-  's1',
-  ...names('a', 0, 7),
-  ...names('s', 2, 11),
-  ...names('t', 3, 6),
-];
-
-function names(letter: string, from: number, to: number): string[] {
-  return Array.from({ length: to - from + 1 }, (_, i) => `${letter}${from + i}`);
-}
-
 function register(compiler: Compiler, call: Call): CompiledScript {
   const [name] = call.args;
-  const number = name?.kind === 'string' ? REGISTERS.indexOf(name.value) : -1;
+  const number = name?.kind === 'string' ? INTEGER_REGISTERS.indexOf(name.value) : -1;
   if (number < 0)
-    return compiler.fail(name ?? call, `reg() takes the name of a register in double quotes: ${REGISTERS.join(' ')}`);
+    return compiler.fail(
+      name ?? call,
+      `reg() takes the name of a register in double quotes: ${INTEGER_REGISTERS.join(' ')}`,
+    );
   return { type: UNSIGNED, run: ({ context }) => context.x(number) };
 }
 

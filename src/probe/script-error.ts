@@ -30,7 +30,7 @@ export class ScriptError extends Error {
 }
 
 /** The known name closest to one that is not known, for "did you mean". */
-export function nearest(name: string, known: Iterable<string>): string | undefined {
+function nearest(name: string, known: Iterable<string>): string | undefined {
   let best: string | undefined;
   let least = Math.max(2, Math.floor(name.length / 3)) + 1;
   for (const candidate of known) {

@@ -10,16 +10,6 @@ import { Machine } from '../../src/index.ts';
 import { guest } from '../cli/guest.ts';
 import { bundled } from '../cli/hindsight.ts';
 
-const CHROMIUM = process.env.HINDSIGHT_CHROMIUM ?? '/usr/bin/chromium';
-const FLAGS = [
-  '--no-sandbox',
-  '--disable-gpu',
-  '--disable-quic',
-  '--no-first-run',
-  '--disable-background-networking',
-  '--disable-component-update',
-  '--disable-sync',
-];
 if (!existsSync(CHROMIUM)) process.stderr.write(`tests of the browser are skipped: ${CHROMIUM} is not there\n`);
 
 /** What the page sends back: the console's text, where the machine is, and its state's hash. */
@@ -32,6 +22,7 @@ interface Run {
 /** A page's script: boots in a worker and leaves a {@link Run}. */
 const SCRIPT = `
 import { WorkerMachine } from './browser.js';
+import { CHROMIUM, FLAGS } from './headless.ts';
 const bytes = async (path) => new Uint8Array(await (await fetch(path)).arrayBuffer());
 window.boot = async (core, append, until) => {
   const decoder = new TextDecoder();

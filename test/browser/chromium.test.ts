@@ -7,17 +7,8 @@ import { afterAll, beforeAll, expect, it } from 'vitest';
 import { commandLine } from '../../src/guest/cmdline.ts';
 import { type CoreKind, Machine } from '../../src/index.ts';
 import { describeGuest, theGuest } from '../e2e/guest.ts';
+import { CHROMIUM, FLAGS } from './headless.ts';
 
-const CHROMIUM = '/usr/bin/chromium';
-const FLAGS = [
-  '--no-sandbox',
-  '--disable-gpu',
-  '--disable-quic',
-  '--no-first-run',
-  '--disable-background-networking',
-  '--disable-component-update',
-  '--disable-sync',
-];
 const STEP = 5_000_000;
 const END = 20_000_000;
 

@@ -4,17 +4,8 @@ import type { AddressInfo } from 'node:net';
 import { build } from 'esbuild';
 import { chromium } from 'playwright-core';
 import type { CoreKind } from '../../src/index.ts';
+import { CHROMIUM, FLAGS } from './headless.ts';
 
-const CHROMIUM = process.env.HINDSIGHT_CHROMIUM ?? '/usr/bin/chromium';
-const FLAGS = [
-  '--no-sandbox',
-  '--disable-gpu',
-  '--disable-quic',
-  '--no-first-run',
-  '--disable-background-networking',
-  '--disable-component-update',
-  '--disable-sync',
-];
 const TYPES: Readonly<Record<string, string>> = { '/': 'text/html', '/worker.js': 'text/javascript' };
 
 /** Replays a recording that holds its images in a Worker of headless Chromium. @returns what the worker posted; undefined without Chromium */
