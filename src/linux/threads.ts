@@ -19,12 +19,6 @@ export function hartOf(kernel: LinuxKernel, task: bigint): number | undefined {
   return undefined;
 }
 
-/** The hart that executes a task's own code; undefined while the kernel does something for it, or it does not run. */
-function userHartOf(kernel: LinuxKernel, task: bigint): number | undefined {
-  const hart = hartOf(kernel, task);
-  return hart !== undefined && kernel.view.readRegister(hart, PRV) === 0n ? hart : undefined;
-}
-
 /** Address of the registers that a task entered the kernel with: `task_pt_regs` (Linux arch/riscv/include/asm/processor.h). */
 export function savedRegistersAt(kernel: LinuxKernel, task: bigint): bigint {
   const size = BigInt(kernel.btf.sizeOf(kernel.btf.struct('pt_regs')));

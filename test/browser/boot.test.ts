@@ -9,6 +9,7 @@ import { serveFiles } from '../../src/host/node/static-server.ts';
 import { Machine } from '../../src/index.ts';
 import { guest } from '../cli/guest.ts';
 import { bundled } from '../cli/hindsight.ts';
+import { CHROMIUM, FLAGS } from './headless.ts';
 
 if (!existsSync(CHROMIUM)) process.stderr.write(`tests of the browser are skipped: ${CHROMIUM} is not there\n`);
 
@@ -22,7 +23,6 @@ interface Run {
 /** A page's script: boots in a worker and leaves a {@link Run}. */
 const SCRIPT = `
 import { WorkerMachine } from './browser.js';
-import { CHROMIUM, FLAGS } from './headless.ts';
 const bytes = async (path) => new Uint8Array(await (await fetch(path)).arrayBuffer());
 window.boot = async (core, append, until) => {
   const decoder = new TextDecoder();

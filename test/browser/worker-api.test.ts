@@ -8,8 +8,8 @@ import { commandLine } from '../../src/guest/cmdline.ts';
 import type { Instant } from '../../src/index.ts';
 import { MemoryBackend, Timeline } from '../../src/index.ts';
 import { theGuest } from '../e2e/guest.ts';
+import { CHROMIUM } from './headless.ts';
 
-const CHROMIUM = process.env.HINDSIGHT_CHROMIUM ?? '/usr/bin/chromium';
 const { found: guest } = await theGuest();
 
 /** What worker-page.ts found. */

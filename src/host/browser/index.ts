@@ -1,9 +1,9 @@
 /** Hindsight in a page: machines and timelines run in a worker, so that the page stays free. */
 import { proxy, type Remote, releaseProxy, wrap } from 'comlink';
 import type { CoreKind } from '../../machine/engine/cores.ts';
+import type { ExpectOptions } from '../../machine/session/console.ts';
 import type { RunResult, RunUntil } from '../../machine/session/driver.ts';
 import type { ExpectResult } from '../../machine/session/expectation.ts';
-import type { ExpectOptions } from '../../machine/session/machine.ts';
 import type { EventDescription } from '../../record/describe.ts';
 import type { Instant } from '../../record/door.ts';
 import type { MoveOptions } from '../../timeline/driver.ts';
