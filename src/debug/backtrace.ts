@@ -1,7 +1,7 @@
 import { ALL_EXTENSIONS, decode, isLong } from '../isa/decode.ts';
 
 /** A frame of a call stack. */
-export interface Frame {
+export interface StackFrame {
   /** The next instruction: in callers, the one after the call. */
   readonly pc: bigint;
   /** An address within the instruction the frame is at: in callers, the call. It is what names the frame, since a call may be a function's last instruction. */
@@ -95,14 +95,14 @@ function plausible(u: Unwinding, address: bigint): boolean {
 
 /**
  * The frames from the innermost outwards: by the function's prologue where its beginning is known, else by the frame pointer (RISC-V ABIs
- * Specification, "Frame Pointer Convention").
+ * Specification, "StackFrame Pointer Convention").
  */
 export function backtrace(
   u: Unwinding,
   registers: { pc: bigint; ra: bigint; sp: bigint; fp: bigint },
   limit = MAX_FRAMES,
-): Frame[] {
-  const frames: Frame[] = [{ pc: registers.pc, at: registers.pc, sp: registers.sp }];
+): StackFrame[] {
+  const frames: StackFrame[] = [{ pc: registers.pc, at: registers.pc, sp: registers.sp }];
   let { pc, sp, fp } = registers;
   let ra: bigint | undefined = registers.ra;
   while (frames.length < limit) {

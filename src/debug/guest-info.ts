@@ -10,7 +10,7 @@ import { compareInstants, type Instant } from '../record/door.ts';
 import { LineTable, type SourceLine } from '../symbols/dwarf-lines.ts';
 import type { ElfFile } from '../symbols/elf.ts';
 import { type Near, nearText, SymbolTable } from '../symbols/table.ts';
-import { backtrace, type Frame } from './backtrace.ts';
+import { backtrace, type StackFrame } from './backtrace.ts';
 
 /** A file with symbols that the user gave. */
 export interface SymbolFile {
@@ -149,14 +149,14 @@ export class GuestInfo {
   }
 
   /** A frame's place: hexadecimal, with the name of what it executes and its line. */
-  describeFrame({ pc, at }: Frame): string {
+  describeFrame({ pc, at }: StackFrame): string {
     const name = this.frameName({ pc, at });
     const line = this.line(at);
     return `0x${pc.toString(16)}${name === undefined ? '' : ` <${name}>`}${line ? ` at ${line.file}:${line.line}` : ''}`;
   }
 
   /** `name+0x10 [module]` of what a frame executes; a caller is named by its call, which may be its function's last instruction. */
-  frameName({ pc, at }: Pick<Frame, 'pc' | 'at'>): string | undefined {
+  frameName({ pc, at }: Pick<StackFrame, 'pc' | 'at'>): string | undefined {
     const near = this.near(at);
     if (!near) return undefined;
     const text = nearText({ ...near, offset: near.offset + Number(pc - at) });
@@ -164,7 +164,7 @@ export class GuestInfo {
   }
 
   /** The call stack of a hart. */
-  backtrace(hart: number, limit?: number): Frame[] {
+  backtrace(hart: number, limit?: number): StackFrame[] {
     const read = (id: RegisterId): bigint => this.view.readRegister(hart, id) ?? 0n;
     return this.unwind(
       { pc: read(PC), ra: read(X(1)), sp: read(X(2)), fp: read(X(8)) },
@@ -174,7 +174,7 @@ export class GuestInfo {
   }
 
   /** The call stacks of a task, wherever it is: through the kernel if that does something for it, and through its own code if it has any. */
-  taskBacktrace(task: Task): { readonly kernel: Frame[]; readonly user: Frame[] } {
+  taskBacktrace(task: Task): { readonly kernel: StackFrame[]; readonly user: StackFrame[] } {
     const kernel = this.kernel()!;
     const context = kernelContext(kernel, task);
     const registers = userRegisters(kernel, task);
@@ -204,7 +204,7 @@ export class GuestInfo {
     from: { readonly pc: bigint; readonly ra: bigint; readonly sp: bigint; readonly fp: bigint },
     read: (address: bigint, length: number) => Uint8Array,
     limit?: number,
-  ): Frame[] {
+  ): StackFrame[] {
     return backtrace({ read, functionStart: (a) => this.near(a)?.start }, from, limit);
   }
 

@@ -2,7 +2,7 @@ import { type MachineView, PRV, type RegisterId } from '../machine/view/machine-
 import type { Breakpoint, Hit } from '../timeline/breakpoints.ts';
 import type { MoveOptions } from '../timeline/driver.ts';
 import type { MoveResult } from '../timeline/mover.ts';
-import type { Frame } from './backtrace.ts';
+import type { StackFrame } from './backtrace.ts';
 import type { ClientSettings, Monitor } from './monitor/monitor.ts';
 import { DebugError, type DebugTarget } from './target.ts';
 
@@ -50,7 +50,7 @@ export interface Inferior {
   hartOf(thread: number): number;
   /** What a thread sees: its registers and memory are those of hart `hart` of the view. */
   view(thread: number): { readonly view: MachineView; readonly hart: number };
-  backtrace(thread: number, limit?: number): Frame[];
+  backtrace(thread: number, limit?: number): StackFrame[];
   /** A breakpoint that only this thread meets. */
   onlyOn(point: Breakpoint, thread: number): Breakpoint;
   readRegister(thread: number, id: RegisterId): bigint | undefined;
@@ -102,7 +102,7 @@ export class WholeMachine implements Inferior {
     return { view: this.target, hart: this.hartOf(thread) };
   }
 
-  backtrace(thread: number, limit?: number): Frame[] {
+  backtrace(thread: number, limit?: number): StackFrame[] {
     return this.monitor.guestInfo.backtrace(this.hartOf(thread), limit);
   }
 

@@ -9,7 +9,7 @@ import { PTE, readThrough } from '../machine/view/page-table.ts';
 import { compareInstants, type Instant } from '../record/door.ts';
 import { readElf } from '../symbols/elf.ts';
 import type { Breakpoint } from '../timeline/breakpoints.ts';
-import type { Frame } from './backtrace.ts';
+import type { StackFrame } from './backtrace.ts';
 import { type GuestInfo, type SymbolFile, symbolFile } from './guest-info.ts';
 import type { Inferior, InferiorMove, InferiorStop, ThreadNote } from './inferior.ts';
 import { ProcessMoves } from './process-moves.ts';
@@ -175,7 +175,7 @@ export class Process implements Inferior {
     return { view, hart: 0 };
   }
 
-  backtrace(thread: number, limit?: number): Frame[] {
+  backtrace(thread: number, limit?: number): StackFrame[] {
     return this.guestInfo.taskBacktrace(this.task(thread)).user.slice(0, limit);
   }
 

@@ -7,7 +7,7 @@ import { findTask, type Task, tasks } from '../../linux/tasks.ts';
 import { CSR, PC, PRV, X } from '../../machine/view/machine-view.ts';
 import { currentSatp, levelsOf, mappings, PTE, walk } from '../../machine/view/page-table.ts';
 import type { Instant } from '../../record/door.ts';
-import type { Frame } from '../backtrace.ts';
+import type { StackFrame } from '../backtrace.ts';
 import { findProcess } from '../find-process.ts';
 import { Process } from '../process.ts';
 import { DebugError } from '../target.ts';
@@ -109,7 +109,7 @@ function taskOf(scene: CommandScene, pid: string): Task {
 
 function backtraceText(scene: CommandScene, [pid]: readonly string[]): string {
   const { guestInfo, hart } = scene;
-  const list = (frames: readonly Frame[], from = 0): string[] =>
+  const list = (frames: readonly StackFrame[], from = 0): string[] =>
     frames.map((f, i) => `#${from + i}  ${guestInfo.describeFrame(f)}`);
   if (pid === undefined) return lines(list(guestInfo.backtrace(hart)), 'no frames');
   const { kernel, user } = guestInfo.taskBacktrace(taskOf(scene, pid));
