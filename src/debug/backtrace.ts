@@ -95,7 +95,7 @@ function plausible(u: Unwinding, address: bigint): boolean {
 
 /**
  * The frames from the innermost outwards: by the function's prologue where its beginning is known, else by the frame pointer (RISC-V ABIs
- * Specification, "StackFrame Pointer Convention").
+ * Specification, "Frame Pointer Convention").
  */
 export function backtrace(
   u: Unwinding,
