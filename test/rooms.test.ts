@@ -79,7 +79,17 @@ const ARROWS: Record<string, readonly string[]> = {
     'symbols',
     'timeline',
   ],
-  'host/browser': ['generated', 'host/room.ts', 'jit', 'machine'],
+  'host/browser': [
+    'bytes',
+    'generated',
+    'host/room.ts',
+    'host/sources.ts',
+    'jit',
+    'machine',
+    'record',
+    'storage',
+    'timeline',
+  ],
   cli: [
     'bytes',
     'debug',

@@ -38,7 +38,7 @@ const SIGNALS = [
 ] as const;
 
 /** The number of a signal's name, with or without `SIG`. @throws RangeError for a name that is none */
-export function signalNumber(name: string | number): number {
+function signalNumber(name: string | number): number {
   const number =
     typeof name === 'number'
       ? name

@@ -14,7 +14,7 @@
 import { concat } from '../bytes/concat.ts';
 
 /** Version of the frames; the agent names its own when it is attached to. */
-export const PROTOCOL = 1;
+const PROTOCOL = 1;
 /** Largest payload of a frame, in bytes. */
 export const LARGEST_PAYLOAD = 32_768;
 /** Bytes of the number that tells one attachment from another. */
