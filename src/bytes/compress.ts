@@ -12,6 +12,8 @@ import { StateError } from './state-stream.ts';
 const MIN_MATCH = 4;
 const HASH_BITS = 12;
 const MAX_OFFSET = 65_535;
+/** Copies longer than this are left to the engine: a call costs about as much as so many bytes. */
+const LONG_COPY = 32;
 /** The last bytes are always literals, so that four bytes can be read at any place of a match. */
 const TAIL = 5;
 
@@ -99,18 +101,21 @@ export function decompress(source: Uint8Array, into: Uint8Array): void {
     const token = source[at++];
     const literals = extended(token >>> 4);
     if (at + literals > source.length || to + literals > into.length) throw damaged();
-    into.set(source.subarray(at, at + literals), to);
-    at += literals;
-    to += literals;
+    if (literals > LONG_COPY) {
+      into.set(source.subarray(at, at + literals), to);
+      at += literals;
+      to += literals;
+    } else for (const end = to + literals; to < end; ) into[to++] = source[at++];
     if (at === source.length) break;
     const length = extended(token & 15) + MIN_MATCH;
     if (at + 2 > source.length) throw damaged();
     const offset = source[at] | (source[at + 1] << 8);
     at += 2;
     if (offset === 0 || offset > to || to + length > into.length) throw damaged();
-    if (offset >= length) into.copyWithin(to, to - offset, to - offset + length);
-    else for (let i = 0; i < length; i++) into[to + i] = into[to + i - offset];
-    to += length;
+    if (length > LONG_COPY && offset >= length) {
+      into.copyWithin(to, to - offset, to - offset + length);
+      to += length;
+    } else for (const end = to + length; to < end; to++) into[to] = into[to - offset];
   }
   if (to !== into.length) throw damaged();
 }

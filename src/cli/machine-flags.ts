@@ -1,5 +1,6 @@
 import { readFile } from 'node:fs/promises';
-import { bootWords, COMMAND_LINE_LIMIT, type GuestBoot } from '../guest/cmdline.ts';
+import { basename } from 'node:path';
+import { bootLines, bootWords, COMMAND_LINE_LIMIT, type GuestBoot, WAIT_WORD } from '../guest/cmdline.ts';
 import { commandArchive } from '../guest/initramfs.ts';
 import { openDiskFile } from '../host/node/disk-file.ts';
 import { isUrl, openUrl } from '../host/node/url-disk.ts';
@@ -27,6 +28,8 @@ export interface MachineFlags {
   readonly balloon?: string | true;
   readonly seed?: string;
   readonly chaos?: string;
+  readonly share?: readonly string[];
+  readonly cold?: boolean;
   readonly quiet?: boolean;
 }
 
@@ -109,6 +112,51 @@ async function openDisks(flags: MachineFlags): Promise<{ disks: DiskOption[]; ro
   return { disks, ...(root !== undefined && { root }) };
 }
 
+/** Flags that make a machine that the guest's own snapshot is not of, or whose host has answers that a snapshot does not. */
+const COLD_FLAGS = ['kernel', 'initrd', 'firmware', 'append', 'isa', 'seed', 'chaos', 'share'] as const;
+
+/** The first flag because of which a machine must boot instead of starting from the guest's snapshot. */
+export function coldFlag(flags: MachineFlags): string | undefined {
+  const flag = flags.cold ? 'cold' : COLD_FLAGS.find((name) => flags[name] !== undefined);
+  return flag && `--${flag}`;
+}
+
+/** What to build a machine from, and what to type once it waits for it. */
+export interface WaitingHardware {
+  readonly hardware: HardwareOptions;
+  readonly typed: string;
+}
+
+/** Opens the files of a machine that starts from the guest's own snapshot. @param boot what /init is asked to do then */
+export async function openWaitingHardware(
+  flags: MachineFlags,
+  checked: CheckedFlags,
+  boot: GuestBoot,
+): Promise<WaitingHardware> {
+  const { disks, root } = await openDisks(flags);
+  const guest = await provideGuest(flags.quiet ?? false);
+  const hashes = new Map(guest.manifest.files.map(({ name, sha256 }) => [name, sha256]));
+  const known = async (file: string): Promise<NamedBytes> => {
+    const hash = hashes.get(basename(file));
+    return { ...(await readNamed(file)), ...(hash !== undefined && { hash }) };
+  };
+  const modules = [...(boot.modules ?? []), ...(checked.balloon === undefined ? [] : [BALLOON_MODULE])];
+  const asked: GuestBoot = { ...boot, ...(root !== undefined && { root }), ...(modules.length > 0 && { modules }) };
+  const [kernel, initrd] = await Promise.all([known(guest.kernel), known(guest.initrd)]);
+  return {
+    hardware: {
+      memory: checked.memory,
+      harts: checked.harts,
+      ...(checked.balloon !== undefined && { balloon: checked.balloon }),
+      kernel,
+      initrd,
+      append: `${guest.commandLine} ${WAIT_WORD}`,
+      disks,
+    },
+    typed: typedFor(asked),
+  };
+}
+
 /**
  * Opens the files that the flags name, and makes the guest where none is named.
  * @param boot what the guest's /init is asked to do @returns what to build the machine from
@@ -163,9 +211,12 @@ export async function openHardware(
 
 const tooLong = (line: string): boolean => Buffer.byteLength(line) >= COMMAND_LINE_LIMIT;
 
-function wordsFor(boot: GuestBoot): string[] {
+const wordsFor = (boot: GuestBoot): string[] => sayingWhich(() => bootWords(boot));
+const typedFor = (boot: GuestBoot): string => sayingWhich(() => bootLines(boot));
+
+function sayingWhich<T>(make: () => T): T {
   try {
-    return bootWords(boot);
+    return make();
   } catch (error) {
     if (error instanceof RangeError) throw new CliError(error.message);
     throw error;

@@ -83,6 +83,7 @@ export function createProgram(version: string, finish: (status: number) => void)
       "host: idle time passes as on the wall; virtual: it is skipped. Shells run by host's, commands by virtual time",
     )
     .option('--timeout <time>', 'switch off after this time, such as 30s; exit status 124')
+    .option('--cold', "boot, instead of starting from the guest's own snapshot")
     .option(
       '--stats',
       'end with what the translator did: its share of instructions, regions, compile time, ways out; in --json, too',

@@ -44,7 +44,7 @@ export async function openRecording(
 ): Promise<OpenedTimeline> {
   const core = parseCore(flags.core);
   const recording = await loadRecording(file);
-  const images = await findImages(recording.header.config, flags.image ?? [], new Set(recording.images.keys()));
+  const images = await findImages(recording.header, flags.image ?? [], new Set(recording.images.keys()));
   try {
     return await openTimeline(recording, images, createHostRoom(), { ...options, ...core });
   } catch (error) {

@@ -14,6 +14,9 @@ const CLEAR_ALARM = 0x14;
 const ALARM_STATUS = 0x18;
 const CLEAR_INTERRUPT = 0x1c;
 
+/** The one command. */
+const FORGET = 0;
+
 const low = (v: bigint): number => Number(v & 0xffffffffn);
 const high = (v: bigint): number => Number((v >> 32n) & 0xffffffffn);
 const join = (hi: number, lo: number): bigint => (BigInt(hi) << 32n) | BigInt(lo);
@@ -123,6 +126,13 @@ export class GoldfishRtc implements Device {
     this.update();
   }
 
+  /** The wall clock moved on while the machine did not run: it is asked again at the next access that needs it. */
+  control(command: Uint8Array): void {
+    if (command.length !== 1 || command[0] !== FORGET)
+      throw new RangeError(`the clock knows no command of ${command.length} bytes: expected 1, ${FORGET}`);
+    this.known = false;
+  }
+
   save(w: StateWriter): void {
     w.bool(this.known);
     w.u64(this.epoch);
@@ -180,6 +190,7 @@ export class GoldfishRtc implements Device {
 
 export const rtcEntry: PlatformEntry = {
   name: 'rtc',
+  host: { output: 'frames', commands: { forget: () => Uint8Array.of(FORGET) } },
   build: (context) => new GoldfishRtc(context),
   describe: (place) => ({
     soc: placed('rtc', place, [text('compatible', 'google,goldfish-rtc')], interrupts(place)),

@@ -126,3 +126,23 @@ export function commandLine(boot: GuestBoot, base: string = DEFAULT_COMMAND_LINE
   }
   return line;
 }
+
+/** The word that has /init wait for further words on the console, where machines are snapshotted. */
+export const WAIT_WORD = 'hindsight.wait';
+
+/** Characters of a line that a terminal takes for sure (it keeps 4096 bytes of one). */
+const LONGEST_LINE = 1000;
+
+/**
+ * What to type for /init where it waits: the words that carry `boot`, each on a line, and an empty line.
+ * @throws RangeError when a value cannot stand there
+ */
+export function bootLines(boot: GuestBoot): string {
+  const lines = bootWords(boot).flatMap((word) => {
+    if (word.length <= LONGEST_LINE) return [word];
+    // Only commands are that long, and they may come in pieces.
+    const [key, value] = [word.slice(0, word.indexOf('=') + 1), word.slice(word.indexOf('=') + 1)];
+    return (value.match(new RegExp(`.{1,${LONGEST_LINE - key.length}}`, 'g')) ?? []).map((piece) => key + piece);
+  });
+  return `${lines.join('\n')}\n\n`;
+}

@@ -13,6 +13,12 @@ export const SESSION_PORT = 'hindsight.session';
 /** Where the script lies that keeps the terminal's size. */
 export const SIZE_FILE = 'hindsight/follow-size';
 
+/** Where the program lies that gives the kernel's random numbers a new key. */
+export const RESEED_FILE = 'hindsight/reseed';
+
+/** What /init writes when it waits for its words, see {@link initScript}. */
+export const READY_MARKER = '\x1ehindsight:ready';
+
 /** What /init must know of the kernel it was packed with. */
 export interface InitFacts {
   /** `uname -r` of the kernel. */
@@ -36,7 +42,10 @@ export interface InitFacts {
  * - `hindsight.rows=`, `hindsight.cols=`, `hindsight.term=`, `hindsight.hostname=` describe terminal and host;
  * - `hindsight.modules=A,B` loads modules; `hindsight.net=dhcp` brings the network up; `hindsight.shares=TAG,TAG`
  *   mounts shared folders (virtiofs) at /mnt/TAG;
- * - `hindsight.session` starts the agent of the session channel, working on the root disk if there is one.
+ * - `hindsight.session` starts the agent of the session channel, working on the root disk if there is one;
+ * - `hindsight.wait` prepares everything that all of this has in common, writes `RS hindsight:ready LF` and waits for more of these words on the
+ *   console, each on a line, up to an empty line. A machine is snapshotted there; once it goes on, the kernel's random numbers get a new
+ *   key and the clock its time before anything else happens. `hindsight.exec=` may come in pieces.
  *
  * Modules are loaded when something needs them, so that a plain boot loads none.
  */
@@ -53,18 +62,20 @@ mount -t devpts -o gid=5,mode=620,ptmxmode=666 devpts /dev/pts 2>/dev/null || {
 }
 
 modules=/lib/modules/${facts.release}
-root= rootflags= mode=rw init= exec= token=exec input=stream rows= cols= name=hindsight wanted= net= shares= ruler= session=
+root= rootflags= mode=rw init= exec= token=exec input=stream rows= cols= name=hindsight wanted= net= shares= ruler= session= waiting=
 TERM=vt220
 set -f
 read -r words </proc/cmdline
-for word in $words; do
+obey() {
+  word=$1
   value=\${word#*=}
   case $word in
     root=*) root=$value ;;
     rootflags=*) rootflags=,$value ;;
     ro) mode=ro ;;
     hindsight.init=*) init=$value ;;
-    hindsight.exec=*) exec=$value ;;
+    hindsight.exec=*) exec=$exec$value ;;
+    hindsight.wait) waiting=yes ;;
     hindsight.token=*) token=$value ;;
     hindsight.stdin=*) input=$value ;;
     hindsight.rows=*) rows=$value ;;
@@ -77,7 +88,8 @@ for word in $words; do
     hindsight.shares=*) shares=$value ;;
     hindsight.session) session=yes ;;
   esac
-done
+}
+for word in $words; do obey "$word"; done
 set +f
 export TERM
 hostname "$name"
@@ -87,6 +99,28 @@ tty=/dev/\${consoles##* }
 load() {
   for module; do insmod "$modules/$module.ko" 2>/dev/null; done
 }
+
+# Everything up to here is the same for all that may be asked of this guest: where snapshots are made.
+if [ -n "$waiting" ]; then
+  dmesg -n 1
+  load virtio_mmio virtio_rng
+  stty -F "$tty" -echo
+  hwclock -u >/dev/null 2>&1 # and all that it needs is in memory
+  # Freed memory is made zero, so that a snapshot need not keep it.
+  read -r label free unit <<FREE
+$(grep MemFree: /proc/meminfo)
+FREE
+  mount -t ramfs zeros /mnt && dd if=/dev/zero of=/mnt/zeros bs=1M "count=$((free / 1024 - 24))" 2>/dev/null
+  umount /mnt
+  printf '\\036hindsight:ready\\n' >"$tty"
+  set -f
+  while read -r word <&3 && [ -n "$word" ]; do obey "$word"; done 3<"$tty"
+  set +f
+  /${RESEED_FILE}
+  hwclock -s -u 2>/dev/null
+  [ "$name" = hindsight ] || hostname "$name"
+  [ -n "$exec" ] || { stty -F "$tty" echo; dmesg -n 4; }
+fi
 
 finish() {
   if [ -n "$root" ]; then
@@ -100,7 +134,7 @@ finish() {
 }
 
 exact_terminal() {
-  dmesg -n 1
+  [ -n "$waiting" ] || dmesg -n 1
   plain='-echo -isig -ixon -ixoff -istrip -inlcr -igncr -icrnl -iuclc -brkint -inpck -parmrk -opost crtscts'
   case $input in
     raw) stty -F "$tty" $plain -icanon -iexten min 1 time 0 ;;

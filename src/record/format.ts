@@ -1,4 +1,4 @@
-import type { MachineConfig } from '../machine/board/config.ts';
+import type { ImageName, MachineConfig } from '../machine/board/config.ts';
 import type { Instant } from './door.ts';
 
 /** What reader and writer of the recording format `.hsr` share; docs/recording-format.md describes it. */
@@ -72,10 +72,19 @@ export interface RecordingHeader {
   readonly config: MachineConfig;
   /** Names of the ports by number. */
   readonly ports: readonly string[];
+  /** The snapshot it starts from, where that is not power-on: a file by its contents. */
+  readonly start?: SnapshotStart;
   /** The recording this one branched from. */
   readonly parent?: { readonly id: string; readonly at: Instant };
   /** A random name, for children to point at; 16 hexadecimal digits. */
   readonly id: string;
+}
+
+/** A snapshot as the start of a recording. */
+export interface SnapshotStart extends ImageName {
+  /** Where its machine is, and the guest time there. */
+  readonly at: Instant;
+  readonly time: number;
 }
 
 /** A state hash the recorded machine had. */

@@ -41,9 +41,13 @@ export function readHeader(body: Uint8Array): RecordingHeader {
   if (header.parent !== undefined) {
     const { id, at } = object(header.parent, 'parent');
     text(id, 'parent.id');
-    const { instructions, sequence } = object(at, 'parent.at');
-    integer(instructions, 'parent.at.instructions');
-    integer(sequence, 'parent.at.sequence');
+    instant(at, 'parent.at');
+  }
+  if (header.start !== undefined) {
+    imageName(header.start, 'start');
+    const { at, time } = object(header.start, 'start');
+    instant(at, 'start.at');
+    integer(time, 'start.time');
   }
   const config = object(header.config, 'config');
   checkConfigFields(config);
@@ -71,6 +75,14 @@ function checkConfigFields(config: Record<keyof MachineConfig | string, unknown>
     text(slot.kind, `${field}.kind`);
     if (slot.base !== undefined) imageName(slot.base, `${field}.base`);
   });
+  if (config.pci !== undefined)
+    list(config.pci, 'config.pci', (value, field) => text(object(value, field).kind, `${field}.kind`));
+}
+
+function instant(value: unknown, field: string): void {
+  const { instructions, sequence } = object(value, field);
+  integer(instructions, `${field}.instructions`);
+  integer(sequence, `${field}.sequence`);
 }
 
 function imageName(value: unknown, field: string): void {

@@ -228,7 +228,7 @@ async function assemble(
   good: number,
   complete: boolean,
 ): Promise<Recording> {
-  const past = new RecordedEvents();
+  const past = new RecordedEvents(header);
   const payloads: Uint8Array[] = [];
   const checkpoints = new CheckpointReader(file, chunks);
   const stored = chunks.filter((chunk) => chunk.kind === CHUNK.CHECKPOINT);

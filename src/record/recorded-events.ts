@@ -2,7 +2,7 @@ import { toHex } from '../bytes/hex.ts';
 import { ByteReader } from '../bytes/reader.ts';
 import { compareInstants, EVENT, type EventKind, type HostEvent, type Instant } from './door.ts';
 import type { StoredEvent } from './event-codec.ts';
-import { type HashMark, NOTE, RecordingError } from './format.ts';
+import { type HashMark, NOTE, RecordingError, type RecordingHeader } from './format.ts';
 import type { StoredCheckpoint } from './recording.ts';
 
 const KNOWN_EVENTS: ReadonlySet<number> = new Set(Object.values(EVENT));
@@ -12,8 +12,13 @@ export class RecordedEvents {
   readonly events: HostEvent[] = [];
   readonly hashes: HashMark[] = [];
   readonly checkpoints: StoredCheckpoint[] = [];
-  end: Instant = { instructions: 0, sequence: 0 };
-  endTime = 0;
+  end: Instant;
+  endTime: number;
+
+  constructor({ start }: RecordingHeader) {
+    this.end = start?.at ?? { instructions: 0, sequence: 0 };
+    this.endTime = start?.time ?? 0;
+  }
 
   /** @param payload the event's, wherever it was stored */
   add(event: StoredEvent, payload: Uint8Array): void {

@@ -17,8 +17,8 @@ export class Recorder implements EventLog {
   readonly header: RecordingHeader;
   readonly events: HostEvent[];
   readonly hashes: HashMark[] = [];
-  end: Instant = { instructions: 0, sequence: 0 };
-  endTime = 0;
+  end: Instant;
+  endTime: number;
   private readonly writer: RecordingWriter | undefined;
   private flushedAt = -1;
   private waiting = false;
@@ -26,6 +26,8 @@ export class Recorder implements EventLog {
   /** @param past events before the machine's present, for one that is not at its beginning */
   constructor(header: RecordingHeader, sink?: RecordSink, past: readonly HostEvent[] = []) {
     this.header = header;
+    this.end = header.start?.at ?? { instructions: 0, sequence: 0 };
+    this.endTime = header.start?.time ?? 0;
     this.events = [...past];
     this.writer = sink && new RecordingWriter(sink, header);
     for (const event of past) {
@@ -117,7 +119,15 @@ export function recordingHeader(
   config: MachineConfig,
   ports: readonly string[],
   id: string,
-  parent?: RecordingHeader['parent'],
+  { start, parent }: Pick<RecordingHeader, 'start' | 'parent'> = {},
 ): RecordingHeader {
-  return { format: FORMAT_VERSION, machine: MACHINE_VERSION, config, ports, id, ...(parent && { parent }) };
+  return {
+    format: FORMAT_VERSION,
+    machine: MACHINE_VERSION,
+    config,
+    ports,
+    id,
+    ...(start && { start }),
+    ...(parent && { parent }),
+  };
 }

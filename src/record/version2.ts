@@ -44,7 +44,7 @@ export async function readVersion2(
   window: SourceWindow,
   header: RecordingHeader,
 ): Promise<Recording> {
-  const past = new RecordedEvents();
+  const past = new RecordedEvents(header);
   const images = new Map<string, EmbeddedImage>();
   const sizes: Record<string, number> = {};
   const events = new EventReader();

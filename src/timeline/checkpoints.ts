@@ -93,16 +93,17 @@ export class Checkpoints {
   /**
    * @param engine is at the first instant; its state becomes the first checkpoint, which is never dropped
    * @param budget bytes @param events that have entered it
-   * @param pristine the machine was just powered on, and nothing but its boot plan is in RAM: what is known need not be read
+   * @param atStart the machine is where its recording starts
    */
-  constructor(engine: Engine, budget: number, events = 0, pristine = false) {
+  constructor(engine: Engine, budget: number, events = 0, atStart = false) {
     this.engine = engine;
     this.budget = budget;
     engine.tracker.collect();
     engine.tracker.takeChanged();
     const { pages } = engine.memory;
     const empty = PageTable.empty(this.store, pages);
-    if (pristine) {
+    // Just powered on, nothing but the boot plan is in RAM: what is known need not be read.
+    if (atStart && engine.instructions === 0) {
       const ids = pristinePages(engine, this.store);
       this.base = empty.changed([...ids.keys()], (page) => ids.get(page)!);
     } else
@@ -112,7 +113,7 @@ export class Checkpoints {
       );
     empty.release();
     this.start = this.base.share();
-    this.packer = new CheckpointPacker(this.store, pristine ? this.start : undefined);
+    this.packer = new CheckpointPacker(this.store, atStart ? this.start : undefined);
     this.list.push(this.make(events, this.base.share()));
   }
 

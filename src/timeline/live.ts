@@ -57,7 +57,7 @@ export class LivePast {
       engine,
       options.budget ?? DEFAULT_BUDGET,
       session.position,
-      engine.instructions === 0,
+      engine.instructions === (session.log.header.start?.at.instructions ?? 0),
     );
     this.timeline = new Timeline(session, room, { ...options, spacing: this.spacing }, this.checkpoints);
     this.nextAt = engine.instructions + this.spacing;

@@ -1,11 +1,19 @@
 import type { ByteSource } from '../bytes/source.ts';
+import { ConfigError } from '../machine/board/config.ts';
 import { type CoreKind, coreFactory } from '../machine/engine/cores.ts';
 import type { HostRoom } from '../machine/session/host-room.ts';
 import { withEmbedded } from '../machine/session/images.ts';
 import { type Closeable, Machine, type MachineClass, type RunOptions } from '../machine/session/machine.ts';
-import { type Hardware, type ImageFiles, rebuildHardware } from '../machine/session/options.ts';
-import { Session } from '../machine/session/session.ts';
-import { MACHINE_VERSION, RecordingError } from '../record/format.ts';
+import {
+  type Hardware,
+  type ImageFiles,
+  type NamedBytes,
+  nameImage,
+  rebuildHardware,
+} from '../machine/session/options.ts';
+import { Session, type StartSnapshot } from '../machine/session/session.ts';
+import { readSnapshot } from '../machine/state/save.ts';
+import { MACHINE_VERSION, RecordingError, type SnapshotStart } from '../record/format.ts';
 import { readRecording } from '../record/reader.ts';
 import type { Recording } from '../record/recording.ts';
 import type { TimelineOptions } from './past.ts';
@@ -100,8 +108,10 @@ export async function openTimelineAs<T extends RecordedTimeline>(
       `the recording is of machine version ${machine}; this program has version ${MACHINE_VERSION}: use the release it was made with`,
     );
   }
-  const hardware = await rebuildHardware(recording.header.config, await withEmbedded(recording, files), room);
-  const { ports } = recording.header;
+  const { ports, config, start } = recording.header;
+  const found = await withEmbedded(recording, files);
+  const hardware = await rebuildHardware(config, found, room);
+  const snapshot = start && (await findStart(start, found.start, room));
   const session = Session.replaying(
     {
       hardware,
@@ -109,12 +119,25 @@ export async function openTimelineAs<T extends RecordedTimeline>(
       core: coreFactory(options.core ?? 'jit'),
       sources: { clock: () => room.wallClock(), entropy: (length) => room.entropy(length) },
       output: (port, bytes) => options.output?.(ports[port], bytes),
+      ...(snapshot && { start: snapshot }),
     },
     recording,
   );
   const timeline = new Class({ session, recording, hardware, room, options, resources });
   if (options.straight !== true) timeline.checkpoints.add(recording.checkpoints);
   return { timeline, recording, hardware };
+}
+
+/** The snapshot that a recording starts from. @throws ConfigError when it is missing or another one */
+async function findStart(name: SnapshotStart, file: NamedBytes | undefined, room: HostRoom): Promise<StartSnapshot> {
+  if (file === undefined)
+    throw new ConfigError(`the snapshot ${name.file} is missing: bring the file with SHA-256 ${name.hash}`);
+  const { hash } = await nameImage(file, room);
+  if (hash !== name.hash)
+    throw new ConfigError(
+      `the snapshot ${file.file} has SHA-256 ${hash}, expected ${name.hash}: bring the file that the recording starts from`,
+    );
+  return { name, bytes: file.bytes, snapshot: readSnapshot(file.bytes) };
 }
 
 /**
@@ -134,10 +157,11 @@ export function branchMachineAs<M extends Machine>(
   room: HostRoom,
 ): M {
   const { engine, log, events, nextEvent, at } = timeline;
+  const { start } = log.header;
   return new Class({
     hardware,
     options: { core: engine.core.kind, ...options },
     room,
-    origin: { engine, past: events.slice(0, nextEvent), parent: { id: log.header.id, at } },
+    origin: { engine, past: events.slice(0, nextEvent), parent: { id: log.header.id, at }, ...(start && { start }) },
   });
 }

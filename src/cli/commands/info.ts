@@ -1,9 +1,10 @@
 import { openSource } from '../../host/node/file-source.ts';
 import type { MachineConfig } from '../../machine/board/config.ts';
 import { neededImages } from '../../machine/session/images.ts';
-import { savedConfig } from '../../machine/state/save.ts';
+import { readSnapshot } from '../../machine/state/save.ts';
 import { describeEvent } from '../../record/describe.ts';
 import { formatInstant } from '../../record/divergence.ts';
+import type { RecordingHeader } from '../../record/format.ts';
 import type { Recording } from '../../record/recording.ts';
 import { EXIT } from '../exit.ts';
 import { loadRecording } from '../recordings.ts';
@@ -15,32 +16,33 @@ export interface InfoFlags {
   readonly json?: boolean;
 }
 
-/** What a saved machine begins with, see src/machine/state/save.ts. */
+/** What a snapshot begins with, see src/machine/state/save.ts. */
 const SAVED = 'HSSTATE';
 
 const out = (line: string): void => void process.stdout.write(`${line}\n`);
 const row = (what: string, value: string): void => out(`${what.padEnd(14)}${value}`);
 
-/** `hindsight info`: what a recording or a saved machine holds; with `--events` every input. JSON is one line, or a line an event. */
+/** `hindsight info`: what a recording or a snapshot holds; with `--events` every input. JSON is one line, or a line an event. */
 export async function info(file: string, flags: InfoFlags): Promise<number> {
   const source = openSource(file);
   const { size } = source;
   const head = await source.read(0, Math.min(SAVED.length, size));
   if (Buffer.from(head).toString('latin1') === SAVED) {
-    const config = savedConfig(await source.read(0, size));
+    const { config, at } = readSnapshot(await source.read(0, size));
     if (flags.json)
       out(
         JSON.stringify({
           file,
           bytes: size,
           saved: true,
+          instant: formatInstant(at),
           machine: machineOf(config),
-          images: neededImages(config),
+          images: neededImages({ config }),
         }),
       );
     else {
-      row('saved machine', `${file}, ${formatBytes(size)}`);
-      tellMachine(config, new Set());
+      row('snapshot', `${file}, ${formatBytes(size)}, at ${formatInstant(at)}`);
+      tellMachine({ config }, new Set());
     }
     return EXIT.OK;
   }
@@ -91,27 +93,27 @@ function tellRecording(file: string, bytes: number, recording: Recording, json: 
         embedded: [...images.keys()],
         sizes,
         machine: machineOf(config),
-        images: neededImages(config),
+        images: neededImages(header),
       }),
     );
     return;
   }
   row('recording', `${file}, ${formatBytes(bytes)}, ${complete ? 'complete' : 'broken off'}`);
   row('id', id + (parent ? `, branched from ${parent.id} at ${formatInstant(parent.at)}` : ''));
-  tellMachine(config, new Set(images.keys()));
+  tellMachine(header, new Set(images.keys()));
   row('length', `${formatCount(end.instructions)} instructions, ${(endTime / 1e9).toFixed(2)} s of guest time`);
   row('events', `${events.length}`);
   row('state hashes', `${hashes.length}`);
   row('checkpoints', checkpoints.length === 0 ? '0' : `${checkpoints.length}, ${formatBytes(sizes.checkpoint ?? 0)}`);
 }
 
-function tellMachine(config: MachineConfig, inside: ReadonlySet<string>): void {
-  const { memory, harts, rotation } = config;
+function tellMachine(header: Pick<RecordingHeader, 'config' | 'start'>, inside: ReadonlySet<string>): void {
+  const { memory, harts, rotation } = header.config;
   row(
     'machine',
     `${formatBytes(memory)} RAM, ${harts} hart${harts > 1 ? 's' : ''}${rotation.chaos ? `, chaos ${rotation.seed}` : ''}`,
   );
-  for (const image of neededImages(config))
+  for (const image of neededImages(header))
     row(
       image.role,
       `${image.file}, ${formatBytes(image.size)}, ${inside.has(image.hash) ? 'inside, ' : ''}SHA-256 ${image.hash}`,

@@ -1,6 +1,7 @@
 import { openSync, writeSync } from 'node:fs';
 import { EXEC_STDIN, type GuestBoot } from '../../guest/cmdline.ts';
 import { ExecOutput } from '../../guest/exec-stream.ts';
+import { provideStart } from '../../host/node/guest/index.ts';
 import { nodeRegionCompiler } from '../../host/node/region-compiler.ts';
 import { tuneRuntime } from '../../host/node/runtime-tuning.ts';
 import { HostShares, parseShare } from '../../host/node/share/index.ts';
@@ -8,7 +9,16 @@ import { type InputKind, inputKind } from '../../host/node/standard-input.ts';
 import { createHostRoom } from '../../host/room.ts';
 import { translatorStatistics } from '../../machine/engine/cores.ts';
 import { Machine, type RunOptions } from '../../machine/session/machine.ts';
-import { checkMachineFlags, type MachineFlags, openHardware } from '../machine-flags.ts';
+import type { NamedBytes } from '../../machine/session/options.ts';
+import {
+  type CheckedFlags,
+  checkMachineFlags,
+  coldFlag,
+  type MachineFlags,
+  openHardware,
+  openWaitingHardware,
+  type WaitingHardware,
+} from '../machine-flags.ts';
 import { checkRecorderFlags, keepPast, type RecorderFlags, recorderOptions } from '../recorder-flags.ts';
 import { type SessionEnd, type SessionOptions, TerminalSession } from '../session.ts';
 import { type RunSummary, summaryLine } from '../summary.ts';
@@ -71,6 +81,22 @@ function watchTranslator({ stats, dumpRegions }: RunFlags, now: () => number): P
   return { translator: { now, inspect: (text) => void writeSync(file, `${text}\n`) } };
 }
 
+/** A machine that starts from the guest's own snapshot, which is made where there is none for such a machine. */
+async function fromSnapshot(
+  flags: RunFlags,
+  checked: CheckedFlags,
+  boot: GuestBoot,
+): Promise<WaitingHardware & { readonly from: NamedBytes }> {
+  const { hardware, typed } = await openWaitingHardware(flags, checked, boot);
+  // One size for all; the terminal's own is told afterwards.
+  const common = { ...hardware, virtioConsole: true };
+  const from = await provideStart(common, () => {
+    if (!flags.quiet)
+      process.stderr.write('hindsight: booting the guest once, to start from its snapshot from now on\n');
+  });
+  return { hardware: common, from, typed };
+}
+
 /** `hindsight run`. */
 export async function run(flags: RunFlags): Promise<number> {
   tuneRuntime();
@@ -82,13 +108,26 @@ export async function run(flags: RunFlags): Promise<number> {
 
   await using shares = new HostShares((flags.share ?? []).map(parseShare));
   const { names } = shares;
-  const hardware = await openHardware(flags, checked, { ...boot, ...(names.length > 0 && { shares: names }) });
+  const quiet = flags.quiet ?? false;
+  const cold = coldFlag(flags);
+  if (cold !== undefined && !flags.cold && !quiet)
+    process.stderr.write(`hindsight: ${cold} is not what the guest's snapshot was made with: it boots\n`);
   const room = createHostRoom();
+  const size = { columns: boot.columns ?? 80, rows: boot.rows ?? 24 };
+  const { hardware, from, typed } =
+    cold === undefined
+      ? await fromSnapshot(flags, checked, boot)
+      : {
+          hardware: {
+            ...(await openHardware(flags, checked, { ...boot, ...(names.length > 0 && { shares: names }) })),
+            shares: names,
+            virtioConsole: boot.size !== undefined && size,
+          },
+        };
   await using machine = await Machine.create(
     {
       ...hardware,
-      shares: names,
-      virtioConsole: boot.size !== undefined && { columns: boot.columns ?? 80, rows: boot.rows ?? 24 },
+      ...(from && { from }),
       ...(checked.core && { core: checked.core }),
       ...watchTranslator(flags, room.now),
       clock: clock ?? (input === 'keys' ? 'host' : 'virtual'),
@@ -96,12 +135,17 @@ export async function run(flags: RunFlags): Promise<number> {
     },
     room,
   );
+  if (typed !== undefined) {
+    machine.refreshClock();
+    if (boot.size !== undefined) machine.resize(size.columns, size.rows);
+    void machine.write(typed);
+  }
   shares.attach(machine, room);
-  const quiet = flags.quiet ?? false;
   if (!quiet && (checked.core ?? 'jit') === 'jit' && machine.internals.engine.core.kind !== 'jit')
     process.stderr.write(`hindsight: ${NOT_TRANSLATING}\n`);
   const output = exec ? new ExecOutput() : undefined;
-  const past = keepPast(machine, room, recorder);
+  // Nobody goes back in a command's past while it runs.
+  const past = input === 'keys' || recorder.checkpoints ? keepPast(machine, room, recorder) : undefined;
   const session = new TerminalSession(machine, {
     ...(output && { exec: output, shell }),
     ...(past && { past }),

@@ -3,8 +3,9 @@ import { createReadStream, existsSync, readdirSync, statSync } from 'node:fs';
 import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { neededImages } from '../../index.ts';
-import type { ImageName, MachineConfig } from '../../machine/board/config.ts';
+import type { ImageName } from '../../machine/board/config.ts';
 import type { DiskOption, ImageFiles, NamedBytes } from '../../machine/session/options.ts';
+import type { RecordingHeader } from '../../record/format.ts';
 import type { BlockBackend } from '../../storage/backend.ts';
 import { HTTP_NAME } from '../http-disk.ts';
 import { openDiskFile } from './disk-file.ts';
@@ -41,7 +42,7 @@ async function sha256(path: string): Promise<string> {
  * @param inside hashes of files that the recording holds itself @throws ImageMissingError naming the first that is missing or was changed
  */
 export async function findImages(
-  config: MachineConfig,
+  header: Pick<RecordingHeader, 'config' | 'start'>,
   folders: readonly string[],
   inside: ReadonlySet<string>,
 ): Promise<ImageFiles> {
@@ -72,8 +73,12 @@ export async function findImages(
     file: image.file,
     bytes: await readFile(await find(image)),
   });
-  const files: { kernel?: NamedBytes; initrd?: NamedBytes; firmware?: NamedBytes; disks: DiskOption[] } = { disks: [] };
-  for (const image of neededImages(config)) {
+  const files: { -readonly [role in 'kernel' | 'initrd' | 'firmware' | 'start']?: NamedBytes } & {
+    disks: DiskOption[];
+  } = {
+    disks: [],
+  };
+  for (const image of neededImages(header)) {
     if (inside.has(image.hash)) continue;
     if (image.hash.startsWith(HTTP_NAME)) {
       const backend = await openUrl(image.file, image);

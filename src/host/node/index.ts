@@ -159,7 +159,7 @@ export class Timeline extends RecordedTimeline {
     const opened: Closeable[] = source === undefined ? [] : [{ close: () => source.close?.() }];
     return closingOnFailure(opened, async () => {
       const read = await readRecording(source ?? (recording as Uint8Array | ByteSource));
-      const files = await findImages(read.header.config, images, new Set(read.images.keys()));
+      const files = await findImages(read.header, images, new Set(read.images.keys()));
       for (const { backend } of files.disks ?? []) if (isDiskFile(backend)) opened.push(backend);
       return (await openTimelineAs(Timeline, read, files, createHostRoom(), options, opened)).timeline;
     });

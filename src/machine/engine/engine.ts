@@ -300,7 +300,8 @@ export class Engine implements Witness {
   private powerOn(): void {
     this.progress.resetAsked = false;
     this.progress.ended = undefined;
-    clearRam(this.memory, this.tracker);
+    // Memory that was just allocated is zero; to look would have the host provide all of it.
+    if (this.instructions > 0 || this.instant.sequence > 0) clearRam(this.memory, this.tracker);
     placeInRam(this.plan, this.ram);
     for (const { device } of this.board.slots) device.reset();
     startHarts(this.harts, this.config, this.plan);

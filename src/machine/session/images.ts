@@ -1,4 +1,5 @@
 import { slotEntry } from '../../devices/registry.ts';
+import type { RecordingHeader } from '../../record/format.ts';
 import type { EmbeddedImage, Recording } from '../../record/recording.ts';
 import { BlankBackend, type BlockBackend, ChunkedBackend, MemoryBackend } from '../../storage/index.ts';
 import { ConfigError, type ImageName, type MachineConfig, slotsOf } from '../board/config.ts';
@@ -14,32 +15,36 @@ const DISK_PIECE = 2 ** 20;
 const BLANK = 'blank:';
 
 /** A file a machine was made from, and what it was there. */
-export type NeededImage = ImageName & { readonly role: 'kernel' | 'initrd' | 'firmware' | 'disk' };
+export type NeededImage = ImageName & { readonly role: 'kernel' | 'initrd' | 'firmware' | 'disk' | 'start' };
 
 /** The images of the devices in slots, in their order. */
 const slotImages = (config: MachineConfig): readonly ImageName[] =>
   slotsOf(config).flatMap((slot) => slotEntry(slot).image?.(slot) ?? []);
 
-/** The files a configuration needs, each under the name the user knew it by. */
-export function neededImages(config: MachineConfig): readonly NeededImage[] {
+/** The files a machine needs, and its recording's start, each under the name the user knew it by. */
+export function neededImages({ config, start }: Pick<RecordingHeader, 'config' | 'start'>): readonly NeededImage[] {
   const needed: NeededImage[] = [];
   for (const role of ['kernel', 'initrd', 'firmware'] as const) {
     const image = config[role];
     if (image !== undefined) needed.push({ ...image, role });
   }
   for (const base of slotImages(config)) if (!base.hash.startsWith(BLANK)) needed.push({ ...base, role: 'disk' });
+  if (start !== undefined) needed.push({ file: start.file, size: start.size, hash: start.hash, role: 'start' });
   return needed;
 }
 
 /** Adds the files a recording holds itself, and puts disks in their order. */
 export async function withEmbedded(recording: Recording, files: ImageFiles): Promise<ImageFiles> {
-  const { config } = recording.header;
+  const { config, start } = recording.header;
   const inside = (image: ImageName | undefined): EmbeddedImage | undefined => image && recording.images.get(image.hash);
-  const choose = async (role: 'kernel' | 'initrd' | 'firmware'): Promise<{ [key: string]: NamedBytes }> => {
-    const image = inside(config[role]);
+  const choose = async (
+    role: 'kernel' | 'initrd' | 'firmware' | 'start',
+    name: ImageName | undefined,
+  ): Promise<{ [key: string]: NamedBytes }> => {
+    const image = inside(name);
     const given = files[role];
     if (given !== undefined) return { [role]: given };
-    return image === undefined ? {} : { [role]: { file: config[role]!.file, bytes: await image.read(0, image.size) } };
+    return image === undefined ? {} : { [role]: { file: name!.file, bytes: await image.read(0, image.size) } };
   };
   const given = [...(files.disks ?? [])];
   const disks: DiskOption[] = [];
@@ -54,9 +59,10 @@ export async function withEmbedded(recording: Recording, files: ImageFiles): Pro
   }
   return {
     ...files,
-    ...(await choose('kernel')),
-    ...(await choose('initrd')),
-    ...(await choose('firmware')),
+    ...(await choose('kernel', config.kernel)),
+    ...(await choose('initrd', config.initrd)),
+    ...(await choose('firmware', config.firmware)),
+    ...(await choose('start', start)),
     ...(disks.length > 0 && { disks }),
   };
 }

@@ -7,7 +7,7 @@ import { answer, fixedSources, type Sources } from '../../record/sources.ts';
 import type { MachineConfig } from '../board/config.ts';
 import { type CoreKind, coreFactory } from '../engine/cores.ts';
 import type { Halt } from '../engine/progress.ts';
-import { saveMachine } from '../state/save.ts';
+import { readSnapshot, saveMachine } from '../state/save.ts';
 import { stateHash } from '../state/state-hash.ts';
 import { RecordingCadence } from './cadence.ts';
 import { Console, type ExpectOptions } from './console.ts';
@@ -17,10 +17,17 @@ import type { ExpectResult } from './expectation.ts';
 import type { HostRoom } from './host-room.ts';
 import { imagesOf } from './images.ts';
 import { type ListenerFailure, Listeners } from './listeners.ts';
-import { type Hardware, type HardwareOptions, planHardware, RNG_SEED_BYTES } from './options.ts';
+import {
+  type Hardware,
+  type HardwareOptions,
+  type NamedBytes,
+  nameImage,
+  planHardware,
+  RNG_SEED_BYTES,
+} from './options.ts';
 import { isTerminal, Outputs } from './outputs.ts';
 import { Pacer } from './pacer.ts';
-import { type BranchOrigin, Session } from './session.ts';
+import { type BranchOrigin, Session, type StartSnapshot } from './session.ts';
 
 /** How a machine is run; none of it is part of the machine. */
 export interface RunOptions {
@@ -33,6 +40,8 @@ export interface RunOptions {
    * `host`: idle time is waited for, clock and randomness are the host's.
    */
   readonly clock?: 'virtual' | 'host';
+  /** A snapshot to start from instead of power-on; of a machine of the same configuration. */
+  readonly from?: NamedBytes;
   /** Keep what enters in a file; it is kept in memory in any case. */
   readonly record?: RecordSink;
   /** Put kernel, initrd, firmware and disks (each up to 512 MiB) into the recording, so that it replays without them. */
@@ -64,6 +73,8 @@ export interface MachineParts {
   readonly room: HostRoom;
   /** For one that goes on where another machine is. */
   readonly origin?: BranchOrigin;
+  /** For one that starts from a snapshot. */
+  readonly start?: StartSnapshot;
   /** What was opened for this machine alone and is closed with it. */
   readonly resources?: readonly Closeable[];
 }
@@ -107,7 +118,7 @@ export class Machine {
   private closed = false;
 
   /** Use `create`. */
-  constructor({ hardware, options, room, origin, resources = [] }: MachineParts) {
+  constructor({ hardware, options, room, origin, start, resources = [] }: MachineParts) {
     this.resources = resources;
     const { seed } = hardware.config.rotation;
     this.internals = Session.live(
@@ -119,6 +130,7 @@ export class Machine {
         output: (port, bytes, replayed) => {
           if (!replayed) this.outputs.collect(port, bytes);
         },
+        ...(start && { start }),
       },
       origin,
       options.record,
@@ -127,7 +139,10 @@ export class Machine {
     const recorder = session.recorder!;
     session.onEvent = (event) => this.listeners.tell('event', event);
     session.onLeave = () => this.outputs.flush();
-    if (options.embed === true) for (const { hash, bytes } of hardware.images) recorder.embed(hash, bytes);
+    if (options.embed === true) {
+      for (const { hash, bytes } of hardware.images) recorder.embed(hash, bytes);
+      if (start !== undefined) recorder.embed(start.name.hash, start.bytes);
+    }
     const isOver = (): boolean => this.halt !== undefined || this.closed;
     const isRunning = (): boolean => this.isRunning;
     this.terminal = new Console(
@@ -253,6 +268,11 @@ export class Machine {
     const encode = this.internals.engine.board.ports[id].host?.commands?.[command];
     if (encode === undefined) throw new RangeError(`${port} knows no command "${command}"`);
     this.put(deviceCommand(id, encode(...args)));
+  }
+
+  /** Has the guest's real-time clock ask for the time again: after a start from a snapshot it has that of the machine it was made of. */
+  refreshClock(): void {
+    this.commandAll('forget');
   }
 
   /** Pushes the reset button. */
@@ -387,6 +407,14 @@ export class Machine {
   }
 }
 
+/** A snapshot as a machine's start. @throws StateError when it is foreign, damaged or of another version */
+export async function startSnapshot(from: NamedBytes, room: HostRoom): Promise<StartSnapshot> {
+  const { bytes } = from;
+  const snapshot = readSnapshot(bytes);
+  const { at, time } = snapshot;
+  return { name: { ...(await nameImage(from, room)), at, time }, bytes, snapshot };
+}
+
 /** Builds a machine of a class and powers it on; nothing is executed yet. @throws ConfigError, LoadError */
 export async function createMachine<M extends Machine>(
   Class: MachineClass<M>,
@@ -395,8 +423,13 @@ export async function createMachine<M extends Machine>(
   resources: readonly Closeable[] = [],
 ): Promise<M> {
   // With the host's clock no two machines are the same, unless a seed asks for it: neither are the keys that their guests make.
-  const own = options.clock === 'host' && options.seed === undefined && options.rngSeed === undefined;
+  const own =
+    options.clock === 'host' &&
+    options.seed === undefined &&
+    options.rngSeed === undefined &&
+    options.from === undefined;
   const hardware = await planHardware(own ? { ...options, rngSeed: room.entropy(RNG_SEED_BYTES) } : options, room);
   const images = options.embed === true ? { images: await imagesOf(hardware) } : {};
-  return new Class({ hardware: { ...hardware, ...images }, options, room, resources });
+  const start = options.from && (await startSnapshot(options.from, room));
+  return new Class({ hardware: { ...hardware, ...images }, options, room, resources, ...(start && { start }) });
 }

@@ -18,6 +18,8 @@ import type { HostRoom } from './host-room.ts';
 export interface NamedBytes {
   readonly file: string;
   readonly bytes: Uint8Array;
+  /** Their SHA-256 where it is known for sure, so that it need not be computed: 64 hexadecimal digits. */
+  readonly hash?: string;
 }
 
 /** A disk for a virtio slot. */
@@ -89,6 +91,8 @@ export interface ImageFiles {
   readonly initrd?: NamedBytes;
   readonly firmware?: NamedBytes;
   readonly disks?: readonly DiskOption[];
+  /** The snapshot that a recording starts from. */
+  readonly start?: NamedBytes;
 }
 
 const DEFAULT_MEMORY = '256M';
@@ -97,8 +101,8 @@ const DEFAULT_QUANTUM = 20_000;
 export const RNG_SEED_BYTES = 32;
 
 /** Names a file by its contents. */
-async function nameImage({ file, bytes }: NamedBytes, room: HostRoom): Promise<ImageName> {
-  return { file, size: bytes.length, hash: toHex(await room.sha256(bytes)) };
+export async function nameImage({ file, bytes, hash }: NamedBytes, room: HostRoom): Promise<ImageName> {
+  return { file, size: bytes.length, hash: hash ?? toHex(await room.sha256(bytes)) };
 }
 
 function rngSeedText(bytes: Uint8Array | undefined): string | undefined {
@@ -121,11 +125,8 @@ function seedBytes(seed: number): string {
   return toHex(bytes);
 }
 
-/**
- * Makes a configuration out of options.
- * @throws ConfigError, LoadError for what cannot be built or booted
- */
-export async function planHardware(options: HardwareOptions, room: HostRoom): Promise<Hardware> {
+/** Makes a configuration out of options. @throws ConfigError for what is not understood */
+export async function planConfig(options: HardwareOptions, room: HostRoom): Promise<MachineConfig> {
   const seed = options.seed ?? 0;
   const slots: SlotConfig[] = (options.disks ?? []).map(({ file, backend, readOnly }) => ({
     kind: 'blk',
@@ -143,7 +144,7 @@ export async function planHardware(options: HardwareOptions, room: HostRoom): Pr
     const image = options[what];
     return image === undefined ? {} : { [what]: await nameImage(image, room) };
   };
-  const config: MachineConfig = {
+  return {
     memory: parseMemory(options.memory ?? DEFAULT_MEMORY),
     harts: options.harts ?? 1,
     isa: parseIsa(options.isa ?? 'max'),
@@ -157,7 +158,14 @@ export async function planHardware(options: HardwareOptions, room: HostRoom): Pr
     slots,
     ...(options.shares && options.shares.length > 0 && { pci: options.shares.map((tag) => ({ kind: 'fs', tag })) }),
   };
-  return assemble(config, options);
+}
+
+/**
+ * Makes hardware out of options.
+ * @throws ConfigError, LoadError for what cannot be built or booted
+ */
+export async function planHardware(options: HardwareOptions, room: HostRoom): Promise<Hardware> {
+  return assemble(await planConfig(options, room), options);
 }
 
 /**

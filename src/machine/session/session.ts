@@ -2,7 +2,7 @@ import { toHex } from '../../bytes/hex.ts';
 import { formatInstant } from '../../record/divergence.ts';
 import { compareInstants, type HostEvent, type Input, type Instant } from '../../record/door.ts';
 import { DoorSwitch } from '../../record/door-switch.ts';
-import type { RecordSink } from '../../record/format.ts';
+import type { RecordSink, SnapshotStart } from '../../record/format.ts';
 import { LiveDoor } from '../../record/live-door.ts';
 import { type EventLog, Recorder, recordingHeader } from '../../record/recorder.ts';
 import { ReplayDoor } from '../../record/replay-door.ts';
@@ -10,7 +10,7 @@ import type { Sources } from '../../record/sources.ts';
 import { type CoreFactory, Engine } from '../engine/engine.ts';
 import { type Limit, STOP, type Stop } from '../engine/stop.ts';
 import { copyState } from '../state/copy.ts';
-import { restoreMachine } from '../state/save.ts';
+import { restoreMachine, type Snapshot } from '../state/save.ts';
 import { SessionBusyError, SessionStateError } from './errors.ts';
 import type { HostRoom } from './host-room.ts';
 import type { Hardware } from './options.ts';
@@ -30,6 +30,8 @@ export interface SessionParts {
   readonly sources: Sources;
   /** Gets the output of devices; `replayed` tells that it came out before. */
   readonly output?: (port: number, bytes: Uint8Array, replayed: boolean) => void;
+  /** Where it starts; power-on if not given. */
+  readonly start?: StartSnapshot;
 }
 
 /** Where a live session begins other than at power-on: where another machine is, whose past it shares. */
@@ -38,6 +40,16 @@ export interface BranchOrigin {
   /** What entered that machine so far. */
   readonly past: readonly HostEvent[];
   readonly parent: { readonly id: string; readonly at: Instant };
+  /** The snapshot that machine started from. */
+  readonly start?: SnapshotStart;
+}
+
+/** A snapshot that a machine starts from, and its contents. */
+export interface StartSnapshot {
+  readonly name: SnapshotStart;
+  readonly bytes: Uint8Array;
+  /** What they say. */
+  readonly snapshot: Snapshot;
 }
 
 /**
@@ -91,6 +103,10 @@ export class Session {
         if (!replayed && this.engine?.board.slots[port]?.device.awaitsAnswer === true) this.engine.leave();
       },
     });
+    if (parts.start !== undefined) {
+      restoreMachine(this.engine, parts.start.snapshot);
+      this.engine.repeatRequests();
+    }
     if (recording !== undefined) {
       this.events = recording;
       return;
@@ -101,7 +117,10 @@ export class Session {
       this.engine.repeatRequests();
     }
     const ports = this.engine.board.ports.map(({ name }) => name);
-    const header = recordingHeader(config, ports, newId(parts.room), origin?.parent);
+    const header = recordingHeader(config, ports, newId(parts.room), {
+      ...(parts.start && { start: parts.start.name }),
+      ...origin,
+    });
     this.present = 'live';
     this.ownRecorder = new Recorder(header, sink, origin?.past);
     this.events = this.ownRecorder;
@@ -193,7 +212,10 @@ export class Session {
       throw new SessionStateError('the session has a present of its own: resume from the past instead');
     const { header, events } = this.events;
     const { instant, time } = this.engine;
-    const own = recordingHeader(header.config, header.ports, newId(this.room), { id: header.id, at: instant });
+    const own = recordingHeader(header.config, header.ports, newId(this.room), {
+      ...header,
+      parent: { id: header.id, at: instant },
+    });
     this.ownRecorder = new Recorder(own, undefined, events.slice(0, this.replaying.position));
     this.ownRecorder.flush(instant, time);
     this.events = this.ownRecorder;

@@ -13,6 +13,7 @@ import { DHCP_SCRIPT, initScript, PROFILE } from '../../../guest/init-script.ts'
 import { GUEST_MODULES, packInitramfs } from '../../../guest/initramfs.ts';
 import type { GuestManifest } from '../../../guest/manifest.ts';
 import { moduleName, readModuleInfo } from '../../../guest/modules.ts';
+import { RESEED_SOURCE } from '../../../guest/reseed.ts';
 import { belongsOnDisk, finishRoot, layEntry, ROOT_PACKAGES } from '../../../guest/root-files.ts';
 import { findMirror, PrivateApt, requireApt } from './apt.ts';
 import { type CachedBuild, GuestCache } from './cache.ts';
@@ -80,6 +81,7 @@ const kernelRecipe = (): string =>
     initScript({ release: '', diskModules: [] }),
     PROFILE,
     DHCP_SCRIPT,
+    RESEED_SOURCE,
   );
 const diskRecipe = (): string => digest(RECIPE_VERSION, SUITE, ROOT_PACKAGES, DISK_FREE_BYTES);
 
