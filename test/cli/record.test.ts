@@ -162,14 +162,23 @@ describe.skipIf(guest === undefined)('recordings on the command line', { timeout
   });
 
   test('other versions are refused by name', async () => {
-    for (const [header, text] of [
-      [{ format: FORMAT_VERSION + 1 }, /format version 3; this program reads version 2/],
-      [{ machine: MACHINE_VERSION + 1 }, /machine version 2; this program has version 1/],
+    for (const [header, commands, text] of [
+      [
+        { format: FORMAT_VERSION + 1 },
+        ['replay', 'info'],
+        `format version ${FORMAT_VERSION + 1}; this program reads versions 2 and 3`,
+      ],
+      // What it holds can be looked at.
+      [
+        { machine: MACHINE_VERSION + 1 },
+        ['replay'],
+        `machine version ${MACHINE_VERSION + 1}; this program has version ${MACHINE_VERSION}`,
+      ],
     ] as const) {
       await rewrite(at('plain.hsr'), at('other.hsr'), { header });
-      for (const command of ['replay', 'info']) {
+      for (const command of commands) {
         const { status, stderr } = await hindsight([command, at('other.hsr')]);
-        expect(stderr).toMatch(text);
+        expect(stderr).toContain(text);
         expect(stderr).toMatch(/^hindsight: \S*other\.hsr: [^\n]*\n$/);
         expect(status).toBe(1);
       }

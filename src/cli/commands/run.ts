@@ -9,7 +9,7 @@ import { type InputKind, inputKind } from '../../host/node/standard-input.ts';
 import { createHostRoom } from '../../host/room.ts';
 import { translatorStatistics } from '../../machine/engine/cores.ts';
 import { Machine, type RunOptions } from '../../machine/session/machine.ts';
-import type { NamedBytes } from '../../machine/session/options.ts';
+import type { StartSnapshot } from '../../machine/session/session.ts';
 import {
   type CheckedFlags,
   checkMachineFlags,
@@ -86,7 +86,7 @@ async function fromSnapshot(
   flags: RunFlags,
   checked: CheckedFlags,
   boot: GuestBoot,
-): Promise<WaitingHardware & { readonly from: NamedBytes }> {
+): Promise<WaitingHardware & { readonly from: StartSnapshot }> {
   const { hardware, typed } = await openWaitingHardware(flags, checked, boot);
   // One size for all; the terminal's own is told afterwards.
   const common = { ...hardware, virtioConsole: true };

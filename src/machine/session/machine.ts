@@ -41,7 +41,7 @@ export interface RunOptions {
    */
   readonly clock?: 'virtual' | 'host';
   /** A snapshot to start from instead of power-on; of a machine of the same configuration. */
-  readonly from?: NamedBytes;
+  readonly from?: NamedBytes | StartSnapshot;
   /** Keep what enters in a file; it is kept in memory in any case. */
   readonly record?: RecordSink;
   /** Put kernel, initrd, firmware and disks (each up to 512 MiB) into the recording, so that it replays without them. */
@@ -408,7 +408,8 @@ export class Machine {
 }
 
 /** A snapshot as a machine's start. @throws StateError when it is foreign, damaged or of another version */
-export async function startSnapshot(from: NamedBytes, room: HostRoom): Promise<StartSnapshot> {
+export async function startSnapshot(from: NamedBytes | StartSnapshot, room: HostRoom): Promise<StartSnapshot> {
+  if ('snapshot' in from) return from;
   const { bytes } = from;
   const snapshot = readSnapshot(bytes);
   const { at, time } = snapshot;

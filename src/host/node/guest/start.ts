@@ -1,9 +1,11 @@
 import { createHash } from 'node:crypto';
 import { mkdir, readFile } from 'node:fs/promises';
 import { join } from 'node:path';
+import { StateError } from '../../../bytes/state-stream.ts';
 import { READY_MARKER } from '../../../guest/init-script.ts';
-import { Machine } from '../../../machine/session/machine.ts';
-import { type HardwareOptions, type NamedBytes, planConfig } from '../../../machine/session/options.ts';
+import { Machine, startSnapshot } from '../../../machine/session/machine.ts';
+import { type HardwareOptions, planConfig } from '../../../machine/session/options.ts';
+import type { StartSnapshot } from '../../../machine/session/session.ts';
 import { STATE_VERSION } from '../../../machine/state/save.ts';
 import { MACHINE_VERSION } from '../../../record/format.ts';
 import { createHostRoom } from '../../room.ts';
@@ -22,9 +24,10 @@ export const startDirectory = (): string => join(cacheDirectory(), 'starts');
 /**
  * The guest's own snapshot for a machine: booted up to where /init waits for what it is to do (`hindsight.wait` must be in its command line). Made
  * when it is not there.
+ * One that is damaged is made again.
  * @param making called when it has to be made @throws GuestBuildError when the guest does not come that far
  */
-export async function provideStart(hardware: HardwareOptions, making: () => void): Promise<NamedBytes> {
+export async function provideStart(hardware: HardwareOptions, making: () => void): Promise<StartSnapshot> {
   const room = createHostRoom();
   const config = await planConfig(hardware, room);
   // What files are called makes no difference.
@@ -36,9 +39,9 @@ export async function provideStart(hardware: HardwareOptions, making: () => void
   const known = `${file}.sha256`;
   try {
     const [bytes, hash] = await Promise.all([readFile(file), readFile(known, 'utf8')]);
-    return { file, bytes, hash: hash.trim() };
+    return await startSnapshot({ file, bytes, hash: hash.trim() }, room);
   } catch (error) {
-    if ((error as NodeJS.ErrnoException).code !== 'ENOENT') throw error;
+    if ((error as NodeJS.ErrnoException).code !== 'ENOENT' && !(error instanceof StateError)) throw error;
   }
   making();
   const bytes = await bootToReady(hardware, room);
@@ -46,7 +49,7 @@ export async function provideStart(hardware: HardwareOptions, making: () => void
   await mkdir(startDirectory(), { recursive: true });
   await replaceFile(file, bytes);
   await replaceFile(known, `${hash}\n`);
-  return { file, bytes, hash };
+  return startSnapshot({ file, bytes, hash }, room);
 }
 
 async function bootToReady(hardware: HardwareOptions, room: ReturnType<typeof createHostRoom>): Promise<Uint8Array> {
