@@ -19,7 +19,7 @@ const LONGEST_BOOT = 120;
 const STEP = 1_000_000;
 
 /** The folder of the guest's own snapshots, one for each configuration of the machine that was used. */
-export const startDirectory = (): string => join(cacheDirectory(), 'starts');
+const startDirectory = (): string => join(cacheDirectory(), 'starts');
 
 /**
  * The guest's own snapshot for a machine: booted up to where /init waits for what it is to do (`hindsight.wait` must be in its command line). Made
