@@ -81,7 +81,7 @@ export { RecordingError, type RecordSink } from './record/format.ts';
 export { InputOverflowError } from './record/live-door.ts';
 export { readRecording } from './record/reader.ts';
 export type { EmbeddedImage, Recording, StoredCheckpoint } from './record/recording.ts';
-export type { Command, CommandExit } from './sandbox/command.ts';
+export type { CommandExit, GuestCommand } from './sandbox/command.ts';
 export { CommandTimeoutError, GuestError, SessionEndedError } from './sandbox/errors.ts';
 export type { FileInfo, FileKind, GuestFiles } from './sandbox/files.ts';
 export type { CommandOptions, ExecOptions, ExecResult } from './sandbox/guest-session.ts';

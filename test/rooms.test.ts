@@ -34,7 +34,7 @@ const ARROWS: Record<string, readonly string[]> = {
   devices: ['bytes', 'storage'],
   firmware: [],
   guest: ['bytes'],
-  sandbox: ['bytes', 'guest', 'machine', 'record', 'timeline'],
+  sandbox: ['bytes', 'guest', 'linux', 'machine', 'record', 'timeline'],
   // A recording's header holds the machine's configuration, of which it needs no more than the type.
   record: ['bytes', 'machine/board/config.ts'],
   machine: ['bytes', 'core', 'devices', 'firmware', 'isa', 'jit', 'record', 'storage'],

@@ -78,7 +78,7 @@ const PIPE: FlagTable = [
 const SEEK = ['SEEK_SET', 'SEEK_CUR', 'SEEK_END', 'SEEK_DATA', 'SEEK_HOLE'];
 
 /** Signals by number (include/uapi/asm-generic/signal.h). */
-const SIGNALS = [
+export const SIGNALS = [
   '0',
   'SIGHUP',
   'SIGINT',

@@ -26,7 +26,7 @@ export interface RequestListener {
 }
 
 /** A request under way. */
-export interface Request {
+export interface ChannelRequest {
   /** At most as many bytes as {@link RequestListener.inputRoom} granted. */
   input(bytes: Uint8Array): void;
   endInput(): void;
@@ -95,7 +95,7 @@ export class SessionChannel {
     words: readonly string[],
     options: StartOptions,
     listener: RequestListener,
-  ): Request {
+  ): ChannelRequest {
     const payload = packStart(operation, words, options);
     if (this.ended !== undefined) throw this.ended;
     const id = this.nextId++;

@@ -1,48 +1,13 @@
-import type { Request, RequestListener } from './channel.ts';
+import { SIGNALS } from '../linux/flags.ts';
+import type { ChannelRequest, RequestListener } from './channel.ts';
 import { SessionEndedError } from './errors.ts';
-
-/** Names of signals by number, as on every Linux architecture with generic numbers (signal(7)). */
-const SIGNALS = [
-  '',
-  'SIGHUP',
-  'SIGINT',
-  'SIGQUIT',
-  'SIGILL',
-  'SIGTRAP',
-  'SIGABRT',
-  'SIGBUS',
-  'SIGFPE',
-  'SIGKILL',
-  'SIGUSR1',
-  'SIGSEGV',
-  'SIGUSR2',
-  'SIGPIPE',
-  'SIGALRM',
-  'SIGTERM',
-  'SIGSTKFLT',
-  'SIGCHLD',
-  'SIGCONT',
-  'SIGSTOP',
-  'SIGTSTP',
-  'SIGTTIN',
-  'SIGTTOU',
-  'SIGURG',
-  'SIGXCPU',
-  'SIGXFSZ',
-  'SIGVTALRM',
-  'SIGPROF',
-  'SIGWINCH',
-  'SIGIO',
-  'SIGPWR',
-  'SIGSYS',
-] as const;
 
 /** The number of a signal's name, with or without `SIG`. @throws RangeError for a name that is none */
 function signalNumber(name: string | number): number {
   const number =
     typeof name === 'number'
       ? name
-      : SIGNALS.findIndex((known) => known !== '' && (known === name || known === `SIG${name}`));
+      : SIGNALS.findIndex((known) => known !== '0' && (known === name || known === `SIG${name}`));
   if (number < 1 || number > 64)
     throw new RangeError(`"${name}" is no signal: expected a name such as SIGTERM, or 1 to 64`);
   return number;
@@ -115,13 +80,13 @@ class OutputStream implements AsyncIterableIterator<Uint8Array> {
 
 /** Standard input of a command. */
 class InputStream {
-  private readonly request: Request;
+  private readonly request: ChannelRequest;
   private room = 0;
   private readonly queue: { bytes: Uint8Array; resolve(): void }[] = [];
   private ending = false;
   private closed = false;
 
-  constructor(request: Request) {
+  constructor(request: ChannelRequest) {
     this.request = request;
   }
 
@@ -167,17 +132,17 @@ class InputStream {
 }
 
 /** A command in the guest. */
-export class Command {
+export class GuestCommand {
   /** What it prints, once. */
   readonly stdout: AsyncIterableIterator<Uint8Array>;
   readonly stderr: AsyncIterableIterator<Uint8Array>;
   /** How it ends. Rejects with GuestError when it cannot begin, with SessionEndedError when the machine ends before it does. */
   readonly exit: Promise<CommandExit>;
-  private readonly request: Request;
+  private readonly request: ChannelRequest;
   private readonly input: InputStream;
 
   /** @param start begins the request with the listener it is given */
-  constructor(start: (listener: RequestListener) => Request) {
+  constructor(start: (listener: RequestListener) => ChannelRequest) {
     let ended: (exit: CommandExit) => void = () => undefined;
     let failed: (error: Error) => void = () => undefined;
     this.exit = new Promise((resolve, reject) => {

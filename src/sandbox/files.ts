@@ -1,5 +1,5 @@
 import { concat } from '../bytes/concat.ts';
-import type { Command } from './command.ts';
+import type { GuestCommand } from './command.ts';
 import { OPERATION } from './frames.ts';
 
 /** Type bits of st_mode (inode(7)). */
@@ -43,8 +43,8 @@ export interface FileInfo {
 
 /** How files reach the guest: operations and programs that read standard input and write standard output. */
 export interface FileAccess {
-  operate(what: string, operation: number, words: readonly string[]): Command;
-  spawn(command: readonly string[]): Command;
+  operate(what: string, operation: number, words: readonly string[]): GuestCommand;
+  spawn(command: readonly string[]): GuestCommand;
 }
 
 /** Files of the guest. Paths are the guest's, absolute or below the working directory `/`. */
@@ -125,7 +125,10 @@ export class GuestFiles {
 }
 
 /** Writes all of it to a command's standard input, as fast as it is read, and ends it. */
-export async function feed(command: Command, data: string | Uint8Array | AsyncIterable<Uint8Array>): Promise<void> {
+export async function feed(
+  command: GuestCommand,
+  data: string | Uint8Array | AsyncIterable<Uint8Array>,
+): Promise<void> {
   if (typeof data === 'string' || data instanceof Uint8Array) await command.write(data);
   else for await (const chunk of data) await command.write(chunk);
   command.end();
@@ -138,7 +141,7 @@ export async function collect(stream: AsyncIterable<Uint8Array>): Promise<Uint8A
   return concat(chunks);
 }
 
-async function finished(command: Command, what: string): Promise<Uint8Array> {
+async function finished(command: GuestCommand, what: string): Promise<Uint8Array> {
   const [output, complaint, { exitCode }] = await Promise.all([
     collect(command.stdout),
     collect(command.stderr),

@@ -79,7 +79,7 @@ export const OPERATION = {
 } as const;
 
 /** A frame as it came. */
-export interface Frame {
+export interface ChannelFrame {
   readonly type: number;
   readonly id: number;
   /** Valid until the next bytes are pushed. */
@@ -154,7 +154,7 @@ export class FrameReader {
   }
 
   /** @throws ChannelError when the bytes are no frames */
-  push(bytes: Uint8Array, take: (frame: Frame) => void): void {
+  push(bytes: Uint8Array, take: (frame: ChannelFrame) => void): void {
     for (let at = 0; at < bytes.length; ) {
       const piece = bytes.subarray(at, at + this.buffer.length - this.length);
       this.buffer.set(piece, this.length);

@@ -1,6 +1,6 @@
 import { concat } from '../bytes/concat.ts';
 import { SessionChannel } from './channel.ts';
-import { Command, type CommandExit } from './command.ts';
+import { type CommandExit, GuestCommand } from './command.ts';
 import { CommandTimeoutError, SessionEndedError } from './errors.ts';
 import { feed, GuestFiles } from './files.ts';
 import { NONCE_LENGTH, OPERATION } from './frames.ts';
@@ -82,7 +82,7 @@ export class GuestSession {
     ];
     this.files = new GuestFiles({
       operate: (what, operation, words) =>
-        new Command((listener) =>
+        new GuestCommand((listener) =>
           this.channel.start(what, operation, words, { folder: '/', environment: [] }, listener),
         ),
       spawn: (words) => this.spawn(words),
@@ -115,14 +115,14 @@ export class GuestSession {
    * Starts a command.
    * @param command a text for `/bin/sh -c`, or a program and its arguments
    */
-  spawn(command: string | readonly string[], options: CommandOptions = {}): Command {
+  spawn(command: string | readonly string[], options: CommandOptions = {}): GuestCommand {
     const words = typeof command === 'string' ? ['/bin/sh', '-c', command] : command;
     if (words.length === 0) throw new RangeError('an empty command: expected a program and its arguments');
     const { cwd = '/root', env, terminal } = options;
     const variables = { ...ENVIRONMENT, ...(terminal !== undefined && { TERM: 'xterm-256color' }), ...env };
     const environment = Object.entries(variables).map(([name, value]) => `${name}=${value}`);
     const how = { folder: cwd, environment, ...(terminal !== undefined && { terminal }) };
-    return new Command((listener) => this.channel.start(words.join(' '), OPERATION.EXEC, words, how, listener));
+    return new GuestCommand((listener) => this.channel.start(words.join(' '), OPERATION.EXEC, words, how, listener));
   }
 
   /**

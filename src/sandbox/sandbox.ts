@@ -5,7 +5,7 @@ import type { Instant } from '../record/door.ts';
 import type { LivePast } from '../timeline/live.ts';
 import type { Destination } from '../timeline/mover.ts';
 import type { GuestTime } from '../timeline/timeline.ts';
-import type { Command } from './command.ts';
+import type { GuestCommand } from './command.ts';
 import { SessionEndedError } from './errors.ts';
 import type { GuestFiles } from './files.ts';
 import {
@@ -76,7 +76,7 @@ export class Sandbox {
   }
 
   /** Starts a command, for one that is talked to while it runs. */
-  spawn(command: string | readonly string[], options?: CommandOptions): Command {
+  spawn(command: string | readonly string[], options?: CommandOptions): GuestCommand {
     return this.attached.spawn(command, options);
   }
 

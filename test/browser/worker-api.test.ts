@@ -8,7 +8,7 @@ import { commandLine } from '../../src/guest/cmdline.ts';
 import type { Instant } from '../../src/index.ts';
 import { MemoryBackend, Timeline } from '../../src/index.ts';
 import { theGuest } from '../e2e/guest.ts';
-import { CHROMIUM } from './headless.ts';
+import { CHROMIUM, FLAGS } from './headless.ts';
 
 const { found: guest } = await theGuest();
 
@@ -62,7 +62,7 @@ describe.skipIf(!existsSync(CHROMIUM) || guest === undefined)("a page's worker",
       response.writeHead(url in files ? 200 : 404, { 'content-type': type }).end(files[url]);
     });
     await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
-    browser = await chromium.launch({ executablePath: CHROMIUM, args: ['--no-sandbox', '--disable-gpu'] });
+    browser = await chromium.launch({ executablePath: CHROMIUM, args: FLAGS });
     const page = await browser.newPage();
     const failures: string[] = [];
     page.on('pageerror', ({ message }) => failures.push(message));
