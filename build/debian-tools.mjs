@@ -9,6 +9,7 @@ const TOOLS = [
   { command: 'qemu-riscv64', packages: ['qemu-user'], for: 'comparison with QEMU' },
   { command: 'riscv64-linux-gnu-gcc', packages: ['gcc-riscv64-linux-gnu'], for: 'guest programs' },
   { file: '/usr/riscv64-linux-gnu/include/stdio.h', packages: ['libc6-dev-riscv64-cross'], for: 'guest programs' },
+  { command: 'tshark', packages: ['tshark'], for: 'reading exported frames' },
   { command: 'gdb-multiarch', packages: ['gdb-multiarch'], for: 'debugging with gdb' },
   { command: 'dtc', packages: ['device-tree-compiler'], for: 'device trees' },
   { file: '/usr/lib/riscv64-linux-gnu/opensbi/generic/fw_dynamic.bin', packages: ['opensbi'], for: 'guest firmware' },

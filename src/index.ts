@@ -74,6 +74,9 @@ export {
 } from './machine/session/options.ts';
 export { EngineView } from './machine/view/engine-view.ts';
 export { CSR, F, type MachineView, PC, PRV, type RegisterId, X } from './machine/view/machine-view.ts';
+export type { Link } from './net/link.ts';
+export { NetworkOptionError } from './net/policy.ts';
+export { Switch } from './net/switch.ts';
 export { describeEvent, type EventDescription } from './record/describe.ts';
 export { DivergenceError, formatInstant } from './record/divergence.ts';
 export { COMMAND, EVENT, type HostEvent, type Instant } from './record/door.ts';

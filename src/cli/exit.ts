@@ -65,7 +65,11 @@ export function describeError(error: unknown): string {
 }
 
 /** Errors of the library that are not plain failures. */
-const STATUS_BY_NAME: Readonly<Record<string, number>> = { ConfigError: EXIT.USAGE, DivergenceError: EXIT.DIVERGENCE };
+const STATUS_BY_NAME: Readonly<Record<string, number>> = {
+  ConfigError: EXIT.USAGE,
+  NetworkOptionError: EXIT.USAGE,
+  DivergenceError: EXIT.DIVERGENCE,
+};
 
 /** The exit status an error leads to. */
 export function statusOf(error: unknown): number {

@@ -5,6 +5,7 @@ import { VERSION } from './version.ts';
 
 /** Errors of ours that a user can cause; anything else is a bug and says so. */
 const EXPECTED = new Set([
+  'NetworkOptionError',
   'ShareError',
   'LoadError',
   'ConfigError',

@@ -3,6 +3,7 @@ import type { BranchFlags } from './commands/branch.ts';
 import type { CacheFlags } from './commands/cache.ts';
 import type { CpFlags } from './commands/cp.ts';
 import type { DebugFlags } from './commands/debug.ts';
+import type { ExportFlags } from './commands/export.ts';
 import type { GuestBuildFlags } from './commands/guest.ts';
 import type { InfoFlags } from './commands/info.ts';
 import type { ProbeFlags } from './commands/probe.ts';
@@ -41,6 +42,19 @@ function shareFlags(command: Command, what: string): Command {
   return command.option('--share <dir[:name][:ro]>', what, collect);
 }
 
+/** What a live machine's network device is wired to. */
+function netFlags(command: Command): Command {
+  return command
+    .option('--net <wire>', 'user: the network of this host; switch:NAME: one with other machines; none is the default')
+    .option('--publish <port>', "with --net user: [ADDRESS:]PORT:PORT[/udp], the host's and the guest's", collect)
+    .option(
+      '--allow <place>',
+      'with --net user: reach only this address, block, name or *.name; may be repeated',
+      collect,
+    )
+    .option('--allow-host', 'with --net user: reach this host too, at 10.0.2.2 or host.hindsight');
+}
+
 /** Flags that say what is kept of a machine that runs. */
 function recorderFlags(command: Command, what: string): Command {
   return command
@@ -66,10 +80,12 @@ export function createProgram(version: string, finish: (status: number) => void)
 
   const run = recorderFlags(
     shareFlags(
-      quiet(
-        json(
-          machineFlags(program.command('run').description('Boot the machine to a shell, or to run one command')),
-          'end with one line of JSON: instructions, times, MIPS, hash',
+      netFlags(
+        quiet(
+          json(
+            machineFlags(program.command('run').description('Boot the machine to a shell, or to run one command')),
+            'end with one line of JSON: instructions, times, MIPS, hash',
+          ),
         ),
       ),
       "a folder of this host's that the guest finds at /mnt/NAME; ro: only to read; may be repeated",
@@ -111,6 +127,20 @@ export function createProgram(version: string, finish: (status: number) => void)
     .option('--speed <speed>', 'max, real (as fast as guest time went, idle time skipped), or a factor of it such as 4')
     .action(async (file: string, flags: ReplayFlags) =>
       finish(await (await import('./commands/replay.ts')).replay(file, flags)),
+    );
+  quiet(
+    opens(
+      program
+        .command('export')
+        .description('Write what a recording holds for other programs')
+        .argument('<recording>', 'a file that run --record kept'),
+    ),
+  )
+    .option('--pcapng <file>', 'the frames of its network devices, for tcpdump and Wireshark; - for standard output')
+    .option('--from <instant>', 'begin here: instructions, 50%, guest time such as 2.5s, or event:7')
+    .option('--until <instant>', 'stop here')
+    .action(async (file: string, flags: ExportFlags) =>
+      finish(await (await import('./commands/export.ts')).exportRecording(file, flags)),
     );
   json(
     opens(
@@ -167,12 +197,14 @@ export function createProgram(version: string, finish: (status: number) => void)
     );
   recorderFlags(
     shareFlags(
-      quiet(
-        opens(
-          program
-            .command('branch')
-            .description('Go on live from a past instant; the recording stays as it is')
-            .argument('<recording>', 'a file that run --record kept'),
+      netFlags(
+        quiet(
+          opens(
+            program
+              .command('branch')
+              .description('Go on live from a past instant; the recording stays as it is')
+              .argument('<recording>', 'a file that run --record kept'),
+          ),
         ),
       ),
       'a folder that answers for the share of that name from here on; may be repeated',

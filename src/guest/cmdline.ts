@@ -53,8 +53,8 @@ export interface GuestBoot {
   readonly term?: string;
   /** Kernel modules to load (with what they need) before the shell or command starts. */
   readonly modules?: readonly string[];
-  /** `dhcp` brings up the first network interface. */
-  readonly net?: 'dhcp';
+  /** Brings up the first network interface: with an address by `dhcp`, with `A.B.C.D/BITS`, or just `up`. */
+  readonly net?: 'dhcp' | 'up' | (string & {});
   /** Start the agent of the session channel on the virtio console port named `hindsight.session`. */
   readonly session?: boolean;
   /** Names of shared folders; each is mounted at /mnt/NAME. */
@@ -99,7 +99,7 @@ export function bootWords(boot: GuestBoot): string[] {
   add('hindsight.size', boot.size, /^[a-z]+\d+$/);
   add('hindsight.term', boot.term, name);
   add('hindsight.modules', boot.modules?.join(','), /^[\w,-]+$/);
-  add('hindsight.net', boot.net, /^dhcp$/);
+  add('hindsight.net', boot.net, /^(dhcp|up|\d+(\.\d+){3}\/\d+)$/);
   add('hindsight.shares', boot.shares?.join(','), /^[\w.,-]+$/);
   if (boot.session === true) words.push('hindsight.session');
   if (boot.exec !== undefined) {

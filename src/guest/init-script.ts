@@ -40,8 +40,8 @@ export interface InitFacts {
  * - otherwise a root shell with job control, and power-off when it ends;
  * - `hindsight.size=hvc0` keeps a shell's terminal as large as that virtio console, whose size the host can change;
  * - `hindsight.rows=`, `hindsight.cols=`, `hindsight.term=`, `hindsight.hostname=` describe terminal and host;
- * - `hindsight.modules=A,B` loads modules; `hindsight.net=dhcp` brings the network up; `hindsight.shares=TAG,TAG`
- *   mounts shared folders (virtiofs) at /mnt/TAG;
+ * - `hindsight.modules=A,B` loads modules; `hindsight.net=dhcp|up|ADDRESS/BITS` brings the network up;
+ *   `hindsight.shares=TAG,TAG` mounts shared folders (virtiofs) at /mnt/TAG;
  * - `hindsight.session` starts the agent of the session channel, working on the root disk if there is one;
  * - `hindsight.wait` prepares everything that all of this has in common, writes `RS hindsight:ready LF` and waits for more of these words on the
  *   console, each on a line, up to an empty line. A machine is snapshotted there; once it goes on, the kernel's random numbers get a new
@@ -168,8 +168,10 @@ fi
 if [ -n "$net" ]; then
   modprobe virtio_net
   ip link set lo up
-  [ -e /sys/class/net/eth0 ] && ip link set eth0 up && udhcpc -q -n -t 3 -i eth0 >/dev/null 2>&1 ||
-    echo 'hindsight: no network came up' >"$tty"
+  [ -e /sys/class/net/eth0 ] && ip link set eth0 up && case $net in
+    dhcp) udhcpc -q -n -t 3 -i eth0 >/dev/null 2>&1 ;;
+    */*) ip addr add "$net" dev eth0 ;;
+  esac || echo 'hindsight: no network came up' >"$tty"
 fi
 
 for share in $(echo "$shares" | tr , ' '); do
@@ -288,7 +290,7 @@ exec /bin/busybox ${verb} -f "$@"
 /** Called by busybox's udhcpc with the lease in its environment. */
 export const DHCP_SCRIPT = `#!/bin/sh
 [ "$1" = bound ] || [ "$1" = renew ] || exit 0
-ip addr flush dev "$interface"
+ip -4 addr flush dev "$interface"
 ip addr add "$ip/\${mask:-24}" dev "$interface"
 for gateway in $router; do ip route add default via "$gateway" dev "$interface" && break; done
 : >/etc/resolv.conf

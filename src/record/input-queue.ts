@@ -1,8 +1,16 @@
+/** Where a device's input is made when there is room for it, for what is not to wait in a queue. */
+export interface InputSource {
+  /** The next piece at guest time `time` (ticks), if there is one; asked again once it was said that there may be. */
+  next(time: number): Uint8Array | undefined;
+}
+
 /** Input for one port that waits until its device takes it, in order. */
 export class InputQueue {
   readonly port: number;
   /** Device that had no room for the first piece and was not touched by the guest since. */
   stalledAt: number | undefined;
+  /** Asked for more when nothing waits. */
+  source: InputSource | undefined;
   private readonly pieces: Uint8Array[] = [];
   private total = 0;
   private room: { readonly promise: Promise<void>; readonly resolve: () => void } | undefined;
@@ -19,6 +27,14 @@ export class InputQueue {
   /** What is to be offered next. */
   get first(): Uint8Array | undefined {
     return this.pieces[0];
+  }
+
+  /** Forgets what waits. */
+  clear(): void {
+    this.pieces.length = 0;
+    this.total = 0;
+    this.room?.resolve();
+    this.room = undefined;
   }
 
   push(bytes: Uint8Array): void {

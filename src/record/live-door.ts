@@ -8,7 +8,7 @@ import {
   TERMINAL_PORT,
   type Witness,
 } from './door.ts';
-import { InputQueue } from './input-queue.ts';
+import { InputQueue, type InputSource } from './input-queue.ts';
 import { deviceInput } from './inputs.ts';
 import { answer, type Sources } from './sources.ts';
 
@@ -64,8 +64,7 @@ export class LiveDoor implements Door {
    * @throws InputOverflowError when 16 MiB wait for it; then nothing was put
    */
   give(port: number, bytes: Uint8Array): Promise<void> {
-    let queue = this.queues.get(port);
-    if (queue === undefined) this.queues.set(port, (queue = new InputQueue(port)));
+    const queue = this.queue(port);
     if (bytes.length === 0) return queue.whenRoom();
     if (queue.length + bytes.length > MOST_WAITING) {
       const device = port === TERMINAL_PORT ? 'the terminal' : `device ${port}`;
@@ -76,6 +75,23 @@ export class LiveDoor implements Door {
     queue.push(bytes);
     if (queue.stalledAt === undefined) this.ready = true;
     return queue.whenRoom();
+  }
+
+  /**
+   * Has a device's input made when it can be taken, once nothing else waits for it.
+   * @returns says that there may be some; may be called at any time
+   */
+  connect(port: number, source: InputSource): () => void {
+    const queue = this.queue(port);
+    queue.source = source;
+    return () => {
+      if (queue.stalledAt === undefined) this.ready = true;
+    };
+  }
+
+  /** Forgets the input that waits for a port. */
+  discard(port: number): void {
+    this.queue(port).clear();
   }
 
   /**
@@ -95,12 +111,17 @@ export class LiveDoor implements Door {
     for (const queue of this.queues.values()) this.unstall(queue);
   }
 
-  take(): Input | undefined {
+  take(machine: Witness): Input | undefined {
     if (this.commands.length > 0) return this.commands[0].input;
     for (const queue of this.queues.values()) {
-      if (queue.first === undefined || queue.stalledAt !== undefined) continue;
+      if (queue.stalledAt !== undefined) continue;
+      if (queue.first === undefined) {
+        const made = queue.source?.next(machine.time);
+        if (made === undefined) continue;
+        queue.push(made);
+      }
       this.offered = queue;
-      return deviceInput(queue.port, queue.first);
+      return deviceInput(queue.port, queue.first!);
     }
     this.ready = false;
     return undefined;
@@ -126,14 +147,9 @@ export class LiveDoor implements Door {
   }
 
   touched(port: number): boolean {
-    if (this.stalled === 0) return false;
-    let waits = false;
-    for (const queue of this.queues.values()) {
-      if (queue.stalledAt !== port) continue;
-      this.unstall(queue);
-      waits = true;
-    }
-    return waits;
+    if (this.stalled > 0) for (const queue of this.queues.values()) if (queue.stalledAt === port) this.unstall(queue);
+    // A source may have made something of what the guest has just sent.
+    return this.ready;
   }
 
   ask(port: number, question: Question, length: number, machine: Witness): Uint8Array {
@@ -147,6 +163,12 @@ export class LiveDoor implements Door {
     return bytes;
   }
 
+  private queue(port: number): InputQueue {
+    let queue = this.queues.get(port);
+    if (queue === undefined) this.queues.set(port, (queue = new InputQueue(port)));
+    return queue;
+  }
+
   private stall(queue: InputQueue, port: number): void {
     queue.stalledAt = port;
     this.stalled++;
@@ -155,6 +177,6 @@ export class LiveDoor implements Door {
   private unstall(queue: InputQueue): void {
     if (queue.stalledAt !== undefined) this.stalled--;
     queue.stalledAt = undefined;
-    if (queue.length > 0) this.ready = true;
+    if (queue.length > 0 || queue.source !== undefined) this.ready = true;
   }
 }

@@ -93,13 +93,15 @@ function steps(model: Model, size: number): fc.Arbitrary<Step[]> {
       weight: 1,
     });
   if (model.wake !== undefined) choices.push({ arbitrary: fc.constant({ do: 'wake' }), weight: 2 });
-  if (model.queues !== undefined) choices.push(...rings(model.queues));
+  if (model.queues !== undefined) choices.push(...rings(model.queues, model.features ?? []));
   const whole = choices.map(({ arbitrary, weight }) => ({ arbitrary, weight: Math.ceil(weight * 5) }));
   return fc.array(fc.oneof(...whole), { minLength: 1, maxLength: 60, size: 'max' });
 }
 
-function rings(queues: number): { arbitrary: fc.Arbitrary<Step>; weight: number }[] {
-  const features = fc.subarray([FEATURE.indirectDesc, FEATURE.eventIndex]).map((some) => [...some, FEATURE.version1]);
+function rings(queues: number, own: readonly number[]): { arbitrary: fc.Arbitrary<Step>; weight: number }[] {
+  const features = fc
+    .subarray([FEATURE.indirectDesc, FEATURE.eventIndex, ...own])
+    .map((some) => [...some, FEATURE.version1]);
   const length = fc.constantFrom(0, 1, 16, 512, 513, 4096, 0x40000, 0xffffffff);
   const piece = fc.record({
     address: fc.oneof(

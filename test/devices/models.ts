@@ -12,6 +12,7 @@ import { consoleHold, consoleResize, virtioConsole } from '../../src/devices/vir
 import { virtioFs } from '../../src/devices/virtio/fs.ts';
 import { VirtioMmio } from '../../src/devices/virtio/mmio.ts';
 import { VirtioPci } from '../../src/devices/virtio/pci.ts';
+import { netLink, virtioNet } from '../../src/devices/virtio/net.ts';
 import { virtioRng } from '../../src/devices/virtio/rng.ts';
 import { MemoryBackend, OverlayDisk } from '../../src/storage/index.ts';
 import { RAM_BASE, World } from './world.ts';
@@ -36,6 +37,8 @@ export interface Model {
   readonly queues?: number;
   /** One of the device's commands, by any number below 65536. */
   readonly command?: (n: number) => Uint8Array;
+  /** Feature bits of the device type that change how it works. */
+  readonly features?: readonly number[];
   /** Register writes that bring the device to life, as a driver would: random traffic alone seldom finds them all. */
   readonly wake?: readonly (readonly [offset: number, value: number])[];
   create(): Subject;
@@ -200,5 +203,14 @@ export const MODELS: readonly Model[] = [
     offsets: [...words(0, 0x40, 1), 0x1000, 0x2000, 0x3000],
     wake: PCI_DRIVER,
     create: () => plain((world) => new VirtioPci(world.context, virtioRng)),
+  },
+  {
+    name: 'virtio-net',
+    offsets: VIRTIO_OFFSETS,
+    queues: 2,
+    command: (n) => netLink(n % 2),
+    features: [0, 1, 3, 5, 7, 8, 11, 12, 15, 16],
+    create: () =>
+      plain((world) => new VirtioMmio(world.context, virtioNet(Uint8Array.of(0x52, 0x54, 0, 0x12, 0x34, 0x56), 1500))),
   },
 ];

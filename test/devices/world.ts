@@ -18,6 +18,8 @@ export class World {
   readonly emitted: number[] = [];
   /** Ports the device opened besides its own, by name: what came out there, and the way in. */
   readonly ports = new Map<string, { readonly emitted: number[]; input(payload: Uint8Array): number }>();
+  /** As {@link emitted}, each output by itself. */
+  readonly frames: Uint8Array[] = [];
   readonly late = new LateData();
   /** How often the device asked to wait. */
   waits = 0;
@@ -35,7 +37,10 @@ export class World {
     disarm: () => this.deadlines.disarm(0),
     port: {
       ask: (question, length) => this.answer(question, length),
-      emit: (payload) => void this.emitted.push(...payload),
+      emit: (payload) => {
+        this.frames.push(payload);
+        this.emitted.push(...payload);
+      },
     } satisfies DevicePort,
     addPort: (name, input) => {
       const emitted: number[] = [];

@@ -73,15 +73,15 @@ describe('the door of a live machine', () => {
     const { door, entered } = live();
     void door.give(3, bytes(10));
     expect(door.nextAt).toBe(0);
-    const first = door.take()!;
+    const first = door.take(witness)!;
     door.entered(first, event(first, 4));
-    expect(door.take()).toBeUndefined();
+    expect(door.take(witness)).toBeUndefined();
     expect(door.nextAt).toBe(Infinity);
     void door.give(3, bytes(1));
     expect(door.nextAt).toBe(Infinity);
     expect(door.touched(2)).toBe(false);
     expect(door.touched(3)).toBe(true);
-    expect(door.take()?.payload).toHaveLength(6);
+    expect(door.take(witness)?.payload).toHaveLength(6);
     expect(entered.map(({ payload }) => payload.length)).toEqual([4]);
   });
 
@@ -91,7 +91,7 @@ describe('the door of a live machine', () => {
     void door.give(4, bytes(2));
     door.command(deviceCommand(5, bytes(3)));
     const order: number[] = [];
-    for (let input = door.take(); input !== undefined; input = door.take()) {
+    for (let input = door.take(witness); input !== undefined; input = door.take(witness)) {
       order.push(input.port);
       if (input.port === 3) door.refused(input, 3, undefined);
       else door.entered(input, event(input));
@@ -104,10 +104,10 @@ describe('the door of a live machine', () => {
     const { door, entered } = live();
     let reason: string | undefined;
     door.command(deviceCommand(5, bytes(1)), (why) => (reason = why));
-    door.refused(door.take()!, 5, 'no such command');
+    door.refused(door.take(witness)!, 5, 'no such command');
     expect(reason).toBe('no such command');
     expect(entered).toEqual([]);
-    expect(door.take()).toBeUndefined();
+    expect(door.take(witness)).toBeUndefined();
   });
 
   it('asks those who give to wait, and keeps no more than 16 MiB', async () => {
@@ -118,12 +118,12 @@ describe('the door of a live machine', () => {
     expect(() => door.give(TERMINAL_PORT, bytes(1))).toThrow(InputOverflowError);
     expect(door.waitingFor(TERMINAL_PORT)).toBe(16 * chunk);
     for (let i = 0; i < 15; i++) {
-      const input = door.take()!;
+      const input = door.take(witness)!;
       door.entered(input, event({ ...input, port: 1 }));
     }
     await Promise.resolve();
     expect(roomy).toBe(false);
-    const last = door.take()!;
+    const last = door.take(witness)!;
     door.entered(last, event({ ...last, port: 1 }, chunk - 1000));
     await Promise.resolve();
     expect(roomy).toBe(true);

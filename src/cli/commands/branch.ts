@@ -4,13 +4,14 @@ import { createHostRoom } from '../../host/room.ts';
 import { imagesOf } from '../../machine/session/images.ts';
 import { formatInstant } from '../../record/divergence.ts';
 import { branchMachine } from '../../timeline/open.ts';
+import { type NetFlags, openNetworkOf } from '../net-flags.ts';
 import { checkRecorderFlags, keepPast, type RecorderFlags, recorderOptions } from '../recorder-flags.ts';
 import { explained, openRecording, parseDestination, type RecordingFlags, refuseOverwriting } from '../recordings.ts';
 import { TerminalSession } from '../session.ts';
 import { parseDuration } from '../values.ts';
 
 /** Flags of `hindsight branch`. */
-export interface BranchFlags extends RecordingFlags, RecorderFlags {
+export interface BranchFlags extends RecordingFlags, RecorderFlags, NetFlags {
   readonly at: string;
   readonly share?: readonly string[];
   readonly timeout?: string;
@@ -25,6 +26,8 @@ export async function branch(file: string, flags: BranchFlags): Promise<number> 
   const timeout = flags.timeout === undefined ? undefined : parseDuration('--timeout', flags.timeout);
   await using shares = new HostShares((flags.share ?? []).map(parseShare));
   const { timeline, hardware } = await openRecording(file, flags);
+  const quiet = flags.quiet ?? false;
+  using network = await openNetworkOf(hardware.config, flags, quiet);
   await explained(timeline, timeline.seek(at));
   const images = recorder.embed ? { images: await imagesOf(hardware) } : {};
   const kind = await inputKind();
@@ -36,7 +39,7 @@ export async function branch(file: string, flags: BranchFlags): Promise<number> 
     room,
   );
   shares.attach(machine, room);
-  const quiet = flags.quiet ?? false;
+  network?.attach(machine);
   if (!quiet)
     process.stderr.write(
       `hindsight: live again from ${formatInstant(timeline.at)}, ${timeline.guestTime.toFixed(2)} s of guest time\n`,

@@ -19,6 +19,7 @@ import {
   openWaitingHardware,
   type WaitingHardware,
 } from '../machine-flags.ts';
+import { type NetFlags, openNetwork } from '../net-flags.ts';
 import { checkRecorderFlags, keepPast, type RecorderFlags, recorderOptions } from '../recorder-flags.ts';
 import { type SessionEnd, type SessionOptions, TerminalSession } from '../session.ts';
 import { type RunSummary, summaryLine } from '../summary.ts';
@@ -26,7 +27,7 @@ import { NOT_TRANSLATING, refusal, statisticsLines } from '../translator-report.
 import { parseChoice, parseDuration } from '../values.ts';
 
 /** Flags of `hindsight run`. */
-export interface RunFlags extends MachineFlags, RecorderFlags {
+export interface RunFlags extends MachineFlags, RecorderFlags, NetFlags {
   readonly exec?: string;
   readonly share?: readonly string[];
   /** False by `--no-stdin`. */
@@ -112,6 +113,7 @@ export async function run(flags: RunFlags): Promise<number> {
   const cold = coldFlag(flags);
   if (cold !== undefined && !flags.cold && !quiet)
     process.stderr.write(`hindsight: ${cold} is not what the guest's snapshot was made with: it boots\n`);
+  using network = await openNetwork(flags, quiet);
   const room = createHostRoom();
   const size = { columns: boot.columns ?? 80, rows: boot.rows ?? 24 };
   const { hardware, from, typed } =
@@ -119,7 +121,11 @@ export async function run(flags: RunFlags): Promise<number> {
       ? await fromSnapshot(flags, checked, boot)
       : {
           hardware: {
-            ...(await openHardware(flags, checked, { ...boot, ...(names.length > 0 && { shares: names }) })),
+            ...(await openHardware(flags, checked, {
+              ...boot,
+              ...(names.length > 0 && { shares: names }),
+              ...(network && { net: network.boot }),
+            })),
             shares: names,
             virtioConsole: boot.size !== undefined && size,
           },
@@ -128,6 +134,7 @@ export async function run(flags: RunFlags): Promise<number> {
     {
       ...hardware,
       ...(from && { from }),
+      ...(network && { devices: [network.slot] }),
       ...(checked.core && { core: checked.core }),
       ...watchTranslator(flags, room.now),
       clock: clock ?? (input === 'keys' ? 'host' : 'virtual'),
@@ -141,6 +148,7 @@ export async function run(flags: RunFlags): Promise<number> {
     void machine.write(typed);
   }
   shares.attach(machine, room);
+  network?.attach(machine);
   if (!quiet && (checked.core ?? 'jit') === 'jit' && machine.internals.engine.core.kind !== 'jit')
     process.stderr.write(`hindsight: ${NOT_TRANSLATING}\n`);
   const output = exec ? new ExecOutput() : undefined;

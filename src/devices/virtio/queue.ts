@@ -93,16 +93,35 @@ export class VirtQueue {
 
   /** Takes the next available buffer; undefined if there is none. @throws RingError */
   pop(): Chain | undefined {
+    const chain = this.look(0);
+    if (chain !== undefined) this.take(1);
+    return chain;
+  }
+
+  /** The available buffer that is `ahead` of the next one, without taking it; undefined if there is none. @throws RingError */
+  look(ahead: number): Chain | undefined {
     if (!this.enabled) return undefined;
     const waiting = (this.ram.readU16(this.available + 2) - this.nextAvailable) & 0xffff;
     if (waiting > this.num) throw new RingError(`available ring is ${waiting} entries ahead of a queue of ${this.num}`);
-    if (waiting === 0) return undefined;
-    const head = this.ram.readU16(this.available + 4 + 2 * (this.nextAvailable & (this.num - 1)));
-    const chain = this.walk(head);
-    this.nextAvailable = (this.nextAvailable + 1) & 0xffff;
-    // Ask to be told of the next buffer (2.7.10.1); without the feature the used ring's flags stay 0, which asks for all.
-    if (this.features.eventIndex) this.ram.writeU16(this.used + 4 + 8 * this.num, this.nextAvailable);
-    return chain;
+    if (ahead >= waiting) return undefined;
+    const entry = (this.nextAvailable + ahead) & (this.num - 1);
+    return this.walk(this.ram.readU16(this.available + 4 + 2 * entry));
+  }
+
+  /** Takes buffers that were looked at. */
+  take(count: number): void {
+    this.nextAvailable = (this.nextAvailable + count) & 0xffff;
+    this.askForNotification(this.nextAvailable);
+  }
+
+  /** Asks for a notification as soon as another buffer is added to those that are there, for who needs several at a time. */
+  watch(): void {
+    if (this.enabled) this.askForNotification(this.ram.readU16(this.available + 2));
+  }
+
+  /** The driver is to notify when it adds entry `index` (2.7.10.1); without the feature the used ring's flags stay 0, which asks for all. */
+  private askForNotification(index: number): void {
+    if (this.features.eventIndex) this.ram.writeU16(this.used + 4 + 8 * this.num, index);
   }
 
   /** Hands a buffer back, `written` bytes of its writable part filled (2.7.8). Nothing happens on a queue taken back meanwhile. */

@@ -18,9 +18,10 @@ import {
 import { type Closeable, createMachine } from '../../machine/session/machine.ts';
 import { branchMachineAs, openTimelineAs } from '../../timeline/open.ts';
 import { createHostRoom } from '../room.ts';
-import { type DiskFile, isDiskFile, openDiskFile } from './disk-file.ts';
+import { isDiskFile, openDiskFile } from './disk-file.ts';
 import { openSource } from './file-source.ts';
 import { buildGuest } from './guest/index.ts';
+import { MachineNetwork, type NetworkOptions } from './net/network.ts';
 import { findImages } from './images.ts';
 import { openRecordFile } from './record-file.ts';
 import { nodeRegionCompiler } from './region-compiler.ts';
@@ -38,6 +39,11 @@ export interface NodeMachineOptions
   readonly firmware?: string | NamedBytes;
   /** Paths of raw or qcow2 disk images, or disks. */
   readonly disks?: readonly (string | NonNullable<MachineOptions['disks']>[number])[];
+  /**
+   * The network it is wired to: `user`, `switch:NAME` or more about it; none unless given. Ends with the machine. The guest made by Hindsight brings it
+   * up by itself.
+   */
+  readonly net?: string | NetworkOptions;
   /** Path of a recording to write, or where its bytes go. */
   readonly record?: string | MachineOptions['record'];
 }
@@ -77,15 +83,17 @@ export class Machine extends BaseMachine {
    * @throws ConfigError, LoadError, GuestBuildError, DiskFileError saying what is wrong and what to do
    */
   static override async create(options: NodeMachineOptions): Promise<Machine> {
-    const { guest, boot, kernel, initrd, firmware, disks, record, ...rest } = options;
+    const { guest, boot, kernel, initrd, firmware, disks, record, net, ...rest } = options;
     const built = guest === undefined ? undefined : await buildGuest();
     const images = {
       kernel: await named(kernel ?? built?.kernel),
       initrd: await named(initrd ?? (kernel === undefined ? built?.initrd : undefined)),
       firmware: await named(firmware),
     };
-    const line = built === undefined ? {} : { append: commandLine(boot ?? {}, rest.append ?? DEFAULT_COMMAND_LINE) };
-    const opened: DiskFile[] = [];
+    const network = await openNetwork(net);
+    const start = { ...(network && { net: network.boot }), ...boot };
+    const line = built === undefined ? {} : { append: commandLine(start, rest.append ?? DEFAULT_COMMAND_LINE) };
+    const opened: Closeable[] = network === undefined ? [] : [network];
     const disk = (path: string): DiskOption => {
       const backend = openDiskFile(path);
       opened.push(backend);
@@ -93,11 +101,12 @@ export class Machine extends BaseMachine {
     };
     return closingOnFailure(opened, async () => {
       const files = disks && { disks: disks.map((one) => (typeof one === 'string' ? disk(one) : one)) };
-      return createMachine(
+      const machine = await createMachine(
         Machine,
         {
           ...rest,
           translator: { compiler: nodeRegionCompiler(), ...rest.translator },
+          ...(network && { devices: [...(rest.devices ?? []), network.slot] }),
           ...line,
           ...(images.kernel && { kernel: images.kernel }),
           ...(images.initrd && { initrd: images.initrd }),
@@ -108,6 +117,8 @@ export class Machine extends BaseMachine {
         createHostRoom(),
         opened,
       );
+      network?.attach(machine);
+      return machine;
     });
   }
 
@@ -144,6 +155,9 @@ export interface SandboxOptions extends NodeMachineOptions {
   readonly timeout?: number;
 }
 
+const openNetwork = async (net: NodeMachineOptions['net']): Promise<MachineNetwork | undefined> =>
+  net === undefined || net === 'none' ? undefined : MachineNetwork.open(typeof net === 'string' ? { wire: net } : net);
+
 /** A machine and its past. */
 export class Timeline extends RecordedTimeline {
   /**
@@ -176,6 +190,7 @@ export { ExecOutput, StdinEncoder } from '../../guest/exec-stream.ts';
 export * from '../../index.ts';
 export { FileBackend } from './disk.ts';
 export { buildDisk, buildGuest, findDisk, findGuest, GuestBuildError } from './guest/index.ts';
+export type { NetworkOptions } from './net/network.ts';
 export { openRecordFile } from './record-file.ts';
 export { SharedFolder } from './share/share.ts';
 export { createHostRoom };

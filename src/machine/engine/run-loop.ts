@@ -155,7 +155,7 @@ export class RunLoop {
   /** All harts wait: guest time moves on to what happens next, unless the limit says otherwise. */
   private skipIdleTime(limit: Limit, now: number): Stop | 'again' {
     const until = this.idleUntil;
-    if (until === Infinity || limit.stopWhenIdle === true) return STOP.IDLE;
+    if (until === Infinity || limit.stopWhenIdle === true || limit.awaits?.() === true) return STOP.IDLE;
     if (limit.stopWhenAwaiting === true && this.awaitsAnswer) return STOP.IDLE;
     if (limit.time !== undefined && until > limit.time) return STOP.LIMIT;
     this.parts.progress.skip(until - now);

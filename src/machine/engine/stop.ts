@@ -25,6 +25,8 @@ export interface Limit {
   readonly time?: number;
   /** Come back when idle instead of skipping to the next deadline. */
   readonly stopWhenIdle?: boolean;
+  /** As {@link stopWhenIdle}, but only when this says so then: something is awaited from outside. */
+  readonly awaits?: () => boolean;
   /** As {@link stopWhenIdle}, but only while a device awaits an answer of the host's (contract 11). */
   readonly stopWhenAwaiting?: boolean;
 }

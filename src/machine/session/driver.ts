@@ -2,9 +2,10 @@ import type { Instant } from '../../record/door.ts';
 import type { Halt } from '../engine/progress.ts';
 import { type Limit, STOP, type Stop } from '../engine/stop.ts';
 import type { HostRoom } from './host-room.ts';
-import type { Pacer } from './pacer.ts';
+import { Pacer } from './pacer.ts';
 import type { Session } from './session.ts';
 import { SLICE_TARGET, SliceLength } from './slice-length.ts';
+import type { Wires } from './wires.ts';
 
 /** How far a run goes. */
 export interface RunUntil {
@@ -42,22 +43,32 @@ export interface SliceCare {
 }
 
 const NANOSECONDS = 1e9;
+/** Milliseconds of waiting after which the recording's file is brought up to date. */
+const NOTE_AFTER = 20;
 
 /** Runs a live machine slice by slice, letting the host do other things between them. */
 export class Driver {
   private readonly session: Session;
   private readonly room: HostRoom;
-  private readonly pacer: Pacer | undefined;
+  private readonly pacer: Pacer;
+  private readonly wires: Wires;
+  /** Idle time is always waited for. */
+  private readonly realTime: boolean;
   private readonly care: SliceCare;
   private readonly slice = new SliceLength();
   private pausing = false;
   private wakeUp: (() => void) | undefined;
 
-  /** @param pacer keeps guest time with the wall clock; without one idle time is skipped */
-  constructor(session: Session, room: HostRoom, pacer: Pacer | undefined, care: SliceCare) {
+  /**
+   * @param realTime keeps guest time with the wall clock; otherwise idle time is skipped, but while something of the outside is awaited: then it passes
+   * as on the wall
+   */
+  constructor(session: Session, room: HostRoom, wires: Wires, realTime: boolean, care: SliceCare) {
     this.session = session;
     this.room = room;
-    this.pacer = pacer;
+    this.pacer = new Pacer(session, room);
+    this.wires = wires;
+    this.realTime = realTime;
     this.care = care;
   }
 
@@ -92,7 +103,7 @@ export class Driver {
     const { engine } = this.session;
     const instructions = until.instructions ?? Infinity;
     const time = until.guestTime === undefined ? undefined : Math.round(until.guestTime * NANOSECONDS);
-    this.pacer?.start();
+    this.pacer.start();
     let rested = room.now();
     for (;;) {
       if (this.pausing) return engine.halt === undefined ? 'paused' : 'halt';
@@ -123,10 +134,13 @@ export class Driver {
     const { room, slice } = this;
     const { engine } = this.session;
     const before = engine.instructions;
+    this.wires.poll();
+    const until = Math.min(time ?? Infinity, this.waits ? this.wires.deadline : Infinity);
     const limit: Limit = {
       instructions: Math.min(instructions, before + slice.current, border),
-      ...(time !== undefined && { time }),
-      stopWhenIdle: this.pacer !== undefined,
+      ...(until !== Infinity && { time: until }),
+      stopWhenIdle: this.realTime,
+      awaits: () => this.wires.awaiting,
       stopWhenAwaiting: true,
     };
     const started = room.now();
@@ -135,12 +149,15 @@ export class Driver {
     return stop;
   }
 
+  /** Whether idle time is waited for at present. */
+  private get waits(): boolean {
+    return this.realTime || this.wires.awaiting;
+  }
+
   /** All harts wait for input that is not there; guest time is the machine's own. */
   private get nothingWillHappen(): boolean {
     const { engine, inputs } = this.session;
-    return (
-      this.pacer === undefined && engine.idleUntil === Infinity && !engine.awaitsAnswer && inputs.nextAt === Infinity
-    );
+    return !this.waits && engine.idleUntil === Infinity && !engine.awaitsAnswer && inputs.nextAt === Infinity;
   }
 
   /** The next deadline is after the end of the run. */
@@ -149,7 +166,7 @@ export class Driver {
     if (stop === STOP.LIMIT) return engine.idleUntil > time && this.allWait();
     return (
       stop === STOP.IDLE &&
-      this.pacer === undefined &&
+      !this.waits &&
       engine.idleUntil > time &&
       engine.idleUntil !== Infinity &&
       !engine.awaitsAnswer
@@ -163,11 +180,17 @@ export class Driver {
 
   /** All harts wait: for the next deadline or for input. */
   private async idle(time: number | undefined): Promise<void> {
-    const { pacer } = this;
+    const { pacer, wires } = this;
     const { engine } = this.session;
     const until = Math.min(engine.idleUntil, time ?? Infinity);
-    if (pacer === undefined) return this.sleep(undefined);
-    const wait = pacer.waitFor(until);
+    if (!this.waits) {
+      // What was awaited may have come, or ended, just now: then idle time is skipped by the next slice.
+      if (engine.idleUntil === Infinity || engine.awaitsAnswer) await this.sleep(undefined);
+      return;
+    }
+    // Only this wait passes as on the wall where guest time is otherwise the machine's own.
+    if (!this.realTime) pacer.start();
+    const wait = pacer.waitFor(Math.min(until, wires.deadline));
     if (wait > 0) await this.sleep(wait === Infinity ? undefined : wait);
     if (pacer.catchUp(until)) engine.run({ instructions: engine.instructions + 1, time: until });
   }
@@ -175,13 +198,15 @@ export class Driver {
   /** Resolves after that many milliseconds, or when input comes. */
   private async sleep(milliseconds: number | undefined): Promise<void> {
     if (this.session.inputs.nextAt !== Infinity) return;
-    this.session.noteEnd();
+    // Short waits, of which a network makes thousands a second, leave the recording's file alone.
+    const cancelNote = this.room.after(NOTE_AFTER, () => this.session.noteEnd());
     let cancel: (() => void) | undefined;
     await this.unlessWoken(
       new Promise((resolve) => {
         if (milliseconds !== undefined) cancel = this.room.after(milliseconds, resolve);
       }),
     );
+    cancelNote();
     cancel?.();
   }
 

@@ -4,6 +4,7 @@ import type { RecordSink } from '../../record/format.ts';
 import { deviceCommand, userCommand } from '../../record/inputs.ts';
 import type { EventLog } from '../../record/recorder.ts';
 import { answer, fixedSources, type Sources } from '../../record/sources.ts';
+import type { Link } from '../../net/link.ts';
 import type { MachineConfig } from '../board/config.ts';
 import { type CoreKind, coreFactory } from '../engine/cores.ts';
 import type { Halt } from '../engine/progress.ts';
@@ -26,8 +27,8 @@ import {
   RNG_SEED_BYTES,
 } from './options.ts';
 import { isTerminal, Outputs } from './outputs.ts';
-import { Pacer } from './pacer.ts';
 import { type BranchOrigin, Session, type StartSnapshot } from './session.ts';
+import { Wires } from './wires.ts';
 
 /** How a machine is run; none of it is part of the machine. */
 export interface RunOptions {
@@ -112,6 +113,7 @@ export class Machine {
     (port) => this.internals.engine.board.ports[port].host?.output === 'stream',
     (port, bytes) => this.emit(port, bytes),
   );
+  private readonly wires: Wires;
   private readonly listeners = new Listeners<MachineEvents>();
   private readonly terminal: Console;
   private running: Promise<RunResult> | undefined;
@@ -128,7 +130,9 @@ export class Machine {
         core: coreFactory(options.core ?? 'jit', options.translator),
         sources: sourcesFor(options.clock, seed, room, origin?.past ?? []),
         output: (port, bytes, replayed) => {
-          if (!replayed) this.outputs.collect(port, bytes);
+          if (replayed) return;
+          this.wires.output(port, bytes);
+          this.outputs.collect(port, bytes);
         },
         ...(start && { start }),
       },
@@ -137,6 +141,8 @@ export class Machine {
     );
     const session = this.internals;
     const recorder = session.recorder!;
+    this.wires = new Wires(session, () => this.driver.wake());
+    session.onRestart = (past) => this.wires.restart(past);
     session.onEvent = (event) => this.listeners.tell('event', event);
     session.onLeave = () => this.outputs.flush();
     if (options.embed === true) {
@@ -159,13 +165,14 @@ export class Machine {
     );
     const cadence = new RecordingCadence(session.engine, recorder, room, options.hashEvery ?? DEFAULT_HASH_EVERY);
     this.cadence = cadence;
-    this.driver = new Driver(session, room, options.clock === 'host' ? new Pacer(session, room) : undefined, {
+    this.driver = new Driver(session, room, this.wires, options.clock === 'host', {
       get border() {
         return cadence.nextHash;
       },
       afterSlice: (border) => this.afterSlice(border),
       congested: () => this.terminal.congested(),
     });
+    if (origin !== undefined) this.wires.restart(origin.past);
   }
 
   /**
@@ -275,6 +282,18 @@ export class Machine {
     this.commandAll('forget');
   }
 
+  /**
+   * Wires a network device to a link: the host's network, a switch, … Without one it sends into the void. Whether or not there is one, a machine
+   * that goes on from its past finds its connections reset.
+   * @param link ends with the machine @throws RangeError when the machine has no network device that is not wired yet
+   */
+  plug(link: Link): void {
+    const { slots } = this.internals.engine.board;
+    const port = slots.findIndex(({ device }, id) => device.kind === 'virtio-net' && !this.wires.has(id));
+    if (port < 0) throw new RangeError("the machine has no network device to plug in: create it with the option 'net'");
+    this.wires.connect(port, link);
+  }
+
   /** Pushes the reset button. */
   reset(): void {
     this.put(userCommand(COMMAND.RESET));
@@ -355,6 +374,7 @@ export class Machine {
     this.closed = true;
     await this.pause();
     this.cadence.close(this.internals.state === 'past');
+    this.wires.close();
     this.terminal.end();
     for (const resource of this.resources) resource.close();
   }

@@ -66,6 +66,8 @@ export class Session {
   onEvent: ((event: HostEvent) => void) | undefined;
   /** Called before the session leaves the present: what came out of the machine is complete. */
   onLeave: (() => void) | undefined;
+  /** Called when the machine goes on live from another state than it had; gets what had entered until there, as far as that is known. */
+  onRestart: ((past: readonly HostEvent[]) => void) | undefined;
   /** Somebody keeps checkpoints of it, which a state from elsewhere would make wrong. */
   keepsPast = false;
   private readonly room: HostRoom;
@@ -203,6 +205,7 @@ export class Session {
     const { instant, time } = this.engine;
     this.ownRecorder!.rewind(this.replaying.position, instant, time);
     this.leavePast();
+    this.onRestart?.(this.events.events);
   }
 
   /** past of a recording → branch, here: live again, with a recording of its own that shares the past so far. */
@@ -221,6 +224,7 @@ export class Session {
     this.events = this.ownRecorder;
     this.present = 'branch';
     this.leavePast();
+    this.onRestart?.(this.events.events);
   }
 
   // ---- moving
@@ -264,6 +268,7 @@ export class Session {
     const { instant, time } = this.engine;
     this.ownRecorder!.beginAt(instant, time);
     this.becomeLive();
+    this.onRestart?.([]);
   }
 
   /** One operation at a time moves the machine. @throws SessionBusyError naming the one that is under way */
