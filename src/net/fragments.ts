@@ -1,7 +1,7 @@
 import { keyOf } from './address.ts';
 import { checksum } from './checksum.ts';
 import { ETHERNET_SIZE, OFFLOAD_SIZE } from './frame.ts';
-import { type IpPacket, ipHeaderSize, type PacketHead, PROTOCOL, newPacket, payloadOffset } from './ip.ts';
+import { type IpPacket, ipHeaderSize, newPacket, type PacketHead, PROTOCOL, payloadOffset } from './ip.ts';
 
 /** Milliseconds that pieces of a packet are kept (RFC 791 suggests 15 s, RFC 8200 asks for 60). */
 const LIFETIME = 30_000;

@@ -1,12 +1,12 @@
-import { ARP_OPERATION, arpFrame, parseArp } from './arp.ts';
 import { type Endpoint, type IpAddress, inPrefix, keyOf, sameBytes } from './address.ts';
+import { ARP_OPERATION, arpFrame, parseArp } from './arp.ts';
 import { DHCP_PORT, DhcpServer } from './dhcp.ts';
 import { DnsProxy } from './dns-proxy.ts';
 import { fragmentPacket, Reassembly } from './fragments.ts';
 import { ETHERNET_SIZE, ethernetOf, GSO, OFFLOAD_SIZE, readOffload } from './frame.ts';
 import type { HostNetwork, HostStream, StreamFailure, StreamHandler } from './host.ts';
 import { echoReply, ICMP, ICMPV6, icmpFrame, soundIcmp, type Unreachable, unreachableMessage } from './icmp.ts';
-import { ETHERTYPE, type IpPacket, type PacketHead, parseIpv4, parseIpv6, PROTOCOL } from './ip.ts';
+import { ETHERTYPE, type IpPacket, type PacketHead, PROTOCOL, parseIpv4, parseIpv6 } from './ip.ts';
 import { FrameQueue, type Link } from './link.ts';
 import { ALL_NODES, multicastMac, neighbourAdvertisement, routerAdvertisement, solicitedTarget } from './ndp.ts';
 import { loopback, Policy, type PolicyOptions } from './policy.ts';

@@ -1,5 +1,5 @@
-import { ETHERNET_SIZE, ethernetOf } from './frame.ts';
 import { keyOf } from './address.ts';
+import { ETHERNET_SIZE, ethernetOf } from './frame.ts';
 import { ETHERTYPE, PROTOCOL, parseIpv4, parseIpv6 } from './ip.ts';
 import { type Path, parseTcp, TCP_FLAG, tcpFrame } from './tcp/segment.ts';
 import { seqAdd, seqDiff } from './tcp/sequence.ts';

@@ -4,14 +4,14 @@ import { describe, expect, test } from 'vitest';
 import { formatIp, ip } from '../../src/net/address.ts';
 import { ARP_OPERATION, arpFrame, parseArp } from '../../src/net/arp.ts';
 import { addressesIn, encodeName } from '../../src/net/dns.ts';
-import { completeFrame, ETHERNET_SIZE, ethernetOf, OFFLOAD_SIZE } from '../../src/net/frame.ts';
 import { fragmentPacket } from '../../src/net/fragments.ts';
+import { completeFrame, ETHERNET_SIZE, ethernetOf, OFFLOAD_SIZE } from '../../src/net/frame.ts';
 import { icmpFrame, soundIcmp } from '../../src/net/icmp.ts';
 import { type IpPacket, newPacket, PROTOCOL, parseIpv4, parseIpv6 } from '../../src/net/ip.ts';
 import { Nat, type NatOptions } from '../../src/net/nat.ts';
 import { NetworkOptionError } from '../../src/net/policy.ts';
 import { SUBNET } from '../../src/net/subnet.ts';
-import { parseTcp, type TcpSegment, TCP_FLAG, tcpFrame } from '../../src/net/tcp/segment.ts';
+import { parseTcp, TCP_FLAG, type TcpSegment, tcpFrame } from '../../src/net/tcp/segment.ts';
 import { parseUdp, udpFrame } from '../../src/net/udp.ts';
 import { FakeHost } from './fake-host.ts';
 

@@ -5,7 +5,7 @@ import { parseIpv4 } from '../../src/net/ip.ts';
 import { segmentFrame } from '../../src/net/segmentation.ts';
 import { BufferBudget } from '../../src/net/tcp/budget.ts';
 import { Connection, type ConnectionOwner } from '../../src/net/tcp/connection.ts';
-import { type Path, parseTcp, type TcpSegment, TCP_FLAG } from '../../src/net/tcp/segment.ts';
+import { type Path, parseTcp, TCP_FLAG, type TcpSegment } from '../../src/net/tcp/segment.ts';
 
 export const A = { address: Uint8Array.of(10, 0, 2, 2), port: 5000 };
 export const B = { address: Uint8Array.of(10, 0, 2, 15), port: 6000 };

@@ -5,7 +5,7 @@ import { segmentFrame } from '../../src/net/segmentation.ts';
 import { LARGE_BUFFER, SMALL_BUFFER } from '../../src/net/tcp/budget.ts';
 import { Connection } from '../../src/net/tcp/connection.ts';
 import { OutOfOrder } from '../../src/net/tcp/reassembly.ts';
-import { type TcpSegment, TCP_FLAG } from '../../src/net/tcp/segment.ts';
+import { TCP_FLAG, type TcpSegment } from '../../src/net/tcp/segment.ts';
 import { SendQueue } from '../../src/net/tcp/send-queue.ts';
 import { A, B, Pair, pathFrom, Side, segmentIn } from './tcp-pair.ts';
 

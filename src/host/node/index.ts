@@ -21,8 +21,8 @@ import { createHostRoom } from '../room.ts';
 import { isDiskFile, openDiskFile } from './disk-file.ts';
 import { openSource } from './file-source.ts';
 import { buildGuest } from './guest/index.ts';
-import { MachineNetwork, type NetworkOptions } from './net/network.ts';
 import { findImages } from './images.ts';
+import { MachineNetwork, type NetworkOptions } from './net/network.ts';
 import { openRecordFile } from './record-file.ts';
 import { nodeRegionCompiler } from './region-compiler.ts';
 

@@ -1,10 +1,10 @@
 import type { JitOptions } from '../../jit/core.ts';
+import type { Link } from '../../net/link.ts';
 import { COMMAND, EVENT, type HostEvent, type Input, type Instant, TERMINAL_PORT } from '../../record/door.ts';
 import type { RecordSink } from '../../record/format.ts';
 import { deviceCommand, userCommand } from '../../record/inputs.ts';
 import type { EventLog } from '../../record/recorder.ts';
 import { answer, fixedSources, type Sources } from '../../record/sources.ts';
-import type { Link } from '../../net/link.ts';
 import type { MachineConfig } from '../board/config.ts';
 import { type CoreKind, coreFactory } from '../engine/cores.ts';
 import type { Halt } from '../engine/progress.ts';

@@ -2,7 +2,7 @@ import type { HostStream, StreamFailure, StreamHandler } from '../host.ts';
 import type { BufferBudget } from './budget.ts';
 import { Receiver, WINDOW_SHIFT } from './receiver.ts';
 import { RetransmissionTime } from './retransmission.ts';
-import { type Path, type TcpSegment, TCP_FLAG, tcpFrame, tcpOverhead } from './segment.ts';
+import { type Path, TCP_FLAG, type TcpSegment, tcpFrame, tcpOverhead } from './segment.ts';
 import { Sender } from './sender.ts';
 import { seqAdd } from './sequence.ts';
 

@@ -2,7 +2,7 @@ import { type Endpoint, type IpAddress, keyOf } from '../address.ts';
 import type { HostStream, StreamFailure, StreamHandler } from '../host.ts';
 import { BufferBudget } from './budget.ts';
 import { beginsConnection, Connection, type ConnectionOwner } from './connection.ts';
-import { type Path, resetFor, type TcpSegment, TCP_FLAG, tcpFrame } from './segment.ts';
+import { type Path, resetFor, TCP_FLAG, type TcpSegment, tcpFrame } from './segment.ts';
 
 /** Most connections at a time: memory stays bounded, others are reset. */
 const MAX_CONNECTIONS = 8192;

@@ -1,5 +1,5 @@
 import { createSocket } from 'node:dgram';
-import { getServers, promises as dns } from 'node:dns';
+import { promises as dns, getServers } from 'node:dns';
 import { connect, isIPv6, type Socket } from 'node:net';
 import { networkInterfaces } from 'node:os';
 import { performance } from 'node:perf_hooks';
