@@ -46,12 +46,15 @@ export class Timeline extends RecordedTimeline {
 
 export { type ByteSource, MemorySource } from './bytes/source.ts';
 export { StateError } from './bytes/state-stream.ts';
+export type { StackFrame } from './debug/backtrace.ts';
+export { GuestInfo } from './debug/guest-info.ts';
 export { FsError } from './fs/errno.ts';
 export type { FileSystem } from './fs/file-system.ts';
 export { MemoryFs } from './fs/memory-fs.ts';
 export { createHostRoom } from './host/room.ts';
 export { type AttachedShare, attachShare } from './host/share.ts';
 export { BlobSource, HttpSource } from './host/sources.ts';
+export type { Task } from './linux/tasks.ts';
 export { ConfigError, type MachineConfig } from './machine/board/config.ts';
 export { LoadError } from './machine/boot/load-error.ts';
 export { CORES, type CoreKind } from './machine/engine/cores.ts';

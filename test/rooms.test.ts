@@ -51,10 +51,12 @@ const ARROWS: Record<string, readonly string[]> = {
   'host/sources.ts': ['bytes'],
   'index.ts': [
     'bytes',
+    'debug',
     'fs',
     'host/room.ts',
     'host/share.ts',
     'host/sources.ts',
+    'linux',
     'machine',
     'net',
     'record',

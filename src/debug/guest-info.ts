@@ -1,7 +1,7 @@
 import { LinuxKernel } from '../linux/kernel.ts';
 import { memoryAreas } from '../linux/maps.ts';
 import { moduleSymbols, modules } from '../linux/modules.ts';
-import { currentOn, findTask, type Task } from '../linux/tasks.ts';
+import { currentOn, findTask, type Task, tasks } from '../linux/tasks.ts';
 import { kernelContext, userRegisters } from '../linux/threads.ts';
 import { type MachineView, PC, type RegisterId, X } from '../machine/view/machine-view.ts';
 import { type Resolve, readThrough } from '../machine/view/page-table.ts';
@@ -60,6 +60,12 @@ export class GuestInfo {
   /** The guest's Linux, once it is there. */
   kernel(): LinuxKernel | undefined {
     return (this.kernelFound ??= LinuxKernel.find(this.view));
+  }
+
+  /** The processes of the guest's Linux, or all its threads, by number; none before it is up. */
+  processes(threads = false): Task[] {
+    const kernel = this.kernel();
+    return kernel === undefined ? [] : tasks(kernel, threads);
   }
 
   addFile(file: SymbolFile): void {
