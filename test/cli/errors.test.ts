@@ -76,7 +76,7 @@ const CASES: readonly (readonly [string, number, RegExp])[] = [
   ['run --kernel @image --initrd @empty', 1, /the initrd is empty/],
   ['run --kernel @image --firmware @x86', 1, /x86: /],
   ['run --kernel @image --disk @absent', 1, /absent cannot be opened: there is no such file/],
-  ['run --kernel @image --disk @qcow', 1, /qcow is a qcow2 image, expected a raw one/],
+  ['run --kernel @image --disk @qcow', 1, /qcow: a qcow2 header has 72 bytes, the file \d+/],
   ['run --kernel @image --record @absent/a.hsr', 1, /absent\/a.hsr: there is no such/],
   ['replay', 2, /missing required argument 'recording'/],
   ['replay @absent', 1, /absent: there is no such file/],

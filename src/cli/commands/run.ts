@@ -111,8 +111,6 @@ export async function run(flags: RunFlags): Promise<number> {
   const { names } = shares;
   const quiet = flags.quiet ?? false;
   const cold = coldFlag(flags);
-  if (cold !== undefined && !flags.cold && !quiet)
-    process.stderr.write(`hindsight: ${cold} is not what the guest's snapshot was made with: it boots\n`);
   using network = await openNetwork(flags, quiet);
   const room = createHostRoom();
   const size = { columns: boot.columns ?? 80, rows: boot.rows ?? 24 };
@@ -142,6 +140,8 @@ export async function run(flags: RunFlags): Promise<number> {
     },
     room,
   );
+  if (cold !== undefined && !flags.cold && !quiet)
+    process.stderr.write(`hindsight: ${cold} is not what the guest's snapshot was made with: it boots\n`);
   if (typed !== undefined) {
     machine.refreshClock();
     if (boot.size !== undefined) machine.resize(size.columns, size.rows);

@@ -131,7 +131,8 @@ export class Machine {
         sources: sourcesFor(options.clock, seed, room, origin?.past ?? []),
         output: (port, bytes, replayed) => {
           if (replayed) return;
-          this.wires.output(port, bytes);
+          // Devices emit while they are powered on, before anything can be wired to them.
+          this.wires?.output(port, bytes);
           this.outputs.collect(port, bytes);
         },
         ...(start && { start }),
