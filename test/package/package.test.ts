@@ -28,6 +28,13 @@ const SOURCES = [
 const DERIVED = new Set(['generated', 'out']);
 const EXAMPLES = [...readFileSync(join(ROOT, 'README.md'), 'utf8').matchAll(/```ts\n([\s\S]*?)```/g)].map((m) => m[1]!);
 
+/** What each of the examples prints, in their order; a later one opens the recording of the first. */
+const PRINTED: readonly (readonly RegExp[])[] = [
+  [/^Linux hindsight \S+ .* riscv64 GNU\/Linux\r?$/m, /^\{ instructions: \d+, sequence: \d+ \} [0-9a-f]{16}\n$/m],
+  [/^1 \S init$/m, /^0x[0-9a-f]{16} <do_exit>$/m],
+  [/^Linux hindsight \S+ .* riscv64 GNU\/Linux\n 3 text\n$/],
+];
+
 interface Manifest {
   readonly version: string;
   readonly devDependencies: Readonly<Record<string, string>>;
@@ -113,12 +120,12 @@ describe('the package', { timeout: 600_000 }, () => {
   });
 
   test.skipIf(guest === undefined)("README's examples run as they stand there", async () => {
-    for (const example of EXAMPLES) {
+    expect(EXAMPLES).toHaveLength(PRINTED.length);
+    for (const [i, example] of EXAMPLES.entries()) {
       const { code } = await transform(example, { loader: 'ts', format: 'esm', target: 'node20' });
       const { stdout, stderr } = await run(process.execPath, ['--input-type=module', '-e', code], { cwd: project });
       expect(stderr).toBe('');
-      expect(stdout).toMatch(/^Linux hindsight \S+ .* riscv64 GNU\/Linux\r?$/m);
-      expect(stdout.trimEnd().split('\n').at(-1)).toMatch(/^\{ instructions: \d+, sequence: \d+ \} [0-9a-f]{16}$/);
+      for (const line of PRINTED[i]!) expect(stdout).toMatch(line);
     }
   });
 });
