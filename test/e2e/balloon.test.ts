@@ -63,7 +63,8 @@ describeGuest('a memory balloon', () => {
     expect(free).toHaveLength(3);
     const [freed, inflated, deflated] = free;
     expect(freed! - inflated!).toBeGreaterThan(90 * MIB);
-    expect(deflated! - inflated!).toBeGreaterThan(90 * MIB);
+    // Meanwhile the kernel has taken some pages for other things.
+    expect(deflated! - inflated!).toBeGreaterThan(85 * MIB);
     // Free page reporting: most of the noise is gone (the kernel reports whole blocks of 2 MiB).
     expect(used.full! - used.freed!).toBeGreaterThan(48 * MIB);
     // The noise does not compress.
