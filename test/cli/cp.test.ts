@@ -23,7 +23,19 @@ describe.skipIf(guest === undefined)('hindsight cp', { timeout: 90_000 }, () => 
       env: { ...process.env, PATH: `${process.env.PATH}:/usr/sbin:/sbin` },
       stdio: 'pipe',
     });
-    const args = ['run', '--record', at('run.hsr'), '--checkpoints', '--disk', at('disk'), '--exec', COMMAND, '-q'];
+    // Instants below are counted from power-on.
+    const args = [
+      'run',
+      '--cold',
+      '--record',
+      at('run.hsr'),
+      '--checkpoints',
+      '--disk',
+      at('disk'),
+      '--exec',
+      COMMAND,
+      '-q',
+    ];
     const ran = await hindsight(args, {});
     expect(ran).toMatchObject({ status: 0, stderr: '' });
   });
