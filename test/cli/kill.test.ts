@@ -27,7 +27,7 @@ async function recordAndKill(
 }> {
   const child = spawn(
     process.execPath,
-    [CLI, 'run', '--record', file, '--clock', 'host', '--quiet', ...flags, '--exec', COMMAND],
+    [CLI, 'run', '--cold', '--record', file, '--clock', 'host', '--quiet', ...flags, '--exec', COMMAND],
     { stdio: ['ignore', 'pipe', 'ignore'] },
   );
   const shown: { at: number; length: number }[] = [];
