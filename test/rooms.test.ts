@@ -44,7 +44,7 @@ const ARROWS: Record<string, readonly string[]> = {
   linux: ['machine', 'symbols'],
   debug: ['bytes', 'core', 'isa', 'linux', 'machine', 'record', 'symbols', 'timeline'],
   history: ['linux', 'machine', 'record', 'timeline'],
-  probe: ['debug', 'isa', 'linux', 'machine', 'symbols', 'timeline'],
+  probe: ['debug', 'history', 'isa', 'linux', 'machine', 'symbols', 'timeline'],
   'host/room.ts': ['machine/session/host-room.ts'],
   'host/share.ts': ['devices', 'fs', 'machine'],
   'host/http-disk.ts': ['host/sources.ts', 'storage'],

@@ -1,4 +1,5 @@
 import type { GuestInfo } from '../debug/guest-info.ts';
+import { reachKernel } from '../history/kernel-start.ts';
 import { readSyscalls } from '../linux/syscalls.ts';
 import type { EngineView } from '../machine/view/engine-view.ts';
 import { X } from '../machine/view/machine-view.ts';
@@ -50,8 +51,8 @@ export async function runProbes(
   output: Output,
   options: ProbeOptions = {},
 ): Promise<ProbeResult> {
-  await reachKernel(mover, guest);
   const kernel = guest.kernel();
+  if (kernel !== undefined) await reachKernel(mover, kernel, options);
   const state = new ScriptState(output);
   const environment: ScriptEnvironment = {
     btf: kernel?.btf,
@@ -69,16 +70,6 @@ export async function runProbes(
   const reason = await run.toEnd(options);
   for (const map of state.maps.values()) printMap(output, map, undefined);
   return { reason, hits: run.hits };
-}
-
-/**
- * Where the kernel has relocated itself, so that the pointers in its own tables are right: its first function in C that
- * runs at its final address, or where the mover is if that is later.
- */
-async function reachKernel(mover: Mover, guest: GuestInfo): Promise<void> {
-  const start = guest.kernel()?.symbols.find('start_kernel')?.address;
-  if (start === undefined || mover.at.instructions > mover.begin.instructions) return;
-  await mover.continue({ execute: start });
 }
 
 class ProbeRun {

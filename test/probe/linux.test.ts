@@ -10,7 +10,7 @@ const COMMAND = 'cd /tmp; for i in 1 2 3; do cat /etc/hosts >copy$i; done; cat m
 
 /** What a replay says of the state it came to. */
 const stateOf = ({ stderr }: Ended): string =>
-  /state [0-9a-f]{16}; \d+ state hashes compared, all equal/.exec(stderr)![0];
+  /state [0-9a-f]{16}; \d+ state hash(?:es)? compared, all equal/.exec(stderr)![0];
 
 describe.skipIf(guest === undefined)('questions to the past of a Linux guest', { timeout: 240_000 }, () => {
   let folder: string;
@@ -22,7 +22,7 @@ describe.skipIf(guest === undefined)('questions to the past of a Linux guest', {
   beforeAll(async () => {
     folder = mkdtempSync(join(tmpdir(), 'probe-'));
     recording = join(folder, 'a.hsr');
-    const run = await hindsight(['run', '--record', recording, '--no-stdin', '--exec', COMMAND]);
+    const run = await hindsight(['run', '--cold', '--record', recording, '--no-stdin', '--exec', COMMAND]);
     expect([run.status, run.stderr]).toEqual([3, expect.any(String)]);
     final = stateOf(await hindsight(['replay', recording, '--verify']));
   }, 240_000);
@@ -90,6 +90,15 @@ describe.skipIf(guest === undefined)('questions to the past of a Linux guest', {
       /= -1 ENOENT \(No such file or directory\)$/,
     );
     expect(calls.filter(({ text: t }) => /"copy\d", O_WRONLY\|O_CREAT\|O_TRUNC, 0666\)/.test(t))).toHaveLength(3);
+  });
+
+  test('a recording that starts from the snapshot of a guest is asked in the same way', async () => {
+    const started = join(folder, 'started.hsr');
+    await hindsight(['run', '--record', started, '--no-stdin', '--exec', 'cat /etc/hosts']);
+    const { stdout } = await hindsight(['strace', started, '--trace', 'openat']);
+    expect(stdout).toMatch(/openat\(AT_FDCWD, "\/etc\/hosts", O_RDONLY\) += 3$/m);
+    const counted = await hindsight(['probe', started, '-e', 'kprobe:vfs_open /comm == "cat"/ { @ = count(); }']);
+    expect(counted.stdout).toMatch(/^@: [1-9]\d*$/m);
   });
 
   test('what is wrong is said with its place', async () => {

@@ -1,4 +1,5 @@
 import { GuestInfo } from '../../debug/guest-info.ts';
+import { reachKernel } from '../../history/kernel-start.ts';
 import { straceLine } from '../../history/strace.ts';
 import { type SyscallRecord, syscallHistory } from '../../history/syscalls.ts';
 import { formatInstant } from '../../record/divergence.ts';
@@ -33,9 +34,8 @@ export async function strace(file: string, flags: StraceFlags): Promise<number> 
   const kernel = new GuestInfo(timeline.view).kernel();
   if (kernel === undefined)
     throw new CliError(`${file}: no Linux kernel with symbols and type information is in the machine`);
-  const start = kernel.symbols.find('start_kernel');
   if (from !== undefined) await explained(timeline, timeline.seek(from, { signal }));
-  else if (start !== undefined) await explained(timeline, timeline.continue({ execute: start.address }, { signal }));
+  await explained(timeline, reachKernel(timeline, kernel, { signal }));
   const wanted = (call: Pick<SyscallRecord, 'pid' | 'name'>): boolean =>
     (pids.length === 0 || pids.includes(call.pid)) && (names?.has(call.name) ?? true);
   const report = (call: SyscallRecord): void => {
