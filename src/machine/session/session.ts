@@ -1,3 +1,4 @@
+import { concat } from '../../bytes/concat.ts';
 import { toHex } from '../../bytes/hex.ts';
 import { formatInstant } from '../../record/divergence.ts';
 import { compareInstants, type HostEvent, type Input, type Instant } from '../../record/door.ts';
@@ -303,13 +304,7 @@ export class Session {
     const { header, events, end, endTime } = this.events;
     const recorder = new Recorder(header, { write: (bytes) => parts.push(bytes.slice()) }, events);
     recorder.close(end, endTime);
-    const file = new Uint8Array(parts.reduce((sum, { length }) => sum + length, 0));
-    let at = 0;
-    for (const part of parts) {
-      file.set(part, at);
-      at += part.length;
-    }
-    return file;
+    return concat(parts);
   }
 
   private entered(event: HostEvent): void {
