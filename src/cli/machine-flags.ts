@@ -1,8 +1,8 @@
 import { readFile } from 'node:fs/promises';
-import { basename } from 'node:path';
-import { bootLines, bootWords, COMMAND_LINE_LIMIT, type GuestBoot, WAIT_WORD } from '../guest/cmdline.ts';
+import { bootLines, bootWords, COMMAND_LINE_LIMIT, type GuestBoot } from '../guest/cmdline.ts';
 import { commandArchive } from '../guest/initramfs.ts';
 import { openDiskFile } from '../host/node/disk-file.ts';
+import { waitingGuest } from '../host/node/guest/index.ts';
 import { isUrl, openUrl } from '../host/node/url-disk.ts';
 import { MAX_HARTS } from '../isa/layout.ts';
 import { parseMemory } from '../machine/board/config.ts';
@@ -136,22 +136,14 @@ export async function openWaitingHardware(
 ): Promise<WaitingHardware> {
   const { disks, root } = await openDisks(flags);
   const guest = await provideGuest(flags.quiet ?? false);
-  const hashes = new Map(guest.manifest.files.map(({ name, sha256 }) => [name, sha256]));
-  const known = async (file: string): Promise<NamedBytes> => {
-    const hash = hashes.get(basename(file));
-    return { ...(await readNamed(file)), ...(hash !== undefined && { hash }) };
-  };
   const modules = [...(boot.modules ?? []), ...(checked.balloon === undefined ? [] : [BALLOON_MODULE])];
   const asked: GuestBoot = { ...boot, ...(root !== undefined && { root }), ...(modules.length > 0 && { modules }) };
-  const [kernel, initrd] = await Promise.all([known(guest.kernel), known(guest.initrd)]);
   return {
     hardware: {
       memory: checked.memory,
       harts: checked.harts,
       ...(checked.balloon !== undefined && { balloon: checked.balloon }),
-      kernel,
-      initrd,
-      append: `${guest.commandLine} ${WAIT_WORD}`,
+      ...(await waitingGuest(guest)),
       disks,
     },
     typed: typedFor(asked),

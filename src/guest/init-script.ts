@@ -130,8 +130,13 @@ finish() {
     umount /root-disk 2>/dev/null || mount -o remount,ro /root-disk 2>/dev/null
   fi
   stty -F "$tty" opost 2>/dev/null # waits until the terminal has sent everything
-  poweroff -f
+  "$1" -f
 }
+
+# busybox's poweroff, halt and reboot ask process 1 by these signals. It obeys at once only in a wait, so it starts everything in the background.
+trap 'finish poweroff' USR2
+trap 'finish halt' USR1
+trap 'finish reboot' TERM
 
 exact_terminal() {
   [ -n "$waiting" ] || dmesg -n 1
@@ -147,7 +152,7 @@ give_up() {
     exact_terminal
     printf '\\036hindsight:%s begin\\n%s\\n\\036hindsight:%s end 125\\n' "$token" "hindsight: $1" "$token" >"$tty"
     root=
-    finish
+    finish poweroff
   fi
   root=
   echo "hindsight: $1" >"$tty"
@@ -231,12 +236,13 @@ if [ -n "$exec" ]; then
   cd /root
   printf '\\036hindsight:%s begin\\n' "$token" >"$tty"
   if [ "$input" = none ]; then
-    (exec setsid "$@" /bin/sh -c "$command" </dev/null >"$tty" 2>&1)
+    (exec setsid "$@" /bin/sh -c "$command" </dev/null >"$tty" 2>&1) &
   else
-    (exec setsid -c "$@" /bin/sh -c "$command" <"$tty" >"$tty" 2>&1)
+    (exec setsid -c "$@" /bin/sh -c "$command" <"$tty" >"$tty" 2>&1) &
   fi
+  wait $!
   printf '\\036hindsight:%s end %d\\n' "$token" $? >"$tty"
-  finish
+  finish poweroff
 fi
 
 if [ -n "$init" ]; then
@@ -250,20 +256,15 @@ fi
 cd /root
 shell=/bin/sh
 [ -n "$root" ] && [ -x /root-disk/bin/bash ] && shell=/bin/bash
-setsid -c "$@" "$shell" -l <"$tty" >"$tty" 2>&1
-finish
+setsid -c "$@" "$shell" -l <"$tty" >"$tty" 2>&1 &
+wait $!
+finish poweroff
 `;
 }
 
-/**
- * Settings of interactive shells in the initramfs. busybox's shell takes its own poweroff, reboot and halt before those of the path, and
- * they ask process 1, which does not listen.
- */
+/** Settings of interactive shells in the initramfs. */
 export const PROFILE = `PS1='\\u@\\h:\\w\\$ '
 alias ll='ls -l'
-poweroff() { /bin/poweroff; }
-reboot() { /bin/reboot; }
-halt() { /bin/halt; }
 `;
 
 /**

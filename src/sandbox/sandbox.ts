@@ -94,10 +94,12 @@ export class Sandbox {
     const runOptions = { ...this.parts.options, ...options };
     const copy = await this.stopped(() => {
       const { recording, internals } = machine;
+      const { id, start } = recording.header;
       const origin = {
         engine: internals.engine,
         past: recording.events,
-        parent: { id: recording.header.id, at: machine.instant },
+        parent: { id, at: machine.instant },
+        ...(start && { start }),
       };
       return new Machine({ hardware: { ...internals.hardware, images: [] }, options: runOptions, room, origin });
     });

@@ -40,6 +40,16 @@ describeGuest('a sandbox', () => {
     await expect(box.exec(['no-such-program'])).rejects.toMatchObject({ name: 'GuestError', code: 'ENOENT' });
   });
 
+  test("starts from the guest's own snapshot, unlike another: with numbers and a clock of its own", async () => {
+    expect(box.machine.recording.header.start).toBeDefined();
+    await using other = await Machine.start();
+    const ask = 'cat /proc/sys/kernel/random/uuid; head -c 16 /dev/urandom | md5sum; date +%s';
+    const answers = await Promise.all([box, other].map(async (one) => (await one.exec(ask)).stdout.split('\n')));
+    expect(answers[0]![0]).not.toBe(answers[1]![0]);
+    expect(answers[0]![1]).not.toBe(answers[1]![1]);
+    for (const [, , seconds] of answers) expect(Math.abs(Number(seconds) - Date.now() / 1000)).toBeLessThan(60);
+  });
+
   test('carries a megabyte of random bytes in and out', async () => {
     const bytes = randomBytes(1_000_000);
     const { stdoutBytes } = await box.exec('cat', { stdin: bytes });
@@ -93,8 +103,8 @@ describeGuest('a sandbox', () => {
 
   test('ends with the guest, and its recording replays to the same state', async () => {
     const late = box.exec('sleep 1000');
-    // By its path: busybox's shell would take its own poweroff, which asks process 1, which does not listen.
-    const poweroff = box.exec(['poweroff']);
+    // By its name in a shell: busybox's own, which asks process 1.
+    const poweroff = box.exec('poweroff');
     await expect(late).rejects.toMatchObject({ name: 'SessionEndedError', message: 'the guest powered off' });
     await poweroff.catch(() => undefined);
     await expect(box.exec('true')).rejects.toThrow();

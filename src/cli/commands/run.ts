@@ -91,10 +91,11 @@ async function fromSnapshot(
   const { hardware, typed } = await openWaitingHardware(flags, checked, boot);
   // One size for all; the terminal's own is told afterwards.
   const common = { ...hardware, virtioConsole: true };
-  const from = await provideStart(common, () => {
+  const making = (): void => {
     if (!flags.quiet)
       process.stderr.write('hindsight: booting the guest once, to start from its snapshot from now on\n');
-  });
+  };
+  const from = await provideStart(common, { making });
   return { hardware: common, from, typed };
 }
 

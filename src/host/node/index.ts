@@ -20,7 +20,7 @@ import { branchMachineAs, openTimelineAs } from '../../timeline/open.ts';
 import { createHostRoom } from '../room.ts';
 import { isDiskFile, openDiskFile } from './disk-file.ts';
 import { openSource } from './file-source.ts';
-import { buildGuest } from './guest/index.ts';
+import { buildGuest, provideStart, waitingGuest } from './guest/index.ts';
 import { findImages } from './images.ts';
 import { MachineNetwork, type NetworkOptions } from './net/network.ts';
 import { openRecordFile } from './record-file.ts';
@@ -76,6 +76,13 @@ async function closingOnFailure<T>(opened: readonly Closeable[], make: () => Pro
   }
 }
 
+/** Opens a disk's file, which is closed with the others that were opened. */
+function openDisk(path: string, opened: Closeable[]): DiskOption {
+  const backend = openDiskFile(path);
+  opened.push(backend);
+  return { file: path, backend };
+}
+
 /** A computer. */
 export class Machine extends BaseMachine {
   /**
@@ -94,13 +101,8 @@ export class Machine extends BaseMachine {
     const start = { ...(network && { net: network.boot }), ...boot };
     const line = built === undefined ? {} : { append: commandLine(start, rest.append ?? DEFAULT_COMMAND_LINE) };
     const opened: Closeable[] = network === undefined ? [] : [network];
-    const disk = (path: string): DiskOption => {
-      const backend = openDiskFile(path);
-      opened.push(backend);
-      return { file: path, backend };
-    };
     return closingOnFailure(opened, async () => {
-      const files = disks && { disks: disks.map((one) => (typeof one === 'string' ? disk(one) : one)) };
+      const files = disks && { disks: disks.map((one) => (typeof one === 'string' ? openDisk(one, opened) : one)) };
       const machine = await createMachine(
         Machine,
         {
@@ -123,34 +125,98 @@ export class Machine extends BaseMachine {
   }
 
   /**
-   * A machine that runs by itself, on Debian if nothing else is said, and takes commands: `await box.exec('uname -a')`. The host's clock is the
-   * guest's unless `clock` says otherwise. Close it when it is no longer needed.
+   * A machine that runs by itself, on Debian if nothing else is said, and takes commands: `await box.exec('uname -a')`. It starts from the guest's
+   * own snapshot, with new randomness and the right time; options that make another machine (a kernel, a seed, a network, …) boot it. The
+   * host's clock is the guest's unless `clock` says otherwise. Close it when it is no longer needed.
    * @throws as {@link create}; SessionEndedError when the guest ends or does not answer
    */
-  static async start({ past = false, timeout, ...options }: SandboxOptions = {}): Promise<Sandbox> {
+  static async start({ past = false, timeout, cold = false, ...options }: SandboxOptions = {}): Promise<Sandbox> {
+    const room = createHostRoom();
+    const started = cold || needsBoot(options) ? undefined : await Machine.fromGuestSnapshot(options);
+    const machine = started ?? (await Machine.booting(options));
+    const kept = past ? { past: new LivePast(machine, room) } : {};
+    const { core, clock = 'host' } = options;
+    const runOptions = { clock, ...(core !== undefined && { core }) };
+    return Sandbox.attach(
+      { machine, options: runOptions, room, ...kept },
+      { fresh: started !== undefined, ...(timeout !== undefined && { timeout }) },
+    );
+  }
+
+  /** A machine that boots to where its session channel answers. */
+  private static booting(options: NodeMachineOptions): Promise<Machine> {
     const size = typeof options.virtioConsole === 'object' ? options.virtioConsole : {};
-    const machine = await Machine.create({
+    return Machine.create({
       guest: 'debian',
       clock: 'host',
       ...options,
       boot: { ...options.boot, session: true },
       virtioConsole: { ...size, ports: [...(size.ports ?? []), SESSION_PORT] },
     });
-    const room = createHostRoom();
-    const kept = past ? { past: new LivePast(machine, room) } : {};
-    const { core, clock = 'host' } = options;
-    const runOptions = { clock, ...(core !== undefined && { core }) };
-    return Sandbox.attach(
-      { machine, options: runOptions, room, ...kept },
-      { ...(timeout !== undefined && { timeout }) },
-    );
+  }
+
+  /** A machine whose session channel answers at once. */
+  private static async fromGuestSnapshot({
+    boot = {},
+    disks = [],
+    record,
+    kernel: _kernel,
+    initrd: _initrd,
+    firmware: _firmware,
+    ...options
+  }: NodeMachineOptions): Promise<Machine> {
+    const opened: Closeable[] = [];
+    return closingOnFailure(opened, async () => {
+      const hardware = {
+        ...options,
+        ...(await waitingGuest(await buildGuest())),
+        disks: disks.map((one) => (typeof one === 'string' ? openDisk(one, opened) : one)),
+        virtioConsole: { ports: [SESSION_PORT] },
+      };
+      const from = await provideStart(hardware, { session: boot });
+      const translator = { compiler: nodeRegionCompiler(), ...options.translator };
+      const machine = await createMachine(
+        Machine,
+        { clock: 'host', ...hardware, from, translator, ...sinkOf(record) },
+        createHostRoom(),
+        opened,
+      );
+      machine.refreshClock();
+      return machine;
+    });
   }
 }
+
+/** Options that make a machine which the guest's own snapshots are not of, or ask for a boot of another kind. */
+const BOOTING = [
+  'kernel',
+  'initrd',
+  'firmware',
+  'append',
+  'isa',
+  'mmu',
+  'seed',
+  'rngSeed',
+  'quantum',
+  'chaos',
+  'shares',
+  'net',
+  'devices',
+  'virtioConsole',
+] as const satisfies readonly (keyof NodeMachineOptions)[];
+
+/** Whether a sandbox has to boot, as no snapshot is of such a machine. */
+const needsBoot = (options: NodeMachineOptions): boolean =>
+  BOOTING.some((name) => options[name] !== undefined) ||
+  options.boot?.net !== undefined ||
+  options.boot?.shares !== undefined;
 
 /** Options of {@link Machine.start}. */
 export interface SandboxOptions extends NodeMachineOptions {
   /** Keep checkpoints, for {@link Sandbox.rewind}. */
   readonly past?: boolean;
+  /** Boot, instead of starting from the guest's own snapshot, which is made at the first start of such a machine. */
+  readonly cold?: boolean;
   /** Milliseconds that the guest may take until commands can be given; default two minutes. */
   readonly timeout?: number;
 }

@@ -12,4 +12,4 @@ export {
 } from './build.ts';
 export { cacheDirectory, GuestCache } from './cache.ts';
 export { GuestBuildError } from './errors.ts';
-export { provideStart } from './start.ts';
+export { provideStart, waitingGuest } from './start.ts';
