@@ -39,7 +39,7 @@ export async function waitingGuest(
 }
 
 /** Which of the guest's own snapshots of a machine is wanted. */
-export interface StartOptions {
+interface GuestStartOptions {
   /**
    * The one after /init did this, where the agent of the session channel has answered and run its first command; without it the one where /init
    * waits for what it is to do.
@@ -54,7 +54,7 @@ export interface StartOptions {
  * its session channel answers. Made when it is not there. One that is damaged is made again.
  * @throws GuestBuildError when the guest does not come that far
  */
-export async function provideStart(hardware: HardwareOptions, options: StartOptions = {}): Promise<StartSnapshot> {
+export async function provideStart(hardware: HardwareOptions, options: GuestStartOptions = {}): Promise<StartSnapshot> {
   const room = createHostRoom();
   const config = await planConfig(hardware, room);
   const words = options.session && bootLines({ ...options.session, session: true });
