@@ -1,4 +1,4 @@
-import { ERRNO, RESTART } from '../linux/errno.ts';
+import { ERRNO, RESTART } from '../errno.ts';
 import { ARGUMENT_TEXT } from '../linux/flags.ts';
 import type { SyscallRecord } from './syscalls.ts';
 

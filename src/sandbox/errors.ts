@@ -1,4 +1,4 @@
-import { ERRNO } from '../linux/errno.ts';
+import { ERRNO } from '../errno.ts';
 
 /** The guest's kernel refused something: a program that is not there, a file that cannot be opened. */
 export class GuestError extends Error {

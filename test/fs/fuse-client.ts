@@ -1,4 +1,4 @@
-import { ERRNO, type Errno } from '../../src/fs/errno.ts';
+import { ERRNO, type Errno } from '../../src/errno.ts';
 import { nameBytes, nameOf } from '../../src/fs/file-system.ts';
 import { CHANGE, IN_HEADER, OPCODE, OUT_HEADER, ROOT_ID } from '../../src/fs/fuse/protocol.ts';
 import type { FuseServer } from '../../src/fs/fuse/server.ts';
@@ -8,7 +8,7 @@ export class FuseError extends Error {
   readonly code: Errno | undefined;
 
   constructor(errno: number) {
-    const code = Object.entries(ERRNO).find(([, n]) => n === errno)?.[0] as Errno | undefined;
+    const code = ERRNO.get(errno)?.[0];
     super(code ?? `errno ${errno}`);
     this.code = code;
   }

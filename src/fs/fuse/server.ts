@@ -1,4 +1,5 @@
-import { ERRNO, errnoOf, FsError } from '../errno.ts';
+import { ERRNO_NUMBER } from '../../errno.ts';
+import { errnoOf, FsError } from '../errno.ts';
 import {
   type AttributeChange,
   type Attributes,
@@ -348,7 +349,7 @@ export class FuseServer<N extends object, H extends object> {
     const { fs } = this;
     const mode = openMode(flags);
     const found = (error: unknown): Awaitable<{ readonly node: N; readonly handle: H }> => {
-      if (errnoOf(error) !== ERRNO.EEXIST || (flags & OPEN.exclusive) !== 0) throw error;
+      if (errnoOf(error) !== ERRNO_NUMBER.EEXIST || (flags & OPEN.exclusive) !== 0) throw error;
       return after(fs.lookup(directory, name), (node) => after(fs.open(node, mode), (handle) => ({ node, handle })));
     };
     try {

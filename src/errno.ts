@@ -2,7 +2,7 @@
  * Error numbers of Linux on architectures with generic numbers (include/uapi/asm-generic/errno-base.h, errno.h), with
  * the texts that strerror(3) has for them.
  */
-export const ERRNO: ReadonlyMap<number, readonly [name: string, text: string]> = new Map([
+const TABLE = [
   [1, ['EPERM', 'Operation not permitted']],
   [2, ['ENOENT', 'No such file or directory']],
   [3, ['ESRCH', 'No such process']],
@@ -133,7 +133,21 @@ export const ERRNO: ReadonlyMap<number, readonly [name: string, text: string]> =
   [130, ['EOWNERDEAD', 'Owner died']],
   [131, ['ENOTRECOVERABLE', 'State not recoverable']],
   [132, ['ERFKILL', 'Operation not possible due to RF-kill']],
-]);
+] as const;
+
+/** Name of an error. */
+export type Errno = (typeof TABLE)[number][1][0];
+
+/** Names and texts by number. */
+export const ERRNO: ReadonlyMap<number, readonly [name: Errno, text: string]> = new Map<
+  number,
+  readonly [Errno, string]
+>(TABLE);
+
+/** Numbers by name. */
+export const ERRNO_NUMBER = Object.fromEntries(TABLE.map(([number, [name]]) => [name, number])) as Readonly<
+  Record<Errno, number>
+>;
 
 /** Numbers that stay inside the kernel, but show in a call that a signal interrupted (include/linux/errno.h). */
 export const RESTART: ReadonlyMap<number, string> = new Map([
