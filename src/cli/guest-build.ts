@@ -1,6 +1,7 @@
 import {
   buildDisk,
   buildGuest,
+  type DiskBuildOptions,
   type GuestBuildOptions,
   type GuestDisk,
   type GuestImages,
@@ -49,6 +50,6 @@ export function provideGuest(quiet: boolean, options: GuestBuildOptions = {}): P
 }
 
 /** The root disk, made when it is not there. */
-export function provideDisk(quiet: boolean, options: GuestBuildOptions = {}): Promise<GuestDisk> {
+export function provideDisk(quiet: boolean, options: DiskBuildOptions = {}): Promise<GuestDisk> {
   return shown('root disk', quiet, (progress) => buildDisk({ ...options, ...progress }));
 }

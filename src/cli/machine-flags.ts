@@ -10,7 +10,7 @@ import { CORES, type CoreKind } from '../machine/engine/cores.ts';
 import type { DiskOption, HardwareOptions, NamedBytes } from '../machine/session/options.ts';
 import { CliError, UsageError } from './exit.ts';
 import { provideDisk, provideGuest } from './guest-build.ts';
-import { parseChoice, parseInteger, parseSize } from './values.ts';
+import { parseChoice, parseInteger, parsePackageNames, parseSize } from './values.ts';
 
 /** Flags that say what machine to build, as typed. */
 export interface MachineFlags {
@@ -96,15 +96,22 @@ async function readNamed(file: string): Promise<NamedBytes> {
   }
 }
 
+/** The packages that `debian` or `debian+NAME,NAME` names beside those of every root disk; undefined for a file. */
+function builtDisk(text: string): string[] | undefined {
+  if (text === BUILT_DISK) return [];
+  return text.startsWith(`${BUILT_DISK}+`) ? parsePackageNames('--disk', text.slice(BUILT_DISK.length + 1)) : undefined;
+}
+
 async function openDisks(flags: MachineFlags): Promise<{ disks: DiskOption[]; root?: string }> {
   const disks: DiskOption[] = [];
   let root = flags.root;
   for (const [index, file] of (flags.disk ?? []).entries()) {
-    if (file !== BUILT_DISK) {
+    const packages = builtDisk(file);
+    if (packages === undefined) {
       disks.push({ file, backend: isUrl(file) ? await openUrl(file) : openDiskFile(file) });
       continue;
     }
-    const built = await provideDisk(flags.quiet ?? false);
+    const built = await provideDisk(flags.quiet ?? false, { packages });
     disks.push({ file: built.disk, backend: openDiskFile(built.disk, built.manifest.files[0]?.sha256) });
     root ??= `/dev/vd${String.fromCharCode(0x61 + index)}`;
   }

@@ -12,6 +12,7 @@ import type { RunFlags } from './commands/run.ts';
 import type { StraceFlags } from './commands/strace.ts';
 import type { WebFlags } from './commands/web.ts';
 import { EXIT, UsageError } from './exit.ts';
+import { parsePackageNames } from './values.ts';
 
 const collect = (value: string, before: string[] = []): string[] => [...before, value];
 
@@ -28,7 +29,7 @@ function machineFlags(command: Command): Command {
     .option('--firmware <file>', 'M-mode firmware such as OpenSBI fw_dynamic.bin; otherwise SBI is built in')
     .option(
       '--disk <file>',
-      'a raw or qcow2 disk image, the http(s) address of a raw one, or debian for the built root disk; may be repeated',
+      'a raw or qcow2 disk image, the http(s) address of a raw one, or debian for the built root disk (debian+git,fio: with these packages too); may be repeated',
       collect,
     )
     .option('--root <device>', 'work on this disk, such as /dev/vda; the built root disk is worked on by itself')
@@ -273,6 +274,11 @@ export function createProgram(version: string, finish: (status: number) => void)
   const guest = program.command('guest').description('Build and list guest images').helpCommand(false);
   quiet(guest.command('build').description('Make the Debian guest: kernel, busybox, modules'))
     .option('--disk', 'make the root disk with Python, gcc and sqlite3 too')
+    .option(
+      '--packages <names>',
+      'a root disk that has these Debian packages too, such as git,fio; run takes it as --disk debian+git,fio',
+      (text: string) => parsePackageNames('--packages', text),
+    )
     .option('--mirror <url>', "Debian mirror; otherwise that of this machine's apt")
     .option('--rebuild', 'make it again although it is there')
     .action(async (flags: GuestBuildFlags) => finish(await (await import('./commands/guest.ts')).guestBuild(flags)));

@@ -38,6 +38,18 @@ export function parseSize(flag: string, text: string, least: number, most: numbe
   return value;
 }
 
+/**
+ * Reads names of Debian packages with commas between them (Debian Policy, 5.6.7).
+ * @throws UsageError naming the flag and the name
+ */
+export function parsePackageNames(flag: string, text: string): string[] {
+  const names = text.split(',');
+  for (const name of names)
+    if (!/^[a-z0-9][a-z0-9+.-]+$/.test(name))
+      throw new UsageError(`${flag} ${text}: "${name}" is no name of a Debian package; expected such as git,fio`);
+  return names;
+}
+
 /** Reads `:1234`, `1234` or `HOST:1234`; the host is loopback unless named. */
 export function parseListen(flag: string, text: string): { host: string; port: number } {
   const found = /^(?:(\[[0-9a-f:]+\]|[\w.-]*):)?(\d{1,5})$/i.exec(text);

@@ -17,6 +17,8 @@ export interface GuestManifest {
   /** Version of this record. */
   readonly format: 1;
   readonly kind: 'kernel' | 'disk';
+  /** Which of the disks it is; not there for the ordinary one. */
+  readonly variant?: string;
   /** Digest of everything of ours that shapes the images; another value means they would come out differently now. */
   readonly recipe: string;
   /** Versions of the Debian packages inside, by name. */
@@ -39,6 +41,8 @@ export function parseManifest(text: string): GuestManifest {
   const sound =
     Array.isArray(value.files) &&
     value.files.every((f) => /^[\w.-]+$/.test(f.name) && f.size >= 0 && /^[0-9a-f]{64}$/.test(f.sha256));
+  if (value.variant !== undefined && !/^[\w-]{1,40}$/.test(value.variant))
+    throw new Error('a guest manifest whose variant has no sound name');
   if (!sound || typeof value.packages !== 'object') throw new Error('a guest manifest whose list of files is damaged');
   return value as GuestManifest;
 }

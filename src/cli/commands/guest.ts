@@ -6,6 +6,7 @@ import { formatBytes } from '../values.ts';
 /** Flags of `hindsight guest build`. */
 export interface GuestBuildFlags {
   readonly disk?: boolean;
+  readonly packages?: readonly string[];
   readonly mirror?: string;
   readonly rebuild?: boolean;
   readonly quiet?: boolean;
@@ -19,7 +20,10 @@ export async function guestBuild(flags: GuestBuildFlags): Promise<number> {
   };
   const guest = await provideGuest(flags.quiet ?? false, options);
   const lines = [`kernel ${guest.kernel}`, `initrd ${guest.initrd}`];
-  if (flags.disk) lines.push(`disk ${(await provideDisk(flags.quiet ?? false, options)).disk}`);
+  if (flags.disk || flags.packages !== undefined) {
+    const disk = await provideDisk(flags.quiet ?? false, { ...options, packages: flags.packages ?? [] });
+    lines.push(`disk ${disk.disk}`);
+  }
   process.stdout.write(`${lines.join('\n')}\n`);
   return EXIT.OK;
 }

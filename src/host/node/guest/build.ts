@@ -39,6 +39,12 @@ export interface GuestBuildOptions {
   readonly signal?: AbortSignal;
 }
 
+/** Which root disk, and how to build it. */
+export interface DiskBuildOptions extends GuestBuildOptions {
+  /** Debian packages that it has beside those of every root disk. */
+  readonly packages?: readonly string[];
+}
+
 /** A kernel and initramfs that can be booted. */
 export interface GuestImages {
   /** Absolute paths. */
@@ -83,7 +89,12 @@ const kernelRecipe = (): string =>
     DHCP_SCRIPT,
     RESEED_SOURCE,
   );
-const diskRecipe = (): string => digest(RECIPE_VERSION, SUITE, ROOT_PACKAGES, DISK_FREE_BYTES);
+const diskRecipe = (packages: readonly string[]): string =>
+  digest(RECIPE_VERSION, SUITE, packages.length === 0 ? ROOT_PACKAGES : wanted(packages), DISK_FREE_BYTES);
+const wanted = (more: readonly string[]): string[] => [...new Set([...ROOT_PACKAGES, ...more])].sort();
+/** Under what name a disk with more packages is kept; the ordinary one has none. */
+const variantOf = (packages: readonly string[]): string | undefined =>
+  packages.length === 0 ? undefined : digest([...packages].sort());
 
 const images = (build: CachedBuild): GuestImages => ({
   kernel: join(build.directory, 'kernel'),
@@ -93,11 +104,11 @@ const images = (build: CachedBuild): GuestImages => ({
   directory: build.directory,
   stale: build.manifest.recipe !== kernelRecipe(),
 });
-const disk = (build: CachedBuild): GuestDisk => ({
+const disk = (build: CachedBuild, packages: readonly string[]): GuestDisk => ({
   disk: join(build.directory, 'root.ext4'),
   manifest: build.manifest,
   directory: build.directory,
-  stale: build.manifest.recipe !== diskRecipe(),
+  stale: build.manifest.recipe !== diskRecipe(packages),
 });
 
 /** The guest in the cache, without any network; undefined when none was built. */
@@ -107,16 +118,17 @@ export async function findGuest(cacheDir?: string): Promise<GuestImages | undefi
 }
 
 /** The root disk in the cache, without any network; undefined when none was built. */
-export async function findDisk(cacheDir?: string): Promise<GuestDisk | undefined> {
-  const build = await new GuestCache(cacheDir).current('disk');
-  return build === undefined ? undefined : disk(build);
+export async function findDisk(cacheDir?: string, packages: readonly string[] = []): Promise<GuestDisk | undefined> {
+  const build = await new GuestCache(cacheDir).current('disk', variantOf(packages));
+  return build === undefined ? undefined : disk(build, packages);
 }
 
 /** Every build in the cache, newer recipes or not; `inUse` marks those that runs take. */
 export async function listGuests(cacheDir?: string): Promise<(CachedBuild & { readonly inUse: boolean })[]> {
   const cache = new GuestCache(cacheDir);
-  const current = [await cache.current('kernel'), await cache.current('disk')].map((b) => b?.directory);
-  return (await cache.list()).map((build) => ({ ...build, inUse: current.includes(build.directory) }));
+  const used = async ({ directory, manifest: { kind, variant } }: CachedBuild): Promise<boolean> =>
+    (await cache.current(kind, variant))?.directory === directory;
+  return Promise.all((await cache.list()).map(async (build) => ({ ...build, inUse: await used(build) })));
 }
 
 /**
@@ -146,18 +158,19 @@ export async function buildGuest(options: GuestBuildOptions = {}): Promise<Guest
  *
  * @throws GuestBuildError with a message for the user.
  */
-export async function buildDisk(options: GuestBuildOptions = {}): Promise<GuestDisk> {
+export async function buildDisk(options: DiskBuildOptions = {}): Promise<GuestDisk> {
+  const { packages = [] } = options;
   const fresh = async (): Promise<GuestDisk | undefined> => {
-    const found = options.rebuild === true ? undefined : await findDisk(options.cacheDir);
+    const found = options.rebuild === true ? undefined : await findDisk(options.cacheDir, packages);
     return found === undefined || found.stale ? undefined : found;
   };
   return (
     (await fresh()) ??
     build(
       options,
-      async () => (await findDisk(options.cacheDir)) !== undefined,
+      async () => (await findDisk(options.cacheDir, packages)) !== undefined,
       fresh,
-      async (cache, apt, progress) => disk(await makeDisk(cache, apt, progress, options.signal)),
+      async (cache, apt, progress) => disk(await makeDisk(cache, apt, progress, packages, options.signal), packages),
     )
   );
 }
@@ -280,11 +293,10 @@ async function makeDisk(
   cache: GuestCache,
   apt: PrivateApt,
   report: Report,
+  more: readonly string[],
   signal?: AbortSignal,
 ): Promise<CachedBuild> {
-  const { packages, files } = await apt.downloadClosure(ROOT_PACKAGES, (done, total) =>
-    report('packages', done, total),
-  );
+  const { packages, files } = await apt.downloadClosure(wanted(more), (done, total) => report('packages', done, total));
   const versions = new Map(packages.map((p) => [p.name, p.version]));
   const tree = new FileTree();
   let newest = 0;
@@ -340,7 +352,8 @@ async function makeDisk(
       files: ['root.ext4'],
       manifest: {
         kind: 'disk',
-        recipe: diskRecipe(),
+        ...(more.length > 0 && { variant: variantOf(more)! }),
+        recipe: diskRecipe(more),
         packages: Object.fromEntries([...versions].sort(([a], [b]) => (a < b ? -1 : 1))),
       },
     };

@@ -50,8 +50,8 @@ export class GuestCache {
   }
 
   /** The build in use, if there is a whole one. */
-  async current(kind: GuestManifest['kind']): Promise<CachedBuild | undefined> {
-    const name = await readFile(this.pointer(kind), 'utf8').catch(() => undefined);
+  async current(kind: GuestManifest['kind'], variant?: string): Promise<CachedBuild | undefined> {
+    const name = await readFile(this.pointer(kind, variant), 'utf8').catch(() => undefined);
     return name === undefined ? undefined : this.read(name.trim());
   }
 
@@ -99,9 +99,10 @@ export class GuestCache {
       await writeFile(join(work, 'manifest.json'), text);
       const full = `${name.replace(/[^\w.+~-]/g, '_')}_${createHash('sha256').update(text).digest('hex').slice(0, 8)}`;
       await this.install(work, full);
-      const pointer = `${this.pointer(manifest.kind)}.${process.pid}`;
+      const current = this.pointer(manifest.kind, manifest.variant);
+      const pointer = `${current}.${process.pid}`;
       await writeFile(pointer, `${full}\n`);
-      await rename(pointer, this.pointer(manifest.kind));
+      await rename(pointer, current);
       return { directory: join(this.images, full), manifest };
     } finally {
       await rm(work, { recursive: true, force: true });
@@ -138,8 +139,8 @@ export class GuestCache {
     return join(this.directory, 'guests');
   }
 
-  private pointer(kind: GuestManifest['kind']): string {
-    return join(this.directory, `current-${kind}`);
+  private pointer(kind: GuestManifest['kind'], variant?: string): string {
+    return join(this.directory, variant === undefined ? `current-${kind}` : `current-${kind}-${variant}`);
   }
 
   private async read(name: string): Promise<CachedBuild | undefined> {

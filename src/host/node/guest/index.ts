@@ -2,6 +2,7 @@
 export {
   buildDisk,
   buildGuest,
+  type DiskBuildOptions,
   findDisk,
   findGuest,
   type GuestBuildOptions,
