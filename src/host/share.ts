@@ -1,7 +1,7 @@
-import { readFsMessage, writeFsMessage } from '../devices/virtio/fs.ts';
+import { fsReply, readFsMessage, REPLY_ROOM } from '../devices/virtio/fs.ts';
 import type { FileSystem } from '../fs/file-system.ts';
 import { SESSIONS } from '../fs/fuse/handles.ts';
-import { FuseServer } from '../fs/fuse/server.ts';
+import { type FuseReply, FuseServer } from '../fs/fuse/server.ts';
 import type { HostRoom } from '../machine/session/host-room.ts';
 import type { Machine } from '../machine/session/machine.ts';
 
@@ -30,7 +30,7 @@ export function attachShare<N extends object, H extends object>(
   // Guests outlive servers (a branch, another process): what one gave must not be taken for what another did.
   const random = new DataView(room.entropy(4).buffer).getUint32(0, true);
   const session = 1 + (random % (SESSIONS - 1));
-  const server = new FuseServer(fs, { session, ...options });
+  const server = new FuseServer(fs, { session, room: REPLY_ROOM, ...options });
   // Counts the guest's resets: what was asked before one is answered to nobody.
   let epoch = 0;
   const stop = machine.on('output', ({ port: from, bytes }) => {
@@ -41,8 +41,9 @@ export function attachShare<N extends object, H extends object>(
       return void server.close();
     }
     const asked = epoch;
-    const answer = (reply: Uint8Array | undefined): void => {
-      if (reply !== undefined && asked === epoch) machine.send(port, writeFsMessage({ sequence, fuse: reply }));
+    const answer = (reply: FuseReply | undefined): void => {
+      if (reply === undefined || asked !== epoch) return;
+      for (const bytes of fsReply(sequence, reply.header, reply.body, reply.room)) void machine.send(port, bytes, true);
     };
     const reply = server.handle(fuse);
     if (reply instanceof Promise) void reply.then(answer);

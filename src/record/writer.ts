@@ -13,7 +13,7 @@ const IMAGE_PIECE = 2 ** 20;
 /** Payloads from this size on are stored by themselves, equal ones once… */
 const LARGE_PAYLOAD = 512;
 /** …as long as the latest ones, up to so many bytes, show that they are equal. */
-const REMEMBERED = 4 * 2 ** 20;
+const REMEMBERED = 64 * 2 ** 20;
 
 /** Bytes of events that wait at most before they become a chunk. */
 const LARGEST_WAIT = 2 ** 20;
@@ -201,7 +201,7 @@ class PayloadStore {
   private remember(key: number, number: number, payload: Uint8Array): void {
     this.remembered += payload.length - (this.known.get(key)?.bytes.length ?? 0);
     this.known.delete(key);
-    this.known.set(key, { number, bytes: payload.slice() });
+    this.known.set(key, { number, bytes: payload });
     for (const [oldest, { bytes }] of this.known) {
       if (this.remembered <= REMEMBERED) break;
       this.known.delete(oldest);
@@ -210,4 +210,8 @@ class PayloadStore {
   }
 }
 
-const equal = (a: Uint8Array, b: Uint8Array): boolean => a.length === b.length && a.every((byte, i) => byte === b[i]);
+function equal(a: Uint8Array, b: Uint8Array): boolean {
+  if (a.length !== b.length) return false;
+  for (let i = 0; i < a.length; i++) if (a[i] !== b[i]) return false;
+  return true;
+}

@@ -1,6 +1,6 @@
 import { describe, expect, test } from 'vitest';
 import { PciEcam, PciMemory } from '../../src/devices/pci/host.ts';
-import { virtioFs, writeFsMessage } from '../../src/devices/virtio/fs.ts';
+import { fsReply, virtioFs } from '../../src/devices/virtio/fs.ts';
 import { VirtioPci } from '../../src/devices/virtio/pci.ts';
 import { FEATURE, STATUS } from '../../src/devices/virtio/transport.ts';
 import { RAM_BASE, World } from './world.ts';
@@ -136,7 +136,7 @@ describe('a virtio device on the PCI bus', () => {
     request(world, memory, Uint8Array.of(1, 2, 3));
     expect(world.emitted.slice(-7)).toEqual([1, 0, 0, 0, 1, 2, 3]);
     expect([world.device.awaitsAnswer, world.wire]).toEqual([true, false]);
-    const answer = writeFsMessage({ sequence: 1, fuse: Uint8Array.of(9, 8) });
+    const answer = fsReply(1, Uint8Array.of(9, 8), new Uint8Array(0))[0];
     expect(world.device.input?.(answer)).toBe(answer.length);
     expect([...world.ram.read(RAM_BASE + 0x5000, 3)]).toEqual([9, 8, 0]);
     expect(world.ram.readU32(QUEUE.used + 8)).toBe(2);
@@ -163,7 +163,7 @@ describe('a virtio device on the PCI bus', () => {
     const before = later.world.emitted.length;
     later.device.repeatRequests();
     expect(later.world.emitted.slice(before)).toEqual([1, 0, 0, 0, 5, 6]);
-    later.device.input?.(writeFsMessage({ sequence: 1, fuse: Uint8Array.of(7) }));
+    later.device.input?.(fsReply(1, Uint8Array.of(7), new Uint8Array(0))[0]);
     expect(later.world.ram.read(RAM_BASE + 0x5000, 1)[0]).toBe(7);
     expect(later.world.wire).toBe(true);
   });
@@ -174,7 +174,7 @@ describe('a virtio device on the PCI bus', () => {
     start(memory);
     request(world, memory, Uint8Array.of(5, 6));
     memory.write(BAR + 0x14, 1, 0);
-    const answer = writeFsMessage({ sequence: 1, fuse: Uint8Array.of(7) });
+    const answer = fsReply(1, Uint8Array.of(7), new Uint8Array(0))[0];
     const before = world.seen();
     expect(world.device.input?.(answer)).toBe(answer.length);
     expect(world.device.input?.(answer)).toBe(answer.length);

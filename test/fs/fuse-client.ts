@@ -72,12 +72,13 @@ export class FuseClient {
     request.set(body, IN_HEADER);
     const reply = await this.server.handle(request);
     if (reply === undefined) return new Uint8Array(0);
-    const r = view(reply);
-    if (r.getUint32(0, true) !== reply.length) throw new Error('the reply says another length than it has');
+    const r = view(reply.header);
+    if (r.getUint32(0, true) !== OUT_HEADER + reply.body.length)
+      throw new Error('the reply says another length than it has');
     if (r.getBigUint64(8, true) !== unique) throw new Error('the reply is of another request');
     const error = r.getInt32(4, true);
     if (error !== 0) throw new FuseError(-error);
-    return reply.subarray(OUT_HEADER);
+    return reply.body;
   }
 
   async init(minor = 41): Promise<Uint8Array> {

@@ -12,7 +12,21 @@ const QUEUE_SIZE = 256;
 const TAG_SIZE = 36;
 /** Longest request: the most that a FUSE client writes at once, and its header. */
 const MAX_REQUEST = 2 ** 20 + 65_536;
+/** Bytes of a message before the FUSE request or reply. */
 const SEQUENCE_SIZE = 4;
+/** Bytes that {@link fsReply} would like to have free before a body. */
+export const REPLY_ROOM = SEQUENCE_SIZE;
+/** Set in the sequence of a reply's header whose body follows as a message of its own. */
+const BODY_FOLLOWS = 0x8000_0000;
+/** In place of a sequence: the body of the reply whose header came last. */
+const BODY = 0xffff_ffff;
+const LARGEST_SEQUENCE = 0x7fff_ffff;
+/** In the saved state, with a request's queue: its reply's header is there. */
+const BEGUN = 0x80;
+/** Bytes of fuse_out_header. */
+const REPLY_HEADER = 16;
+/** Bodies from this size on are messages of their own: equal ones are stored once in a recording, whatever they answer. */
+const LARGE_BODY = 2048;
 
 /** A request that the host has not answered. */
 interface Request {
@@ -23,11 +37,11 @@ interface Request {
   readonly writable: readonly Segment[];
 }
 
-/** A message between the device and its server on the host. */
+/** A message of the device to its server on the host. */
 export interface FsMessage {
   /** Which request it is; the answer has the same. */
   readonly sequence: number;
-  /** A FUSE request or reply; empty from the device when the guest let go of everything (reset). */
+  /** A FUSE request; empty when the guest let go of everything (reset). */
   readonly fuse: Uint8Array;
 }
 
@@ -39,12 +53,28 @@ export function readFsMessage(bytes: Uint8Array): FsMessage {
   };
 }
 
-/** Makes what the device takes as input, and emits. */
-export function writeFsMessage({ sequence, fuse }: FsMessage): Uint8Array {
-  const bytes = new Uint8Array(SEQUENCE_SIZE + fuse.length);
+function message(sequence: number, ...parts: readonly Uint8Array[]): Uint8Array {
+  const bytes = new Uint8Array(parts.reduce((sum, { length }) => sum + length, SEQUENCE_SIZE));
   new DataView(bytes.buffer).setUint32(0, sequence, true);
-  bytes.set(fuse, SEQUENCE_SIZE);
+  let at = SEQUENCE_SIZE;
+  for (const part of parts) {
+    bytes.set(part, at);
+    at += part.length;
+  }
   return bytes;
+}
+
+/**
+ * The inputs by which the device gets a reply.
+ * @param header fuse_out_header @param body what follows it @param room whether {@link REPLY_ROOM} bytes before the body in its buffer are free: then it is not copied
+ */
+export function fsReply(sequence: number, header: Uint8Array, body: Uint8Array, room = false): Uint8Array[] {
+  if (body.length < LARGE_BODY) return [message(sequence, header, body)];
+  const first = message((sequence | BODY_FOLLOWS) >>> 0, header);
+  if (!room) return [first, message(BODY, body)];
+  const second = new Uint8Array(body.buffer, body.byteOffset - SEQUENCE_SIZE, SEQUENCE_SIZE + body.length);
+  new DataView(body.buffer).setUint32(second.byteOffset, BODY, true);
+  return [first, second];
 }
 
 /**
@@ -63,6 +93,8 @@ class VirtioFs implements VirtioModel {
   /** In the order of their making. */
   private requests: Request[] = [];
   private sequence = 0;
+  /** Request whose reply has its header already; 0 for none. */
+  private begun = 0;
 
   constructor(bus: VirtioBus, tag: string) {
     this.bus = bus;
@@ -76,7 +108,8 @@ class VirtioFs implements VirtioModel {
 
   reset(): void {
     this.requests = [];
-    this.emit({ sequence: this.sequence, fuse: new Uint8Array(0) });
+    this.begun = 0;
+    this.bus.context.port.emit(message(this.sequence));
   }
 
   powerOn(): void {
@@ -89,7 +122,7 @@ class VirtioFs implements VirtioModel {
       const { head, readable, writable } = chain;
       if (totalLength(readable) > MAX_REQUEST)
         throw new RingError(`file system request of ${totalLength(readable)} bytes: expected at most ${MAX_REQUEST}`);
-      this.sequence = (this.sequence + 1) >>> 0;
+      this.sequence = this.sequence === LARGEST_SEQUENCE ? 1 : this.sequence + 1;
       const request = { sequence: this.sequence, queue: index, head, readable, writable };
       // Where there is no room for a reply none is meant to come (FORGET).
       if (writable.length > 0) this.requests.push(request);
@@ -106,14 +139,27 @@ class VirtioFs implements VirtioModel {
   input(payload: Uint8Array): number {
     if (payload.length < SEQUENCE_SIZE) return payload.length;
     const { sequence, fuse } = readFsMessage(payload);
+    if (sequence === BODY) {
+      const { begun } = this;
+      this.begun = 0;
+      this.finish(begun, fuse, REPLY_HEADER);
+    } else if (sequence >= BODY_FOLLOWS) {
+      this.begun = sequence - BODY_FOLLOWS;
+      const request = this.requests.find((asked) => asked.sequence === this.begun);
+      if (request !== undefined) scatter(this.bus.context.ram, request.writable, fuse);
+    } else this.finish(sequence, fuse, 0);
+    return payload.length;
+  }
+
+  /** The last of a reply came. @param skip bytes of it that came before */
+  private finish(sequence: number, data: Uint8Array, skip: number): void {
     const at = this.requests.findIndex((request) => request.sequence === sequence);
     // The answer to a request that a reset took back: heard, and of no effect.
-    if (at < 0) return payload.length;
+    if (at < 0) return;
     const [{ queue, head, writable }] = this.requests.splice(at, 1);
-    const written = scatter(this.bus.context.ram, writable, fuse);
+    const written = skip + scatter(this.bus.context.ram, writable, data, skip);
     this.bus.queue(queue).push(head, written);
     this.bus.signal(queue);
-    return payload.length;
   }
 
   save(w: StateWriter): void {
@@ -121,7 +167,7 @@ class VirtioFs implements VirtioModel {
     w.u32(this.requests.length);
     for (const { sequence, queue, head, readable, writable } of this.requests) {
       w.u32(sequence);
-      w.u8(queue);
+      w.u8(queue | (sequence === this.begun ? BEGUN : 0));
       w.u16(head);
       for (const segments of [readable, writable]) {
         w.u16(segments.length);
@@ -136,22 +182,20 @@ class VirtioFs implements VirtioModel {
   restore(r: StateReader): void {
     this.sequence = r.u32();
     const segments = (): Segment[] => Array.from({ length: r.u16() }, () => ({ address: r.f64(), length: r.u32() }));
-    this.requests = Array.from({ length: r.u32() }, () => ({
-      sequence: r.u32(),
-      queue: r.u8(),
-      head: r.u16(),
-      readable: segments(),
-      writable: segments(),
-    }));
+    this.begun = 0;
+    this.requests = Array.from({ length: r.u32() }, () => {
+      const sequence = r.u32();
+      const queue = r.u8();
+      if ((queue & BEGUN) !== 0) this.begun = sequence;
+      return { sequence, queue: queue & ~BEGUN, head: r.u16(), readable: segments(), writable: segments() };
+    });
   }
 
   /** The request as it lies in the guest's memory, which is the device's until it is answered. */
   private ask({ sequence, readable }: Request): void {
-    this.emit({ sequence, fuse: gather(this.bus.context.ram, readable) });
-  }
-
-  private emit(message: FsMessage): void {
-    this.bus.context.port.emit(writeFsMessage(message));
+    const bytes = gather(this.bus.context.ram, readable, SEQUENCE_SIZE);
+    new DataView(bytes.buffer).setUint32(0, sequence, true);
+    this.bus.context.port.emit(bytes);
   }
 }
 

@@ -34,10 +34,10 @@ export function sliceSegments(segments: readonly Segment[], from: number, length
   return slice;
 }
 
-/** A copy of the bytes of the segments, one after the other. */
-export function gather(ram: DmaMemory, segments: readonly Segment[]): Uint8Array {
-  const bytes = new Uint8Array(totalLength(segments));
-  let at = 0;
+/** A copy of the bytes of the segments, one after the other. @param room bytes that are left free before them */
+export function gather(ram: DmaMemory, segments: readonly Segment[], room = 0): Uint8Array {
+  const bytes = new Uint8Array(room + totalLength(segments));
+  let at = room;
   for (const segment of segments) {
     bytes.set(ram.read(segment.address, segment.length), at);
     at += segment.length;
@@ -45,14 +45,20 @@ export function gather(ram: DmaMemory, segments: readonly Segment[]): Uint8Array
   return bytes;
 }
 
-/** Writes `data` to the segments, one after the other. @returns how many bytes had room */
-export function scatter(ram: DmaMemory, segments: readonly Segment[], data: Uint8Array): number {
+/** Writes `data` to the segments, one after the other. @param skip bytes of the segments to leave as they are @returns how many bytes had room */
+export function scatter(ram: DmaMemory, segments: readonly Segment[], data: Uint8Array, skip = 0): number {
   let at = 0;
-  for (const segment of segments) {
+  let left = skip;
+  for (const { address, length } of segments) {
     if (at >= data.length) break;
-    const piece = data.subarray(at, at + segment.length);
-    ram.write(segment.address, piece);
+    if (left >= length) {
+      left -= length;
+      continue;
+    }
+    const piece = data.subarray(at, at + length - left);
+    ram.write(address + left, piece);
     at += piece.length;
+    left = 0;
   }
   return at;
 }

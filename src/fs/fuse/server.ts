@@ -84,8 +84,20 @@ export interface FuseServerOptions {
   readonly session: number;
   /** Refuse all that changes something with EROFS. */
   readonly readOnly?: boolean;
+  /** Bytes to leave free in front of the data of a read, for a transport that puts something there; default 0. */
+  readonly room?: number;
   /** How long the client may keep names and attributes without asking again, in seconds; default 1. */
   readonly validSeconds?: number;
+}
+
+/** A reply in two pieces, so that nothing large is copied. */
+export interface FuseReply {
+  /** fuse_out_header. */
+  readonly header: Uint8Array;
+  /** What follows it. */
+  readonly body: Uint8Array;
+  /** In front of the body, {@link FuseServerOptions.room} bytes of its buffer are free. */
+  readonly room: boolean;
 }
 
 /** The reply's body: bytes after fuse_out_header. */
@@ -103,12 +115,14 @@ export class FuseServer<N extends object, H extends object> {
   private readonly fs: FileSystem<N, H>;
   private readonly handles: ClientHandles<N, H>;
   private readonly readOnly: boolean;
+  private readonly room: number;
   private readonly validSeconds: number;
 
   constructor(fs: FileSystem<N, H>, options: FuseServerOptions) {
     this.fs = fs;
     this.handles = new ClientHandles<N, H>(fs.root, options.session);
     this.readOnly = options.readOnly ?? false;
+    this.room = options.room ?? 0;
     this.validSeconds = options.validSeconds ?? 1;
   }
 
@@ -120,9 +134,9 @@ export class FuseServer<N extends object, H extends object> {
   /**
    * Serves one request.
    * @param request fuse_in_header and what follows; not kept
-   * @returns the reply with its fuse_out_header; undefined where the protocol has none
+   * @returns the reply; undefined where the protocol has none
    */
-  handle(request: Uint8Array): Awaitable<Uint8Array | undefined> {
+  handle(request: Uint8Array): Awaitable<FuseReply | undefined> {
     if (request.length < IN_HEADER) return undefined;
     const view = new DataView(request.buffer, request.byteOffset, request.byteLength);
     const header: Header = {
@@ -130,12 +144,12 @@ export class FuseServer<N extends object, H extends object> {
       node: view.getUint32(20, true) * 2 ** 32 + view.getUint32(16, true),
     };
     const unique = request.slice(8, 16);
-    const failed = (error: unknown): Uint8Array | undefined => reply(unique, NOTHING, errnoOf(error));
+    const room = header.opcode === OPCODE.READ && this.room > 0;
+    const done = (body: Body | undefined): FuseReply | undefined => body && reply(unique, body, 0, room);
+    const failed = (error: unknown): FuseReply => reply(unique, NOTHING, errnoOf(error), false);
     try {
       const body = this.dispatch(header, new RequestReader(request, IN_HEADER), request);
-      if (body instanceof Promise)
-        return body.then((bytes) => (bytes === undefined ? undefined : reply(unique, bytes, 0)), failed);
-      return body === undefined ? undefined : reply(unique, body, 0);
+      return body instanceof Promise ? body.then(done, failed) : done(body);
     } catch (error) {
       return failed(error);
     }
@@ -232,7 +246,7 @@ export class FuseServer<N extends object, H extends object> {
       case OPCODE.READ: {
         const file = handles.file(r.u64());
         const offset = offsetOf(r.u64());
-        const into = new Uint8Array(Math.min(r.u32(), MAX_TRANSFER));
+        const into = new Uint8Array(this.room + Math.min(r.u32(), MAX_TRANSFER)).subarray(this.room);
         return after(fs.read(file, offset, into), (length) => into.subarray(0, length));
       }
       case OPCODE.WRITE: {
@@ -493,14 +507,13 @@ export class FuseServer<N extends object, H extends object> {
   }
 }
 
-function reply(unique: Uint8Array, body: Body, errno: number): Uint8Array {
-  const bytes = new Uint8Array(OUT_HEADER + body.length);
-  const view = new DataView(bytes.buffer);
-  view.setUint32(0, bytes.length, true);
+function reply(unique: Uint8Array, body: Body, errno: number, room: boolean): FuseReply {
+  const header = new Uint8Array(OUT_HEADER);
+  const view = new DataView(header.buffer);
+  view.setUint32(0, OUT_HEADER + body.length, true);
   view.setInt32(4, -errno, true);
-  bytes.set(unique, 8);
-  bytes.set(body, OUT_HEADER);
-  return bytes;
+  header.set(unique, 8);
+  return { header, body, room };
 }
 
 const nothing = (): Body => NOTHING;

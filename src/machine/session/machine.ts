@@ -246,10 +246,11 @@ export class Machine {
 
   /**
    * Sends bytes to a device by its port's name (see {@link ports}).
+   * @param own the bytes are nobody else's from now on, and need not be copied
    * @returns as {@link write} @throws RangeError for a name that is none, InputOverflowError as {@link write}
    */
-  send(port: string, bytes: Uint8Array): Promise<void> {
-    return this.give(this.portId(port), bytes.slice());
+  send(port: string, bytes: Uint8Array, own = false): Promise<void> {
+    return this.give(this.portId(port), own ? bytes : bytes.slice());
   }
 
   /** Tells virtio consoles the terminal's size in characters. */

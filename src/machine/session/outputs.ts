@@ -30,6 +30,10 @@ export class Outputs {
       let { length } = collected[i].bytes;
       for (; joined && end < collected.length && collected[end].port === port; end++)
         length += collected[end].bytes.length;
+      if (end === i + 1) {
+        this.pass(port, collected[i++].bytes);
+        continue;
+      }
       const bytes = new Uint8Array(length);
       for (let at = 0; i < end; i++) {
         bytes.set(collected[i].bytes, at);

@@ -299,8 +299,9 @@ export class SharedFolder implements FileSystem<ShareNode, ShareFile> {
     let at = 0;
     while (at < into.length) {
       const got = readSync(file.fd, into, at, into.length - at, offset + at);
-      if (got === 0) break;
       at += got;
+      // Of a regular file, less than was asked for is what there is to its end.
+      if (got === 0 || got % 4096 !== 0) break;
     }
     return at;
   }
