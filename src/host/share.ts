@@ -1,4 +1,4 @@
-import { fsReply, readFsMessage, REPLY_ROOM } from '../devices/virtio/fs.ts';
+import { fsReply, REPLY_ROOM, readFsMessage } from '../devices/virtio/fs.ts';
 import type { FileSystem } from '../fs/file-system.ts';
 import { SESSIONS } from '../fs/fuse/handles.ts';
 import { type FuseReply, FuseServer } from '../fs/fuse/server.ts';

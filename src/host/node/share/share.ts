@@ -296,14 +296,8 @@ export class SharedFolder implements FileSystem<ShareNode, ShareFile> {
   }
 
   read(file: ShareFile, offset: number, into: Uint8Array): number {
-    let at = 0;
-    while (at < into.length) {
-      const got = readSync(file.fd, into, at, into.length - at, offset + at);
-      at += got;
-      // Of a regular file, less than was asked for is what there is to its end.
-      if (got === 0 || got % 4096 !== 0) break;
-    }
-    return at;
+    // Of a regular file, less than was asked for is what there is to its end (read(2)).
+    return readSync(file.fd, into, 0, into.length, offset);
   }
 
   write(file: ShareFile, offset: number, data: Uint8Array): void {
