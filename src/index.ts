@@ -48,6 +48,8 @@ export { type ByteSource, MemorySource } from './bytes/source.ts';
 export { StateError } from './bytes/state-stream.ts';
 export type { StackFrame } from './debug/backtrace.ts';
 export { GuestInfo } from './debug/guest-info.ts';
+export { type AccessOrigin, type OriginQuestion, Origins } from './debug/origin.ts';
+export { type ValueChange, type WhenOptions, whenChanged } from './debug/when.ts';
 export { FsError } from './fs/errno.ts';
 export type { FileSystem } from './fs/file-system.ts';
 export { MemoryFs } from './fs/memory-fs.ts';

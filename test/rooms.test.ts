@@ -108,6 +108,7 @@ const ARROWS: Record<string, readonly string[]> = {
     'host/room.ts',
     'isa',
     'jit',
+    'linux',
     'machine',
     'net',
     'probe',

@@ -12,6 +12,7 @@ import type { RunFlags } from './commands/run.ts';
 import type { StraceFlags } from './commands/strace.ts';
 import type { WebFlags } from './commands/web.ts';
 import { EXIT, UsageError } from './exit.ts';
+import { addQuestions } from './question-commands.ts';
 import { parsePackageNames } from './values.ts';
 
 const collect = (value: string, before: string[] = []): string[] => [...before, value];
@@ -185,6 +186,7 @@ export function createProgram(version: string, finish: (status: number) => void)
         ),
       ),
     );
+  addQuestions(program, { opens, json, finish });
   json(
     program
       .command('info')

@@ -89,3 +89,23 @@ export function parseDestination(flag: string, text: string): Destination | Gues
     `${flag} ${text}: expected instructions such as 1234567, 50%, guest time such as 2.5s, or event:7`,
   );
 }
+
+/** A recording, and where in it: its end unless `@INSTANT` follows the name. */
+export interface RecordingPlace {
+  readonly file: string;
+  readonly at: Destination | GuestTime | undefined;
+}
+
+/** Reads `RECORDING` or `RECORDING@INSTANT`. A file whose name holds an @ is meant where there is one. */
+export function parsePlace(text: string): RecordingPlace {
+  const found = /^(.+)@([^@/]*)$/s.exec(text);
+  if (found === null || statSync(text, { throwIfNoEntry: false }) !== undefined) return { file: text, at: undefined };
+  return { file: found[1], at: parseDestination(`${text}:`, found[2]) };
+}
+
+/** Ctrl-C, for moves: it ends them, and what was found is kept. */
+export function interruptSignal(): AbortSignal {
+  const interrupt = new AbortController();
+  process.once('SIGINT', () => interrupt.abort());
+  return interrupt.signal;
+}

@@ -9,7 +9,10 @@ import { DebugError } from './target.ts';
  * signed), registers (`a0` or `$a0`, `x10`, `pc`, CSRs by name), symbols (their address), `*E` and `u8[E]` … `u64[E]`, `i8[E]` … `i32[E]` for
  * memory, `instant`, `hart`.
  */
-export type Compiled = (view: MachineView, hart: number) => bigint;
+export type Compiled = (view: MachineView, hart: number, loaded?: Loaded) => bigint;
+
+/** Hears what memory an expression reads while it is evaluated. */
+export type Loaded = (address: bigint, length: number) => void;
 
 const NAMES: ReadonlyMap<string, RegisterId> = new Map<string, RegisterId>([
   ...INTEGER_REGISTERS.map((n, i) => [n, X(i)] as const),
@@ -53,7 +56,15 @@ const LEVELS: readonly Readonly<Record<string, Operator>>[] = [
 ];
 const TOKEN = /\s*(0x[0-9a-fA-F]+|[0-9]+|\$?[A-Za-z_.][A-Za-z_0-9.$]*|\|\||&&|==|!=|<=|>=|<<|>>|[-+*/%&|^~!<>()[\]])/y;
 
-function load(view: MachineView, hart: number, address: bigint, bits: number, signed: boolean): bigint {
+function load(
+  view: MachineView,
+  hart: number,
+  address: bigint,
+  bits: number,
+  signed: boolean,
+  loaded: Loaded | undefined,
+): bigint {
+  loaded?.(address, bits / 8);
   const v = readNumber(view, hart, address, bits / 8);
   if (v === undefined) throw new DebugError(`memory at 0x${address.toString(16)} cannot be read`);
   return signed ? u(BigInt.asIntN(bits, v)) : v;
@@ -62,6 +73,8 @@ function load(view: MachineView, hart: number, address: bigint, bits: number, si
 class Reader {
   private readonly tokens: string[] = [];
   private at = 0;
+  /** What it reads is not in memory alone. */
+  registers = false;
   private readonly text: string;
   private readonly guestInfo: GuestInfo | undefined;
 
@@ -96,7 +109,7 @@ class Reader {
       this.at++;
       const a = left;
       const b = this.binary(level + 1);
-      left = (view, hart) => operator(a(view, hart), b(view, hart));
+      left = (view, hart, loaded) => operator(a(view, hart, loaded), b(view, hart, loaded));
     }
   }
 
@@ -109,14 +122,15 @@ class Reader {
     if (t === '&') return this.unary(); // a symbol already is its address
     if (t === '*') {
       const e = this.unary();
-      return (view, hart) => load(view, hart, e(view, hart), 64, false);
+      return (view, hart, loaded) => load(view, hart, e(view, hart, loaded), 64, false, loaded);
     }
     if (t === '(') return this.closed(')');
     const sized = /^([ui])(8|16|32|64)$/.exec(t);
     if (sized && this.tokens[this.at] === '[') {
       this.at++;
       const e = this.closed(']');
-      return (view, hart) => load(view, hart, e(view, hart), Number(sized[2]), sized[1] === 'i');
+      return (view, hart, loaded) =>
+        load(view, hart, e(view, hart, loaded), Number(sized[2]), sized[1] === 'i', loaded);
     }
     if (/^[0-9]/.test(t)) {
       const v = u(BigInt(t));
@@ -127,7 +141,7 @@ class Reader {
 
   private apply(f: (v: bigint) => bigint): Compiled {
     const e = this.unary();
-    return (view, hart) => f(e(view, hart));
+    return (view, hart, loaded) => f(e(view, hart, loaded));
   }
 
   private closed(end: string): Compiled {
@@ -137,10 +151,14 @@ class Reader {
   }
 
   private named(name: string): Compiled {
+    if (name === 'instant' || name === 'hart') this.registers = true;
     if (name === 'instant') return (view) => BigInt(view.instant.instructions);
     if (name === 'hart') return (_, hart) => BigInt(hart);
     const register = registerNamed(name);
-    if (register) return (view, hart) => view.readRegister(hart, register) ?? 0n;
+    if (register) {
+      this.registers = true;
+      return (view, hart) => view.readRegister(hart, register) ?? 0n;
+    }
     const address = this.guestInfo?.address(name);
     if (address === undefined) throw new DebugError(`"${name}" is no register and no symbol that is known`);
     return () => address;
@@ -149,6 +167,15 @@ class Reader {
 
 /** Reads an expression. @throws DebugError telling what cannot be read */
 export const compile = (text: string, guestInfo?: GuestInfo): Compiled => new Reader(text, guestInfo).whole();
+
+/** Reads an expression, and tells whether it reads registers. @throws DebugError telling what cannot be read */
+export function compileWatched(
+  text: string,
+  guestInfo?: GuestInfo,
+): { readonly value: Compiled; readonly registers: boolean } {
+  const reader = new Reader(text, guestInfo);
+  return { value: reader.whole(), registers: reader.registers };
+}
 
 /** A condition for a debug point: true also when it cannot be evaluated, so that nothing is missed. */
 export function condition(text: string, guestInfo?: GuestInfo): (view: MachineView, hart: number) => boolean {

@@ -77,6 +77,15 @@ export class GuestInfo {
     this.processFiles = files;
   }
 
+  /** The same guest with other files of a process. */
+  withProcessFiles(files: readonly SymbolFile[]): GuestInfo {
+    const other = new GuestInfo(this.view);
+    other.kernelFound = this.kernelFound;
+    other.given.push(...this.given);
+    other.processFiles = files;
+    return other;
+  }
+
   private get files(): readonly SymbolFile[] {
     return this.processFiles.length === 0 ? this.given : [...this.given, ...this.processFiles];
   }

@@ -7,19 +7,17 @@ import { hartOf, type Registers, savedRegisterAt, savedRegistersAt, userRegister
 import { type MachineView, PRV, type RegisterId } from '../machine/view/machine-view.ts';
 import { PTE, readThrough } from '../machine/view/page-table.ts';
 import { compareInstants, type Instant } from '../record/door.ts';
-import { readElf } from '../symbols/elf.ts';
 import type { Breakpoint } from '../timeline/breakpoints.ts';
 import type { StackFrame } from './backtrace.ts';
-import { type GuestInfo, type SymbolFile, symbolFile } from './guest-info.ts';
+import type { GuestInfo } from './guest-info.ts';
 import type { Inferior, InferiorMove, InferiorStop, ThreadNote } from './inferior.ts';
 import { ProcessMoves } from './process-moves.ts';
+import { processSymbols } from './process-symbols.ts';
 import { DebugError, type DebugTarget } from './target.ts';
 
 const SATP = 0x180;
 /** Of task_struct.flags, PF_EXITING (Linux include/linux/sched.h). */
 const EXITING = 4n;
-/** First byte of an ELF file. */
-const ELF_MAGIC = 0x7f;
 /** First address that is not a program's own. */
 export const USER_END = 1n << 63n;
 
@@ -70,20 +68,7 @@ export class Process implements Inferior {
   loadSymbols(): void {
     const [task] = this.tasks();
     if (task === undefined) return;
-    const cache = new PageCache(this.kernel);
-    const files = new Map<string, SymbolFile>();
-    for (const { name, file, start, offset } of memoryAreas(this.kernel, task)) {
-      if (file === 0n || files.has(name)) continue;
-      const bytes = cache.read(file);
-      if (bytes?.[0] !== ELF_MAGIC) continue;
-      try {
-        files.set(name, symbolFile(readElf(bytes, name), name, start - offset));
-      } catch (e) {
-        // Not every file that looks like one is whole.
-        if (!(e instanceof RangeError)) throw e;
-      }
-    }
-    this.guestInfo.setProcessFiles([...files.values()]);
+    this.guestInfo.setProcessFiles(processSymbols(this.kernel, task));
   }
 
   private list(): Task[] {

@@ -62,6 +62,12 @@ export class LinuxKernel {
     return walk(this.view, mode | (root >> 12n), address)?.physical;
   }
 
+  /** The address that a place within the kernel's image was linked to; undefined outside. */
+  imageAddress(physical: bigint): bigint | undefined {
+    const offset = physical - this.image.physical;
+    return offset < 0n || offset >= BigInt(this.image.size) ? undefined : this.start + offset;
+  }
+
   /** satp with only its MODE field, as any hart has it on. */
   mode(): bigint {
     for (let hart = 0; hart < this.view.harts; hart++) {

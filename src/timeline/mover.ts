@@ -3,6 +3,7 @@ import { resolver } from '../machine/view/virtual-memory.ts';
 import { compareInstants, type Instant } from '../record/door.ts';
 import { type Breakpoint, breakpointsOf, type Hit, type SearchFor } from './breakpoints.ts';
 import { type EngineDriver, Interrupted, type MoveOptions } from './driver.ts';
+import { type FoundAccess, lastAccess, type RamRange } from './last-access.ts';
 import { Search, type SearchEnd } from './search.ts';
 import { HartSteps, type StepEnd, type StepOptions, stepBack } from './steps.ts';
 
@@ -192,6 +193,26 @@ export class Mover {
       await this.search.goTo(from);
       return hit ?? 'begin';
     }, from);
+  }
+
+  /**
+   * The last access before here that a hart makes through one of the points, or that a device makes by writing to RAM. Does not move.
+   * @param ranges of RAM that devices' writes are looked for in
+   * @returns undefined when there was none, `interrupted` when the signal ended the search
+   */
+  async lastAccess(
+    points: readonly Breakpoint[],
+    ranges: readonly RamRange[],
+    options: MoveOptions = {},
+  ): Promise<FoundAccess | 'interrupted' | undefined> {
+    const from = this.at;
+    let found: FoundAccess | undefined;
+    const { reason } = await this.move(async () => {
+      found = await lastAccess(this.search, points, ranges, from, options);
+      await this.search.goTo(from);
+      return 'there';
+    }, from);
+    return reason === 'interrupted' ? 'interrupted' : found;
   }
 
   /** To the next event that entered, or the end. */

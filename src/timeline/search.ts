@@ -164,12 +164,14 @@ export class Search {
   /**
    * The last hit before the instruction at an instant: checkpoint by checkpoint backwards, each stretch replayed once. Moves.
    * @param frequent points that are met so often that stretches much shorter than those between checkpoints are tried first
+   * @param aside what else is looked for: it ends the search with the stretch it was found in
    */
   async backward(
     points: readonly Breakpoint[],
     before: Instant,
     options: MoveOptions,
     frequent = false,
+    aside?: { readonly begins: (at: Instant) => void; readonly found: () => boolean },
   ): Promise<Hit | undefined> {
     if (points.length === 0) return undefined;
     const { begin } = this.driver;
@@ -181,13 +183,14 @@ export class Search {
       const from = compareInstants(near, kept) > 0 ? near : kept;
       distance *= LONGER;
       await this.look(options);
+      aside?.begins(from);
       await this.driver.seek(from);
       let last: Hit | undefined;
       await this.forward(points, to, undefined, { signal: options.signal }, (hit) => {
         last = hit;
         return false;
       });
-      if (last) return last;
+      if (last || aside?.found()) return last;
       to = from;
       options.onProgress?.(
         1 - (to.instructions - begin.instructions) / Math.max(1, before.instructions - begin.instructions),

@@ -167,7 +167,7 @@ describe.runIf(have(GCC))('a scripted client', () => {
     expect(listing.instructions[10].address).toBe(frame.instructionPointerReference);
     expect((await c.ask('disassemble', { memoryReference: '0x10', instructionCount: 4 })).instructions).toHaveLength(4);
     expect((await c.ask('evaluate', { expression: 'ps', context: 'repl' })).result).toContain('no Linux kernel');
-    expect((await c.ask('evaluate', { expression: 'help', context: 'repl' })).result).toContain('last-write');
+    expect((await c.ask('evaluate', { expression: 'help', context: 'repl' })).result).toContain('who-wrote');
     expect((await c.ask('evaluate', { expression: '(1 + 2) * 3 == 9 && sp > 0' })).memoryReference).toBe('0x1');
     expect((await c.try('evaluate', { expression: '1 +' })).success).toBe(false);
     expect((await c.try('setVariable', { variablesReference: 1, name: 'a0', value: '1' })).message).toContain(

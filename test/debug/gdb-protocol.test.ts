@@ -144,7 +144,7 @@ describe.runIf(have(GCC))('a server under hostile clients', () => {
         '',
       ];
       for (const b of bad) expect(await c.ask(b), JSON.stringify(b)).not.toBe('closed');
-      expect(await c.monitor('')).toContain('last-write');
+      expect(await c.monitor('')).toContain('who-wrote');
       expect(await c.monitor('bogus')).toContain('no command');
       expect(await c.ask('p20')).toMatch(/^[0-9a-f]{16}$/);
       c.write(encodePacket(new Uint8Array(PACKET_SIZE * 2).fill(0x61)));

@@ -10,6 +10,7 @@ import { type CpioEntry, writeCpio } from '../../src/guest/cpio.ts';
 import { findGuest } from '../../src/host/node/guest/index.ts';
 import { createHostRoom } from '../../src/host/room.ts';
 import { Machine } from '../../src/machine/session/machine.ts';
+import type { DiskOption } from '../../src/machine/session/options.ts';
 import { LivePast } from '../../src/timeline/live.ts';
 import { GCC } from './programs.ts';
 
@@ -41,7 +42,7 @@ export interface LinuxScene {
 export async function linuxScene(
   command: string,
   programs: Readonly<Record<string, string>> = {},
-  { harts = 1 }: { readonly harts?: number } = {},
+  { harts = 1, disks = [] }: { readonly harts?: number; readonly disks?: readonly DiskOption[] } = {},
 ): Promise<LinuxScene> {
   const room = createHostRoom();
   const file = (path: string, from: string): CpioEntry => ({
@@ -62,8 +63,9 @@ export async function linuxScene(
     {
       kernel: { file: 'kernel', bytes: readFileSync(guest!.kernel) },
       initrd: { file: 'initrd', bytes: Buffer.concat([initrd, padding, extra]) },
-      append: `${guest!.commandLine} hindsight.stdin=none hindsight.exec=${Buffer.from(command).toString('base64')}`,
+      append: `${guest!.commandLine}${disks.length > 0 ? ' hindsight.modules=virtio_mmio,virtio_blk' : ''} hindsight.stdin=none hindsight.exec=${Buffer.from(command).toString('base64')}`,
       harts,
+      disks,
       core: 'jit',
     },
     room,

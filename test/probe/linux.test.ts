@@ -101,6 +101,35 @@ describe.skipIf(guest === undefined)('questions to the past of a Linux guest', {
     expect(counted.stdout).toMatch(/^@: [1-9]\d*$/m);
   });
 
+  test('who wrote, who reads, and when: by command, with instants to go on from', async () => {
+    const wrote = await hindsight(['who-wrote', recording, 'jiffies_64', '--count', '2', '--json']);
+    const answers = wrote.stdout
+      .trim()
+      .split('\n')
+      .map((line) => JSON.parse(line) as { instant: string; place: string; before: string; after: string });
+    expect(answers).toHaveLength(2);
+    expect(answers[0]!.before).toBe(answers[1]!.after);
+    const { instant } = answers[0]!;
+    expect((await hindsight(['who-wrote', `${recording}@${instant}`, 'jiffies_64', '--json'])).stdout).toBe(
+      `${wrote.stdout.split('\n')[1]}\n`,
+    );
+    expect((await hindsight(['who-reads', recording, 'jiffies_64:8'])).stdout).toMatch(/^instant \d+/);
+    const changed = await hindsight(['when', `${recording}@50%`, 'u64[jiffies_64]', '--count', '3']);
+    expect(changed.stdout.trim().split('\n')).toHaveLength(3);
+    expect(changed.stdout).toMatch(
+      /^\d+ \d\.\d+ s {2}0x[0-9a-f]+ → 0x[0-9a-f]+ {2}.* at 0x[0-9a-f]+ <tick_do_update_jiffies64/,
+    );
+    const called = await hindsight(['when', recording, 'a2 > 100', '--at', 'vfs_read', '--count', '1']);
+    expect(called.stdout).toMatch(/ at 0x[0-9a-f]+ <vfs_read>\n$/);
+    const wrong = async (...args: string[]): Promise<string> => (await hindsight(args)).stderr;
+    expect(await wrong('who-wrote', recording, 'jiffies_46')).toContain('"jiffies_46" is no address and no symbol');
+    expect(await wrong('who-wrote', `${recording}@soon`, '0')).toContain('expected instructions such as 1234567');
+    expect(await wrong('who-wrote', recording, '0x10')).toContain('0x10 is not mapped at this instant');
+    expect(await wrong('who-wrote', recording, '0x10', '-p', '4242')).toContain('there is no process 4242');
+    expect(await wrong('who-reads', recording, 'a0')).toContain('a0 is a register');
+    expect(await wrong('when', recording, 'jiffies_64 +')).toContain('ends too early');
+  });
+
   test('what is wrong is said with its place', async () => {
     const wrong = await probe('kprobe:vfs_raed { @ = count() }');
     expect([wrong.status, wrong.stderr]).toEqual([

@@ -8,7 +8,10 @@ import { CSR, PC, PRV, X } from '../../machine/view/machine-view.ts';
 import { currentSatp, levelsOf, mappings, PTE, walk } from '../../machine/view/page-table.ts';
 import type { Instant } from '../../record/door.ts';
 import type { StackFrame } from '../backtrace.ts';
+import { registerNamed } from '../expression.ts';
 import { findProcess } from '../find-process.ts';
+import { Origins } from '../origin.ts';
+import { originText } from '../origin-text.ts';
 import { Process } from '../process.ts';
 import { DebugError } from '../target.ts';
 import type { CommandScene, MonitorCommand } from './monitor.ts';
@@ -116,19 +119,30 @@ function backtraceText(scene: CommandScene, [pid]: readonly string[]): string {
   return lines([...list(kernel), ...list(user, kernel.length)], 'no frames');
 }
 
-async function lastWrite(scene: CommandScene, args: readonly string[]): Promise<string> {
-  const address = parseAddress(scene, args[0]);
-  const length = args[1] === undefined ? 8 : Number(args[1]);
-  if (!(Number.isInteger(length) && length > 0 && length <= 4096))
-    throw new DebugError(`"${args[1]}" is no length: expected 1 … 4096 bytes`);
-  const { reason, hit } = await scene.target.mover.lastWrite(address, length, {
-    hart: scene.hart,
-    signal: scene.signal,
-  });
-  if (reason === 'interrupted') return 'interrupted\n';
-  if (!hit) return `nothing wrote ${hex(address)} before this instant in the recording\n`;
-  const { instructions } = hit.at;
-  return `instant ${instructions}: hart ${hit.hart} at ${scene.guestInfo.describe(hit.pc)}\n(monitor seek ${instructions} goes there)\n`;
+/** The last access to memory before here, or the last write of a register. */
+async function lastOrigin(scene: CommandScene, kind: 'write' | 'read', args: readonly string[]): Promise<string> {
+  const { target, guestInfo, hart, settings, signal } = scene;
+  const [what, count] = args;
+  const length = count === undefined ? 8 : Number(count);
+  const origins = new Origins(target.mover, guestInfo);
+  const register = kind === 'write' && what !== undefined ? registerNamed(what) : undefined;
+  const process = settings.attached?.pid ?? settings.process;
+  const found =
+    register === undefined
+      ? await origins.lastAccess(
+          {
+            kind,
+            address: parseAddress(scene, what),
+            length,
+            space: process === undefined ? { hart } : { process },
+          },
+          { signal },
+        )
+      : await origins.lastRegisterWrite(hart, register, { signal });
+  if (found === 'interrupted') return 'interrupted\n';
+  if (found === undefined)
+    return `nothing ${kind === 'write' ? 'wrote' : 'read'} ${what} before this instant in the recording\n`;
+  return `${originText(found)}(monitor seek ${found.at.instructions} goes there)\n`;
 }
 
 /** Commands in the order help shows them. */
@@ -176,7 +190,18 @@ export const COMMANDS: readonly MonitorCommand[] = [
         'no checkpoints',
       ),
   },
-  { name: 'last-write', usage: 'ADDRESS [LENGTH]', help: 'who last wrote there', run: lastWrite },
+  {
+    name: 'who-wrote',
+    usage: 'ADDRESS [LENGTH]|REGISTER',
+    help: 'who last wrote there before now',
+    run: (scene, args) => lastOrigin(scene, 'write', args),
+  },
+  {
+    name: 'who-reads',
+    usage: 'ADDRESS [LENGTH]',
+    help: 'who last read there before now',
+    run: (scene, args) => lastOrigin(scene, 'read', args),
+  },
   {
     name: 'branch',
     help: 'go on from here as a live machine that may be written to',

@@ -10,7 +10,8 @@ import type { Progress } from './progress.ts';
 /** What devices reach of the engine they are plugged into. */
 export interface DeviceSocketParts {
   readonly memory: MachineMemory;
-  readonly ram: GuestRam;
+  /** RAM as a device writes to it. */
+  readonly ram: (device: number) => GuestRam;
   readonly harts: readonly HartState[];
   readonly progress: Progress;
   readonly late: LateData;
@@ -29,7 +30,7 @@ export function deviceSocket(parts: DeviceSocketParts, used: (id: number) => voi
     context(id, irq) {
       used(id);
       return {
-        ram,
+        ram: ram(id),
         irq,
         now: () => memory.time,
         arm(at) {

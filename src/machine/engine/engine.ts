@@ -25,6 +25,12 @@ import { RunLoop } from './run-loop.ts';
 import { sbiMachine } from './sbi-machine.ts';
 import type { Limit, Stop } from './stop.ts';
 
+/**
+ * Hears of writes to RAM that no hart made. Must not change anything.
+ * @param offset bytes from the beginning of RAM @param device its id; undefined for the machine itself: firmware, what is loaded, a debugger
+ */
+export type RamObserver = (offset: number, length: number, device: number | undefined) => void;
+
 /** Makes a core over a machine's memory. */
 export type CoreFactory = (memory: WebAssembly.Memory, bus: Bus) => Core;
 
@@ -66,6 +72,7 @@ export class Engine implements Witness {
   private readonly loop: RunLoop;
   private attached: Core;
   private failure: unknown;
+  private ramObserver: RamObserver | undefined;
 
   /** Builds the machine and powers it on. @throws ConfigError, LoadError */
   constructor({ config, plan, backends, door, core, output }: EngineParts) {
@@ -80,7 +87,12 @@ export class Engine implements Witness {
     memory.setMachine64('extensions', extensionBits(config.isa));
     memory.setMachine32('hostSbi', Number(hostSbi));
     memory.setMachine32('maxSatpMode', { sv39: 8, sv48: 9, sv57: 10 }[config.mmu]);
-    const ram = memory.guestRam((offset, length) => this.attached.ramChanged(offset, length));
+    const ramOf = (device?: number): GuestRam =>
+      memory.guestRam((offset, length) => {
+        this.attached.ramChanged(offset, length);
+        this.ramObserver?.(offset, length, device);
+      });
+    const ram = ramOf();
     const harts = Array.from({ length: config.harts }, (_, i) => new HartState(memory, i));
     const progress = new Progress(memory);
     this.ram = ram;
@@ -93,7 +105,7 @@ export class Engine implements Witness {
     const socket = deviceSocket(
       {
         memory,
-        ram,
+        ram: ramOf,
         harts,
         progress,
         door,
@@ -208,6 +220,13 @@ export class Engine implements Witness {
     this.points.skip(skip);
   }
 
+  /** Has somebody hear of writes by devices; one at a time. @returns the one before, to be put back */
+  observeRam(observer: RamObserver | undefined): RamObserver | undefined {
+    const before = this.ramObserver;
+    this.ramObserver = observer;
+    return before;
+  }
+
   /** Makes a run under way come back soon; may be called by outputs of devices. */
   leave(): void {
     this.progress.leaving = true;
@@ -301,7 +320,10 @@ export class Engine implements Witness {
     this.progress.resetAsked = false;
     this.progress.ended = undefined;
     // Memory that was just allocated is zero; to look would have the host provide all of it.
-    if (this.instructions > 0 || this.instant.sequence > 0) clearRam(this.memory, this.tracker);
+    if (this.instructions > 0 || this.instant.sequence > 0) {
+      clearRam(this.memory, this.tracker);
+      this.ramObserver?.(0, this.memory.ramSize, undefined);
+    }
     placeInRam(this.plan, this.ram);
     for (const { device } of this.board.slots) device.reset();
     startHarts(this.harts, this.config, this.plan);

@@ -1,0 +1,58 @@
+import type { Command } from 'commander';
+import type { OriginFlags } from './commands/origin.ts';
+import type { WhenFlags } from './commands/when.ts';
+
+/** What every command of this kind has. */
+export interface CommandParts {
+  /** Adds the flags of commands that open a recording. */
+  readonly opens: (command: Command) => Command;
+  /** Adds `--json` with what it does. */
+  readonly json: (command: Command, what: string) => Command;
+  /** Takes the exit status. */
+  readonly finish: (status: number) => void;
+}
+
+/** The commands that ask a recording's past. Each is loaded when it is used. */
+export function addQuestions(program: Command, { opens, json, finish }: CommandParts): void {
+  for (const [name, kind, verb] of [
+    ['who-wrote', 'write', 'wrote'],
+    ['who-reads', 'read', 'read'],
+  ] as const) {
+    const register = kind === 'write';
+    json(
+      opens(
+        program
+          .command(name)
+          .description(`Find who last ${verb} a place in memory${register ? ', or set a register' : ''}`)
+          .argument('<recording>', 'a file that run --record kept: at its end, or RECORDING@INSTANT')
+          .argument('<what>', `an address, a symbol${register ? ', a register' : ''}; with :LENGTH, else 8 bytes`),
+      ),
+      'a line of JSON for each answer',
+    )
+      .option('-p, --pid <pid>', 'the address is as this process sees it')
+      .option('--hart <n>', 'the address or register is of this hart; 0 if not said')
+      .option('--physical', 'the address is physical')
+      .option('--count <n>', 'go on to the ones before; 1 if not said')
+      .action(async (place: string, what: string, flags: OriginFlags) =>
+        finish(await (await import('./commands/origin.ts')).origin(kind, place, what, flags)),
+      );
+  }
+  json(
+    opens(
+      program
+        .command('when')
+        .description('Find the instants at which the value of an expression changed')
+        .argument('<recording>', 'a file that run --record kept: from its beginning, or RECORDING@INSTANT')
+        .argument('<expression>', "over symbols, memory and registers, such as 'u32[jiffies_64] > 5000'"),
+    ),
+    'a line of JSON for each change',
+  )
+    .option('-p, --pid <pid>', "user-space addresses are this process's, registers are looked at while it runs")
+    .option('--hart <n>', 'registers are of this hart')
+    .option('--at <place>', 'look only before this instruction: an address or a symbol')
+    .option('--until <instant>', 'stop here')
+    .option('--count <n>', 'stop after so many changes')
+    .action(async (place: string, text: string, flags: WhenFlags) =>
+      finish(await (await import('./commands/when.ts')).when(place, text, flags)),
+    );
+}
