@@ -6,11 +6,11 @@ import {
   BATCH_DELAY_AT, COUNTS_AT, COUNT_ENTERED, COUNT_LEFT, COUNT_TICKS, CSR_DONE_ILLEGAL, CSR_DONE_LEAVE, CSR_DONE_YES, CSR_STATUS_AT, ENTRIES_AT, ENTRY_FUNC,
   ENTRY_HASH, ENTRY_KEY, ENTRY_LABEL, ENTRY_OFFSET, ENTRY_SIZE, ENTRY_SLOTS, HOTNESS_AT, HOTNESS_BITS, HOTNESS_COUNTERS, HOTNESS_MASK, JUMPS_AT, JUMP_DECODED,
   JUMP_FUNC, JUMP_KEY, JUMP_LABEL, JUMP_OFFSET, JUMP_PC, JUMP_SIZE, JUMP_SLOTS, KERNEL_ROUNDS, LEAVE_CHECK, LEAVE_CONTINUE, LEAVE_INTERPRET, LEAVE_RARE,
-  LINKS_AT, LINK_BITS, LINK_MASK_AT, LINK_NEVER, QUEUE_AT, QUEUE_COUNT_AT, QUEUE_SLOTS, RARE_AT, RARE_COUNTERS, REQUEST_FROM, REQUEST_HART, REQUEST_KEY,
-  REQUEST_PRV, REQUEST_SATP, REQUEST_SIZE, REQUEST_VA, SAMPLE_STRIDE_AT, SLOT_ENTRY, THRESHOLD_AT,
+  LINKS_AT, LINK_BITS, LINK_MASK_AT, LINK_NEVER, QUEUE_AT, QUEUE_COUNT_AT, QUEUE_SLOTS, RARE_AT, RARE_COUNTERS, REQUEST_FROM, REQUEST_FROM_VA, REQUEST_HART, REQUEST_KEY,
+  REQUEST_PRV, REQUEST_SIZE, REQUEST_VA, SAMPLE_STRIDE_AT, SLOT_ENTRY, THRESHOLD_AT,
 } from "./generated/jit-layout";
 import {
-  DEBUG_READ, DEBUG_WRITE, HART_FETCH_BANK, HART_FFLAGS, HART_FRM, HART_INDEX, HART_PC, HART_PRV, HART_SATP, MACHINE_DEBUG_COUNT,
+  DEBUG_READ, DEBUG_WRITE, HART_FETCH_BANK, HART_FFLAGS, HART_FRM, HART_INDEX, HART_PC, HART_PRV, MACHINE_DEBUG_COUNT,
   MACHINE_LEFT, MACHINE_TABLE_COUNT, MAX_TABLES, OP_ECALL, OP_SRET, PAGE_FLAG_TRANSLATED, RAM_AT, RAM_BASE, TLB_EXECUTE, TLB_INDEX_MASK,
 } from "./generated/layout";
 import { data, debugOnPage, physical } from "./memory";
@@ -25,9 +25,9 @@ import { Access, NOWHERE } from "./walk";
 @external("jit", "translate")
 declare function translate(): void;
 
-/** Reports to the host that the slow path at `offset` of RAM is taken often. */
+/** Reports to the host that the slow path at `offset` of RAM, which the hart executes at `low`, `high`, is taken often. */
 @external("jit", "slowPathIsHot")
-declare function slowPathIsHot(hart: u32, offset: u32): void;
+declare function slowPathIsHot(hart: u32, offset: u32, low: u32, high: u32): void;
 
 /** In place of a LEAVE code: nothing was executed. */
 export const NO_REGION: i32 = -1;
@@ -73,15 +73,15 @@ function hotEnough(h: usize, slot: usize): bool {
   return enough;
 }
 
-/** Asks for translation of the code at pc, together with the region that was entered at `from`. */
-function request(h: usize, key: u32, pc: u64, from: u32): void {
+/** Asks for translation of the code at pc, together with the region whose entry `from` was entered at `fromVa`. */
+function request(h: usize, key: u32, pc: u64, from: u32, fromVa: u64): void {
   const count = load<u32>(QUEUE_COUNT_AT);
   if (count < QUEUE_SLOTS) {
     const r = QUEUE_AT + count * REQUEST_SIZE;
     store<u32>(r, key, REQUEST_KEY);
     store<u32>(r, load<u32>(h, HART_INDEX), REQUEST_HART);
     store<u64>(r, pc, REQUEST_VA);
-    store<u64>(r, load<u64>(h, HART_SATP), REQUEST_SATP);
+    store<u64>(r, fromVa, REQUEST_FROM_VA);
     store<u32>(r, load<u32>(h, HART_PRV), REQUEST_PRV);
     store<u32>(r, from, REQUEST_FROM);
     store<u32>(QUEUE_COUNT_AT, count + 1);
@@ -114,7 +114,7 @@ function countSlowPath(h: usize, decoded: usize, pc: u64): void {
   // the count goes on, so that a place is reported again should its translation be lost
   if ((n & 1023) == 0) {
     const e = load<u32>(h, HART_FETCH_BANK) + <u32>TLB_EXECUTE + (<u32>(pc >> 8) & TLB_INDEX_MASK);
-    if (load<u64>(e) == (pc & ~0xfff)) slowPathIsHot(load<u32>(h, HART_INDEX), (ownerOf(load<u32>(e, 8)) << 12) | (<u32>pc & 0xfff));
+    if (load<u64>(e) == (pc & ~0xfff)) slowPathIsHot(load<u32>(h, HART_INDEX), (ownerOf(load<u32>(e, 8)) << 12) | (<u32>pc & 0xfff), <u32>pc, <u32>(pc >> 32));
   }
 }
 
@@ -160,9 +160,9 @@ function transfer(h: usize, slot: usize): bool {
 let untilSample: i32 = 1;
 
 /** A transition that is looked at: counts it and has waiting requests translated. @returns whether that was done */
-function sample(h: usize, pc: u64, from: u32, key: u32): bool {
+function sample(h: usize, pc: u64, from: u32, fromVa: u64, key: u32): bool {
   // a kernel's regions stay as they are: what making them one saves, the making costs
-  if (from != 0 && load<u32>(h, HART_PRV) != 1 && countTransition(from, key)) request(h, key, pc, from);
+  if (from != 0 && load<u32>(h, HART_PRV) != 1 && countTransition(from, key)) request(h, key, pc, from, fromVa);
   return flushDue();
 }
 
@@ -174,7 +174,7 @@ function flushDue(): bool {
 }
 
 /** Finds the region that begins at pc and puts it in slot `j` of the jump cache; where there is none, counts. @returns whether there is one */
-function lookUp(h: usize, pc: u64, decoded: usize, counted: bool, from: u32, j: usize): bool {
+function lookUp(h: usize, pc: u64, decoded: usize, counted: bool, from: u32, fromVa: u64, j: usize): bool {
   const key = (ownerOf(decoded) << 12) | (<u32>pc & 0xfff) | 1;
   let e = find(key);
   if (e == 0) {
@@ -182,7 +182,7 @@ function lookUp(h: usize, pc: u64, decoded: usize, counted: bool, from: u32, j: 
     const w = load<u32>(slot);
     // the region that began here is gone
     if (w & SLOT_ENTRY) store<u32>(slot, w & ~SLOT_ENTRY);
-    if (counted && reachesThreshold(slot) && hotEnough(h, slot)) request(h, key, pc, from);
+    if (counted && reachesThreshold(slot) && hotEnough(h, slot)) request(h, key, pc, from, fromVa);
     if (flushDue()) e = find(key);
     if (e == 0) return false;
   }
@@ -202,13 +202,14 @@ function lookUp(h: usize, pc: u64, decoded: usize, counted: bool, from: u32, j: 
 export function runRegions(h: usize, pc: u64, decoded: usize, hot: bool): i32 {
   let entered: u32 = 0;
   let from: u32 = 0;
+  let fromVa: u64 = 0;
   let until = untilSample;
   const before = load<i32>(MACHINE_LEFT);
   let leave = NO_REGION;
   while (true) {
     const j: usize = JUMPS_AT + ((<u32>(pc >> 1) ^ <u32>(pc >> 13)) & (JUMP_SLOTS - 1)) * JUMP_SIZE;
     if (load<u64>(j, JUMP_PC) != pc || load<u32>(j, JUMP_DECODED) != <u32>decoded) {
-      if (!lookUp(h, pc, decoded, hot || entered != 0, from, j)) {
+      if (!lookUp(h, pc, decoded, hot || entered != 0, from, fromVa, j)) {
         if (entered != 0) leave = LEAVE_INTERPRET;
         break;
       }
@@ -216,10 +217,11 @@ export function runRegions(h: usize, pc: u64, decoded: usize, hot: bool): i32 {
     const key = load<u32>(j, JUMP_KEY);
     if (--until <= 0) {
       until = load<i32>(SAMPLE_STRIDE_AT);
-      if (sample(h, pc, from, key)) continue;
+      if (sample(h, pc, from, fromVa, key)) continue;
     }
     entered++;
     from = key;
+    fromVa = pc;
     leave = call_indirect<i32>(load<u32>(j, JUMP_FUNC), h, load<u32>(j, JUMP_LABEL), pc - <u64><i64>load<i32>(j, JUMP_OFFSET));
     pc = load<u64>(h, HART_PC);
     if (leave != LEAVE_CONTINUE) {

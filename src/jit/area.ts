@@ -37,8 +37,8 @@ export const SLOT_ENTRY = 0x400;
 
 /** Requests that fit. */
 export const QUEUE_SLOTS = 64;
-/** key u32, hart u32, va u64, satp u64, prv u32, key of the region's entry that led here u32. */
-export const REQUEST = { key: 0, hart: 4, va: 8, satp: 16, prv: 24, from: 28 } as const;
+/** key u32, hart u32, va u64, then of the region's entry that led here: its va u64, later its key u32 (0: none). prv u32. */
+export const REQUEST = { key: 0, hart: 4, va: 8, fromVa: 16, prv: 24, from: 28 } as const;
 export const REQUEST_SIZE = 32;
 
 export const ENTRIES_AT = JIT_AT;

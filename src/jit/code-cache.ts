@@ -1,10 +1,11 @@
 import { JUMPS_AT, JUMPS_SIZE } from './area.ts';
 import { EntryTable, keyOf } from './entry-table.ts';
+import type { RegionPage } from './region.ts';
 import type { Entry } from './translate.ts';
 
 /** Where a region's code was found. */
 export interface Origin {
-  /** Virtual address of its base, and the privilege that fetched there. */
+  /** Virtual address of its base where it was last seen to run, and the privilege that fetched there. */
   readonly base: bigint;
   readonly prv: number;
   /** Offsets from the base that it was asked for. */
@@ -18,7 +19,7 @@ export interface Origin {
 /** Translated code that is live. */
 export interface CachedRegion {
   readonly id: number;
-  readonly origin: Origin;
+  origin: Origin;
   /** RAM offset of the physical page at its base. */
   readonly basePage: number;
   /** Slot in the core's table. */
@@ -30,6 +31,8 @@ export interface CachedRegion {
   /** Bytes it was made from, as [start, end) of RAM. */
   readonly ranges: readonly { readonly start: number; readonly end: number }[];
   readonly pages: readonly number[];
+  /** Virtual pages of its code, and where they lay in RAM. */
+  readonly mapped: readonly RegionPage[];
   readonly name: string;
   readonly instructions: number;
   /** Bytes of WebAssembly code. */
@@ -46,6 +49,7 @@ export interface NewRegion {
   readonly origin: Origin;
   readonly basePage: number;
   readonly ranges: CachedRegion['ranges'];
+  readonly mapped: readonly RegionPage[];
   readonly instructions: number;
   readonly bytes: number;
 }
@@ -102,6 +106,11 @@ export class CodeCache {
     return undefined;
   }
 
+  /** Offset from its region's base of the code that is entered at a RAM offset. */
+  offsetOf(ram: number): number | undefined {
+    return this.table.offset(keyOf(ram));
+  }
+
   /** Whether a region is still here. */
   holds(region: CachedRegion): boolean {
     return this.regions.has(region.id);
@@ -136,6 +145,7 @@ export class CodeCache {
       roots: new Set(region.origin.roots.map(region.ramOf)),
       ranges: region.ranges,
       pages,
+      mapped: region.mapped,
       name: region.name,
       instructions: region.instructions,
       bytes: region.bytes,

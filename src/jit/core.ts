@@ -96,6 +96,8 @@ export interface JitCore extends Core {
 
 const LEFT_ELSE = [LEAVE.INTERPRET, LEAVE.BUDGET, LEAVE.RARE, LEAVE.CHECK];
 
+const addressOf = (low: number, high: number): bigint => (BigInt(high >>> 0) << 32n) | BigInt(low >>> 0);
+
 const compileHere = (bytes: Uint8Array<ArrayBuffer>): WebAssembly.Module => new WebAssembly.Module(bytes);
 
 /** Whether this runtime compiles WebAssembly at run time: some allow it only while starting. `validate` does not tell. */
@@ -132,7 +134,8 @@ export function createJitCore(memory: WebAssembly.Memory, host: CoreHost, option
     {
       jit: {
         translate: (): void => timed(() => translator?.translateQueue()),
-        slowPathIsHot: (hart: number, ram: number): void => timed(() => translator?.slowPathIsHot(hart, ram >>> 0)),
+        slowPathIsHot: (hart: number, ram: number, low: number, high: number): void =>
+          timed(() => translator?.slowPathIsHot(hart, ram >>> 0, addressOf(low, high))),
       },
     },
   );

@@ -45,6 +45,12 @@ export class EntryTable {
     return at < 0 ? -1 : this.words[at + ENTRY.func / 4];
   }
 
+  /** Offset of an entry's code from its region's base, undefined when there is none. */
+  offset(key: number): number | undefined {
+    const at = this.find(key);
+    return at < 0 ? undefined : this.words[at + ENTRY.offset / 4] | 0;
+  }
+
   /** Adds an entry; one of the same key is replaced. */
   set(key: number, func: number, label: number, offset: number): void {
     let at = this.find(key);

@@ -9,6 +9,8 @@ export interface Request {
   readonly prv: number;
   /** RAM offset of the entry of the region that control came from, 0: it came from the interpreter. */
   readonly from: number;
+  /** Virtual address of that entry. */
+  readonly fromVa: bigint;
 }
 
 /** A region to make. */
@@ -33,6 +35,8 @@ export interface Job {
 export interface RegionLookup {
   /** The region that is entered at a RAM offset. */
   entered(ram: number): CachedRegion | undefined;
+  /** Tells that a region was entered at this virtual address of one of its entries. */
+  runsAt(region: CachedRegion, ram: number, va: bigint, hart: number): void;
   /** Whether a region is still in use. */
   has(region: CachedRegion): boolean;
   /** Whether what will replace a region is being made. */
@@ -55,6 +59,8 @@ export interface TransitionCosts {
 const MAX_GROWTH = 8;
 const MAX_GROWN = 1200;
 const REACH = 1n << 28n;
+/** Two regions come together when the transitions between them cost one in so many of what translating them does. */
+const JOIN_SHARE = 4;
 /** Links are looked at when this part of the regions that have any was reported on. */
 const NOTED_SHARE = 4;
 /** A region larger than this is not copied into others. */
@@ -72,10 +78,6 @@ interface Node {
   /** Regions it goes to often, at one of their roots. */
   readonly goesTo: { readonly node: Node; readonly link: Link }[];
   loops: number;
-  // strongly connected components (R. Tarjan, 1972)
-  index: number;
-  low: number;
-  onStack: boolean;
 }
 
 /**
@@ -113,6 +115,8 @@ export class Planner {
     for (const request of requests) {
       const from = request.from === 0 ? undefined : this.world.entered(request.from);
       const to = this.world.entered(request.ram);
+      if (from) this.world.runsAt(from, request.from, request.fromVa, request.hart);
+      if (to) this.world.runsAt(to, request.ram, request.va, request.hart);
       // what is being made has more to say
       if (to && (this.world.isReplaced(to) || (from && this.world.isReplaced(from)))) continue;
       const grows = this.growable(from, request) && near(from, request.va);
@@ -154,14 +158,18 @@ export class Planner {
     else links.set(request.ram, { request, transitions: this.costs.link });
   }
 
-  /** Regions that go back and forth between each other, and single ones. */
+  /**
+   * Regions that are worth being one: those that go to each other most come together first, up to a size, where what that saves pays for a fair
+   * share of translating both again.
+   */
   private groups(taken: ReadonlySet<CachedRegion>): Node[][] {
     const nodes = new Map<CachedRegion, Node>();
     const nodeOf = (region: CachedRegion, hart: number): Node => {
       let node = nodes.get(region);
-      if (!node) nodes.set(region, (node = { region, hart, goesTo: [], loops: 0, index: -1, low: 0, onStack: false }));
+      if (!node) nodes.set(region, (node = { region, hart, goesTo: [], loops: 0 }));
       return node;
     };
+    const edges: { readonly from: Node; readonly to: Node; readonly transitions: number }[] = [];
     for (const [from, links] of [...this.links]) {
       if (!this.world.has(from)) {
         this.links.delete(from);
@@ -170,17 +178,37 @@ export class Planner {
       if (taken.has(from) || this.world.isReplaced(from)) continue;
       for (const [ram, link] of links) {
         const to = this.world.entered(ram);
-        if (!to || taken.has(to) || this.world.isReplaced(to) || !to.roots.has(ram)) continue;
+        if (!to || taken.has(to) || this.world.isReplaced(to)) continue;
         const node = nodeOf(from, link.request.hart);
-        if (to === from) node.loops += link.transitions;
-        else node.goesTo.push({ node: nodeOf(to, link.request.hart), link });
+        if (to === from) {
+          node.loops += link.transitions;
+          continue;
+        }
+        const other = nodeOf(to, link.request.hart);
+        node.goesTo.push({ node: other, link });
+        edges.push({ from: node, to: other, transitions: link.transitions });
       }
     }
-    return components([...nodes.values()]).flatMap((component) => {
-      const size = component.reduce((n, { region }) => n + region.instructions, 0);
-      // too large together: each for itself
-      return size <= MAX_GROWN ? [component] : component.map((n) => [n]);
-    });
+    const groups = new Map<Node, Node[]>([...nodes.values()].map((n) => [n, [n]]));
+    const size = (group: readonly Node[]): number => group.reduce((n, { region }) => n + region.instructions, 0);
+    const mapped = new Map<Node, boolean>();
+    const isMapped = (n: Node): boolean => {
+      let known = mapped.get(n);
+      if (known === undefined) mapped.set(n, (known = this.world.inPlace(n.region, n.hart)));
+      return known;
+    };
+    for (const { from, to, transitions } of edges.sort((x, y) => y.transitions - x.transitions)) {
+      const one = groups.get(from)!;
+      const other = groups.get(to)!;
+      const both = size(one) + size(other);
+      if (one === other || both > MAX_GROWN || transitions * JOIN_SHARE < both * this.costs.instruction) continue;
+      if (!isMapped(from) || !isMapped(to) || !near(from.region, to.region.origin.base)) continue;
+      for (const n of other) {
+        groups.set(n, one);
+        one.push(n);
+      }
+    }
+    return [...new Set(groups.values())];
   }
 
   private merge(group: readonly Node[]): Job | undefined {
@@ -210,6 +238,8 @@ export class Planner {
       for (const { node: to, link } of node.goesTo.sort((a, b) => b.link.transitions - a.link.transitions)) {
         if (members.has(to)) spent += link.transitions;
         else if (
+          // places that calls return to are left alone: it is the callee that moves in
+          to.region.roots.has(link.request.ram) &&
           to.region.instructions <= MAX_COPY &&
           size + to.region.instructions <= MAX_GROWN &&
           link.transitions >= to.region.instructions * this.costs.instruction
@@ -220,7 +250,10 @@ export class Planner {
         }
       }
     }
-    if (spent < size * this.costs.instruction || (roots.size === before && (!loops || first.origin.inside)))
+    if (
+      spent < size * this.costs.instruction ||
+      (group.length === 1 && roots.size === before && (!loops || first.origin.inside))
+    )
       return undefined;
     return {
       hart,
@@ -294,32 +327,4 @@ function taking(region: CachedRegion, request: Request): Job {
     replaces: [region],
     serves: [request],
   };
-}
-
-function components(nodes: readonly Node[]): Node[][] {
-  const found: Node[][] = [];
-  const stack: Node[] = [];
-  let next = 0;
-  const visit = (node: Node): void => {
-    node.index = node.low = next++;
-    stack.push(node);
-    node.onStack = true;
-    for (const { node: to } of node.goesTo) {
-      if (to.index < 0) {
-        visit(to);
-        node.low = Math.min(node.low, to.low);
-      } else if (to.onStack) node.low = Math.min(node.low, to.index);
-    }
-    if (node.low !== node.index) return;
-    const component: Node[] = [];
-    let member: Node;
-    do {
-      member = stack.pop()!;
-      member.onStack = false;
-      component.push(member);
-    } while (member !== node);
-    found.push(component);
-  };
-  for (const node of nodes) if (node.index < 0) visit(node);
-  return found;
 }

@@ -169,6 +169,20 @@ export class Translator implements RegionLookup {
   }
 
   /** See {@link RegionLookup}. */
+  runsAt(region: CachedRegion, ram: number, va: bigint, hart: number): void {
+    const offset = this.cache.offsetOf(ram);
+    if (offset !== undefined) this.move(region, va - BigInt(offset), hart);
+  }
+
+  /** Notes where a region is mapped now: the programs of one file have it at different addresses. */
+  private move(region: CachedRegion, at: bigint, hart: number): void {
+    const { origin } = region;
+    const base = BigInt.asUintN(64, at);
+    if (base !== origin.base && this.codePage(hart, base, origin.prv) === region.basePage)
+      region.origin = { ...origin, base };
+  }
+
+  /** See {@link RegionLookup}. */
   isReplaced(region: CachedRegion): boolean {
     return this.replaced.has(region);
   }
@@ -184,6 +198,7 @@ export class Translator implements RegionLookup {
       ram: (memory.getUint32(at + REQUEST.key, true) & ~1) >>> 0,
       hart: memory.getUint32(at + REQUEST.hart, true),
       va: memory.getBigUint64(at + REQUEST.va, true),
+      fromVa: memory.getBigUint64(at + REQUEST.fromVa, true),
       prv: memory.getUint32(at + REQUEST.prv, true),
       from: (memory.getUint32(at + REQUEST.from, true) & ~1) >>> 0,
     };
@@ -202,8 +217,8 @@ export class Translator implements RegionLookup {
     for (const r of job.serves) if (!plan.entryRams.has(r.ram)) this.take(fresh(r), planned);
   }
 
-  /** The slow path of the instruction at a RAM offset is taken often: its regions are translated again, with the helper. */
-  slowPathIsHot(hart: number, ram: number): void {
+  /** The slow path of the instruction at a RAM offset, executed at `va`, is taken often: its regions are translated again, with the helper. */
+  slowPathIsHot(hart: number, ram: number, va: bigint): void {
     if (this.stopped) return;
     const reports = (this.slowPaths.get(ram) ?? 0) + 1;
     this.slowPaths.set(ram, reports);
@@ -216,6 +231,8 @@ export class Translator implements RegionLookup {
     if (regions.some((region) => this.replaced.has(region))) this.slowPaths.set(ram, reports - 1);
     for (const region of regions) {
       if (this.replaced.has(region)) continue;
+      const page = region.mapped.find((p) => p.ram === (ram & ~0xfff) >>> 0);
+      if (page) this.move(region, (va & ~0xfffn) - BigInt(page.delta) * 4096n, hart);
       if (this.inPlace(region, hart))
         this.take({ ...region.origin, hart, basePage: region.basePage, replaces: [region], serves: [] }, planned);
       else this.cache.drop(region);
@@ -432,6 +449,7 @@ export class Translator implements RegionLookup {
         origin: job,
         basePage: job.basePage,
         ranges: codeRanges(region),
+        mapped: region.pages,
         instructions,
         bytes: regions[i].bytes,
       });
