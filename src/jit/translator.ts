@@ -72,10 +72,13 @@ interface Planned {
   readonly entryRams: ReadonlySet<number>;
 }
 
-/** An instruction that leaves so many thousand times has its region translated again with a call of a helper there, */
+/**
+ * An instruction of the kernel that leaves so many thousand times has its region translated again with a call of a helper there; those of user
+ * programs, whose data outgrow the TLB, have one at once.
+ */
 const REPORTS_FOR_CALL = 3;
-/** and if it still leaves, with a probe of its own: where it goes, other accesses often are on another page. */
-const REPORTS_FOR_UNSHARED = 16;
+/** One that leaves so often with a helper gets a probe of its own: where it goes, other accesses often are on another page. */
+const REPORTS_FOR_UNSHARED = 3;
 
 /** Limits of regions that are translated again to take in more. */
 const GROWN_LIMITS: RegionLimits = { ...DEFAULT_LIMITS, instructions: 1500, pages: 8 };
@@ -340,7 +343,7 @@ export class Translator implements RegionLookup {
     for (const block of region.blocks) {
       for (const { at } of block.code) {
         const reports = this.slowPaths.get(ramOf(at)) ?? 0;
-        if (reports >= this.reportsForCall)
+        if (job.prv === 0 || reports >= this.reportsForCall)
           slowPaths.set(at, reports < REPORTS_FOR_UNSHARED ? SLOW_PATH.CALL : SLOW_PATH.CALL_UNSHARED);
       }
     }
