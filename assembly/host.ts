@@ -11,3 +11,7 @@ export declare function mmioWrite(address: f64, width: u32): bool;
 /** Bytes of a page with translated code changed. */
 @external("host", "translatedStore")
 export declare function translatedStore(offset: u32, length: u32): void;
+
+/** A page flagged ABSENT is needed: its contents are in place afterwards. */
+@external("host", "pageAbsent")
+export declare function pageAbsent(page: u32): void;

@@ -7,7 +7,7 @@ import {
 } from "./generated/layout";
 import { mmioRead, mmioWrite } from "./host";
 import { PMP_R, PMP_W, PMP_X, pmpAllows, pmpWholePage } from "./pmp";
-import { WATCHED, inRam, isSpecial, noteWriteEntry, ramWritten, writeRam } from "./ram";
+import { WATCHED, inRam, isSpecial, noteWriteEntry, present, ramWritten, writeRam } from "./ram";
 import { Access, NOWHERE, accessFault, leafEntry, setBare, walk } from "./walk";
 
 // Loads and stores that the inline TLB probe does not serve.
@@ -28,6 +28,7 @@ export function physical(h: usize, va: u64, width: u32, access: Access, prv: u32
     setTrap(accessFault(access), va);
     return NOWHERE;
   }
+  if (inRam(pa, width)) present(<u32>(pa - RAM_BASE));
   return pa;
 }
 

@@ -1,6 +1,6 @@
 import {
   DECODE_AT, DECODE_OWNER_AT, DECODE_PAGES, DECODE_STRIDE, HART_FETCH_BANK, HART_PC, HART_RESERVATION, HART_RESERVATION_WIDTH, MACHINE_HART_COUNT,
-  MACHINE_NEXT_DECODE, MACHINE_PLACES, MACHINE_PLACE_COUNT, MACHINE_TABLE_COUNT, MAX_TABLES, PAGE_FLAG_DECODED, PAGE_FLAG_DIRTY, PAGE_FLAG_TABLE_LEAF, PAGE_FLAG_TABLE_UPPER,
+  MACHINE_NEXT_DECODE, MACHINE_PLACES, MACHINE_PLACE_COUNT, MACHINE_TABLE_COUNT, MAX_TABLES, PAGE_FLAG_ABSENT, PAGE_FLAG_DECODED, PAGE_FLAG_DIRTY, PAGE_FLAG_TABLE_LEAF, PAGE_FLAG_TABLE_UPPER,
   PAGE_FLAG_TRANSLATED, RAM_AT, RAM_BASE, SLOTS_PER_PAGE, TABLE_LIST_AT, TLB_BANKS, TLB_ENTRIES, TLB_ENTRY_SIZE, TLB_EXECUTE, TLB_INDEX_MASK, TLB_READ,
   TLB_WRITE, OP_PAGE_END,
 } from "./generated/layout";
@@ -8,7 +8,7 @@ import { firstOf } from "./generated/fused";
 import { JUMPS_AT, JUMPS_SIZE } from "./generated/jit-layout";
 import { bankAt, bankUsed, dropBanks, hartAt } from "./banks";
 import { emit } from "./slot";
-import { translatedStore } from "./host";
+import { pageAbsent, translatedStore } from "./host";
 
 // What is known of each page of RAM, and what must follow when its bytes change (contract 5). The tables follow RAM.
 
@@ -40,6 +40,12 @@ const SPECIAL: u32 = PAGE_FLAG_DECODED | PAGE_FLAG_TRANSLATED | PAGE_FLAG_TABLE_
 // @ts-ignore: decorator
 @inline export function flagsOf(page: u32): u32 {
   return load<u8>(flagsAt + page);
+}
+
+/** Has the contents of a page of RAM in place, before anything else is done with it. */
+// @ts-ignore: decorator
+@inline export function present(offset: u32): void {
+  if (load<u8>(flagsAt + (offset >>> 12)) & PAGE_FLAG_ABSENT) pageAbsent(offset >>> 12);
 }
 
 /** Whether stores to the page need watching besides its first. */

@@ -3,7 +3,7 @@ import {
   EXT_SVNAPOT, HART_MENVCFG, HART_MSTATUS, HART_SATP, MACHINE_WALKS, RAM_AT, RAM_BASE,
 } from "./generated/layout";
 import { PMP_R, PMP_W, pmpAllows } from "./pmp";
-import { inRam, prepareTables, tableRead, writeRam } from "./ram";
+import { inRam, prepareTables, present, tableRead, writeRam } from "./ram";
 import { extension } from "./slot";
 
 // The page-table walk (privileged ISA, "Virtual Address Translation Process", Sv39, Sv48, Sv57, Svnapot, Svpbmt, Svadu).
@@ -56,6 +56,7 @@ export function walk(h: usize, va: u64, access: Access, prv: u32, commit: bool):
     const at = table + (((va >> (12 + 9 * level)) & 511) << 3);
     if (!inRam(at, 8) || !pmpAllows(h, at, 8, PMP_R, 1)) return fail(accessFault(access), va);
     const offset = <u32>(at - RAM_BASE);
+    present(offset);
     let pte = load<u64>(RAM_AT + offset);
     unchecked(entries[level] = offset);
     if ((pte & V) == 0 || (pte & (R | W)) == W || (pte & RESERVED) != 0) return fail(pageFault(access), va);

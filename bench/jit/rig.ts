@@ -14,7 +14,7 @@ export interface Rig {
   readonly core: Core;
 }
 
-const NOTHING: CoreHost = { mmioRead: () => false, mmioWrite: () => false };
+const NOTHING: CoreHost = { mmioRead: () => false, mmioWrite: () => false, pageAbsent: () => {} };
 
 /** Puts a program at the start of RAM, under a core. */
 export function rig<K extends Core['kind']>(

@@ -25,3 +25,17 @@ export class MemorySource implements ByteSource {
     return Promise.resolve(this.bytes.subarray(offset, offset + length));
   }
 }
+
+/** Bytes that can be read anywhere at once, without waiting: memory, or a file that is at hand. */
+export interface ReadySource {
+  /** Bytes in all. */
+  readonly size: number;
+  /** Reads `length` bytes from `offset` on, fewer only where the source ends. The caller must not change them. */
+  read(offset: number, length: number): Uint8Array;
+}
+
+/** Bytes in memory as a source that is always ready. */
+export const readyBytes = (bytes: Uint8Array): ReadySource => ({
+  size: bytes.length,
+  read: (offset, length) => bytes.subarray(offset, offset + length),
+});

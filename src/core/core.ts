@@ -8,7 +8,7 @@ declare global {
   }
 }
 
-/** What a core calls when an access misses RAM. Called with MACHINE.left stored, so guest time can be read. */
+/** What a core calls when an access misses RAM, or what is there of it. Called with MACHINE.left stored, so guest time can be read. */
 export interface CoreHost {
   /**
    * Physical read outside RAM: leaves the value in MACHINE.mmioLow/mmioHigh. @param address physical, below 2^53
@@ -17,6 +17,8 @@ export interface CoreHost {
   mmioRead(address: number, width: number): boolean;
   /** Physical write outside RAM: the value is in MACHINE.mmioLow/mmioHigh. */
   mmioWrite(address: number, width: number): boolean;
+  /** A page of RAM flagged PAGE_FLAG.ABSENT is about to be used: fetches its contents and clears the flag. */
+  pageAbsent(page: number): void;
 }
 
 /** How an address is used. */

@@ -212,6 +212,8 @@ export const PAGE_FLAG = {
   TABLE_LEAF: 8,
   /** A live translation was read from it as an upper level or a superpage leaf. */
   TABLE_UPPER: 16,
+  /** Its contents are to be fetched before anything is done with it: the host does so when it is asked (CoreHost.pageAbsent). */
+  ABSENT: 32,
 } as const;
 
 export const MACHINE_AT = PAGE_SIZE;

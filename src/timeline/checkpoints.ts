@@ -10,7 +10,7 @@ import type { PackedCheckpoint } from '../record/writer.ts';
 import { type ChunkList, DiskChunks } from './disk-chunks.ts';
 import { PageStore, ZERO_PAGE } from './page-store.ts';
 import { PageTable } from './page-table.ts';
-import { pristinePages } from './pristine.ts';
+import { startPages } from './start-pages.ts';
 import { leastWorth } from './spacing.ts';
 import { Staging } from './staging.ts';
 import { CheckpointPacker } from './stored.ts';
@@ -99,12 +99,12 @@ export class Checkpoints {
     this.engine = engine;
     this.budget = budget;
     engine.tracker.collect();
-    engine.tracker.takeChanged();
+    const changed = engine.tracker.takeChanged();
     const { pages } = engine.memory;
     const empty = PageTable.empty(this.store, pages);
-    // Just powered on, nothing but the boot plan is in RAM: what is known need not be read.
-    if (atStart && engine.instructions === 0) {
-      const ids = pristinePages(engine, this.store);
+    // Nothing but the boot plan or the snapshot is in RAM: what is known need not be read.
+    if (atStart) {
+      const ids = startPages(engine, changed, this.store);
       this.base = empty.changed([...ids.keys()], (page) => ids.get(page)!);
     } else
       this.base = empty.changed(
@@ -151,6 +151,7 @@ export class Checkpoints {
     const checkpoint = this.make(events, undefined);
     this.list.splice(this.list.indexOf(near) + 1, 0, checkpoint);
     const more = pages.splice(MOST_STAGED);
+    for (const page of pages) memory.absent.fetch(page);
     this.staging.take(memory.ramWords, pages);
     this.fresh = { checkpoint, pages, more, moreIds: more.map((page) => this.keep(page)), ids: [] };
     return checkpoint;
@@ -288,6 +289,7 @@ export class Checkpoints {
     const pages = new Set(tracker.takeChanged());
     for (const page of this.base.difference(contents.ram)) pages.add(page);
     for (const page of pages) {
+      memory.absent.drop(page);
       this.store.read(contents.ram.get(page), memory.ramBytes.subarray(page * PAGE_SIZE, (page + 1) * PAGE_SIZE));
       engine.core.ramChanged(page * PAGE_SIZE, PAGE_SIZE);
     }
@@ -320,6 +322,7 @@ export class Checkpoints {
   }
 
   private keep(page: number): number {
+    this.engine.memory.absent.fetch(page);
     return this.store.keep(this.engine.memory.ramWords, (page * PAGE_SIZE) / 4);
   }
 

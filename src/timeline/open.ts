@@ -12,7 +12,7 @@ import {
   rebuildHardware,
 } from '../machine/session/options.ts';
 import { Session, type StartSnapshot } from '../machine/session/session.ts';
-import { readSnapshot } from '../machine/state/save.ts';
+import { Snapshot } from '../machine/state/snapshot.ts';
 import { MACHINE_VERSION, RecordingError, type SnapshotStart } from '../record/format.ts';
 import { readRecording } from '../record/reader.ts';
 import type { Recording } from '../record/recording.ts';
@@ -137,7 +137,7 @@ async function findStart(name: SnapshotStart, file: NamedBytes | undefined, room
     throw new ConfigError(
       `the snapshot ${file.file} has SHA-256 ${hash}, expected ${name.hash}: bring the file that the recording starts from`,
     );
-  return { name, bytes: file.bytes, snapshot: readSnapshot(file.bytes) };
+  return { name, snapshot: Snapshot.open(file.bytes, file.file) };
 }
 
 /**

@@ -2,16 +2,19 @@ import { compress, decompress } from '../bytes/compress.ts';
 import { hashWords } from '../bytes/hash.ts';
 import { StateError } from '../bytes/state-stream.ts';
 import { PAGE_SIZE } from '../isa/layout.ts';
+import type { PageSource } from '../machine/memory/absent-pages.ts';
 import type { StoredPage } from '../record/recording.ts';
 
 /** Contents of a page, shared by all checkpoints that have it. */
 interface Page {
-  /** Of its contents; {@link BORROWED} for those that others keep, {@link ADOPTED} for those of a recording. */
+  /** Of its contents; {@link LENT} for those that others keep, {@link ADOPTED} for those of a recording. */
   readonly key: number;
   /** Another page of the same key; 0 for none. */
   next: number;
-  /** Raw or compressed. */
+  /** Raw or compressed; nothing while others keep it. */
   bytes: Uint8Array;
+  /** Who keeps it, and as which page. */
+  readonly lent?: { readonly source: PageSource; readonly page: number };
   packed: boolean;
   uses: number;
   /** Under which it lies in the recording; 0 while it does not. */
@@ -20,10 +23,12 @@ interface Page {
 
 /** Id of a page of zeros, which takes no room. */
 export const ZERO_PAGE = 0;
-const BORROWED = -1;
+const LENT = -1;
 const ADOPTED = -2;
 /** What a page costs besides its bytes. */
 const OVERHEAD = 160;
+
+const NOTHING = new Uint8Array(0);
 
 const WORDS = PAGE_SIZE / 4;
 const scratchWords = new Uint32Array(WORDS);
@@ -73,17 +78,21 @@ export class PageStore {
     return id;
   }
 
-  /** Keeps a page whose bytes never change and are kept by others anyway: it takes no room. @returns its id, used once */
-  borrow(bytes: Uint8Array): number {
+  /** A page that others keep anyway, and that never changes: it takes no room, and is read when it is needed. @returns its id, used once */
+  lend(source: PageSource, page: number): number {
     const id = this.free.pop() ?? this.pages.length;
-    this.pages[id] = { key: BORROWED, next: 0, bytes, packed: false, uses: 1, number: 0 };
+    this.pages[id] = { key: LENT, next: 0, bytes: NOTHING, packed: false, uses: 1, number: 0, lent: { source, page } };
     return id;
   }
 
   /** A page's contents as they are to be stored. */
   packed(id: number): StoredPage {
     this.pack(id);
-    return this.pages[id]!;
+    const page = this.pages[id]!;
+    if (page.lent === undefined) return page;
+    const bytes = new Uint8Array(PAGE_SIZE);
+    page.lent.source.read(page.lent.page, bytes);
+    return { bytes, packed: false };
   }
 
   /** The number under which a page lies in the recording; 0 while it does not. */
@@ -130,7 +139,7 @@ export class PageStore {
     if (--page.uses > 0) return;
     this.pages[id] = undefined;
     this.free.push(id);
-    if (page.key === BORROWED) return;
+    if (page.key === LENT) return;
     this.size -= page.bytes.length + OVERHEAD;
     if (page.key === ADOPTED) this.byNumber.delete(page.number);
     else this.unlink(page, id);
@@ -153,9 +162,10 @@ export class PageStore {
       into.fill(0);
       return;
     }
-    const page = this.pages[id]!;
-    if (page.packed) decompress(page.bytes, into);
-    else into.set(page.bytes);
+    const { bytes, packed, lent } = this.pages[id]!;
+    if (lent !== undefined) lent.source.read(lent.page, into);
+    else if (packed) decompress(bytes, into);
+    else into.set(bytes);
   }
 
   /** Compresses up to `count` pages that were not looked at yet. @returns whether there are more */
@@ -179,11 +189,14 @@ export class PageStore {
   }
 
   private holds(id: number, from: Uint32Array, at: number): boolean {
-    const { bytes, packed } = this.pages[id]!;
-    if (!packed && (bytes[0] !== (from[at] & 0xff) || bytes[PAGE_SIZE - 1] !== from[at + WORDS - 1] >>> 24))
+    const { bytes, packed, lent } = this.pages[id]!;
+    if (
+      !packed &&
+      lent === undefined &&
+      (bytes[0] !== (from[at] & 0xff) || bytes[PAGE_SIZE - 1] !== from[at + WORDS - 1] >>> 24)
+    )
       return false;
-    if (packed) decompress(bytes, scratch);
-    else scratch.set(bytes);
+    this.read(id, scratch);
     for (let i = 0; i < WORDS; i++) if (scratchWords[i] !== from[at + i]) return false;
     return true;
   }

@@ -15,6 +15,7 @@ const HOST = [
   'host.mmioRead function',
   'host.mmioWrite function',
   'host.translatedStore function',
+  'host.pageAbsent function',
 ];
 const MODULES = {
   core: { base64: CORE_WASM_BASE64, imports: HOST },

@@ -5,8 +5,8 @@ import { asCells, findNode, findProperty, readFdt } from '../../src/machine/boar
 import { RAM_BASE } from '../../src/machine/board/memory-map.ts';
 import { readFirmware, readKernel } from '../../src/machine/boot/image.ts';
 import { LoadError } from '../../src/machine/boot/load-error.ts';
-import { type BootPlan, type BootRequest, type Placement, placeInRam, planBoot } from '../../src/machine/boot/plan.ts';
-import { GuestRam } from '../../src/machine/memory/ram.ts';
+import { PlanPages } from '../../src/machine/boot/plan-pages.ts';
+import { type BootPlan, type BootRequest, type Placement, planBoot } from '../../src/machine/boot/plan.ts';
 import { elf, linuxImage } from './load-samples.ts';
 
 const MIB = 1 << 20;
@@ -253,13 +253,17 @@ describe('placements', () => {
     );
   });
 
-  it('are written to RAM, with zeros behind them', () => {
-    const ram = new GuestRam(new Uint8Array(4 * MIB).fill(0xff), RAM_BASE, () => {});
+  it('are given page by page, with zeros around them', () => {
     const kernel = readKernel(
       'prog',
       elf({ segments: [{ physical: 0x8020_0000n, bytes: Uint8Array.of(1, 2), memorySize: 4 }] }),
     );
-    placeInRam(planBoot({ kernel, machine: machine(4 * MIB) }), ram);
-    expect(Array.from(ram.read(0x8020_0000, 5))).toEqual([1, 2, 0, 0, 0xff]);
+    const pages = new PlanPages(planBoot({ kernel, machine: machine(4 * MIB) }));
+    const page = new Uint8Array(4096).fill(0xff);
+    pages.read(0x20_0000 / 4096, page);
+    expect(pages.pages.has(0x20_0000 / 4096)).toBe(true);
+    expect(pages.pages.has(0x20_1000 / 4096)).toBe(false);
+    expect(Array.from(page.subarray(0, 5))).toEqual([1, 2, 0, 0, 0]);
+    expect(page.subarray(2).every((byte) => byte === 0)).toBe(true);
   });
 });

@@ -2,7 +2,8 @@ import { describe, expect, it } from 'vitest';
 import { crc32c } from '../../src/bytes/checksum.ts';
 import { compress, decompress } from '../../src/bytes/compress.ts';
 import { StateError } from '../../src/bytes/state-stream.ts';
-import { readSnapshot, restoreMachine, saveMachine } from '../../src/machine/state/save.ts';
+import { restoreMachine, saveMachine } from '../../src/machine/state/save.ts';
+import { SnapshotFile } from '../../src/machine/state/snapshot-file.ts';
 import { stateHash } from '../../src/machine/state/state-hash.ts';
 import { tinyEngine } from './fixtures.ts';
 
@@ -21,7 +22,7 @@ describe('saved machines', () => {
       other.run({ instructions: 300_000 });
       expect(stateHash(other)).toBe(stateHash(engine));
     }
-    expect(readSnapshot(state).config.harts).toBe(2);
+    expect(new SnapshotFile(state).config.harts).toBe(2);
   });
 
   it('are refused when foreign, of another machine, cut or changed anywhere', async () => {
@@ -49,7 +50,7 @@ describe('saved machines', () => {
     new DataView(state.buffer, state.byteOffset).setUint32(8, 77, true);
     expect(() => restoreMachine(engine, state)).toThrow(/of machine version 77; this program has version \d+/);
     expect(stateHash(engine)).toBe(before);
-    expect(readSnapshot(state).config.harts).toBe(1);
+    expect(new SnapshotFile(state).config.harts).toBe(1);
   });
 });
 

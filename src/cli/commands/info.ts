@@ -1,7 +1,7 @@
 import { openSource } from '../../host/node/file-source.ts';
 import type { MachineConfig } from '../../machine/board/config.ts';
 import { neededImages } from '../../machine/session/images.ts';
-import { readSnapshot } from '../../machine/state/save.ts';
+import { SnapshotFile } from '../../machine/state/snapshot-file.ts';
 import { describeEvent } from '../../record/describe.ts';
 import { formatInstant } from '../../record/divergence.ts';
 import type { RecordingHeader } from '../../record/format.ts';
@@ -28,7 +28,7 @@ export async function info(file: string, flags: InfoFlags): Promise<number> {
   const { size } = source;
   const head = await source.read(0, Math.min(SAVED.length, size));
   if (Buffer.from(head).toString('latin1') === SAVED) {
-    const { config, at } = readSnapshot(await source.read(0, size));
+    const { config, at } = new SnapshotFile(await source.read(0, size), file);
     if (flags.json)
       out(
         JSON.stringify({

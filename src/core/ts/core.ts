@@ -47,7 +47,7 @@ class TsCore implements Core {
   private built: Interpreter | undefined;
 
   constructor(memory: ArrayBuffer | WebAssembly.Memory, host: CoreHost) {
-    this.state = new State(memory);
+    this.state = new State(memory, host);
     this.host = host;
   }
 

@@ -69,6 +69,8 @@ export class Mmu {
     if (address < 0) return -1;
     const allowed = pmp.check(address, length, view.privilege);
     if (allowed < 0 || (allowed & PERMISSION[access]) === 0) return this.fail(ACCESS_FAULT[access]);
+    const offset = this.state.ramOffset(address, length);
+    if (offset >= 0) this.state.present(offset);
     return address;
   }
 
@@ -92,6 +94,7 @@ export class Mmu {
       if (offset < 0) return this.fail(ACCESS_FAULT[access]);
       const allowed = pmp.check(at, 8, SUPERVISOR);
       if (allowed < 0 || (allowed & PMP.READ) === 0) return this.fail(ACCESS_FAULT[access]);
+      this.state.present(offset);
       const word = (RAM_AT + offset) / 4;
       const pte = m32[word];
       const pteHi = m32[word + 1];

@@ -10,6 +10,7 @@ import {
   RAM_BASE,
   ramTables,
 } from '../../isa/layout.ts';
+import type { CoreHost } from '../core.ts';
 import { io, LEFT, PC_HI, PC_LO, xh, xl } from './registers.ts';
 
 const words = <T extends Record<string, number>>(fields: T, base: number): { readonly [K in keyof T]: number } =>
@@ -39,7 +40,10 @@ export class State {
   extensions = UNKNOWN;
   private flagsAt = 0;
 
-  constructor(memory: ArrayBuffer | WebAssembly.Memory) {
+  private readonly host: Pick<CoreHost, 'pageAbsent'>;
+
+  constructor(memory: ArrayBuffer | WebAssembly.Memory, host: Pick<CoreHost, 'pageAbsent'>) {
+    this.host = host;
     const buffer = memory instanceof ArrayBuffer ? memory : memory.buffer;
     this.m32 = new Int32Array(buffer);
     this.m16 = new Uint16Array(buffer);
@@ -117,6 +121,12 @@ export class State {
   /** Place in linear memory of a physical address that lies in RAM. */
   ramPlace(address: number): number {
     return address - RAM_BASE + RAM_AT;
+  }
+
+  /** Has the contents of a page of RAM in place, before anything else is done with it. */
+  present(offset: number): void {
+    const page = offset >>> PAGE_SHIFT;
+    if ((this.m8[this.flagsAt + page] & PAGE_FLAG.ABSENT) !== 0) this.host.pageAbsent(page);
   }
 
   markDirty(offset: number): void {

@@ -48,6 +48,7 @@ export function instantiateCore<E extends CoreExports = CoreExports>(
       mmioRead: (address: number, width: number): number => (host.mmioRead(address, width) ? 1 : 0),
       mmioWrite: (address: number, width: number): number => (host.mmioWrite(address, width) ? 1 : 0),
       translatedStore,
+      pageAbsent: (page: number): void => host.pageAbsent(page),
     },
   });
   const exports = instance.exports as unknown as E;

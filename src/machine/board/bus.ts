@@ -1,6 +1,7 @@
 import type { CoreHost } from '../../core/core.ts';
 import type { Device } from '../../devices/device.ts';
 import { MACHINE, MACHINE_AT } from '../../isa/layout.ts';
+import type { AbsentPages } from '../memory/absent-pages.ts';
 import type { MachineMemory } from '../memory/memory.ts';
 import type { Region } from './memory-map.ts';
 
@@ -19,6 +20,7 @@ const HIGH = (MACHINE_AT + MACHINE.mmioHigh) >>> 2;
 export class Bus implements CoreHost {
   private readonly windows: readonly Window[];
   private readonly mailbox: Uint32Array;
+  private readonly absent: AbsentPages;
   /** The window that was hit last: drivers touch the same device many times in a row. */
   private last: Window;
 
@@ -26,6 +28,7 @@ export class Bus implements CoreHost {
   constructor(memory: MachineMemory, windows: readonly Window[]) {
     this.windows = windows;
     this.mailbox = memory.u32;
+    this.absent = memory.absent;
     this.last = windows[0];
   }
 
@@ -55,6 +58,10 @@ export class Bus implements CoreHost {
     }
     window.afterAccess?.();
     return true;
+  }
+
+  pageAbsent(page: number): void {
+    this.absent.fetch(page);
   }
 
   /** Reads registers without effect, for debuggers. @returns undefined where nothing is */

@@ -1,7 +1,6 @@
 import { MAX_RAM, PAGE_SIZE } from '../../isa/layout.ts';
 import { buildDeviceTree, type DeviceTreeOptions } from '../board/device-tree.ts';
 import { KERNEL_OFFSET, RAM_BASE, type Region } from '../board/memory-map.ts';
-import type { GuestRam } from '../memory/ram.ts';
 import type { BootImage, ImageSegment } from './image.ts';
 import { formatAddress, formatSize, LoadError } from './load-error.ts';
 import { dynamicInfo, type FirmwareKind, firmwareKind, JUMP_DEVICE_TREE, JUMP_KERNEL } from './opensbi.ts';
@@ -122,14 +121,6 @@ export function planBoot(request: BootRequest): BootPlan {
     }),
   );
   return { placements, harts, entry, deviceTree: deviceTreeAt };
-}
-
-/** Writes a plan's placements, with the zeros after them, into RAM. */
-export function placeInRam(plan: BootPlan, ram: GuestRam): void {
-  for (const { address, bytes, memorySize } of plan.placements) {
-    ram.write(address, bytes);
-    if (memorySize > bytes.length) ram.fill(address + bytes.length, memorySize - bytes.length, 0);
-  }
 }
 
 /** Checks firmware and kernel against RAM and each other. @returns what they take */

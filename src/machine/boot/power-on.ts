@@ -7,8 +7,9 @@ import type { RamTracker } from '../memory/ram-tracker.ts';
 import type { BootPlan } from './plan.ts';
 
 /** Makes RAM zero; pages that are so already are not touched. The core must forget what it derived from it. */
-export function clearRam({ pages, ramWords }: MachineMemory, tracker: RamTracker): void {
+export function clearRam({ pages, ramWords, absent }: MachineMemory, tracker: RamTracker): void {
   for (let page = 0; page < pages; page++) {
+    if (absent.has(page)) tracker.note(page);
     const start = (page * PAGE_SIZE) / 4;
     const end = start + PAGE_SIZE / 4;
     let at = start;
@@ -17,6 +18,7 @@ export function clearRam({ pages, ramWords }: MachineMemory, tracker: RamTracker
     ramWords.fill(0, start, end);
     tracker.note(page);
   }
+  absent.clear();
 }
 
 /** Resets the harts and sets them at where the boot plan has them start. @throws ConfigError when it speaks of a hart that is not there */

@@ -6,7 +6,8 @@ import type { BlockBackend } from '../../storage/index.ts';
 import { type Board, buildBoard } from '../board/board.ts';
 import { Bus } from '../board/bus.ts';
 import { checkConfig, type MachineConfig } from '../board/config.ts';
-import { type BootPlan, placeInRam } from '../boot/plan.ts';
+import type { BootPlan } from '../boot/plan.ts';
+import { PlanPages } from '../boot/plan-pages.ts';
 import { clearRam, startHarts } from '../boot/power-on.ts';
 import { extensionBits, HartState } from '../memory/hart-state.ts';
 import { MachineMemory } from '../memory/memory.ts';
@@ -64,6 +65,8 @@ export class Engine implements Witness {
   readonly late = new LateData();
   /** What is loaded at power-on and at every reset. */
   readonly plan: BootPlan;
+  /** The same, page by page. */
+  readonly planPages: PlanPages;
   private readonly progress: Progress;
   private readonly rotation: Rotation;
   private readonly deadlines: DeadlineQueue;
@@ -79,6 +82,7 @@ export class Engine implements Witness {
     checkConfig(config);
     this.config = config;
     this.plan = plan;
+    this.planPages = new PlanPages(plan);
     const memory = new MachineMemory(config.memory);
     this.memory = memory;
     const hostSbi = config.firmware === undefined;
@@ -324,7 +328,8 @@ export class Engine implements Witness {
       clearRam(this.memory, this.tracker);
       this.ramObserver?.(0, this.memory.ramSize, undefined);
     }
-    placeInRam(this.plan, this.ram);
+    this.memory.absent.set(this.planPages, this.planPages.pages);
+    for (const page of this.planPages.pages) this.tracker.note(page);
     for (const { device } of this.board.slots) device.reset();
     startHarts(this.harts, this.config, this.plan);
     this.rotation.reset();

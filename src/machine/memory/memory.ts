@@ -10,6 +10,7 @@ import {
   RAM_BASE,
   ramTables,
 } from '../../isa/layout.ts';
+import { AbsentPages } from './absent-pages.ts';
 import { GuestRam, type RamChanged } from './ram.ts';
 
 const WASM_PAGE = 65_536;
@@ -34,6 +35,8 @@ export class MachineMemory {
   readonly ramWords: Uint32Array;
   /** One byte of PAGE_FLAG bits per RAM page. */
   readonly pageFlags: Uint8Array;
+  /** Pages whose contents are not in RAM yet: ask it before reading {@link ramBytes} or {@link ramWords}. */
+  readonly absent: AbsentPages;
   private readonly timeLow = (MACHINE_AT + MACHINE.timeEnd) >>> 2;
   private readonly left = (MACHINE_AT + MACHINE.left) >>> 2;
 
@@ -56,11 +59,12 @@ export class MachineMemory {
     this.ramBytes = new Uint8Array(this.buffer, RAM_AT, ramSize);
     this.ramWords = new Uint32Array(this.buffer, RAM_AT, ramSize / 4);
     this.pageFlags = new Uint8Array(this.buffer, tables.flags, this.pages);
+    this.absent = new AbsentPages(this.pageFlags, this.ramBytes);
   }
 
   /** RAM for devices, firmware and debuggers. */
   guestRam(onChange: RamChanged): GuestRam {
-    return new GuestRam(this.ramBytes, RAM_BASE, onChange);
+    return new GuestRam(this.ramBytes, RAM_BASE, onChange, (offset, length) => this.absent.need(offset, length));
   }
 
   /** Guest time in ticks: exact while a core is inside a call to its host, and between runs. */

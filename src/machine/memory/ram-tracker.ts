@@ -16,6 +16,8 @@ export class RamTracker {
   /** Place-mixed hash of every page, low and high word. */
   private readonly hashes: Uint32Array;
   private readonly sum = new HashSum();
+  /** A hash was asked for: {@link hashes} are filled in. */
+  private hashed = false;
   /** 1: changed since its hash was made. */
   private readonly stale: Uint8Array;
   /** 1: changed since the last {@link takeChanged}. */
@@ -32,12 +34,6 @@ export class RamTracker {
     this.hashes = new Uint32Array(memory.pages * 2);
     this.stale = new Uint8Array(memory.pages);
     this.changed = new Uint8Array(memory.pages);
-    const zero: Hash64 = { low: 0, high: 0 };
-    hashWords(new Uint32Array(WORDS), 0, WORDS, zero);
-    for (let page = 0; page < memory.pages; page++) {
-      Object.assign(this.scratch, zero);
-      this.putHash(page);
-    }
   }
 
   /** Takes in the cores' flags. */
@@ -83,14 +79,27 @@ export class RamTracker {
   /** Hash of all of RAM. */
   hash(): Hash64 {
     this.collect();
+    if (!this.hashed) this.hashZeros();
     for (const page of this.stalePages) {
       this.sum.subtract(this.hashes[page * 2], this.hashes[page * 2 + 1]);
+      this.memory.absent.fetch(page);
       hashWords(this.memory.ramWords, page << (PAGE_SHIFT - 2), WORDS, this.scratch);
       this.putHash(page);
       this.stale[page] = 0;
     }
     this.stalePages = [];
     return this.sum.value;
+  }
+
+  /** RAM was zero when the machine was made, and what changed since then is stale. */
+  private hashZeros(): void {
+    this.hashed = true;
+    const zero: Hash64 = { low: 0, high: 0 };
+    hashWords(new Uint32Array(WORDS), 0, WORDS, zero);
+    for (let page = 0; page < this.memory.pages; page++) {
+      Object.assign(this.scratch, zero);
+      this.putHash(page);
+    }
   }
 
   private putHash(page: number): void {

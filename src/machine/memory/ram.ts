@@ -1,19 +1,24 @@
 /** Told after bytes of guest RAM changed behind the core's back, so that derived state (decode cache, TLB, dirty flags) follows. */
 export type RamChanged = (offset: number, length: number) => void;
 
+/** Told before bytes of guest RAM are read or written, so that they are there. */
+export type RamUsed = (offset: number, length: number) => void;
+
 /**
  * Guest RAM as devices, firmware and debuggers see it: physical addresses in, bytes out. Addresses are plain numbers (RAM lies
  * below 2^53). Every writer here tells the core what it touched.
  */
 export class GuestRam {
-  /** The bytes of RAM; index 0 is physical address `base`. Writers must call {@link changed}. */
+  /** The bytes of RAM; index 0 is physical address `base`. Readers ask {@link offsetOf} first, writers call {@link changed} afterwards. */
   readonly bytes: Uint8Array;
   /** Physical address of the first byte. */
   readonly base: number;
   private readonly view: DataView;
   private readonly onChange: RamChanged;
+  private readonly onUse: RamUsed | undefined;
 
-  constructor(bytes: Uint8Array, base: number, onChange: RamChanged) {
+  constructor(bytes: Uint8Array, base: number, onChange: RamChanged, onUse?: RamUsed) {
+    this.onUse = onUse;
     this.bytes = bytes;
     this.base = base;
     this.view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
@@ -31,11 +36,12 @@ export class GuestRam {
     return offset >= 0 && length >= 0 && offset + length <= this.bytes.length;
   }
 
-  /** Offset into {@link bytes} of `length` bytes at `address`. @throws RangeError when they are not all in RAM. */
+  /** Offset into {@link bytes} of `length` bytes at `address`, which are there. @throws RangeError when they are not all in RAM. */
   offsetOf(address: number, length: number): number {
     if (!this.contains(address, length)) {
       throw new RangeError(`physical address 0x${address.toString(16)} (+${length}) is outside RAM`);
     }
+    this.onUse?.(address - this.base, length);
     return address - this.base;
   }
 

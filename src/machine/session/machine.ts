@@ -8,7 +8,8 @@ import { answer, fixedSources, type Sources } from '../../record/sources.ts';
 import type { MachineConfig } from '../board/config.ts';
 import { type CoreKind, coreFactory } from '../engine/cores.ts';
 import type { Halt } from '../engine/progress.ts';
-import { readSnapshot, saveMachine } from '../state/save.ts';
+import { saveMachine } from '../state/save.ts';
+import { Snapshot } from '../state/snapshot.ts';
 import { stateHash } from '../state/state-hash.ts';
 import { RecordingCadence } from './cadence.ts';
 import { Console, type ExpectOptions } from './console.ts';
@@ -148,7 +149,8 @@ export class Machine {
     session.onLeave = () => this.outputs.flush();
     if (options.embed === true) {
       for (const { hash, bytes } of hardware.images) recorder.embed(hash, bytes);
-      if (start !== undefined) recorder.embed(start.name.hash, start.bytes);
+      if (start !== undefined)
+        for (const { hash, bytes } of snapshotFiles(start)) recorder.embed(hash, bytes);
     }
     const isOver = (): boolean => this.halt !== undefined || this.closed;
     const isRunning = (): boolean => this.isRunning;
@@ -432,10 +434,15 @@ export class Machine {
 /** A snapshot as a machine's start. @throws StateError when it is foreign, damaged or of another version */
 export async function startSnapshot(from: NamedBytes | StartSnapshot, room: HostRoom): Promise<StartSnapshot> {
   if ('snapshot' in from) return from;
-  const { bytes } = from;
-  const snapshot = readSnapshot(bytes);
+  const snapshot = Snapshot.open(from.bytes, from.file);
   const { at, time } = snapshot;
-  return { name: { ...(await nameImage(from, room)), at, time }, bytes, snapshot };
+  return { name: { ...(await nameImage(from, room)), at, time }, snapshot };
+}
+
+/** The files of a snapshot, by their hashes. */
+function snapshotFiles({ name, snapshot }: StartSnapshot): { hash: string; bytes: Uint8Array }[] {
+  const hashes = [name.hash, ...snapshot.files[0].bases];
+  return snapshot.files.map(({ source }, i) => ({ hash: hashes[i], bytes: source.read(0, source.size) }));
 }
 
 /** Builds a machine of a class and powers it on; nothing is executed yet. @throws ConfigError, LoadError */

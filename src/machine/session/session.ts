@@ -11,7 +11,8 @@ import type { Sources } from '../../record/sources.ts';
 import { type CoreFactory, Engine } from '../engine/engine.ts';
 import { type Limit, STOP, type Stop } from '../engine/stop.ts';
 import { copyState } from '../state/copy.ts';
-import { restoreMachine, type Snapshot } from '../state/save.ts';
+import { restoreMachine } from '../state/save.ts';
+import type { Snapshot } from '../state/snapshot.ts';
 import { SessionBusyError, SessionStateError } from './errors.ts';
 import type { HostRoom } from './host-room.ts';
 import type { Hardware } from './options.ts';
@@ -45,11 +46,9 @@ export interface BranchOrigin {
   readonly start?: SnapshotStart;
 }
 
-/** A snapshot that a machine starts from, and its contents. */
+/** A snapshot that a machine starts from. */
 export interface StartSnapshot {
   readonly name: SnapshotStart;
-  readonly bytes: Uint8Array;
-  /** What they say. */
   readonly snapshot: Snapshot;
 }
 

@@ -47,7 +47,8 @@ export class EngineView implements MachineView {
   readNumber(physical: bigint, length: number): bigint | undefined {
     const offset = Number(physical - this.ram.base);
     if (offset < 0 || offset + length > this.ram.size) return undefined;
-    const { view } = this.engine.memory;
+    const { view, absent } = this.engine.memory;
+    absent.need(offset, length);
     const at = RAM_AT + offset;
     if (length === 8) return view.getBigUint64(at, true);
     return BigInt(
@@ -59,7 +60,9 @@ export class EngineView implements MachineView {
     const { base, size } = this.ram;
     if (address >= base && address < base + BigInt(size)) {
       const at = Number(address - base);
-      return this.engine.memory.ramBytes.slice(at, Math.min(at + length, size));
+      const end = Math.min(at + length, size);
+      this.engine.memory.absent.need(at, end - at);
+      return this.engine.memory.ramBytes.slice(at, end);
     }
     return address < base ? this.peek(Number(address), length) : new Uint8Array(0);
   }

@@ -7,7 +7,7 @@ import { READY_MARKER, SESSION_PORT } from '../../../guest/init-script.ts';
 import { Machine, startSnapshot } from '../../../machine/session/machine.ts';
 import { type HardwareOptions, planConfig } from '../../../machine/session/options.ts';
 import type { StartSnapshot } from '../../../machine/session/session.ts';
-import { STATE_VERSION } from '../../../machine/state/save.ts';
+import { STATE_VERSION } from '../../../machine/state/snapshot-format.ts';
 import { MACHINE_VERSION } from '../../../record/format.ts';
 import { GuestSession, type SandboxMachine } from '../../../sandbox/guest-session.ts';
 import { createHostRoom } from '../../room.ts';
