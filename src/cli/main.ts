@@ -13,6 +13,7 @@ const EXPECTED = new Set([
   'Qcow2Error',
   'HttpDiskError',
   'StateError',
+  'SnapshotStoreError',
   'DivergenceError',
   'RecordingError',
   'RecordFileError',

@@ -9,6 +9,7 @@ import type { InfoFlags } from './commands/info.ts';
 import type { ProbeFlags } from './commands/probe.ts';
 import type { ReplayFlags } from './commands/replay.ts';
 import type { RunFlags } from './commands/run.ts';
+import type { SnapshotSaveFlags } from './commands/snapshot.ts';
 import type { StraceFlags } from './commands/strace.ts';
 import type { WebFlags } from './commands/web.ts';
 import { EXIT, UsageError } from './exit.ts';
@@ -101,13 +102,20 @@ export function createProgram(version: string, finish: (status: number) => void)
       "host: idle time passes as on the wall; virtual: it is skipped. Shells run by host's, commands by virtual time",
     )
     .option('--timeout <time>', 'switch off after this time, such as 30s; exit status 124')
+    .option('--from <snapshot>', 'go on from a snapshot: its name, or a file that ends in .hss')
     .option('--cold', "boot, instead of starting from the guest's own snapshot")
     .option(
       '--stats',
       'end with what the translator did: its share of instructions, regions, compile time, ways out; in --json, too',
     )
     .option('--dump-regions <file>', 'write guest code and the WebAssembly it became here, region by region');
-  run.action(async (flags: RunFlags) => finish(await (await import('./commands/run.ts')).run(flags)));
+  run.action(async (flags: RunFlags) =>
+    finish(
+      flags.from === undefined
+        ? await (await import('./commands/run.ts')).run(flags)
+        : await (await import('./commands/run-from.ts')).runFrom(flags.from, flags),
+    ),
+  );
 
   const opens = (command: Command): Command =>
     command
@@ -288,6 +296,36 @@ export function createProgram(version: string, finish: (status: number) => void)
     async (flags: { json?: boolean }) => finish(await (await import('./commands/guest.ts')).guestList(flags)),
   );
 
+  const snapshot = program
+    .command('snapshot')
+    .description('Keep machines as they are at an instant, to go on from')
+    .helpCommand(false);
+  quiet(
+    opens(
+      snapshot
+        .command('save')
+        .description('Keep the machine of a recording as it was at an instant')
+        .argument('<recording@instant>', 'such as boot.hsr@50%, boot.hsr@2.5s, boot.hsr@1234567')
+        .argument('<name>', 'a name for run --from, or a file that ends in .hss: that needs no other'),
+    ),
+  ).action(async (source: string, target: string, flags: SnapshotSaveFlags) =>
+    finish(await (await import('./commands/snapshot.ts')).snapshotSave(source, target, flags)),
+  );
+  json(snapshot.command('list').description('List the snapshots that have names'), 'as JSON').action(
+    async (flags: { json?: boolean }) => finish(await (await import('./commands/snapshot.ts')).snapshotList(flags)),
+  );
+  json(
+    snapshot.command('info').description('Tell what a snapshot holds').argument('<snapshot>', 'its name, or a file'),
+    'as JSON',
+  ).action(async (which: string, flags: { json?: boolean }) =>
+    finish(await (await import('./commands/snapshot.ts')).snapshotInfo(which, flags)),
+  );
+  snapshot
+    .command('rm')
+    .description('Remove snapshots by their names')
+    .argument('<name...>')
+    .action(async (names: string[]) => finish(await (await import('./commands/snapshot.ts')).snapshotRemove(names)));
+
   quiet(program.command('web').description('Serve a page that runs the machine in the browser'))
     .option('--port <port>', '[HOST:]PORT to listen on', ':8080')
     .action(async (flags: WebFlags) => finish(await (await import('./commands/web.ts')).web(flags)));
@@ -323,7 +361,7 @@ export function createProgram(version: string, finish: (status: number) => void)
       shown.help();
     });
 
-  for (const command of [program, guest, ...program.commands, ...guest.commands]) {
+  for (const command of [program, ...program.commands, ...guest.commands, ...snapshot.commands]) {
     command.exitOverride().configureOutput({ outputError: () => {} });
   }
   return program;

@@ -98,3 +98,9 @@ export function formatCount(count: number | bigint): string {
 export function formatSeconds(milliseconds: number): string {
   return milliseconds < 10_000 ? `${(milliseconds / 1000).toFixed(2)} s` : `${(milliseconds / 1000).toFixed(1)} s`;
 }
+
+const CLOCKS = ['host', 'virtual'] as const;
+
+/** `--clock`, where it is given. */
+export const parseClock = (typed: string | undefined): (typeof CLOCKS)[number] | undefined =>
+  typed === undefined ? undefined : parseChoice('--clock', typed, CLOCKS);

@@ -10,9 +10,9 @@ import type { PackedCheckpoint } from '../record/writer.ts';
 import { type ChunkList, DiskChunks } from './disk-chunks.ts';
 import { PageStore, ZERO_PAGE } from './page-store.ts';
 import { PageTable } from './page-table.ts';
-import { startPages } from './start-pages.ts';
 import { leastWorth } from './spacing.ts';
 import { Staging } from './staging.ts';
+import { startPages } from './start-pages.ts';
 import { CheckpointPacker } from './stored.ts';
 
 /** A state of the machine that can be returned to. */

@@ -1,18 +1,13 @@
-import type { ByteSource } from '../bytes/source.ts';
+import { type ByteSource, type ReadySource, readyBytes } from '../bytes/source.ts';
 import { ConfigError } from '../machine/board/config.ts';
 import { type CoreKind, coreFactory } from '../machine/engine/cores.ts';
 import type { HostRoom } from '../machine/session/host-room.ts';
 import { withEmbedded } from '../machine/session/images.ts';
 import { type Closeable, Machine, type MachineClass, type RunOptions } from '../machine/session/machine.ts';
-import {
-  type Hardware,
-  type ImageFiles,
-  type NamedBytes,
-  nameImage,
-  rebuildHardware,
-} from '../machine/session/options.ts';
+import { type Hardware, type ImageFiles, nameImage, rebuildHardware } from '../machine/session/options.ts';
 import { Session, type StartSnapshot } from '../machine/session/session.ts';
 import { Snapshot } from '../machine/state/snapshot.ts';
+import { SnapshotFile } from '../machine/state/snapshot-file.ts';
 import { MACHINE_VERSION, RecordingError, type SnapshotStart } from '../record/format.ts';
 import { readRecording } from '../record/reader.ts';
 import type { Recording } from '../record/recording.ts';
@@ -111,7 +106,7 @@ export async function openTimelineAs<T extends RecordedTimeline>(
   const { ports, config, start } = recording.header;
   const found = await withEmbedded(recording, files);
   const hardware = await rebuildHardware(config, found, room);
-  const snapshot = start && (await findStart(start, found.start, room));
+  const snapshot = start && (await findStart(start, recording, found, room));
   const session = Session.replaying(
     {
       hardware,
@@ -129,7 +124,12 @@ export async function openTimelineAs<T extends RecordedTimeline>(
 }
 
 /** The snapshot that a recording starts from. @throws ConfigError when it is missing or another one */
-async function findStart(name: SnapshotStart, file: NamedBytes | undefined, room: HostRoom): Promise<StartSnapshot> {
+async function findStart(
+  name: SnapshotStart,
+  recording: Recording,
+  { start: file, findSnapshot }: ImageFiles,
+  room: HostRoom,
+): Promise<StartSnapshot> {
   if (file === undefined)
     throw new ConfigError(`the snapshot ${name.file} is missing: bring the file with SHA-256 ${name.hash}`);
   const { hash } = await nameImage(file, room);
@@ -137,7 +137,16 @@ async function findStart(name: SnapshotStart, file: NamedBytes | undefined, room
     throw new ConfigError(
       `the snapshot ${file.file} has SHA-256 ${hash}, expected ${name.hash}: bring the file that the recording starts from`,
     );
-  return { name, snapshot: Snapshot.open(file.bytes, file.file) };
+  const embedded = new Map<string, Uint8Array>();
+  for (const base of new SnapshotFile(file.bytes, file.file).bases) {
+    const image = recording.images.get(base);
+    if (image !== undefined) embedded.set(base, await image.read(0, image.size));
+  }
+  const find = (base: string): ReadySource | undefined => {
+    const bytes = embedded.get(base);
+    return bytes === undefined ? findSnapshot?.(base) : readyBytes(bytes);
+  };
+  return { name, snapshot: Snapshot.open(file.bytes, file.file, find, hash) };
 }
 
 /**

@@ -5,8 +5,8 @@ import { asCells, findNode, findProperty, readFdt } from '../../src/machine/boar
 import { RAM_BASE } from '../../src/machine/board/memory-map.ts';
 import { readFirmware, readKernel } from '../../src/machine/boot/image.ts';
 import { LoadError } from '../../src/machine/boot/load-error.ts';
-import { PlanPages } from '../../src/machine/boot/plan-pages.ts';
 import { type BootPlan, type BootRequest, type Placement, planBoot } from '../../src/machine/boot/plan.ts';
+import { PlanPages } from '../../src/machine/boot/plan-pages.ts';
 import { elf, linuxImage } from './load-samples.ts';
 
 const MIB = 1 << 20;

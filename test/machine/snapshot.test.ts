@@ -117,11 +117,13 @@ describe('a machine from a snapshot', () => {
     const create = (more: Partial<MachineOptions>): Promise<Machine> =>
       Machine.create({ ...tinyOptions({ harts: 2 }), from: { file: 's.hss', bytes }, ...more }, room);
     await expect(create({ harts: 3 })).rejects.toThrow(
-      /the snapshot is of another machine: its harts is 2, this machine's is 3/,
+      /s.hss is of another machine: its harts is 2, this machine's is 3/,
     );
     const damaged = bytes.slice();
     damaged[bytes.length >> 1] ^= 1;
-    await expect(create({ from: { file: 's.hss', bytes: damaged } })).rejects.toThrow(/the snapshot is damaged/);
+    await expect(create({ from: { file: 's.hss', bytes: damaged } })).rejects.toThrow(
+      /s.hss is damaged in the part at offset \d+: bring a sound copy/,
+    );
     const pieces: Uint8Array[] = [];
     const vm = await create({ record: { write: (b) => void pieces.push(b.slice()) } });
     await vm.close();

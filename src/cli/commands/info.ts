@@ -107,7 +107,7 @@ function tellRecording(file: string, bytes: number, recording: Recording, json: 
   row('checkpoints', checkpoints.length === 0 ? '0' : `${checkpoints.length}, ${formatBytes(sizes.checkpoint ?? 0)}`);
 }
 
-function tellMachine(header: Pick<RecordingHeader, 'config' | 'start'>, inside: ReadonlySet<string>): void {
+export function tellMachine(header: Pick<RecordingHeader, 'config' | 'start'>, inside: ReadonlySet<string>): void {
   const { memory, harts, rotation } = header.config;
   row(
     'machine',

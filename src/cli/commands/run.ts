@@ -7,7 +7,6 @@ import { tuneRuntime } from '../../host/node/runtime-tuning.ts';
 import { HostShares, parseShare } from '../../host/node/share/index.ts';
 import { type InputKind, inputKind } from '../../host/node/standard-input.ts';
 import { createHostRoom } from '../../host/room.ts';
-import { translatorStatistics } from '../../machine/engine/cores.ts';
 import { Machine, type RunOptions } from '../../machine/session/machine.ts';
 import type { StartSnapshot } from '../../machine/session/session.ts';
 import {
@@ -21,14 +20,15 @@ import {
 } from '../machine-flags.ts';
 import { type NetFlags, openNetwork } from '../net-flags.ts';
 import { checkRecorderFlags, keepPast, type RecorderFlags, recorderOptions } from '../recorder-flags.ts';
-import { type SessionEnd, type SessionOptions, TerminalSession } from '../session.ts';
-import { type RunSummary, summaryLine } from '../summary.ts';
-import { NOT_TRANSLATING, refusal, statisticsLines } from '../translator-report.ts';
-import { parseChoice, parseDuration } from '../values.ts';
+import { report } from '../run-report.ts';
+import { type SessionOptions, TerminalSession } from '../session.ts';
+import { NOT_TRANSLATING } from '../translator-report.ts';
+import { parseClock, parseDuration } from '../values.ts';
 
 /** Flags of `hindsight run`. */
 export interface RunFlags extends MachineFlags, RecorderFlags, NetFlags {
   readonly exec?: string;
+  readonly from?: string;
   readonly share?: readonly string[];
   /** False by `--no-stdin`. */
   readonly stdin: boolean;
@@ -41,7 +41,6 @@ export interface RunFlags extends MachineFlags, RecorderFlags, NetFlags {
 
 /** A shell that reads a script from standard input; through a pipe, so that it does not take the terminal for someone's. */
 const SCRIPT_SHELL = 'cat | /bin/sh';
-const CLOCKS = ['host', 'virtual'] as const;
 
 /** What is to happen in the guest, and how its console meets standard input and output. */
 interface Plan {
@@ -104,7 +103,7 @@ export async function run(flags: RunFlags): Promise<number> {
   tuneRuntime();
   const checked = checkMachineFlags(flags);
   const recorder = checkRecorderFlags(flags);
-  const clock = flags.clock === undefined ? undefined : parseChoice('--clock', flags.clock, CLOCKS);
+  const clock = parseClock(flags.clock);
   const timeout = flags.timeout === undefined ? undefined : parseDuration('--timeout', flags.timeout);
   const { boot, exec, shell, input } = plan(flags, await inputKind());
 
@@ -171,37 +170,4 @@ export async function run(flags: RunFlags): Promise<number> {
     freshLine: session.atLineStart,
   });
   return end.status;
-}
-
-/** Tells how it went: a line for people, and with `--json` one for programs. */
-function report(
-  machine: Machine,
-  end: SessionEnd,
-  { quiet, json, stats, freshLine }: { quiet: boolean; json: boolean; stats: boolean; freshLine: boolean },
-): void {
-  const instructions = machine.instant.instructions;
-  const translator = translatorStatistics(machine.internals.engine.core);
-  const summary: Omit<RunSummary, 'hash'> = {
-    reason: end.reason,
-    status: end.status,
-    instructions,
-    guestSeconds: machine.guestTime,
-    wallSeconds: end.wall / 1000,
-    mips: end.busy > 0 ? Number((instructions / 1000 / end.busy).toFixed(1)) : 0,
-    core: machine.internals.engine.core.kind,
-    harts: machine.config.harts,
-    memory: machine.config.memory,
-    ...(stats && translator && { translator }),
-  };
-  if (end.message !== undefined) process.stderr.write(`hindsight: ${end.message}\n`);
-  if (!quiet) process.stderr.write(`hindsight: ${summaryLine(summary)}\n`);
-  if (stats) {
-    const lines = translator ? statisticsLines(translator, instructions) : [`core ${summary.core} translates nothing`];
-    process.stderr.write(lines.map((l) => `hindsight: ${l}\n`).join(''));
-  } else if (!quiet && translator?.refused !== undefined)
-    process.stderr.write(`hindsight: ${refusal(translator.refused)}\n`);
-  if (json)
-    process.stdout.write(
-      `${freshLine ? '' : '\n'}${JSON.stringify({ ...summary, hash: machine.hash() } satisfies RunSummary)}\n`,
-    );
 }

@@ -1,7 +1,8 @@
 import { createHash } from 'node:crypto';
-import { createReadStream, existsSync, readdirSync, statSync } from 'node:fs';
+import { createReadStream, existsSync, readdirSync, readFileSync, statSync } from 'node:fs';
 import { readFile } from 'node:fs/promises';
-import { join } from 'node:path';
+import { basename, dirname, join } from 'node:path';
+import { parseManifest } from '../../guest/manifest.ts';
 import { neededImages } from '../../index.ts';
 import type { ImageName } from '../../machine/board/config.ts';
 import type { DiskOption, ImageFiles, NamedBytes } from '../../machine/session/options.ts';
@@ -10,6 +11,8 @@ import type { BlockBackend } from '../../storage/backend.ts';
 import { HTTP_NAME } from '../http-disk.ts';
 import { openDiskFile } from './disk-file.ts';
 import { cacheDirectory } from './guest/index.ts';
+import { openSnapshotSource } from './snapshots/snapshot-source.ts';
+import { snapshotDirectory } from './snapshots/store.ts';
 import { openUrl } from './url-disk.ts';
 
 /** A recording's machine needs a file that is nowhere to be found. */
@@ -37,6 +40,21 @@ async function sha256(path: string): Promise<string> {
   return hash.digest('hex');
 }
 
+/** SHA-256 of the built guests' files, as their manifests say. */
+function knownHashes(candidates: readonly string[]): Map<string, string> {
+  const hashes = new Map<string, string>();
+  for (const path of candidates) {
+    if (basename(path) !== 'manifest.json' || !path.startsWith(cacheDirectory())) continue;
+    try {
+      const { files } = parseManifest(readFileSync(path, 'utf8'));
+      for (const { name, sha256 } of files) hashes.set(join(dirname(path), name), sha256);
+    } catch {
+      // Another program's, or damaged: its files are read.
+    }
+  }
+  return hashes;
+}
+
 /**
  * Finds the files a machine was made from by their hashes: where they were, in the folders named, among the built guests.
  * @param inside hashes of files that the recording holds itself @throws ImageMissingError naming the first that is missing or was changed
@@ -46,12 +64,13 @@ export async function findImages(
   folders: readonly string[],
   inside: ReadonlySet<string>,
 ): Promise<ImageFiles> {
-  const candidates = [...folders, cacheDirectory()].flatMap((folder) => filesBelow(folder));
+  const candidates = [...folders, cacheDirectory(), snapshotDirectory()].flatMap((folder) => filesBelow(folder));
+  const known = knownHashes(candidates);
   const find = async (image: ImageName): Promise<string> => {
     const sized = [image.file, ...candidates].filter(
       (path) => statSync(path, { throwIfNoEntry: false })?.size === image.size,
     );
-    for (const path of new Set(sized)) if ((await sha256(path)) === image.hash) return path;
+    for (const path of new Set(sized)) if ((known.get(path) ?? (await sha256(path))) === image.hash) return path;
     const changed = existsSync(image.file)
       ? `${image.file} is no longer what was recorded`
       : `${image.file} (${image.size} bytes) is not here`;
@@ -72,11 +91,16 @@ export async function findImages(
   const named = async (image: ImageName): Promise<NamedBytes> => ({
     file: image.file,
     bytes: await readFile(await find(image)),
+    hash: image.hash,
   });
   const files: { -readonly [role in 'kernel' | 'initrd' | 'firmware' | 'start']?: NamedBytes } & {
     disks: DiskOption[];
-  } = {
+  } & Pick<ImageFiles, 'findSnapshot'> = {
     disks: [],
+    findSnapshot(hash) {
+      const path = candidates.find((candidate) => basename(candidate) === `${hash}.hss`);
+      return path === undefined ? undefined : openSnapshotSource(path);
+    },
   };
   for (const image of neededImages(header)) {
     if (inside.has(image.hash)) continue;

@@ -22,10 +22,12 @@ import { type ListenerFailure, Listeners } from './listeners.ts';
 import {
   type Hardware,
   type HardwareOptions,
+  type ImageFiles,
   type NamedBytes,
   nameImage,
   planHardware,
   RNG_SEED_BYTES,
+  rebuildHardware,
 } from './options.ts';
 import { isTerminal, Outputs } from './outputs.ts';
 import { type BranchOrigin, Session, type StartSnapshot } from './session.ts';
@@ -149,8 +151,7 @@ export class Machine {
     session.onLeave = () => this.outputs.flush();
     if (options.embed === true) {
       for (const { hash, bytes } of hardware.images) recorder.embed(hash, bytes);
-      if (start !== undefined)
-        for (const { hash, bytes } of snapshotFiles(start)) recorder.embed(hash, bytes);
+      if (start !== undefined) for (const { hash, bytes } of snapshotFiles(start)) recorder.embed(hash, bytes);
     }
     const isOver = (): boolean => this.halt !== undefined || this.closed;
     const isRunning = (): boolean => this.isRunning;
@@ -437,6 +438,23 @@ export async function startSnapshot(from: NamedBytes | StartSnapshot, room: Host
   const snapshot = Snapshot.open(from.bytes, from.file);
   const { at, time } = snapshot;
   return { name: { ...(await nameImage(from, room)), at, time }, snapshot };
+}
+
+/**
+ * Builds a machine as a snapshot's was, where that was; nothing is executed yet.
+ * @param files its kernel, disks, …: found by the hashes that the snapshot's configuration names @throws ConfigError, LoadError, StateError
+ */
+export async function createFromStart<M extends Machine>(
+  Class: MachineClass<M>,
+  start: StartSnapshot,
+  files: ImageFiles,
+  options: RunOptions,
+  room: HostRoom,
+  resources: readonly Closeable[] = [],
+): Promise<M> {
+  const hardware = await rebuildHardware(start.snapshot.config, files, room);
+  const images = options.embed === true ? { images: await imagesOf(hardware) } : {};
+  return new Class({ hardware: { ...hardware, ...images }, options, room, resources, start });
 }
 
 /** The files of a snapshot, by their hashes. */

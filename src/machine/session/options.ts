@@ -12,6 +12,7 @@ import {
 } from '../board/config.ts';
 import { type BootImage, loadKernel, readFirmware } from '../boot/image.ts';
 import { type BootPlan, planBoot } from '../boot/plan.ts';
+import type { FindSnapshotFile } from '../state/snapshot.ts';
 import type { HostRoom } from './host-room.ts';
 
 /** A file's name and contents. */
@@ -93,6 +94,8 @@ export interface ImageFiles {
   readonly disks?: readonly DiskOption[];
   /** The snapshot that a recording starts from. */
   readonly start?: NamedBytes;
+  /** Files that it shares pages with. */
+  readonly findSnapshot?: FindSnapshotFile;
 }
 
 const DEFAULT_MEMORY = '256M';

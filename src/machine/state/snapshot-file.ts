@@ -26,6 +26,8 @@ const HEAD = MAGIC.length + 1 + 4;
 export class SnapshotFile {
   /** What it is called in messages. */
   readonly name: string;
+  /** SHA-256 of the file, if it is known. */
+  readonly hash: string | undefined;
   readonly source: ReadySource;
   /** Version of the machine: what its devices and harts save. */
   readonly machine: number;
@@ -52,8 +54,9 @@ export class SnapshotFile {
    * Opens a file: checks all but the pages, which are checked as they are read.
    * @param name for messages @throws StateError when it is foreign, damaged, truncated or of another version
    */
-  constructor(from: Uint8Array | ReadySource, name = 'the snapshot') {
+  constructor(from: Uint8Array | ReadySource, name = 'the snapshot', hash?: string) {
     this.name = name;
+    this.hash = hash;
     const source = from instanceof Uint8Array ? readyBytes(from) : from;
     this.source = source;
     this.machine = this.readHead();
@@ -79,7 +82,7 @@ export class SnapshotFile {
       const body = this.bytes(from, length);
       if (crc32c(body) !== sum) throw this.damaged(at);
       if (tag === SECTION.CONFIG) config = this.readConfig(body);
-      else if (tag === SECTION.MACHINE) state = body.slice();
+      else if (tag === SECTION.MACHINE) state = new Uint8Array(body);
       else if (tag === SECTION.FILES) bases = readFiles(body);
       else if (tag === SECTION.DISK) disks.push(readDisk(body));
       else if (tag === SECTION.PAGES) runs = readRuns(body);
@@ -109,7 +112,7 @@ export class SnapshotFile {
     }
     this.groupAt[groups] = end;
     if (end !== data.at + data.length) throw new StateError(`${name} has an index that does not fit its data`);
-    this.hashes = new Uint32Array(index.slice(index.length - this.slots * 8).buffer);
+    this.hashes = new Uint32Array(r.raw(this.slots * 8).buffer);
     // As Engine.saveState begins.
     const begin = new StateReader(state);
     this.time = begin.f64();

@@ -23,11 +23,16 @@ export class Snapshot {
 
   /**
    * Opens a snapshot. Bytes in memory are checked whole, other sources as they are read.
-   * @param name of the file, for messages @param find where other files are that it needs
+   * @param name of the file, for messages @param find where other files are that it needs @param hash its SHA-256, if that is known
    * @throws StateError when it is foreign, damaged, of another version, or stands on a file that is not there
    */
-  static open(from: Uint8Array | ReadySource, name?: string, find: FindSnapshotFile = () => undefined): Snapshot {
-    const file = new SnapshotFile(from, name);
+  static open(
+    from: Uint8Array | ReadySource,
+    name?: string,
+    find: FindSnapshotFile = () => undefined,
+    hash?: string,
+  ): Snapshot {
+    const file = new SnapshotFile(from, name, hash);
     const bases = file.bases.map((hash) => {
       const source = find(hash);
       if (source === undefined) {
@@ -35,7 +40,7 @@ export class Snapshot {
           `${file.name} shares pages with another snapshot file, which is not there: bring the file with SHA-256 ${hash}, or a snapshot that was exported whole`,
         );
       }
-      return new SnapshotFile(source, `${hash}.hss, which ${file.name} shares pages with,`);
+      return new SnapshotFile(source, `${hash}.hss, which ${file.name} shares pages with,`, hash);
     });
     const snapshot = new Snapshot([file, ...bases]);
     snapshot.check();

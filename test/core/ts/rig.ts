@@ -52,7 +52,11 @@ export class Rig {
       }
       return true;
     };
-    const host: CoreHost = { mmioRead: (a, w) => access(false, a, w), mmioWrite: (a, w) => access(true, a, w), pageAbsent: () => {} };
+    const host: CoreHost = {
+      mmioRead: (a, w) => access(false, a, w),
+      mmioWrite: (a, w) => access(true, a, w),
+      pageAbsent: () => {},
+    };
     for (let hart = 0; hart < MAX_HARTS; hart++) {
       this.set('mstatus', CSR_MASKS.MSTATUS_FIXED, hart);
       this.set('pc', BigInt(RAM_BASE), hart);

@@ -5,10 +5,10 @@
 import { createHash } from 'node:crypto';
 import { createReadStream } from 'node:fs';
 import { mkdir, mkdtemp, readdir, readFile, rename, rm, stat, writeFile } from 'node:fs/promises';
-import { connect, createServer, type Server } from 'node:net';
 import { homedir } from 'node:os';
 import { join, resolve } from 'node:path';
 import { type GuestFile, type GuestManifest, parseManifest } from '../../../guest/manifest.ts';
+import { exclusively } from '../exclusive.ts';
 
 /** A build in the cache. */
 export interface CachedBuild {
@@ -110,29 +110,12 @@ export class GuestCache {
   }
 
   /**
-   * Runs `work` while no other process builds in this cache. The lock is a socket of the kernel's abstract namespace
-   * (unix(7)), so it goes away with its holder, however that ends.
+   * Runs `work` while no other process builds in this cache.
    *
-   * @param waiting Called when another process holds it.
+   * @param waiting Called when another process builds.
    */
-  async exclusively<T>(
-    work: () => Promise<T>,
-    waiting: () => void = () => undefined,
-    signal?: AbortSignal,
-  ): Promise<T> {
-    const name = `\0hindsight-guest-${createHash('sha256').update(this.directory).digest('hex').slice(0, 24)}`;
-    let server: Server | undefined;
-    while ((server = await listen(name)) === undefined) {
-      signal?.throwIfAborted();
-      waiting();
-      await untilClosed(name, signal);
-    }
-    try {
-      return await work();
-    } finally {
-      server.close();
-      server.emit('release');
-    }
+  exclusively<T>(work: () => Promise<T>, waiting: () => void = () => undefined, signal?: AbortSignal): Promise<T> {
+    return exclusively(`guests ${this.directory}`, work, waiting, signal);
   }
 
   private get images(): string {
@@ -172,36 +155,4 @@ export class GuestCache {
       if (name.startsWith('.building-')) await rm(join(this.images, name), { recursive: true, force: true });
     }
   }
-}
-
-/** Listens on an abstract socket; undefined when someone else does. Everyone who connects learns of the end by the connection's. */
-function listen(name: string): Promise<Server | undefined> {
-  return new Promise((done, fail) => {
-    const server = createServer((socket) => {
-      socket.on('error', () => socket.destroy());
-      server.once('release', () => socket.destroy());
-    });
-    server.setMaxListeners(0);
-    server.once('error', (error: NodeJS.ErrnoException) =>
-      error.code === 'EADDRINUSE' ? done(undefined) : fail(error),
-    );
-    server.listen(name, () => done(server));
-  });
-}
-
-function untilClosed(name: string, signal?: AbortSignal): Promise<void> {
-  return new Promise((done) => {
-    const socket = connect(name);
-    const stop = (): void => {
-      socket.destroy();
-    };
-    signal?.addEventListener('abort', stop, { once: true });
-    socket
-      .on('error', () => undefined)
-      .on('close', () => {
-        signal?.removeEventListener('abort', stop);
-        done();
-      })
-      .resume();
-  });
 }

@@ -1,17 +1,17 @@
 import { createHash } from 'node:crypto';
-import { mkdir, readFile } from 'node:fs/promises';
+import { readFile } from 'node:fs/promises';
 import { basename, join } from 'node:path';
 import { StateError } from '../../../bytes/state-stream.ts';
 import { bootLines, type GuestBoot, WAIT_WORD } from '../../../guest/cmdline.ts';
 import { READY_MARKER, SESSION_PORT } from '../../../guest/init-script.ts';
-import { Machine, startSnapshot } from '../../../machine/session/machine.ts';
+import { Machine } from '../../../machine/session/machine.ts';
 import { type HardwareOptions, planConfig } from '../../../machine/session/options.ts';
 import type { StartSnapshot } from '../../../machine/session/session.ts';
 import { STATE_VERSION } from '../../../machine/state/snapshot-format.ts';
 import { MACHINE_VERSION } from '../../../record/format.ts';
 import { GuestSession, type SandboxMachine } from '../../../sandbox/guest-session.ts';
 import { createHostRoom } from '../../room.ts';
-import { replaceFile } from '../replace-file.ts';
+import { SnapshotStore, SnapshotStoreError } from '../snapshots/store.ts';
 import type { GuestImages } from './build.ts';
 import { cacheDirectory } from './cache.ts';
 import { GuestBuildError } from './errors.ts';
@@ -20,6 +20,8 @@ import { GuestBuildError } from './errors.ts';
 const LONGEST_BOOT = 120;
 /** Instructions between looks at whether it is. */
 const STEP = 1_000_000;
+/** What all of the guest's own snapshots may take on disk: a dozen guests' or more. Those used longest ago go first. */
+const MOST_BYTES = 256 * 2 ** 20;
 
 /** The folder of the guest's own snapshots, one for each configuration of the machine that was used. */
 const startDirectory = (): string => join(cacheDirectory(), 'starts');
@@ -63,29 +65,27 @@ export async function provideStart(hardware: HardwareOptions, options: GuestStar
     key === 'file' ? undefined : value,
   );
   const name = createHash('sha256').update(identity).digest('hex').slice(0, 32);
-  const file = join(startDirectory(), `${name}.hss`);
-  const known = `${file}.sha256`;
+  const store = new SnapshotStore(startDirectory());
   try {
-    const [bytes, hash] = await Promise.all([readFile(file), readFile(known, 'utf8')]);
-    return await startSnapshot({ file, bytes, hash: hash.trim() }, room);
+    return await store.open(name);
   } catch (error) {
-    if ((error as NodeJS.ErrnoException).code !== 'ENOENT' && !(error instanceof StateError)) throw error;
+    const { code } = error as NodeJS.ErrnoException;
+    if (code !== 'ENOENT' && !(error instanceof StateError) && !(error instanceof SnapshotStoreError)) throw error;
   }
   options.making?.();
-  const bytes = await makeStart(hardware, words, room);
-  const hash = createHash('sha256').update(bytes).digest('hex');
-  await mkdir(startDirectory(), { recursive: true });
-  await replaceFile(file, bytes);
-  await replaceFile(known, `${hash}\n`);
-  return startSnapshot({ file, bytes, hash }, room);
+  await using machine = await Machine.create({ ...hardware, clock: 'virtual', hashEvery: 0 }, room);
+  await bootToStart(machine, words, room);
+  await store.save(name, machine.internals.engine);
+  await store.shrink(MOST_BYTES, name);
+  return store.open(name);
 }
 
-async function makeStart(
-  hardware: HardwareOptions,
+/** Runs a machine to where the guest's own snapshot of it is taken. */
+async function bootToStart(
+  machine: Machine,
   words: string | undefined,
   room: ReturnType<typeof createHostRoom>,
-): Promise<Uint8Array> {
-  await using machine = await Machine.create({ ...hardware, clock: 'virtual', hashEvery: 0 }, room);
+): Promise<void> {
   let console = '';
   machine.on('console', (bytes) => (console = (console + new TextDecoder('latin1').decode(bytes)).slice(-2000)));
   // In steps, so that the snapshot is the same whenever it is made.
@@ -109,13 +109,12 @@ async function makeStart(
     if (outcome instanceof Error) throw outcome;
   };
   await runUntil(() => console.includes(READY_MARKER));
-  if (words === undefined) return machine.save();
+  if (words === undefined) return;
   void machine.write(words);
   const attached = GuestSession.attach(sessionPort(machine), false);
   await done(attached);
   // What every command needs is in the guest's memory then.
   await done((await attached).exec('true'));
-  return machine.save();
 }
 
 /** The session port of a machine that somebody else runs, and that nothing but its own clock and numbers drive. */

@@ -1,0 +1,88 @@
+import { findImages } from '../../host/node/images.ts';
+import { nodeRegionCompiler } from '../../host/node/region-compiler.ts';
+import { HostShares, parseShare } from '../../host/node/share/index.ts';
+import { openSnapshotOf } from '../../host/node/snapshots/index.ts';
+import { inputKind } from '../../host/node/standard-input.ts';
+import { createHostRoom } from '../../host/room.ts';
+import { createFromStart, Machine } from '../../machine/session/machine.ts';
+import { formatInstant } from '../../record/divergence.ts';
+import { UsageError } from '../exit.ts';
+import { parseCore } from '../machine-flags.ts';
+import { openNetworkOf } from '../net-flags.ts';
+import { checkRecorderFlags, keepPast, recorderOptions } from '../recorder-flags.ts';
+import { report } from '../run-report.ts';
+import { TerminalSession } from '../session.ts';
+import { parseClock, parseDuration } from '../values.ts';
+import type { RunFlags } from './run.ts';
+
+/** Flags that say what machine to build, which a snapshot says already, or what its guest is to begin with. */
+const SAID_ALREADY = [
+  'kernel',
+  'initrd',
+  'firmware',
+  'append',
+  'isa',
+  'disk',
+  'root',
+  'balloon',
+  'seed',
+  'chaos',
+  'cold',
+  'exec',
+] as const;
+
+/** `hindsight run --from`: the machine of a snapshot goes on, with its console on standard input and output. */
+export async function runFrom(from: string, flags: RunFlags): Promise<number> {
+  const refused = SAID_ALREADY.find((name) => flags[name] !== undefined);
+  if (refused !== undefined)
+    throw new UsageError(
+      `--${refused} cannot be given with --from: the snapshot says what its machine is, and its guest is running already`,
+    );
+  const recorder = checkRecorderFlags(flags);
+  const clock = parseClock(flags.clock);
+  const timeout = flags.timeout === undefined ? undefined : parseDuration('--timeout', flags.timeout);
+  const quiet = flags.quiet ?? false;
+  const kind = flags.stdin ? await inputKind() : 'nothing';
+  await using shares = new HostShares((flags.share ?? []).map(parseShare));
+  const start = await openSnapshotOf(from);
+  const { config } = start.snapshot;
+  using network = await openNetworkOf(config, flags, quiet);
+  const room = createHostRoom();
+  await using machine = await createFromStart(
+    Machine,
+    start,
+    await findImages({ config }, [], new Set()),
+    {
+      ...parseCore(flags.core),
+      translator: { compiler: nodeRegionCompiler() },
+      clock: clock ?? (kind === 'terminal' ? 'host' : 'virtual'),
+      ...recorderOptions(recorder),
+    },
+    room,
+  );
+  machine.refreshClock();
+  const { columns, rows } = process.stdout;
+  if (kind === 'terminal' && columns && rows) machine.resize(columns, rows);
+  shares.attach(machine, room);
+  network?.attach(machine);
+  if (!quiet)
+    process.stderr.write(
+      `hindsight: ${from} goes on from ${formatInstant(start.name.at)}, ${machine.guestTime.toFixed(2)} s of guest time\n`,
+    );
+  const past = kind === 'terminal' || recorder.checkpoints ? keepPast(machine, room, recorder) : undefined;
+  const session = new TerminalSession(machine, {
+    input: kind === 'terminal' ? 'keys' : kind === 'nothing' ? 'none' : 'plain',
+    quiet,
+    ...(past && { past }),
+    ...(timeout !== undefined && { timeout }),
+  });
+  const end = await session.run();
+  if (recorder.checkpoints) past?.capture();
+  report(machine, end, {
+    quiet,
+    json: flags.json ?? false,
+    stats: flags.stats ?? false,
+    freshLine: session.atLineStart,
+  });
+  return end.status;
+}
