@@ -433,7 +433,7 @@ export class Machine {
 }
 
 /** A snapshot as a machine's start. @throws StateError when it is foreign, damaged or of another version */
-export async function startSnapshot(from: NamedBytes | StartSnapshot, room: HostRoom): Promise<StartSnapshot> {
+async function startSnapshot(from: NamedBytes | StartSnapshot, room: HostRoom): Promise<StartSnapshot> {
   if ('snapshot' in from) return from;
   const snapshot = Snapshot.open(from.bytes, from.file);
   const { at, time } = snapshot;

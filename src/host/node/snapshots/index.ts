@@ -9,7 +9,7 @@ import { replaceFile } from '../replace-file.ts';
 import { openSnapshot } from './snapshot-source.ts';
 import { isSnapshotName, noRoom, SnapshotStore } from './store.ts';
 
-export { isSnapshotName, SnapshotStore, SnapshotStoreError, type StoredSnapshot, snapshotDirectory } from './store.ts';
+export { SnapshotStore };
 
 /** Opens a snapshot by its name in the store, or a file. @throws SnapshotStoreError, StateError, system errors */
 export async function openSnapshotOf(nameOrFile: string): Promise<StartSnapshot> {
