@@ -1,14 +1,5 @@
 // Bundles the command line, the library and the page into dist/. Called by build/build.mjs.
-import {
-  copyFileSync,
-  existsSync,
-  mkdirSync,
-  readdirSync,
-  readFileSync,
-  rmSync,
-  statSync,
-  writeFileSync,
-} from 'node:fs';
+import { copyFileSync, mkdirSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 
 const NODE = { platform: 'node', target: 'node20', packages: 'external' };
@@ -57,15 +48,14 @@ export async function bundle(root) {
       ...ANYWHERE,
       minify: true,
       outdir: join(dist, 'web'),
-      entryPoints: { page: 'src/web/page.ts', worker: 'src/host/browser/worker.ts' },
+      entryPoints: { page: 'src/web/page.ts', worker: 'src/web/worker/main.ts', style: 'src/web/styles/page.css' },
+      external: ['data:*'],
     }),
   ]);
   const cli = join(dist, 'cli.mjs');
   writeFileSync(cli, `#!/usr/bin/env node\n${readFileSync(cli, 'utf8')}`, { mode: 0o755 });
   copyFileSync(join(root, 'build/out/core.wasm'), join(dist, 'core.wasm'));
   copyFileSync(join(root, 'src/web/index.html'), join(dist, 'web/index.html'));
-  const xterm = join(root, 'node_modules/@xterm/xterm/css/xterm.css');
-  if (existsSync(xterm)) copyFileSync(xterm, join(dist, 'web/xterm.css'));
   for (const name of readdirSync(dist)) {
     const file = join(dist, name);
     if (statSync(file).isFile() && Date.now() - statSync(file).mtimeMs > KEEP_OLD) rmSync(file);

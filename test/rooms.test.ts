@@ -98,6 +98,7 @@ const ARROWS: Record<string, readonly string[]> = {
     'timeline',
   ],
   cli: [
+    'web/guest/manifest.ts',
     'bytes',
     'debug',
     'devices',
@@ -116,13 +117,25 @@ const ARROWS: Record<string, readonly string[]> = {
     'storage',
     'timeline',
   ],
-  web: ['guest', 'host/browser'],
+  web: [
+    'bytes',
+    'debug',
+    'guest',
+    'host/browser',
+    'host/room.ts',
+    'host/sources.ts',
+    'isa',
+    'linux',
+    'machine',
+    'record',
+    'timeline',
+  ],
 };
 const PACKAGES: Record<string, RegExp> = {
   cli: /^(node:|commander$)/,
   'host/node': /^(node:|comlink$)/,
   'host/browser': /^comlink$/,
-  web: /^(@xterm\/xterm|comlink)/,
+  web: /^(@xterm\/(xterm|addon-[a-z-]+)|comlink|lit)$/,
 };
 /** Clocks, randomness, processes, modules of a runtime, pages. */
 const HOSTLY = new Set([

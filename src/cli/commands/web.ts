@@ -1,8 +1,6 @@
-import { existsSync } from 'node:fs';
-import { fileURLToPath } from 'node:url';
 import { serveFiles } from '../../host/node/static-server.ts';
-import { CliError, EXIT } from '../exit.ts';
-import { provideGuest } from '../guest-build.ts';
+import { EXIT } from '../exit.ts';
+import { guestFiles, pageFiles } from '../site.ts';
 import { parseListen } from '../values.ts';
 
 /** Flags of `hindsight web`. */
@@ -11,17 +9,12 @@ export interface WebFlags {
   readonly quiet?: boolean;
 }
 
-const PAGE_FILES = ['index.html', 'page.js', 'worker.js', 'xterm.css'];
-
-/** `hindsight web`: serves the page, and the guest it boots, until interrupted. */
+/** `hindsight web`: serves the page, and the guest it starts, until interrupted. */
 export async function web(flags: WebFlags): Promise<number> {
   const { host, port } = parseListen('--port', flags.port);
-  const folder = fileURLToPath(new URL('web/', import.meta.url));
-  if (!existsSync(`${folder}index.html`))
-    throw new CliError(`${folder}: the page is not there; build it with npm run build`);
-  const guest = await provideGuest(flags.quiet ?? false);
-  const routes = new Map(PAGE_FILES.map((name) => [`/${name}`, `${folder}${name}`]));
-  routes.set('/', `${folder}index.html`).set('/guest/kernel', guest.kernel).set('/guest/initrd', guest.initrd);
+  const site = new Map([...pageFiles(), ...(await guestFiles(flags.quiet ?? false))]);
+  const routes = new Map([...site].map(([name, what]) => [`/${name}`, what]));
+  routes.set('/', routes.get('/index.html')!);
   const served = await serveFiles(routes, host, port);
   const shown = host.includes(':') ? `[${host}]` : host;
   process.stdout.write(`http://${shown}:${served.port}/\n`);

@@ -109,6 +109,11 @@ export class Machine {
   readonly internals: Session;
   /** Called after every slice of a run, between two instructions; must not change the machine. */
   onSlice: (() => void) | undefined;
+  /**
+   * Called while the machine executes, for each piece of a device's output as it comes out: {@link instant} is where. Must not change the machine or
+   * keep the bytes. Not called for what is replayed.
+   */
+  onOutput: ((port: number, bytes: Uint8Array) => void) | undefined;
   private readonly resources: readonly Closeable[];
   private readonly driver: Driver;
   private readonly cadence: RecordingCadence;
@@ -137,6 +142,7 @@ export class Machine {
           // Devices emit while they are powered on, before anything can be wired to them.
           this.wires?.output(port, bytes);
           this.outputs.collect(port, bytes);
+          this.onOutput?.(port, bytes);
         },
         ...(start && { start }),
       },

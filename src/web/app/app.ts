@@ -1,0 +1,508 @@
+import { render } from 'lit';
+import { type Mark, readAddress, writeAddress } from '../focus/address-bar.ts';
+import { type Focus, NO_FOCUS } from '../focus/focus.ts';
+import { Store } from '../focus/store.ts';
+import { fetchGuest, fetchSiteFiles, readManifest, SiteError } from '../guest/fetch-guest.ts';
+import { Dock } from '../layout/dock.ts';
+import { type ShellActions, type ShellView, shell } from '../layout/shell.ts';
+import { splitter } from '../layout/splitter.ts';
+import type { PaneContext } from '../panes/pane.ts';
+import { findBar } from '../terminal/find-bar.ts';
+import { ConsoleHistory } from '../terminal/history.ts';
+import { LiveTerminal } from '../terminal/live-terminal.ts';
+import { PastTerminal } from '../terminal/past-terminal.ts';
+import { LaneData } from '../timeline/lane-data.ts';
+import { Player } from '../timeline/player.ts';
+import { TimelineView } from '../timeline/timeline-view.ts';
+import type { MachineState, News, RecordingFile, SiteFile } from '../worker/protocol.ts';
+import type { QuestionName } from '../worker/questions/index.ts';
+import { MachineClient } from './machine-client.ts';
+import { saveFile } from './save-file.ts';
+
+/** What the page is to show. */
+export interface AppOptions {
+  /** Address of the folder with the page's scripts and its guest, ending in `/`. */
+  readonly base: string;
+  /** Whether the page's address holds the view. */
+  readonly ownsAddress: boolean;
+  /** A recording to open, in place of the one that the page's address names. */
+  readonly recording?: File;
+  /** The user brought another recording: close this one and open that. */
+  readonly reopen: (recording: File) => void;
+}
+
+const FIRST_FONT_SIZE = 14;
+const [SMALLEST_FONT, LARGEST_FONT] = [8, 32];
+const LEAST_DOCK = 240;
+const LEAST_TIMELINE = 110;
+/** Milliseconds between updates of panes while the machine runs. */
+const PANES_EVERY = 500;
+
+/** The page: one machine, its terminal, its timeline, its panes. */
+export class App {
+  private readonly root: HTMLElement;
+  private readonly options: AppOptions;
+  private readonly history = new ConsoleHistory();
+  private readonly lanes = new LaneData();
+  private readonly focus: Store<Focus>;
+  private readonly view = new Store<ShellView>({
+    loading: { text: 'Starting …' },
+    message: undefined,
+    state: undefined,
+    mips: undefined,
+    recording: undefined,
+    openPanes: [],
+    axis: 'time',
+    playing: false,
+    speed: 1,
+    busy: false,
+    indexed: undefined,
+  });
+  private readonly client: MachineClient;
+  private readonly live: LiveTerminal;
+  private readonly past: PastTerminal;
+  private readonly timeline: TimelineView;
+  private readonly dock: Dock;
+  private readonly player: Player;
+  private readonly actions: ShellActions = {
+    togglePane: (name) => this.dock.toggle(name),
+    closeMessage: () => this.view.set({ message: undefined }),
+    step: (kind, direction) => void this.step(kind, direction),
+    togglePlay: () => this.player.toggle(this.view.now.speed),
+    setSpeed: (speed) => this.setSpeed(speed),
+    mark: () => this.mark(),
+    goLive: () => void this.move((machine) => machine.goLive()),
+    resumeHere: () => void this.move((machine) => machine.resumeHere()),
+    pause: () => void this.move((machine) => machine.pause()),
+    zoom: (factor) => this.timeline.zoom(factor),
+    showAll: () => this.timeline.showAll(),
+    setAxis: (axis) => this.setAxis(axis),
+    find: () => this.find(),
+    fontSize: (by) => this.changeFontSize(by),
+    share: () => void this.share(),
+    openFile: () => this.root.querySelector<HTMLInputElement>('#file-input')?.click(),
+    type: (text) => this.type(text),
+  };
+  private fontSize = FIRST_FONT_SIZE;
+  private marks: readonly Mark[] = [];
+  private recordingAddress: string | undefined;
+  private indexer: MachineClient | undefined;
+  private measured: { readonly instructions: number; readonly at: number } | undefined;
+  private panesAt = 0;
+
+  constructor(root: HTMLElement, options: AppOptions) {
+    this.root = root;
+    this.options = options;
+    const address = readAddress(options.ownsAddress && options.recording === undefined ? location.hash : '');
+    this.focus = new Store<Focus>({ ...NO_FOCUS, ...address.focus });
+    this.marks = address.marks;
+    this.recordingAddress = address.recording;
+    this.view.listen(() => this.render());
+    this.render();
+    this.client = this.newWorker((news) => this.onNews(news));
+    this.live = new LiveTerminal(
+      this.element('live-terminal'),
+      {
+        typed: (data) => this.type(data),
+        resized: (columns, rows) => void (this.view.now.state && this.client.remote.resize(columns, rows)),
+      },
+      this.fontSize,
+    );
+    this.past = new PastTerminal(this.element('past-terminal'), this.history, this.fontSize);
+    this.timeline = new TimelineView(this.element('lanes') as HTMLCanvasElement, this.lanes, this.history, {
+      preview: (place) => this.preview(place),
+      land: (place) => void this.land(place),
+      key: (event) => this.onTimelineKey(event),
+    });
+    this.player = new Player({
+      time: () => this.view.now.state?.time ?? 0,
+      end: () => this.view.now.state?.endTime ?? 0,
+      show: (time) => this.seekTime(time),
+      changed: (playing) => this.view.set({ playing }),
+    });
+    this.dock = new Dock(
+      this.element('dock'),
+      {
+        ask: ((...asked: [QuestionName]) => this.client.remote.ask(...asked)) as PaneContext['ask'],
+        focus: this.focus,
+        state: () => this.view.now.state!,
+        move: (act) => this.move(act),
+        open: (name) => this.dock.open(name),
+        say: (message) => this.view.set({ message }),
+      },
+      (openPanes) => {
+        this.view.set({ openPanes });
+        this.writeAddress();
+      },
+    );
+    this.focus.listen((now, before) => this.onFocus(now, before));
+    this.layOut();
+    this.listenToFiles();
+    this.begin(address.panes ?? []).catch((error: unknown) => this.fail(error));
+  }
+
+  close(): void {
+    this.player.stop();
+    this.timeline.close();
+    this.dock.closeAll();
+    this.live.close();
+    this.past.close();
+    this.indexer?.close();
+    this.client.close();
+  }
+
+  // ---- beginning
+
+  private async begin(panes: readonly string[]): Promise<void> {
+    const { recording } = this.options;
+    if (recording !== undefined) await this.openRecording(recording, recording.name);
+    else if (this.recordingAddress === undefined) await this.startGuest();
+    else await this.openRecording({ url: new URL(this.recordingAddress, location.href).href }, this.recordingAddress);
+    for (const name of panes) this.dock.open(name);
+    const { at } = this.focus.now;
+    if (at !== undefined) await this.move((machine) => machine.seek(at));
+  }
+
+  private get guestFolder(): string {
+    return new URL('guest/', this.options.base).href;
+  }
+
+  private async startGuest(): Promise<void> {
+    const manifest = await readManifest(this.guestFolder);
+    const files = await fetchGuest(this.guestFolder, manifest, (done, total) =>
+      this.view.set({
+        loading: {
+          text: `Fetching the guest: ${(done / 1e6).toFixed(1)} of ${(total / 1e6).toFixed(1)} MB, once`,
+          part: done / total,
+        },
+      }),
+    );
+    this.view.set({ loading: { text: 'Starting the machine …' } });
+    const state = await this.client.remote.start(files, this.live.size);
+    this.view.set({ loading: undefined, state });
+    this.live.focus();
+  }
+
+  private async openRecording(file: RecordingFile, name: string): Promise<void> {
+    this.view.set({ loading: { text: `Opening ${name} …` } });
+    const facts = await this.client.remote.inspect(file);
+    const files = await this.findFiles(facts.wanted);
+    const state = await this.client.remote.open(files);
+    this.view.set({
+      loading: undefined,
+      state,
+      recording: name.split('/').at(-1),
+      ...(facts.damage !== undefined && {
+        message: `${name} is damaged at its end: ${facts.damage}. What comes before is whole and can be gone to.`,
+      }),
+    });
+    this.onState(state);
+    void this.makeIndex(file, files);
+  }
+
+  /** Files that a recording names by hash, from this site. @throws SiteError naming those that are not there */
+  private async findFiles(
+    wanted: readonly { readonly file: string; readonly hash: string; readonly role: string }[],
+  ): Promise<SiteFile[]> {
+    if (wanted.length === 0) return [];
+    const manifest = await readManifest(this.guestFolder);
+    const known = [manifest.kernel, manifest.initrd, manifest.start];
+    const missing = wanted.filter(({ hash }) => !known.some((file) => file.hash === hash));
+    if (missing.length > 0)
+      throw new SiteError(
+        `The recording needs ${missing.map(({ role, file, hash }) => `the ${role} ${file} (SHA-256 ${hash.slice(0, 16)}…)`).join(' and ')}, which this site does not have. Record with --embed, so that the recording holds its files.`,
+      );
+    const needed = known.filter(({ hash }) => wanted.some((file) => file.hash === hash));
+    return fetchSiteFiles(this.guestFolder, needed, () => undefined);
+  }
+
+  /** Lanes and console of a recording, by replaying it beside the machine that is looked at. */
+  private async makeIndex(file: RecordingFile, files: readonly SiteFile[]): Promise<void> {
+    this.indexer = this.newWorker((news) => this.onNews(news));
+    this.view.set({ indexed: 0 });
+    try {
+      await this.indexer.remote.inspect(file);
+      await this.indexer.remote.index(files);
+    } catch (error) {
+      this.fail(error);
+    } finally {
+      this.view.set({ indexed: undefined });
+      this.indexer.close();
+      this.indexer = undefined;
+      const { state } = this.view.now;
+      if (state !== undefined) this.onState(state);
+    }
+  }
+
+  private newWorker(onNews: (news: News) => void): MachineClient {
+    return new MachineClient(new URL('worker.js', this.options.base), onNews, (reason) =>
+      this.fail(new Error(`The machine's worker failed: ${reason}. Reload the page.`)),
+    );
+  }
+
+  // ---- news
+
+  private onNews(news: News): void {
+    switch (news.kind) {
+      case 'console':
+        this.history.append(news.bytes, news.instructions, news.times);
+        if (this.view.now.recording === undefined) this.live.write(news.bytes);
+        break;
+      case 'resize':
+        this.history.resized(news.instructions, news.columns, news.rows);
+        break;
+      case 'samples':
+        this.lanes.addSamples(news);
+        break;
+      case 'points':
+        this.lanes.addPoints(news);
+        break;
+      case 'cut':
+        this.onCut(news.instructions);
+        break;
+      case 'index':
+        this.view.set({ indexed: news.done });
+        break;
+      case 'state':
+        return this.onState(news.state);
+    }
+    this.timeline.draw();
+  }
+
+  private onState(state: MachineState): void {
+    const before = this.view.now.state;
+    this.measure(state);
+    this.view.set({ state });
+    this.timeline.update(state, this.marks);
+    if (state.mode === 'past') {
+      void this.past.show(state.at.instructions);
+      this.focus.set({ at: state.at });
+    } else if (before?.mode === 'past') {
+      this.focus.set({ at: undefined });
+      this.live.focus();
+    }
+    if (state.running && performance.now() - this.panesAt < PANES_EVERY) return;
+    this.panesAt = performance.now();
+    this.dock.update();
+  }
+
+  private onCut(instructions: number): void {
+    this.history.cut(instructions);
+    this.lanes.cut(instructions);
+    this.past.cut();
+    this.live.terminal.reset();
+    this.live.write(this.history.slice(0, this.history.length).slice());
+  }
+
+  private measure({ running, at }: MachineState): void {
+    const now = performance.now();
+    if (this.measured !== undefined && now - this.measured.at < PANES_EVERY) return;
+    const mips =
+      this.measured && running
+        ? (at.instructions - this.measured.instructions) / (now - this.measured.at) / 1000
+        : undefined;
+    this.measured = { instructions: at.instructions, at: now };
+    this.view.set({ mips });
+  }
+
+  // ---- moving in time
+
+  /** Makes a move, one at a time as the worker does them, and says what went wrong. */
+  private async move(act: (machine: MachineClient['remote']) => Promise<unknown>): Promise<void> {
+    this.view.set({ busy: true });
+    try {
+      await act(this.client.remote);
+    } catch (error) {
+      this.fail(error);
+    } finally {
+      this.view.set({ busy: false });
+    }
+  }
+
+  private preview(place: number): void {
+    const instructions = this.instructionsAt(place);
+    const offset = this.timeline.axis === 'time' ? this.history.offsetAtTime(place) : undefined;
+    this.element('live-terminal').hidden = true;
+    this.element('past-terminal').hidden = false;
+    void this.past.show(instructions, offset);
+  }
+
+  private async land(place: number): Promise<void> {
+    this.player.stop();
+    const to = this.timeline.axis === 'time' ? { time: place } : { instructions: Math.round(place), sequence: 0 };
+    await this.move((machine) => machine.seek(to));
+    this.showTerminalOfMode();
+  }
+
+  private async seekTime(time: number): Promise<void> {
+    await this.client.remote.seek({ time });
+  }
+
+  private instructionsAt(place: number): number {
+    return this.timeline.axis === 'time' ? this.lanes.convert(place, 'time') : place;
+  }
+
+  private async step(kind: 'instruction' | 'function' | 'syscall' | 'line', direction: 1 | -1): Promise<void> {
+    this.player.stop();
+    if (kind !== 'line') return this.move((machine) => machine.step(kind, direction, this.focus.now.hart));
+    await this.move(async (machine) => {
+      const state = await machine.pause();
+      const offset = this.history.lineEnd(this.history.offsetAfter(state.at.instructions), direction);
+      if (offset === undefined) return;
+      await machine.seek({ instructions: this.history.instructionsAt(offset - 1) + 1, sequence: 0 });
+    });
+  }
+
+  private setSpeed(speed: number): void {
+    this.view.set({ speed });
+    this.player.setSpeed(speed);
+  }
+
+  private setAxis(axis: ShellView['axis']): void {
+    this.timeline.axis = axis;
+    this.view.set({ axis });
+  }
+
+  private mark(): void {
+    const { state } = this.view.now;
+    if (state === undefined) return;
+    const note = window.prompt('A note for this instant:', '');
+    if (note === null) return;
+    const mark = {
+      instructions: state.at.instructions,
+      time: state.time,
+      note: note || `mark ${this.marks.length + 1}`,
+    };
+    this.marks = [...this.marks, mark].sort((a, b) => a.instructions - b.instructions);
+    this.timeline.update(state, this.marks);
+    this.writeAddress();
+  }
+
+  private onTimelineKey({ key }: KeyboardEvent): boolean {
+    const live = this.view.now.state?.mode === 'live';
+    const actions: Readonly<Record<string, () => void>> = {
+      ' ': live ? this.actions.pause : this.actions.togglePlay,
+      ',': () => this.actions.step('instruction', -1),
+      '.': () => this.actions.step('instruction', 1),
+      '[': () => this.actions.step('syscall', -1),
+      ']': () => this.actions.step('syscall', 1),
+      '{': () => this.actions.step('function', -1),
+      '}': () => this.actions.step('function', 1),
+      p: () => this.actions.step('line', -1),
+      n: () => this.actions.step('line', 1),
+      m: this.actions.mark,
+      l: this.actions.goLive,
+      g: this.actions.resumeHere,
+    };
+    actions[key]?.();
+    return key in actions;
+  }
+
+  private onFocus(now: Focus, before: Focus): void {
+    this.writeAddress();
+    const { state } = this.view.now;
+    const { at } = now;
+    const elsewhere =
+      at !== undefined &&
+      at !== before.at &&
+      (state?.at.instructions !== at.instructions || state.at.sequence !== at.sequence);
+    if (elsewhere) void this.move((machine) => machine.seek(at));
+    else this.dock.update();
+  }
+
+  // ---- terminal
+
+  private type(data: string | Uint8Array): void {
+    if (this.view.now.state?.mode === 'live') void this.client.remote.type(data);
+  }
+
+  private find(): void {
+    const past = this.view.now.state?.mode === 'past';
+    findBar(this.element('find-place'), past ? this.past.search : this.live.search, () => this.live.focus());
+  }
+
+  private changeFontSize(by: number): void {
+    this.fontSize = Math.min(LARGEST_FONT, Math.max(SMALLEST_FONT, this.fontSize + by));
+    this.live.setFontSize(this.fontSize);
+    this.past.setFontSize(this.fontSize);
+  }
+
+  private showTerminalOfMode(): void {
+    const past = this.view.now.state?.mode === 'past';
+    this.element('live-terminal').hidden = past;
+    this.element('past-terminal').hidden = !past;
+  }
+
+  // ---- the rest
+
+  private async share(): Promise<void> {
+    try {
+      const blob = await this.client.remote.recording();
+      saveFile(blob, this.view.now.recording ?? 'hindsight.hsr');
+    } catch (error) {
+      this.fail(error);
+    }
+  }
+
+  private listenToFiles(): void {
+    const input = this.element('file-input') as HTMLInputElement;
+    input.addEventListener('change', () => {
+      const file = input.files?.[0];
+      if (file !== undefined) this.onFile(file);
+    });
+    this.root.addEventListener('dragover', (event) => event.preventDefault());
+    this.root.addEventListener('drop', (event) => {
+      event.preventDefault();
+      const file = event.dataTransfer?.files[0];
+      if (file !== undefined) this.onFile(file);
+    });
+  }
+
+  private onFile(file: File): void {
+    if (!file.name.endsWith('.hsr')) {
+      this.view.set({ message: `${file.name} is no recording: recordings end in .hsr.` });
+      return;
+    }
+    this.options.reopen(file);
+  }
+
+  private layOut(): void {
+    const style = this.root.style;
+    splitter(this.element('dock-splitter'), {
+      axis: 'x',
+      get: () => this.element('dock').offsetWidth,
+      set: (size) => style.setProperty('--dock', `${Math.max(LEAST_DOCK, size)}px`),
+    });
+    splitter(this.element('timeline-splitter'), {
+      axis: 'y',
+      get: () => this.root.querySelector<HTMLElement>('.timeline')!.offsetHeight,
+      set: (size) => style.setProperty('--timeline', `${Math.max(LEAST_TIMELINE, size)}px`),
+    });
+  }
+
+  private writeAddress(): void {
+    if (!this.options.ownsAddress) return;
+    const recording = this.recordingAddress;
+    const panes = this.dock.names;
+    const text = writeAddress({
+      ...(recording !== undefined && { recording }),
+      focus: this.focus.now,
+      ...(panes.length > 0 && { panes }),
+      marks: this.marks,
+    });
+    history.replaceState(null, '', text === '' ? location.pathname + location.search : text);
+  }
+
+  private fail(error: unknown): void {
+    const message = error instanceof Error ? error.message : String(error);
+    this.view.set({ message, ...(this.view.now.state === undefined && { loading: { text: 'Nothing runs.' } }) });
+  }
+
+  private element(id: string): HTMLElement {
+    return this.root.querySelector<HTMLElement>(`#${id}`)!;
+  }
+
+  private render(): void {
+    render(shell(this.view.now, this.actions), this.root);
+  }
+}

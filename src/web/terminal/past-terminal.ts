@@ -1,0 +1,120 @@
+import { SearchAddon } from '@xterm/addon-search';
+import { SerializeAddon } from '@xterm/addon-serialize';
+import { Terminal } from '@xterm/xterm';
+import type { ConsoleHistory } from './history.ts';
+import { TERMINAL_FONT, TERMINAL_THEME } from './theme.ts';
+
+/** Bytes of console output between kept states of the terminal. */
+const STATE_EVERY = 16_384;
+/** Lines above the screen that a kept state has. */
+const SCROLLBACK = 1000;
+
+/** The terminal after so many bytes of output, as what has to be written to get there. */
+interface KeptState {
+  readonly offset: number;
+  readonly columns: number;
+  readonly rows: number;
+  readonly text: string;
+}
+
+/** The terminal as it was: its state at any instant, from what the console said until then. Nothing can be typed. */
+export class PastTerminal {
+  readonly terminal: Terminal;
+  readonly search = new SearchAddon();
+  private readonly history: ConsoleHistory;
+  private readonly serializer = new SerializeAddon();
+  private kept: KeptState[] = [];
+  private shown = 0;
+  private wanted: { readonly instructions: number; readonly offset: number } | undefined;
+  private busy: Promise<void> | undefined;
+
+  constructor(host: HTMLElement, history: ConsoleHistory, fontSize: number) {
+    this.history = history;
+    this.terminal = new Terminal({
+      disableStdin: true,
+      cursorBlink: false,
+      scrollback: SCROLLBACK,
+      fontFamily: TERMINAL_FONT,
+      fontSize,
+      theme: TERMINAL_THEME,
+      allowProposedApi: true,
+      minimumContrastRatio: 4.5,
+    });
+    this.terminal.loadAddon(this.serializer);
+    this.terminal.loadAddon(this.search);
+    this.terminal.open(host);
+  }
+
+  /**
+   * Shows what the terminal showed when so many instructions were executed. Of several wishes while one is carried out only the last counts.
+   * @returns resolves when it shows
+   */
+  show(instructions: number, offset = this.history.offsetAfter(instructions)): Promise<void> {
+    this.wanted = { instructions, offset };
+    this.busy ??= this.work().finally(() => {
+      this.busy = undefined;
+    });
+    return this.busy;
+  }
+
+  /** What came after an offset did not happen. */
+  cut(): void {
+    this.kept = this.kept.filter(({ offset }) => offset <= this.history.length);
+    if (this.shown > this.history.length) this.shown = Infinity;
+  }
+
+  setFontSize(size: number): void {
+    this.terminal.options.fontSize = size;
+  }
+
+  close(): void {
+    this.terminal.dispose();
+  }
+
+  private async work(): Promise<void> {
+    for (let next = this.wanted; next !== undefined; next = this.wanted) {
+      this.wanted = undefined;
+      await this.bring(next.instructions, next.offset);
+    }
+  }
+
+  private async bring(instructions: number, offset: number): Promise<void> {
+    const { terminal, history } = this;
+    const from = this.kept.findLast((state) => state.offset <= offset);
+    if (this.shown > offset || (from !== undefined && from.offset > this.shown)) {
+      terminal.reset();
+      if (from !== undefined) {
+        this.resize(from.columns, from.rows);
+        await this.write(from.text);
+      }
+      this.shown = from?.offset ?? 0;
+    }
+    while (this.shown < offset) {
+      const size = history.sizeAt(history.instructionsAt(this.shown));
+      if (size !== undefined) this.resize(size.columns, size.rows);
+      const last = this.kept.at(-1)?.offset ?? 0;
+      // After a line feed: nowhere else is it sure that no escape sequence is cut in two.
+      const border = last > this.shown ? offset : (history.lineEnd(last + STATE_EVERY, 1) ?? Infinity);
+      const to = Math.max(this.shown + 1, Math.min(offset, border));
+      await this.write(history.slice(this.shown, to));
+      this.shown = to;
+      if (to === border) this.keep();
+    }
+    const size = history.sizeAt(instructions);
+    if (size !== undefined) this.resize(size.columns, size.rows);
+  }
+
+  private keep(): void {
+    const { cols: columns, rows } = this.terminal;
+    const text = this.serializer.serialize({ scrollback: SCROLLBACK });
+    this.kept.push({ offset: this.shown, columns, rows, text });
+  }
+
+  private resize(columns: number, rows: number): void {
+    if (columns !== this.terminal.cols || rows !== this.terminal.rows) this.terminal.resize(columns, rows);
+  }
+
+  private write(data: string | Uint8Array): Promise<void> {
+    return new Promise((resolve) => this.terminal.write(data, resolve));
+  }
+}

@@ -1,0 +1,121 @@
+/** The page's worker: the machine, its past, and what panes ask about it. */
+import { expose, transfer } from 'comlink';
+import { bootLines } from '../../guest/cmdline.ts';
+import { browserRegionCompiler } from '../../host/browser/region-compiler.ts';
+import { createHostRoom } from '../../host/room.ts';
+import { createMachine, Machine } from '../../machine/session/machine.ts';
+import type { MoveResult } from '../../timeline/mover.ts';
+import { Computer } from './computer.ts';
+import type { News, PageWorker } from './protocol.ts';
+import { QUESTIONS } from './questions/index.ts';
+import { branchOf, type Inspected, indexRecording, inspectRecording, openRecording } from './recordings.ts';
+import { step } from './steps.ts';
+
+const listeners: ((news: News) => void)[] = [];
+let computer: Computer | undefined;
+let inspected: Inspected | undefined;
+
+/** Buffers of news go over to the page; nothing here keeps them. */
+function buffersOf(news: News): ArrayBuffer[] {
+  switch (news.kind) {
+    case 'console':
+      return [news.bytes.buffer, news.instructions.buffer, news.times.buffer] as ArrayBuffer[];
+    case 'samples':
+      return [news.times.buffer, news.instructions.buffer, news.processes.buffer] as ArrayBuffer[];
+    case 'points':
+      return [news.times.buffer, news.instructions.buffer] as ArrayBuffer[];
+    default:
+      return [];
+  }
+}
+
+const tell = (news: News): void => listeners.forEach((listener) => listener(transfer(news, buffersOf(news))));
+
+function current(): Computer {
+  if (computer === undefined) throw new Error('there is no machine yet');
+  return computer;
+}
+
+function whatWasInspected(): Inspected {
+  if (inspected === undefined) throw new Error('no recording was looked at yet');
+  return inspected;
+}
+
+/** A move's end without the point that was met: it may hold functions, which do not cross. */
+function crossing({ hit, ...move }: MoveResult): Omit<MoveResult, 'hit'> {
+  if (hit === undefined) return move;
+  const { point: _, ...met } = hit;
+  return { ...move, hit: met } as Omit<MoveResult, 'hit'>;
+}
+
+const worker: PageWorker = {
+  listen: (listener) => void listeners.push(listener),
+  async start({ memory, append, kernel, initrd, start }, size) {
+    const machine = await createMachine(
+      Machine,
+      {
+        memory,
+        append,
+        kernel,
+        initrd,
+        from: start,
+        virtioConsole: true,
+        clock: 'host',
+        translator: { compiler: browserRegionCompiler() },
+      },
+      createHostRoom(),
+    );
+    computer = Computer.live(machine, tell);
+    machine.refreshClock();
+    machine.resize(size.columns, size.rows);
+    tell({ kind: 'resize', instructions: 0, ...size });
+    void machine.write(bootLines({ ...size, size: 'hvc0', term: 'xterm-256color' }));
+    computer.start();
+    return computer.state;
+  },
+  async inspect(recording) {
+    inspected = await inspectRecording(recording);
+    return inspected.facts;
+  },
+  async open(files) {
+    const timeline = await openRecording(whatWasInspected(), files);
+    computer = new Computer({ recorded: timeline, branch: branchOf }, tell);
+    return computer.state;
+  },
+  index: (files) => indexRecording(whatWasInspected(), files, tell),
+  state: () => current().state,
+  type: (data) => void computer?.machine?.write(data),
+  resize(columns, rows) {
+    const { machine, state } = current();
+    if (machine === undefined || state.mode === 'past') return;
+    machine.resize(columns, rows);
+    tell({ kind: 'resize', instructions: state.at.instructions, columns, rows });
+  },
+  async pause() {
+    await current().pause();
+    return current().state;
+  },
+  async goLive() {
+    await current().goLive();
+    return current().state;
+  },
+  async resumeHere() {
+    const before = current();
+    computer = await before.resumeHere();
+    if (computer !== before) computer.start();
+    return computer.state;
+  },
+  seek: async (to) => crossing(await current().seek(to)),
+  step: async (kind, direction, hart) => {
+    const { timeline, info } = current();
+    return crossing(await current().move((options) => step(timeline, info, kind, direction, hart, options)));
+  },
+  interrupt: () => computer?.interrupt(),
+  hash: () => current().timeline.hash(),
+  recording: () => current().recording(),
+  async ask(question, ...args) {
+    return (QUESTIONS[question] as (...all: unknown[]) => never)(current().lookedAt, ...args);
+  },
+};
+
+expose(worker);

@@ -1,0 +1,155 @@
+/** What the page and its worker say to each other. */
+import type { ProxyMarked } from 'comlink';
+import type { WorkerMove } from '../../host/browser/index.ts';
+import type { Instant } from '../../record/door.ts';
+import type { QuestionName } from './questions/index.ts';
+
+/** Where the machine is and what it does. */
+export interface MachineState {
+  /** `live`: what happens is new · `past`: it stands at an instant that was before. */
+  readonly mode: 'live' | 'past';
+  /** Whether it runs by itself. */
+  readonly running: boolean;
+  readonly at: Instant;
+  /** Guest time in nanoseconds, here and at both ends of what can be gone to. */
+  readonly time: number;
+  readonly begin: Instant;
+  readonly beginTime: number;
+  readonly end: Instant;
+  readonly endTime: number;
+  readonly harts: number;
+  /** The guest powered off, failed, … */
+  readonly halt?: string;
+}
+
+/** Console output as it came out: each byte with its instant (instructions) and its guest time in nanoseconds. */
+export interface ConsoleNews {
+  readonly kind: 'console';
+  readonly bytes: Uint8Array;
+  readonly instructions: Float64Array;
+  readonly times: Float64Array;
+}
+
+/** Size of the terminal from an instant on. */
+export interface ResizeNews {
+  readonly kind: 'resize';
+  readonly instructions: number;
+  readonly columns: number;
+  readonly rows: number;
+}
+
+/** Samples of what the machine did, in order of time: between two of them lies what happened in between. */
+export interface SampleNews {
+  readonly kind: 'samples';
+  /** Guest time in nanoseconds. */
+  readonly times: Float64Array;
+  /** Instructions over all harts. */
+  readonly instructions: Float64Array;
+  /** Index into all names told so far of the process that each hart ran, harts one after another; -1 for idle or unknown. */
+  readonly processes: Int32Array;
+  /** Names not told before: `name (pid)`. */
+  readonly names: readonly string[];
+}
+
+/** Things that happened at a point in time. */
+export interface PointNews {
+  readonly kind: 'points';
+  readonly lane: 'input' | 'disk' | 'network' | 'other';
+  /** Guest time in nanoseconds, and instructions. */
+  readonly times: Float64Array;
+  readonly instructions: Float64Array;
+}
+
+export interface StateNews {
+  readonly kind: 'state';
+  readonly state: MachineState;
+}
+
+/** The past was cut at an instant: what came after has not happened. */
+export interface CutNews {
+  readonly kind: 'cut';
+  readonly instructions: number;
+  readonly time: number;
+}
+
+/** How far the index of a recording was made, 0 to 1. */
+export interface IndexNews {
+  readonly kind: 'index';
+  readonly done: number;
+}
+
+export type News = ConsoleNews | ResizeNews | SampleNews | PointNews | StateNews | CutNews | IndexNews;
+
+/** Files of a machine by what they are; the worker takes them over. */
+export interface StartFiles {
+  readonly memory: number;
+  readonly append: string;
+  readonly kernel: SiteFile;
+  readonly initrd: SiteFile;
+  readonly start: SiteFile;
+}
+
+/** A file's contents under its name. */
+export interface SiteFile {
+  readonly file: string;
+  readonly bytes: Uint8Array;
+  /** SHA-256, 64 hexadecimal digits. */
+  readonly hash: string;
+}
+
+/** Where a recording is read from. */
+export type RecordingFile = Blob | { readonly url: string };
+
+/** Steps both ways. */
+export type StepKind = 'instruction' | 'function' | 'syscall';
+
+/** A file that a recording needs and does not hold. */
+export interface WantedFile {
+  readonly role: string;
+  readonly file: string;
+  readonly size: number;
+  readonly hash: string;
+}
+
+/** What a recording says of itself. */
+export interface RecordingFacts {
+  readonly id: string;
+  readonly size: number;
+  readonly wanted: readonly WantedFile[];
+  /** What is wrong with its tail, which is left out. */
+  readonly damage?: string;
+}
+
+/** The worker, for comlink. */
+export interface PageWorker {
+  /** Hears everything that is news, from now on. */
+  listen(listener: ((news: News) => void) & ProxyMarked): void;
+  /** A live machine from the guest's own snapshot; it runs. */
+  start(files: StartFiles, size: { readonly columns: number; readonly rows: number }): Promise<MachineState>;
+  /** Reads what a recording is and which files it needs. @throws RecordingError */
+  inspect(recording: RecordingFile): Promise<RecordingFacts>;
+  /** Opens the recording that was inspected, at its beginning. */
+  open(files: readonly SiteFile[]): Promise<MachineState>;
+  /** Replays the recording that was inspected from beginning to end and tells what happened. */
+  index(files: readonly SiteFile[]): Promise<void>;
+  state(): MachineState;
+  type(data: string | Uint8Array): void;
+  resize(columns: number, rows: number): void;
+  /** Stops the machine where it is, in its past at the end. */
+  pause(): Promise<MachineState>;
+  /** To the present, and on. */
+  goLive(): Promise<MachineState>;
+  /** Goes on live from here: what came after is forgotten, or a recording is branched from. */
+  resumeHere(): Promise<MachineState>;
+  /** @param to an instant, or a guest time in nanoseconds */
+  seek(to: Instant | { readonly time: number }): Promise<WorkerMove>;
+  step(kind: StepKind, direction: 1 | -1, hart: number): Promise<WorkerMove>;
+  /** Ends the move that is under way. */
+  interrupt(): void;
+  /** Hash of the state here. */
+  hash(): string;
+  /** The recording so far, whole. */
+  recording(): Blob;
+  /** Asks one of the questions of questions/index.ts. */
+  ask(question: QuestionName, ...args: unknown[]): Promise<unknown>;
+}
