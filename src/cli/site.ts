@@ -26,9 +26,10 @@ export async function guestFiles(quiet: boolean): Promise<Map<string, string | U
   const flags = { mem: MEMORY, harts: '1', quiet };
   const { hardware } = await openWaitingHardware(flags, checkMachineFlags(flags), {});
   const machine: HardwareOptions = { ...hardware, virtioConsole: true };
-  const { name, bytes } = await provideStart(machine, () => {
+  const making = (): void => {
     if (!quiet) process.stderr.write('hindsight: booting the guest once, so that the page starts from its snapshot\n');
-  });
+  };
+  const { name, bytes } = await provideStart(machine, { making });
   const site = new Map<string, string | Uint8Array>();
   const add = (role: string, { bytes: contents, hash }: NamedBytes): ManifestFile => {
     if (hash === undefined)
