@@ -29,7 +29,7 @@ export async function guestFiles(quiet: boolean): Promise<Map<string, string | U
   const making = (): void => {
     if (!quiet) process.stderr.write('hindsight: booting the guest once, so that the page starts from its snapshot\n');
   };
-  const { name, bytes } = await provideStart(machine, { making });
+  const { name, snapshot } = await provideStart(machine, { making });
   const site = new Map<string, string | Uint8Array>();
   const add = (role: string, { bytes: contents, hash }: NamedBytes): ManifestFile => {
     if (hash === undefined)
@@ -37,13 +37,18 @@ export async function guestFiles(quiet: boolean): Promise<Map<string, string | U
     site.set(`guest/${role}`, contents);
     return { file: role, path: role, size: contents.length, hash };
   };
+  const whole = (role: string, hash: string, index: number): ManifestFile => {
+    const { source } = snapshot.files[index];
+    return add(role, { file: role, bytes: source.read(0, source.size), hash });
+  };
   const manifest: SiteGuest = {
     version: 1,
     memory: machine.memory as number,
     append: machine.append!,
     kernel: add('kernel', machine.kernel!),
     initrd: add('initrd', machine.initrd!),
-    start: add('start.hss', { file: name.file, bytes, hash: name.hash }),
+    start: whole('start.hss', name.hash, 0),
+    bases: snapshot.files[0].bases.map((hash, i) => whole(`base-${i}.hss`, hash, i + 1)),
   };
   site.set('guest/guest.json', new TextEncoder().encode(JSON.stringify(manifest)));
   return site;

@@ -213,6 +213,7 @@ export class App {
         `The recording needs ${missing.map(({ role, file, hash }) => `the ${role} ${file} (SHA-256 ${hash.slice(0, 16)}…)`).join(' and ')}, which this site does not have. Record with --embed, so that the recording holds its files.`,
       );
     const needed = known.filter(({ hash }) => wanted.some((file) => file.hash === hash));
+    if (needed.includes(manifest.start)) needed.push(...manifest.bases);
     return fetchSiteFiles(this.guestFolder, needed, () => undefined);
   }
 

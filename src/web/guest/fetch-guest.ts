@@ -34,9 +34,10 @@ export async function readManifest(folder: string): Promise<SiteGuest> {
  * @throws SiteError when a file cannot be had or is not the one that was promised
  */
 export async function fetchGuest(folder: string, manifest: SiteGuest, onProgress: OnProgress): Promise<StartFiles> {
-  const { memory, append, kernel, initrd, start } = manifest;
-  const files = await fetchSiteFiles(folder, [kernel, initrd, start], onProgress);
-  return { memory, append, kernel: files[0], initrd: files[1], start: files[2] };
+  const { memory, append } = manifest;
+  const wanted = [manifest.kernel, manifest.initrd, manifest.start, ...manifest.bases];
+  const [kernel, initrd, start, ...bases] = await fetchSiteFiles(folder, wanted, onProgress);
+  return { memory, append, kernel, initrd, start, bases };
 }
 
 /** Files of a site, from the browser's storage where they are kept. @throws SiteError */

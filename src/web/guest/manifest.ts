@@ -9,6 +9,8 @@ export interface SiteGuest {
   readonly initrd: ManifestFile;
   /** The guest's own snapshot. */
   readonly start: ManifestFile;
+  /** Snapshot files that it shares pages with. */
+  readonly bases: readonly ManifestFile[];
 }
 
 /** A file of the site. */

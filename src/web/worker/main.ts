@@ -1,12 +1,15 @@
 /** The page's worker: the machine, its past, and what panes ask about it. */
 import { expose, transfer } from 'comlink';
+import { readyBytes } from '../../bytes/source.ts';
 import { bootLines } from '../../guest/cmdline.ts';
 import { browserRegionCompiler } from '../../host/browser/region-compiler.ts';
 import { createHostRoom } from '../../host/room.ts';
 import { createMachine, Machine } from '../../machine/session/machine.ts';
+import type { StartSnapshot } from '../../machine/session/session.ts';
+import { Snapshot } from '../../machine/state/snapshot.ts';
 import type { MoveResult } from '../../timeline/mover.ts';
 import { Computer } from './computer.ts';
-import type { News, PageWorker } from './protocol.ts';
+import type { News, PageWorker, SiteFile } from './protocol.ts';
 import { QUESTIONS } from './questions/index.ts';
 import { branchOf, type Inspected, indexRecording, inspectRecording, openRecording } from './recordings.ts';
 import { step } from './steps.ts';
@@ -41,6 +44,16 @@ function whatWasInspected(): Inspected {
   return inspected;
 }
 
+/** The guest's own snapshot. The page has compared its hash: it is not checked once more, pages are read as they are touched. */
+function startOf({ file, bytes, hash }: SiteFile, bases: readonly SiteFile[]): StartSnapshot {
+  const find = (base: string): ReturnType<typeof readyBytes> | undefined => {
+    const found = bases.find((known) => known.hash === base);
+    return found && readyBytes(found.bytes);
+  };
+  const snapshot = Snapshot.open(readyBytes(bytes), file, find, hash);
+  return { name: { file, size: bytes.length, hash, at: snapshot.at, time: snapshot.time }, snapshot };
+}
+
 /** A move's end without the point that was met: it may hold functions, which do not cross. */
 function crossing({ hit, ...move }: MoveResult): Omit<MoveResult, 'hit'> {
   if (hit === undefined) return move;
@@ -50,7 +63,7 @@ function crossing({ hit, ...move }: MoveResult): Omit<MoveResult, 'hit'> {
 
 const worker: PageWorker = {
   listen: (listener) => void listeners.push(listener),
-  async start({ memory, append, kernel, initrd, start }, size) {
+  async start({ memory, append, kernel, initrd, start, bases }, size) {
     const machine = await createMachine(
       Machine,
       {
@@ -58,7 +71,7 @@ const worker: PageWorker = {
         append,
         kernel,
         initrd,
-        from: start,
+        from: startOf(start, bases),
         virtioConsole: true,
         clock: 'host',
         translator: { compiler: browserRegionCompiler() },

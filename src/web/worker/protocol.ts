@@ -87,6 +87,8 @@ export interface StartFiles {
   readonly kernel: SiteFile;
   readonly initrd: SiteFile;
   readonly start: SiteFile;
+  /** Snapshot files that it shares pages with. */
+  readonly bases: readonly SiteFile[];
 }
 
 /** A file's contents under its name. */

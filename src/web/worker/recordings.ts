@@ -1,4 +1,4 @@
-import type { ByteSource } from '../../bytes/source.ts';
+import { type ByteSource, readyBytes } from '../../bytes/source.ts';
 import { GuestInfo } from '../../debug/guest-info.ts';
 import { browserRegionCompiler } from '../../host/browser/region-compiler.ts';
 import { createHostRoom } from '../../host/room.ts';
@@ -43,7 +43,13 @@ function filesOf({ header }: Recording, files: readonly SiteFile[]): ImageFiles 
     const file = files.find((known) => known.hash === hash);
     if (file !== undefined && role !== 'disk') found[role] = file;
   }
-  return found;
+  return {
+    ...found,
+    findSnapshot(hash) {
+      const base = files.find((known) => known.hash === hash);
+      return base && readyBytes(base.bytes);
+    },
+  };
 }
 
 /** Opens a recording at its beginning. @throws ConfigError naming the file that is missing */
