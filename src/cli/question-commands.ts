@@ -1,4 +1,5 @@
 import type { Command } from 'commander';
+import type { HistoryFlags } from './commands/history.ts';
 import type { OriginFlags } from './commands/origin.ts';
 import type { WhenFlags } from './commands/when.ts';
 
@@ -54,5 +55,23 @@ export function addQuestions(program: Command, { opens, json, finish }: CommandP
     .option('--count <n>', 'stop after so many changes')
     .action(async (place: string, text: string, flags: WhenFlags) =>
       finish(await (await import('./commands/when.ts')).when(place, text, flags)),
+    );
+
+  json(
+    opens(
+      program
+        .command('history')
+        .description('Print a table of what happened: processes, syscalls, files, sockets, faults, scheduling …')
+        .argument('<recording>', 'a file that run --record kept')
+        .argument('[table]', 'which; without it, all tables with their columns'),
+    ),
+    'a line of JSON for each row',
+  )
+    .option('--csv', 'comma-separated values with a head')
+    .option('-p, --pid <pid>', 'only rows of this process')
+    .option('--from <instant>', 'begin here: instructions, 50%, guest time such as 2.5s, or event:7')
+    .option('--until <instant>', 'stop here; what has not ended there has no end')
+    .action(async (file: string, table: string | undefined, flags: HistoryFlags) =>
+      finish(await (await import('./commands/history.ts')).history(file, table, flags)),
     );
 }

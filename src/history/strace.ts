@@ -19,11 +19,15 @@ const ESCAPES: Readonly<Record<number, string>> = {
 
 /** A call as strace(1) prints it, without the process. @param shown bytes of texts and buffers to show */
 export function straceLine(call: SyscallRecord, shown = SHOWN): string {
+  return `${`${call.name}(${argumentsText(call, shown)})`.padEnd(39)} = ${resultText(call)}`;
+}
+
+/** The arguments of a call as strace(1) prints them. @param shown bytes of texts and buffers to show */
+export function argumentsText(call: SyscallRecord, shown = SHOWN): string {
   let { parameters } = call;
   // A mode is only there for a file that may be made (open(2)).
   if (call.name === 'openat' && (call.args[2]! & 0x40n) === 0n) parameters = parameters.slice(0, 3);
-  const args = parameters.map((_, i) => argumentText(call, i, shown)).join(', ');
-  return `${`${call.name}(${args})`.padEnd(39)} = ${resultText(call)}`;
+  return parameters.map((_, i) => argumentText(call, i, shown)).join(', ');
 }
 
 function argumentText(call: SyscallRecord, i: number, shown: number): string {

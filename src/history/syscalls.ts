@@ -1,12 +1,11 @@
 import type { LinuxKernel } from '../linux/kernel.ts';
 import { readSyscalls, type SyscallType } from '../linux/syscalls.ts';
-import { currentTask, readTask } from '../linux/tasks.ts';
-import { X } from '../machine/view/machine-view.ts';
+import { currentTask } from '../linux/tasks.ts';
 import { readNumber, readVirtual } from '../machine/view/virtual-memory.ts';
 import type { Instant } from '../record/door.ts';
-import type { Breakpoint, Hit } from '../timeline/breakpoints.ts';
 import type { MoveOptions } from '../timeline/driver.ts';
 import type { MoveResult, Mover } from '../timeline/mover.ts';
+import { Tracer } from './tracer.ts';
 
 /** A system call that a program of the guest made. */
 export interface SyscallRecord {
@@ -32,9 +31,6 @@ export interface SyscallRecord {
   readonly endTime: number | undefined;
 }
 
-const RA = 1;
-const SP = 2;
-const A0 = 10;
 const LONGEST_TEXT = 4096;
 const LONGEST_BUFFER = 4096;
 const MOST_TEXTS = 1024;
@@ -48,77 +44,61 @@ const BUFFERS: Readonly<Record<string, readonly [buffer: number, size: number]>>
   readlinkat: [2, 3],
 };
 
-type Open = { -readonly [K in keyof SyscallRecord]: SyscallRecord[K] } & {
-  readonly task: bigint;
-  readonly sp: bigint;
-  readonly registers: bigint;
-};
+type Open = { -readonly [K in keyof SyscallRecord]: SyscallRecord[K] } & { readonly registers: bigint };
+
+/** Decides by thread and name which calls are kept. */
+export type Wanted = (call: Pick<SyscallRecord, 'pid' | 'tid' | 'comm' | 'name'>) => boolean;
 
 /**
- * Replays from where the mover is and reports every system call when it returns; at the end those that did not.
- * The kernel's dispatcher do_trap_ecall_u() is watched (Linux arch/riscv/kernel/traps.c).
- * @param wanted decides by thread and name which calls are kept @throws RangeError when the kernel has no such function
+ * Has a replay report every system call when it returns. The kernel's dispatcher do_trap_ecall_u() is watched (Linux
+ * arch/riscv/kernel/traps.c).
+ * @returns what reports the calls that have not returned when the replay ends @throws RangeError when the kernel has no such function
  */
-export async function syscallHistory(
-  mover: Mover,
-  kernel: LinuxKernel,
-  report: (call: SyscallRecord) => void,
-  {
-    wanted = () => true,
-    ...options
-  }: MoveOptions & { readonly wanted?: (call: Pick<SyscallRecord, 'pid' | 'tid' | 'comm' | 'name'>) => boolean } = {},
-): Promise<MoveResult['reason']> {
-  const entry = kernel.address('do_trap_ecall_u');
-  const { view } = mover;
+export function traceSyscalls(tracer: Tracer, report: (call: SyscallRecord) => void, wanted: Wanted): () => void {
+  const { kernel, view } = tracer;
   const types = new Map<number, SyscallType>();
   for (const type of readSyscalls(kernel)) types.set(type.number, type);
   const open = new Map<bigint, Open>();
-  const returns = new Set<bigint>();
-  const register = (hart: number, number: number): bigint => view.readRegister(hart, X(number)) ?? 0n;
 
-  const began = (hit: Hit): void => {
-    const { hart } = hit;
+  const began = (hart: number): void => {
     const task = currentTask(view, hart);
-    const who = readTask(kernel, task);
-    const registers = register(hart, A0);
+    const who = tracer.who(hart);
+    const registers = tracer.argument(hart, 0);
     const saved = (name: string): bigint => kernel.get('pt_regs', registers, name);
     const number = Number(BigInt.asIntN(64, saved('a7')));
     const type = types.get(number);
     const name = type?.name ?? `syscall_${number}`;
-    const call = { pid: who.tgid, tid: who.pid, comm: who.name, name };
-    if (!wanted(call)) return;
+    if (!wanted({ ...who, name })) return;
     const args = ['a0', 'a1', 'a2', 'a3', 'a4', 'a5'].map(saved);
-    returns.add(register(hart, RA));
     const record: Open = {
-      ...call,
+      ...who,
+      name,
       number,
       parameters: type?.parameters ?? args.map((_, i) => ({ name: `arg${i}`, type: 'long' })),
       args,
       memory: new Map(),
       lists: new Map(),
       result: undefined,
-      begin: hit.at,
+      begin: tracer.at,
       end: undefined,
-      beginTime: view.engine.time,
+      beginTime: tracer.time,
       endTime: undefined,
-      task,
-      sp: register(hart, SP),
       registers,
     };
     record.memory = inputs(record, hart);
     record.lists = lists(record, hart);
+    // The thread that was this task before ended in its call.
+    const former = open.get(task);
+    if (former !== undefined) report(former);
     open.set(task, record);
+    tracer.returned(hart, (after) => ended(record, task, after));
   };
 
-  const ended = (hit: Hit): void => {
-    const { hart } = hit;
-    const task = currentTask(view, hart);
-    const call = open.get(task);
-    if (call === undefined || register(hart, SP) !== call.sp) return;
+  const ended = (call: Open, task: bigint, hart: number): void => {
     open.delete(task);
     call.result = BigInt.asIntN(64, kernel.get('pt_regs', call.registers, 'a0'));
-    call.end = hit.at;
-    call.endTime = view.engine.time;
+    call.end = tracer.at;
+    call.endTime = tracer.time;
     // What was not in memory yet when the call began is there now, but not where another program took the memory over.
     if (call.name !== 'execve')
       for (const [at, bytes] of inputs(call, hart))
@@ -165,25 +145,25 @@ export async function syscallHistory(
     return found;
   };
 
-  let pass = false;
-  for (;;) {
-    const points: Breakpoint[] = [entry, ...returns].map((start) => ({ kind: 'execute', start, end: start + 1n }));
-    const known = returns.size;
-    const { reason } = await mover.scan(
-      points,
-      { instructions: Infinity },
-      (hit) => {
-        if (hit.pc === entry) began(hit);
-        else ended(hit);
-        return returns.size === known;
-      },
-      { ...options, pass },
-    );
-    if (reason === 'hit') {
-      pass = true;
-      continue;
-    }
+  if (!tracer.on('do_trap_ecall_u', began)) throw new RangeError('the kernel has no function do_trap_ecall_u');
+  return () => {
     for (const call of open.values()) report(call);
-    return reason;
-  }
+  };
+}
+
+/**
+ * Replays from where the mover is and reports every system call when it returns; at the end those that did not.
+ * @throws RangeError when the kernel does not have the function that is watched
+ */
+export async function syscallHistory(
+  mover: Mover,
+  kernel: LinuxKernel,
+  report: (call: SyscallRecord) => void,
+  { wanted = () => true, ...options }: MoveOptions & { readonly wanted?: Wanted } = {},
+): Promise<MoveResult['reason']> {
+  const tracer = new Tracer(mover, kernel);
+  const rest = traceSyscalls(tracer, report, wanted);
+  const reason = await tracer.run({ instructions: Infinity }, options);
+  rest();
+  return reason;
 }

@@ -16,6 +16,7 @@ export class LinuxKernel {
   readonly btf: Btf;
   private readonly image: KernelImage;
   private readonly start: bigint;
+  private linear: { readonly start: bigint; readonly physical: bigint } | undefined;
   private readonly fields = new Map<string, Field>();
 
   private constructor(view: MachineView, image: KernelImage, symbols: SymbolTable, btf: Btf, start: bigint) {
@@ -58,8 +59,27 @@ export class LinuxKernel {
       return address - this.start + this.image.physical;
     const mode = this.mode();
     if (mode === 0n) return undefined;
+    const linear = this.linearOffset(address);
+    if (linear !== undefined) return linear;
     const root = this.address('swapper_pg_dir') - this.start + this.image.physical;
     return walk(this.view, mode | (root >> 12n), address)?.physical;
+  }
+
+  /** Where an address within the kernel's linear mapping of RAM lies: found without a walk of page tables. */
+  private linearOffset(address: bigint): bigint | undefined {
+    const { ram } = this.view;
+    if (this.linear === undefined) {
+      const map = this.symbols.find('kernel_map')?.address;
+      const base = this.symbols.find('phys_ram_base')?.address;
+      if (map === undefined || base === undefined) return undefined;
+      const start = this.get('kernel_mapping', map, 'page_offset');
+      // Not set up yet.
+      if (start >> 63n === 0n) return undefined;
+      this.linear = { start, physical: this.pointer(base) };
+    }
+    const offset = address - this.linear.start;
+    const physical = offset + this.linear.physical;
+    return offset >= 0n && physical < ram.base + BigInt(ram.size) ? physical : undefined;
   }
 
   /** The address that a place within the kernel's image was linked to; undefined outside. */
@@ -89,6 +109,11 @@ export class LinuxKernel {
 
   /** An unsigned value in memory; 0 where nothing is mapped. */
   value(address: bigint, size: number): bigint {
+    if (Number(address & 0xfffn) + size <= 4096 && (size === 8 || size === 4 || size === 2 || size === 1)) {
+      const physical = this.resolve(address);
+      const number = physical === undefined ? undefined : this.view.readNumber(physical, size);
+      if (number !== undefined) return number;
+    }
     const bytes = this.read(address, size);
     let v = 0n;
     for (let i = bytes.length - 1; i >= 0; i--) v = (v << 8n) | BigInt(bytes[i]);

@@ -89,3 +89,11 @@ export function deviceRegion(name: string): Region | undefined {
 export function deviceIrq(name: string): number | undefined {
   return (IRQ_MAP as Record<string, number>)[name];
 }
+
+/** The device that has a PLIC source, as the board names it; undefined when none does. */
+export function irqName(source: number): string | undefined {
+  const fixed = Object.entries(IRQ_MAP).find(([, irq]) => irq === source)?.[0];
+  if (fixed !== undefined) return fixed;
+  for (let slot = 0; slot < VIRTIO_SLOTS; slot++) if (virtioIrq(slot) === source) return `virtio${slot}`;
+  return source >= PCI_IRQ && source < PCI_IRQ + PCI_DEVICES ? `pci${source - PCI_IRQ}` : undefined;
+}
