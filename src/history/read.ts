@@ -2,7 +2,7 @@ import type { LinuxKernel } from '../linux/kernel.ts';
 import type { MoveOptions } from '../timeline/driver.ts';
 import type { Destination, Mover } from '../timeline/mover.ts';
 import { reachKernel } from './kernel-start.ts';
-import type { HistoryTable, Row, RowFilter } from './table.ts';
+import type { HistoryRow, HistoryTable, RowFilter } from './table.ts';
 import { Tracer } from './tracer.ts';
 
 /** What is read, and of what part of the past. */
@@ -21,7 +21,7 @@ export async function readHistory(
   mover: Mover,
   kernel: LinuxKernel,
   tables: readonly HistoryTable[],
-  emit: (table: HistoryTable, row: Row) => void,
+  emit: (table: HistoryTable, row: HistoryRow) => void,
   options: HistoryOptions = {},
 ): Promise<'end' | 'interrupted'> {
   const { from, until = Infinity, pid, ...moving } = options;

@@ -13,7 +13,7 @@ export interface Column {
 
 export type Cell = number | string | null;
 /** Cells in the order of the table's columns. */
-export type Row = readonly Cell[];
+export type HistoryRow = readonly Cell[];
 
 /** What is asked of a table. */
 export interface RowFilter {
@@ -31,7 +31,7 @@ export interface HistoryTable {
    * @returns what gives the rows that have not ended when the replay does
    * @throws RangeError when the kernel does not have what is watched
    */
-  watch(tracer: Tracer, emit: (row: Row) => void, filter: RowFilter): () => void;
+  watch(tracer: Tracer, emit: (row: HistoryRow) => void, filter: RowFilter): () => void;
 }
 
 /** Columns that every table begins with. */

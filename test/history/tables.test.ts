@@ -4,7 +4,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { readHistory } from '../../src/history/read.ts';
-import type { Cell, HistoryTable, Row } from '../../src/history/table.ts';
+import type { Cell, HistoryRow, HistoryTable } from '../../src/history/table.ts';
 import { TABLES } from '../../src/history/tables/index.ts';
 import { stateHash } from '../../src/machine/state/state-hash.ts';
 import { hindsight } from '../cli/hindsight.ts';
@@ -27,7 +27,7 @@ describe.skipIf(guest === undefined)('histories', { timeout: 240_000 }, () => {
   const rows = new Map<string, Named[]>();
   let finalHash: string;
 
-  const named = (table: HistoryTable, row: Row): Named =>
+  const named = (table: HistoryTable, row: HistoryRow): Named =>
     Object.fromEntries(table.columns.map(({ name }, i) => [name, row[i]!]));
   const read = async (
     tables: readonly HistoryTable[],
