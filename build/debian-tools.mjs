@@ -17,6 +17,7 @@ const TOOLS = [
   { command: 'tmux', packages: ['tmux'], for: 'the terminal' },
   { command: 'mke2fs', packages: ['e2fsprogs'], for: 'root disks' },
   { command: 'qemu-img', packages: ['qemu-utils'], for: 'qcow2 images' },
+  { command: 'getfattr', packages: ['attr'], for: 'attributes of shared files' },
   { command: 'cpio', packages: ['cpio'], for: 'initramfs archives' },
   { command: 'xz', packages: ['xz-utils'], for: 'kernel modules' },
   { command: 'debootstrap', packages: ['debootstrap'], for: 'root disks' },

@@ -2,7 +2,7 @@
  * The FUSE protocol (Linux, include/uapi/linux/fuse.h) as virtiofs speaks it (virtio 1.2, 5.11): version 7.31 and later, little-endian.
  */
 
-/** Version this server speaks; it asks of the client only what 7.31 has. */
+/** Version this server speaks; it does without what a client of 7.31 has not. */
 export const VERSION = { major: 7, minor: 38, oldestMinor: 31 } as const;
 
 export const OPCODE = {
@@ -54,6 +54,8 @@ export const INIT = {
   readdirPlusAuto: 1 << 14,
   parallelDirectories: 1 << 18,
   maxPages: 1 << 22,
+  /** Of 7.33: the server takes set-IDs and capabilities away; so the client need not ask for `security.capability` at every write. */
+  killPrivileges: 1 << 28,
 } as const;
 
 /** What a SETATTR changes (fuse_setattr_in.valid). */

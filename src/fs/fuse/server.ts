@@ -52,7 +52,9 @@ const WANTED =
   INIT.readdirPlus |
   INIT.readdirPlusAuto |
   INIT.parallelDirectories |
-  INIT.maxPages;
+  INIT.maxPages |
+  // Trivially so: no file of a share has any.
+  INIT.killPrivileges;
 
 /** What changes something; refused where a share is read-only. */
 const CHANGES: ReadonlySet<number> = new Set([

@@ -1,7 +1,10 @@
-/** Which of many blocks a cache of limited size keeps. Keys are numbers; a policy knows nothing of what lies behind them. */
+import { NOWHERE, Queues } from './queues.ts';
+
+/** Which of many blocks a cache of limited size keeps. A policy knows nothing of what lies behind the blocks' numbers. */
 export interface CachePolicy {
   /**
-   * A block is used. @returns whether it was there; where it was not, it is now, unless the policy does not admit it
+   * A block is used. @param key its number, from 0 on; memory is taken for all numbers up to the largest
+   * @returns whether it was there; where it was not, it is now
    */
   use(key: number): boolean;
   /** Whether the block is there; changes nothing. */
@@ -10,17 +13,12 @@ export interface CachePolicy {
   readonly size: number;
 }
 
-/** Makes a policy for `capacity` blocks, at least 1; `evict` is told of every block that goes. */
+/** Makes a policy for `capacity` blocks, at least 1; `evict` hears of every block that goes. */
 export type PolicyFactory = (capacity: number, evict?: (key: number) => void) => CachePolicy;
-
-/** The oldest key of a map or set. */
-function oldest<K>(keys: Map<K, unknown> | Set<K>): K {
-  return keys.keys().next().value as K;
-}
 
 /** Least recently used. */
 class Lru implements CachePolicy {
-  private readonly keys = new Set<number>();
+  private readonly queues = new Queues(1);
   private readonly capacity: number;
   private readonly evict: (key: number) => void;
 
@@ -30,22 +28,68 @@ class Lru implements CachePolicy {
   }
 
   get size(): number {
-    return this.keys.size;
+    return this.queues.size(1);
   }
 
   has(key: number): boolean {
-    return this.keys.has(key);
+    return this.queues.of(key) !== NOWHERE;
   }
 
   use(key: number): boolean {
-    const hit = this.keys.delete(key);
-    this.keys.add(key);
-    if (this.keys.size > this.capacity) {
-      const gone = oldest(this.keys);
-      this.keys.delete(gone);
+    const { queues } = this;
+    const hit = queues.of(key) !== NOWHERE;
+    queues.add(1, key);
+    if (queues.size(1) > this.capacity) {
+      const gone = queues.oldest(1);
+      queues.remove(gone);
       this.evict(gone);
     }
     return hit;
+  }
+}
+
+// The queues of the other policies; ghosts are blocks that went, whose numbers are remembered.
+const RECENT = 1;
+const FREQUENT = 2;
+const GHOSTS = 3;
+const FREQUENT_GHOSTS = 4;
+
+/** What the policies with a queue for what is new have in common. */
+abstract class Segmented implements CachePolicy {
+  protected readonly queues = new Queues(FREQUENT_GHOSTS);
+  protected readonly capacity: number;
+  private readonly evict: (key: number) => void;
+
+  constructor(capacity: number, evict: (key: number) => void) {
+    this.capacity = capacity;
+    this.evict = evict;
+  }
+
+  get size(): number {
+    return this.queues.size(RECENT) + this.queues.size(FREQUENT);
+  }
+
+  has(key: number): boolean {
+    const queue = this.queues.of(key);
+    return queue === RECENT || queue === FREQUENT;
+  }
+
+  abstract use(key: number): boolean;
+
+  /** The oldest block of a queue goes. @param ghosts where its number is remembered, if it is, and how many of them at most */
+  protected drop(queue: number, ghosts = NOWHERE, most = Infinity): void {
+    const { queues } = this;
+    const gone = queues.oldest(queue);
+    if (ghosts === NOWHERE) queues.remove(gone);
+    else {
+      queues.add(ghosts, gone);
+      if (queues.size(ghosts) > most) this.forget(ghosts);
+    }
+    this.evict(gone);
+  }
+
+  protected forget(ghosts: number): void {
+    this.queues.remove(this.queues.oldest(ghosts));
   }
 }
 
@@ -53,130 +97,72 @@ class Lru implements CachePolicy {
  * 2Q, full version (Johnson and Shasha, VLDB 1994): what is used once passes through a short queue; only what is used again after it left
  * that queue, and is still remembered, comes to the long-lived part.
  */
-class TwoQueue implements CachePolicy {
-  private readonly recent = new Set<number>();
-  private readonly remembered = new Set<number>();
-  private readonly frequent = new Set<number>();
-  private readonly capacity: number;
-  private readonly recentLimit: number;
-  private readonly rememberedLimit: number;
-  private readonly evict: (key: number) => void;
-
-  constructor(capacity: number, evict: (key: number) => void) {
-    this.capacity = capacity;
-    this.recentLimit = Math.max(1, Math.floor(capacity / 4));
-    this.rememberedLimit = Math.max(1, Math.floor(capacity / 2));
-    this.evict = evict;
-  }
-
-  get size(): number {
-    return this.recent.size + this.frequent.size;
-  }
-
-  has(key: number): boolean {
-    return this.recent.has(key) || this.frequent.has(key);
-  }
+class TwoQueue extends Segmented {
+  private readonly recentLimit = Math.max(1, Math.floor(this.capacity / 4));
+  private readonly remembered = Math.max(1, Math.floor(this.capacity / 2));
 
   use(key: number): boolean {
-    if (this.frequent.delete(key)) {
-      this.frequent.add(key);
-      return true;
+    const { queues } = this;
+    const queue = queues.of(key);
+    if (queue === FREQUENT) queues.add(FREQUENT, key);
+    if (queue === FREQUENT || queue === RECENT) return true;
+    queues.remove(key);
+    if (this.size >= this.capacity) {
+      if (queues.size(RECENT) > this.recentLimit || queues.size(FREQUENT) === 0)
+        this.drop(RECENT, GHOSTS, this.remembered);
+      else this.drop(FREQUENT);
     }
-    if (this.recent.has(key)) return true;
-    const known = this.remembered.delete(key);
-    this.makeRoom();
-    if (known) this.frequent.add(key);
-    else this.recent.add(key);
+    queues.add(queue === GHOSTS ? FREQUENT : RECENT, key);
     return false;
-  }
-
-  private makeRoom(): void {
-    if (this.size < this.capacity) return;
-    let gone: number;
-    if (this.recent.size > this.recentLimit || this.frequent.size === 0) {
-      gone = oldest(this.recent);
-      this.recent.delete(gone);
-      this.remembered.add(gone);
-      if (this.remembered.size > this.rememberedLimit) this.remembered.delete(oldest(this.remembered));
-    } else {
-      gone = oldest(this.frequent);
-      this.frequent.delete(gone);
-    }
-    this.evict(gone);
   }
 }
 
 /** ARC (Megiddo and Modha, FAST 2003): recency and frequency share the space, and what was evicted wrongly moves the border. */
-class Arc implements CachePolicy {
-  private readonly recent = new Set<number>();
-  private readonly frequent = new Set<number>();
-  private readonly recentGhosts = new Set<number>();
-  private readonly frequentGhosts = new Set<number>();
-  private readonly capacity: number;
-  /** Wanted size of {@link recent}. */
+class Arc extends Segmented {
+  /** Wanted size of {@link RECENT}. */
   private border = 0;
-  private readonly evict: (key: number) => void;
-
-  constructor(capacity: number, evict: (key: number) => void) {
-    this.capacity = capacity;
-    this.evict = evict;
-  }
-
-  get size(): number {
-    return this.recent.size + this.frequent.size;
-  }
-
-  has(key: number): boolean {
-    return this.recent.has(key) || this.frequent.has(key);
-  }
 
   use(key: number): boolean {
-    const { recent, frequent, recentGhosts, frequentGhosts, capacity } = this;
-    if (recent.delete(key) || frequent.delete(key)) {
-      frequent.add(key);
+    const { queues, capacity } = this;
+    const queue = queues.of(key);
+    if (queue === RECENT || queue === FREQUENT) {
+      queues.add(FREQUENT, key);
       return true;
     }
-    if (recentGhosts.has(key)) {
-      this.border = Math.min(capacity, this.border + Math.max(1, frequentGhosts.size / recentGhosts.size));
+    const ghosts = queues.size(GHOSTS);
+    const frequentGhosts = queues.size(FREQUENT_GHOSTS);
+    if (queue === GHOSTS) {
+      this.border = Math.min(capacity, this.border + Math.max(1, frequentGhosts / ghosts));
       this.replace(false);
-      recentGhosts.delete(key);
-      frequent.add(key);
+      queues.add(FREQUENT, key);
       return false;
     }
-    if (frequentGhosts.has(key)) {
-      this.border = Math.max(0, this.border - Math.max(1, recentGhosts.size / frequentGhosts.size));
+    if (queue === FREQUENT_GHOSTS) {
+      this.border = Math.max(0, this.border - Math.max(1, ghosts / frequentGhosts));
       this.replace(true);
-      frequentGhosts.delete(key);
-      frequent.add(key);
+      queues.add(FREQUENT, key);
       return false;
     }
-    if (recent.size + recentGhosts.size >= capacity) {
-      if (recent.size < capacity) {
-        recentGhosts.delete(oldest(recentGhosts));
+    const recent = queues.size(RECENT);
+    if (recent + ghosts >= capacity) {
+      if (recent < capacity) {
+        this.forget(GHOSTS);
         this.replace(false);
-      } else this.drop(recent);
-    } else if (this.size + recentGhosts.size + frequentGhosts.size >= capacity) {
-      if (this.size + recentGhosts.size + frequentGhosts.size >= 2 * capacity)
-        frequentGhosts.delete(oldest(frequentGhosts));
+      } else this.drop(RECENT);
+    } else if (this.size + ghosts + frequentGhosts >= capacity) {
+      if (this.size + ghosts + frequentGhosts >= 2 * capacity) this.forget(FREQUENT_GHOSTS);
       this.replace(false);
     }
-    recent.add(key);
+    queues.add(RECENT, key);
     return false;
   }
 
   private replace(frequentGhost: boolean): void {
     if (this.size < this.capacity) return;
-    const { recent, frequent } = this;
-    const fromRecent = recent.size > 0 && (recent.size > this.border || (frequentGhost && recent.size >= this.border));
-    if (fromRecent || frequent.size === 0) this.recentGhosts.add(this.drop(recent));
-    else this.frequentGhosts.add(this.drop(frequent));
-  }
-
-  private drop(from: Set<number>): number {
-    const gone = oldest(from);
-    from.delete(gone);
-    this.evict(gone);
-    return gone;
+    const recent = this.queues.size(RECENT);
+    const fromRecent = recent > 0 && (recent > this.border || (frequentGhost && recent >= this.border));
+    if (fromRecent || this.queues.size(FREQUENT) === 0) this.drop(RECENT, GHOSTS);
+    else this.drop(FREQUENT, FREQUENT_GHOSTS);
   }
 }
 
@@ -186,67 +172,38 @@ const MAX_COUNT = 3;
 /**
  * S3-FIFO (Yang and others, SOSP 2023): a small queue for what is new, a main queue for what was used again, ghosts of what left the small one.
  */
-class S3Fifo implements CachePolicy {
-  /** Blocks in the order in which they came, and how often each was used since. */
-  private readonly small = new Map<number, number>();
-  private readonly main = new Map<number, number>();
-  private readonly ghosts = new Set<number>();
-  private readonly capacity: number;
-  private readonly smallLimit: number;
-  private readonly evict: (key: number) => void;
-
-  constructor(capacity: number, evict: (key: number) => void) {
-    this.capacity = capacity;
-    this.smallLimit = Math.max(1, Math.floor(capacity / 10));
-    this.evict = evict;
-  }
-
-  get size(): number {
-    return this.small.size + this.main.size;
-  }
-
-  has(key: number): boolean {
-    return this.small.has(key) || this.main.has(key);
-  }
+class S3Fifo extends Segmented {
+  private readonly smallLimit = Math.max(1, Math.floor(this.capacity / 10));
 
   use(key: number): boolean {
-    for (const queue of [this.small, this.main]) {
-      const count = queue.get(key);
-      if (count === undefined) continue;
-      if (count < MAX_COUNT) queue.set(key, count + 1);
+    const { queues } = this;
+    const queue = queues.of(key);
+    if (queue === RECENT || queue === FREQUENT) {
+      const count = queues.count(key);
+      if (count < MAX_COUNT) queues.setCount(key, count + 1);
       return true;
     }
     while (this.size >= this.capacity) this.makeRoom();
-    if (this.ghosts.delete(key)) this.main.set(key, 0);
-    else this.small.set(key, 0);
+    // Making room may have been what forgot it.
+    queues.add(queues.of(key) === GHOSTS ? FREQUENT : RECENT, key);
     return false;
   }
 
   private makeRoom(): void {
-    if (this.small.size > 0 && (this.small.size >= this.smallLimit || this.main.size === 0)) this.fromSmall();
-    else this.fromMain();
-  }
-
-  private fromSmall(): void {
-    const key = oldest(this.small);
-    const count = this.small.get(key)!;
-    this.small.delete(key);
-    if (count > 1) {
-      this.main.set(key, 0);
+    const { queues } = this;
+    const small = queues.size(RECENT);
+    if (small > 0 && (small >= this.smallLimit || queues.size(FREQUENT) === 0)) {
+      const key = queues.oldest(RECENT);
+      if (queues.count(key) > 1) queues.add(FREQUENT, key);
+      else this.drop(RECENT, GHOSTS, this.capacity);
       return;
     }
-    this.ghosts.add(key);
-    if (this.ghosts.size > this.capacity) this.ghosts.delete(oldest(this.ghosts));
-    this.evict(key);
-  }
-
-  private fromMain(): void {
     for (;;) {
-      const key = oldest(this.main);
-      const count = this.main.get(key)!;
-      this.main.delete(key);
-      if (count === 0) return this.evict(key);
-      this.main.set(key, count - 1);
+      const key = queues.oldest(FREQUENT);
+      const count = queues.count(key);
+      if (count === 0) return this.drop(FREQUENT);
+      queues.add(FREQUENT, key);
+      queues.setCount(key, count - 1);
     }
   }
 }

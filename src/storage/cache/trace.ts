@@ -5,26 +5,25 @@ export const CACHE_BLOCK = 4096;
 
 /** What a machine asked of its disks, in order, in blocks of {@link CACHE_BLOCK}. */
 export class BlockTrace {
-  /** Block number; a write's is negative, minus 1. */
-  private entries = new Float64Array(1 << 16);
+  /** Blocks, numbered as they come up first; a write's is negative, minus 1. */
+  private entries = new Int32Array(1 << 16);
   private used = 0;
   private reading = 0;
-  private readonly distinct = new Set<number>();
+  private readonly numbers = new Map<number, number>();
 
   /** Disks are told apart by a number of their own, 0 to 255. */
   add(disk: number, write: boolean, offset: number, length: number): void {
     const first = Math.floor(offset / CACHE_BLOCK);
     const end = Math.ceil((offset + length) / CACHE_BLOCK);
     for (let block = first; block < end; block++) {
-      const key = block * 256 + disk;
       if (this.used === this.entries.length) {
-        const bigger = new Float64Array(this.used * 2);
+        const bigger = new Int32Array(this.used * 2);
         bigger.set(this.entries);
         this.entries = bigger;
       }
-      this.entries[this.used++] = write ? -key - 1 : key;
+      const number = this.number(block * 256 + disk);
+      this.entries[this.used++] = write ? -number - 1 : number;
       if (!write) this.reading++;
-      this.distinct.add(key);
     }
   }
 
@@ -40,7 +39,7 @@ export class BlockTrace {
 
   /** How many different blocks. */
   get blocks(): number {
-    return this.distinct.size;
+    return this.numbers.size;
   }
 
   /** What a cache of that policy and size, empty at first, would have done. Writes put their blocks into it. */
@@ -53,5 +52,13 @@ export class BlockTrace {
       else if (cache.use(entry)) hits++;
     }
     return { hits, misses: this.reading - hits };
+  }
+
+  private number(block: number): number {
+    const known = this.numbers.get(block);
+    if (known !== undefined) return known;
+    const number = this.numbers.size;
+    this.numbers.set(block, number);
+    return number;
   }
 }

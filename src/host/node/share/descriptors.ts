@@ -39,6 +39,11 @@ export function reopen(fd: number, flags: number): number {
   return openSync(held(fd), flags | O_NOCTTY | O_NONBLOCK);
 }
 
+/** Another descriptor of the very file, which only names it. */
+export function reopenPath(fd: number): number {
+  return openSync(held(fd), O_PATH);
+}
+
 /** Does something with a descriptor and closes it. */
 export function using<T>(fd: number, action: (fd: number) => T): T {
   try {

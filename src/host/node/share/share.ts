@@ -56,8 +56,10 @@ import {
   O_WRONLY,
   openPath,
   reopen,
+  reopenPath,
   using,
 } from './descriptors.ts';
+import { attributeName, getAttribute, listAttributes, removeAttribute, setAttribute } from './extended.ts';
 
 /** A folder cannot be shared; the message says why and what to do. */
 export class ShareError extends Error {
@@ -112,7 +114,7 @@ export class ShareFile {
  * is found is compared with what the guest was given (device, inode, type). Device nodes are refused, set-user-ID and set-group-ID are
  * neither shown nor set, owners are not changed. Files of the user who runs this belong to the guest's root.
  *
- * What Node cannot do is not there: extended attributes, holes (a file reads as data throughout), exchange of two names; times are
+ * Extended attributes are read and set by programs of Debian's package `attr`, where they are. What Node cannot do is not there: holes (a file reads as data throughout), exchange of two names; times are
  * kept to the microsecond.
  */
 export class SharedFolder implements FileSystem<ShareNode, ShareFile> {
@@ -338,6 +340,36 @@ export class SharedFolder implements FileSystem<ShareNode, ShareFile> {
     if ((mode & ~ALLOCATE.keepSize) !== 0) throw new FsError('EOPNOTSUPP');
     if ((mode & ALLOCATE.keepSize) !== 0) return;
     if (offset + length > Number(fstatSync(file.fd).size)) ftruncateSync(file.fd, offset + length);
+  }
+
+  async getExtended(node: ShareNode, name: Name): Promise<Uint8Array> {
+    attributeName(name);
+    if (node.type === FILE_TYPE.symlink) throw new FsError('ENODATA');
+    return this.keep(node, (fd) => getAttribute(fd, name));
+  }
+
+  async listExtended(node: ShareNode): Promise<Name[]> {
+    return node.type === FILE_TYPE.symlink ? [] : this.keep(node, listAttributes);
+  }
+
+  async setExtended(node: ShareNode, name: Name, value: Uint8Array, flags: number): Promise<void> {
+    if (node.type === FILE_TYPE.symlink) throw new FsError('EPERM');
+    return this.keep(node, (fd) => setAttribute(fd, name, value, flags));
+  }
+
+  async removeExtended(node: ShareNode, name: Name): Promise<void> {
+    if (node.type === FILE_TYPE.symlink) throw new FsError('EPERM');
+    return this.keep(node, (fd) => removeAttribute(fd, name));
+  }
+
+  /** Does something that takes a while with a descriptor of the node. */
+  private async keep<T>(node: ShareNode, action: (fd: number) => Promise<T>): Promise<T> {
+    const own = this.grab(node, undefined, (fd) => reopenPath(fd));
+    try {
+      return await action(own);
+    } finally {
+      closeSync(own);
+    }
   }
 
   /** The node of a file that was found under a name. */
