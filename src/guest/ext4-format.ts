@@ -1,7 +1,7 @@
 /**
  * Numbers and on-disk records of ext4 (Linux, Documentation/filesystems/ext4), as far as the image writer uses them.
  *
- * Blocks are 4096 bytes, inodes 256; no metadata checksums and no hashed directories, so that an image is easy to write and
+ * Blocks are 4096 bytes, inodes 256; no metadata checksums and no directory written with an index, so that an image is easy to write and
  * quick to mount; a journal, extents and sparse superblock copies.
  */
 
@@ -14,7 +14,7 @@ export const SUPERBLOCK_OFFSET = 1024;
 export const INODE = { ROOT: 2, JOURNAL: 8, LOST_FOUND: 11 } as const;
 export const FIRST_FREE_INODE = 12;
 
-const COMPAT = { HAS_JOURNAL: 0x4 };
+const COMPAT = { HAS_JOURNAL: 0x4, DIR_INDEX: 0x20 };
 const INCOMPAT = { FILETYPE: 0x2, EXTENTS: 0x40, FLEX_BG: 0x200 };
 const RO_COMPAT = { SPARSE_SUPER: 0x1, LARGE_FILE: 0x2, DIR_NLINK: 0x20, EXTRA_ISIZE: 0x40 };
 /** log2 of groups whose tables lie together: all of them. */
@@ -78,7 +78,8 @@ export function superblock(facts: SuperblockFacts, group: number): Uint8Array {
   v.setUint32(0x54, INODE.LOST_FOUND, true); // s_first_ino
   v.setUint16(0x58, INODE_SIZE, true);
   v.setUint16(0x5a, group, true);
-  v.setUint32(0x5c, COMPAT.HAS_JOURNAL, true);
+  // Directories are written without an index; those that the guest fills get one.
+  v.setUint32(0x5c, COMPAT.HAS_JOURNAL | COMPAT.DIR_INDEX, true);
   v.setUint32(0x60, INCOMPAT.FILETYPE | INCOMPAT.EXTENTS | INCOMPAT.FLEX_BG, true);
   v.setUint32(0x64, RO_COMPAT.SPARSE_SUPER | RO_COMPAT.LARGE_FILE | RO_COMPAT.DIR_NLINK | RO_COMPAT.EXTRA_ISIZE, true);
   out.set(facts.uuid, 0x68);
@@ -93,6 +94,7 @@ export function superblock(facts: SuperblockFacts, group: number): Uint8Array {
   v.setUint32(0x10c + 64, facts.journal.size, true);
   v.setUint16(0x15c, 32, true); // s_min_extra_isize
   v.setUint16(0x15e, 32, true); // s_want_extra_isize
+  v.setUint32(0x160, 2, true); // s_flags: hashes of unsigned characters
   out[0x174] = LOG_GROUPS_PER_FLEX;
   return out;
 }

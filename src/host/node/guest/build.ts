@@ -70,6 +70,8 @@ export interface GuestDisk {
 /** To be raised when images come out differently though the texts and lists that go into the recipes are the same. */
 const RECIPE_VERSION = 1;
 const MIB = 2 ** 20;
+/** The same for root disks alone. */
+const DISK_VERSION = 2;
 /** Room left free on a root disk. */
 const DISK_FREE_BYTES = 512 * MIB;
 const DISK_UUID = Uint8Array.from([
@@ -90,7 +92,13 @@ const kernelRecipe = (): string =>
     RESEED_SOURCE,
   );
 const diskRecipe = (packages: readonly string[]): string =>
-  digest(RECIPE_VERSION, SUITE, packages.length === 0 ? ROOT_PACKAGES : wanted(packages), DISK_FREE_BYTES);
+  digest(
+    RECIPE_VERSION,
+    DISK_VERSION,
+    SUITE,
+    packages.length === 0 ? ROOT_PACKAGES : wanted(packages),
+    DISK_FREE_BYTES,
+  );
 const wanted = (more: readonly string[]): string[] => [...new Set([...ROOT_PACKAGES, ...more])].sort();
 /** Under what name a disk with more packages is kept; the ordinary one has none. */
 const variantOf = (packages: readonly string[]): string | undefined =>
