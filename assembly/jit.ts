@@ -4,17 +4,17 @@ import { clearTrap, trapped } from "./fault";
 import { floatByNumber } from "./generated/jit-float";
 import {
   BATCH_DELAY_AT, COUNTS_AT, COUNT_ENTERED, COUNT_LEFT, COUNT_TICKS, CSR_DONE_ILLEGAL, CSR_DONE_LEAVE, CSR_DONE_YES, CSR_STATUS_AT, ENTRIES_AT, ENTRY_FUNC,
-  ENTRY_HASH, ENTRY_KEY, ENTRY_LABEL, ENTRY_OFFSET, ENTRY_SIZE, ENTRY_SLOTS, HOTNESS_AT, HOTNESS_BITS, HOTNESS_COUNTERS, HOTNESS_MASK, JUMPS_AT, JUMP_DECODED,
+  ENTRY_HASH, ENTRY_KEY, ENTRY_LABEL, ENTRY_OFFSET, ENTRY_SIZE, ENTRY_SLOTS, EXECUTED_AT, EXECUTED_SIZE, HOTNESS_AT, HOTNESS_BITS, HOTNESS_COUNTERS, HOTNESS_MASK, JUMPS_AT, JUMP_DECODED,
   JUMP_FUNC, JUMP_KEY, JUMP_LABEL, JUMP_OFFSET, JUMP_PC, JUMP_SIZE, JUMP_SLOTS, KERNEL_ROUNDS, LEAVE_CHECK, LEAVE_CONTINUE, LEAVE_INTERPRET, LEAVE_RARE,
   LINKS_AT, LINK_BITS, LINK_MASK_AT, LINK_NEVER, QUEUE_AT, QUEUE_COUNT_AT, QUEUE_SLOTS, RARE_AT, RARE_COUNTERS, REQUEST_FROM, REQUEST_FROM_VA, REQUEST_HART, REQUEST_KEY,
   REQUEST_PRV, REQUEST_SIZE, REQUEST_VA, SAMPLE_STRIDE_AT, SLOT_ENTRY, THRESHOLD_AT,
 } from "./generated/jit-layout";
 import {
   DEBUG_READ, DEBUG_WRITE, HART_FETCH_BANK, HART_FFLAGS, HART_FRM, HART_INDEX, HART_PC, HART_PRV, MACHINE_DEBUG_COUNT,
-  MACHINE_LEFT, MACHINE_TABLE_COUNT, MAX_TABLES, OP_ECALL, OP_SRET, PAGE_FLAG_TRANSLATED, RAM_AT, RAM_BASE, TLB_EXECUTE, TLB_INDEX_MASK,
+  MACHINE_LEFT, MACHINE_TABLE_COUNT, MAX_TABLES, OP_ECALL, OP_SRET, PAGE_FLAG_DECODED, PAGE_FLAG_TRANSLATED, RAM_AT, RAM_BASE, TLB_EXECUTE, TLB_INDEX_MASK,
 } from "./generated/layout";
 import { data, debugOnPage, physical } from "./memory";
-import { flagsAt, flagsOf, inRam, isSpecial, ownerOf, watchStores } from "./ram";
+import { decodedPage, flagsAt, flagsOf, inRam, isSpecial, ownerOf, watchStores } from "./ram";
 import { fflags, setFlags } from "./softfloat";
 import { ecall, enabledInterrupts, sret, takeException, takeInterrupt, ticksNow } from "./trap";
 import { Access, NOWHERE } from "./walk";
@@ -269,6 +269,18 @@ export function codePage(hart: u32, low: u32, high: u32, prv: u32): i32 {
   if (pa == NOWHERE) return -1;
   const page = pa & ~0xfff;
   return inRam(page, 4096) ? <i32>(page - RAM_BASE) : -1;
+}
+
+/** Notes in EXECUTED at which half-words of a RAM page the interpreter has decoded instructions. */
+export function executedCode(page: u32): void {
+  memory.fill(EXECUTED_AT, 0, EXECUTED_SIZE);
+  if ((flagsOf(page) & PAGE_FLAG_DECODED) == 0) return;
+  const decoded = decodedPage(page);
+  for (let n: u32 = 0; n < EXECUTED_SIZE * 8; n++) {
+    if (load<u32>(decoded + (n << 3)) == 0) continue;
+    const at = EXECUTED_AT + (n >>> 3);
+    store<u8>(at, load<u8>(at) | <u8>(<u32>1 << (n & 7)));
+  }
 }
 
 // ---- what translated code calls

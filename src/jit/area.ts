@@ -11,6 +11,7 @@ import { JIT_AT, JIT_SIZE } from '../isa/layout.ts';
  * RARE      how often rare cases of an instruction occurred
  * LINKS     how often control went from one region to another
  * JUMPS     jump cache: what a virtual address was last found to enter
+ * EXECUTED  which instructions of a page have been executed
  * ```
  */
 
@@ -80,5 +81,8 @@ export const JUMP = { pc: 0, decoded: 8, key: 12, func: 16, label: 20, offset: 2
 export const JUMP_SIZE = 32;
 export const JUMPS_AT = LINKS_AT + 2 * 2 ** LINK_BITS;
 export const JUMPS_SIZE = JUMP_SLOTS * JUMP_SIZE;
-export const AREA_END = JUMPS_AT + JUMPS_SIZE;
+/** Answer of the core's `executedCode`: a bit per half-word of a page. */
+export const EXECUTED_AT = JUMPS_AT + JUMPS_SIZE;
+export const EXECUTED_SIZE = 256;
+export const AREA_END = EXECUTED_AT + EXECUTED_SIZE;
 if (AREA_END > JIT_AT + JIT_SIZE) throw new Error("the translator's area does not fit its place in the layout");

@@ -1,40 +1,58 @@
-import { decode } from '../isa/decode.ts';
 import { HELPER_IMPORTS, REGION_SIGNATURE } from './abi.ts';
 import type { SlowPath } from './bases.ts';
-import type { Block, CodeRegion, Ending, Placed } from './region.ts';
+import { type CodeView, CopiedCode } from './code-pages.ts';
+import { discover, type RegionLimits } from './discover.ts';
+import { type CodeRegion, codeRanges, type RegionPage } from './region.ts';
 import { type Entry, type TranslatedRegion, type TranslationOptions, translate } from './translate.ts';
 import { ModuleEncoder } from './wasm-module.ts';
 
-// What can be done on another thread: from a region's instructions to a module. Tasks and results are plain data, so that they can be posted.
+// What can be done on another thread: from copies of code pages to a module. Tasks and results are plain data, so that they can be posted.
 
-/** A region to translate, and how. */
-export interface RegionTask extends RegionPlan {
+/** A region to find and translate. */
+export interface RegionTask {
   readonly name: string;
-  /** {@link packRegion}. */
-  readonly region: Int32Array;
+  /** Offsets of its roots from its base. */
+  readonly roots: readonly number[];
+  /** Pages around it that are mapped for execution. */
+  readonly mapped: readonly RegionPage[];
+  readonly limits: RegionLimits;
+  /** RAM offsets; when a region before it in the task can be entered at all of them, it is left out. None: it is made. */
+  readonly unless: readonly number[];
+  readonly options: Omit<TranslationOptions, 'slowPathOf'>;
+  /** How accesses take their slow path that no report says anything else of. */
+  readonly slowPath: SlowPath;
 }
 
 /** Regions that become one module. */
-export interface CompileTask {
+export interface CompileTask extends CodeView {
   readonly id: number;
-  /** Enabled extensions, as in MACHINE.extensions. */
-  readonly extensions: number;
+  /** RAM offsets of accesses, each followed by the slow path it takes. */
+  readonly slowPaths: readonly number[];
   readonly regions: readonly RegionTask[];
 }
 
 /** A module and what is in it. */
-export interface CompileResult {
+export interface CompileResult extends RegionResults {
   readonly id: number;
   /** Compiled, or its bytes where a module cannot be posted. */
   readonly module: WebAssembly.Module | Uint8Array<ArrayBuffer>;
+}
+export interface RegionResults {
   /** Bytes of the module. */
   readonly size: number;
-  /** In the order of the task's. */
-  readonly regions: readonly CompiledRegion[];
+  /** By the task's regions; the module has a function for each that was made, in their order. */
+  readonly regions: readonly (CompiledRegion | NotCompiled)[];
 }
+/** Why a region was not made: its first instruction cannot be translated, or an earlier one holds its code. */
+export type NotCompiled = 'refused' | 'held';
 export interface CompiledRegion {
   readonly name: string;
   readonly entries: readonly Entry[];
+  readonly mapped: readonly RegionPage[];
+  /** RAM that its code was found at, as start and end each, and what was there. */
+  readonly ranges: Int32Array;
+  readonly code: Uint8Array;
+  readonly instructions: number;
   /** Bytes of its function. */
   readonly bytes: number;
 }
@@ -47,117 +65,70 @@ export interface RegionCompiler {
   finished(): readonly CompileResult[];
 }
 
-/** What a region's translation needs to know. */
-export type RegionPlan = Omit<TranslationOptions, 'slowPathOf'> & { readonly slowPaths: ReadonlyMap<number, SlowPath> };
+/** Called with each region that is translated. @param word the 32 bits at an offset from its base */
+export type Inspector = (
+  task: RegionTask,
+  region: CodeRegion,
+  translated: TranslatedRegion,
+  word: (at: number) => number,
+) => void;
 
-/** Translates a region on this thread. */
-export const translateRegion = (region: CodeRegion, name: string, plan: RegionPlan): TranslatedRegion =>
-  translate(region, name, { ...plan, slowPathOf: (at) => plan.slowPaths.get(at) ?? 0 });
+let encoder: ModuleEncoder | undefined;
 
-/** The encoder of modules of regions. */
-export const regionEncoder = (): ModuleEncoder =>
-  new ModuleEncoder({
+/** Does a task up to the module's bytes. */
+export function translateTask(
+  task: CompileTask,
+  inspect?: Inspector,
+): RegionResults & { readonly module: Uint8Array<ArrayBuffer> } {
+  const code = new CopiedCode(task);
+  const slowPaths = new Map<number, SlowPath>();
+  for (let i = 0; i < task.slowPaths.length; i += 2)
+    slowPaths.set(task.slowPaths[i], task.slowPaths[i + 1] as SlowPath);
+  const translations: TranslatedRegion[] = [];
+  const enterable = new Set<number>();
+  const regions = task.regions.map((r): CompiledRegion | NotCompiled => {
+    if (r.unless.length > 0 && r.unless.every((ram) => enterable.has(ram))) return 'held';
+    const pages = new Map(r.mapped.map(({ delta, ram }) => [delta, ram]));
+    const region = discover(code.source(pages), r.roots, r.limits);
+    if (!region) return 'refused';
+    const ramOf = (at: number): number => pages.get(at >> 12)! + (at & 0xfff);
+    for (const b of region.entries) enterable.add(ramOf(region.blocks[b].start));
+    const slowPathOf = (at: number): SlowPath => slowPaths.get(ramOf(at)) ?? r.slowPath;
+    const translated = translate(region, r.name, { ...r.options, slowPathOf });
+    translations.push(translated);
+    inspect?.(r, region, translated, (at) => code.word(ramOf(at), ramOf(at + 2)));
+    const ranges = codeRanges(region);
+    const bytes = new Uint8Array(ranges.reduce((n, { start, end }) => n + end - start, 0));
+    let to = 0;
+    for (const { start, end } of ranges) {
+      for (let at = start; at < end; ) {
+        const part = code.bytes(at, Math.min(end, (at | 0xfff) + 1));
+        bytes.set(part, to);
+        to += part.length;
+        at += part.length;
+      }
+    }
+    return {
+      name: r.name,
+      entries: translated.entries,
+      mapped: region.pages,
+      ranges: Int32Array.from(ranges.flatMap(({ start, end }) => [start, end])),
+      code: bytes,
+      instructions: region.blocks.reduce((n, b) => n + b.code.length, 0),
+      bytes: translated.body.code.length,
+    };
+  });
+  encoder ??= new ModuleEncoder({
     memory: { module: 'env', name: 'memory', minPages: 1 },
     imports: HELPER_IMPORTS,
     signature: REGION_SIGNATURE,
   });
-
-/** The words of a region's instructions, block by block. @param word the 32 bits at an offset from the base; high half clear where there are 16 */
-export const regionWords = ({ blocks }: CodeRegion, word: (at: number) => number): Uint32Array =>
-  Uint32Array.from(
-    blocks.flatMap((b) => b.code),
-    ({ at }) => word(at),
-  );
-
-const ENDINGS = ['next', 'branch', 'jump', 'indirect', 'leave'] as const;
-
-function endingNumbers(e: Ending): readonly number[] {
-  switch (e.kind) {
-    case 'next':
-      return [e.next.to, e.next.block];
-    case 'branch':
-      return [e.taken.to, e.taken.block, e.next.to, e.next.block];
-    case 'jump':
-      return [e.taken.to, e.taken.block];
-    case 'indirect':
-      return [];
-    case 'leave':
-      return [e.at];
-  }
-}
-
-/** A region as numbers: copying one array to another thread costs a fraction of what copying its objects would. */
-export function packRegion({ blocks, entries, pages, roots }: CodeRegion, words: Uint32Array): Int32Array {
-  const out: number[] = [roots];
-  const list = (items: readonly number[]): void => void out.push(items.length, ...items);
-  list(entries);
-  list(pages.flatMap(({ delta, ram }) => [delta, ram]));
-  out.push(blocks.length);
-  let first = 0;
-  for (const { start, code, ending, pages: on } of blocks) {
-    out.push(start, ENDINGS.indexOf(ending.kind));
-    list(endingNumbers(ending));
-    list(on);
-    list(Array.from(words.subarray(first, first + code.length)));
-    first += code.length;
-  }
-  return Int32Array.from(out);
-}
-
-/** What {@link packRegion} made. @param extensions enabled ones, as in MACHINE.extensions */
-function unpackRegion(packed: Int32Array, extensions: number): CodeRegion {
-  let next = 0;
-  const take = (): number => packed[next++];
-  const list = (): number[] => {
-    const n = take();
-    next += n;
-    return Array.from(packed.subarray(next - n, next));
-  };
-  const roots = take();
-  const entries = list();
-  const flat = list();
-  const pages = flat.flatMap((delta, i) => (i % 2 === 0 ? [{ delta, ram: flat[i + 1] >>> 0 }] : []));
-  const blocks = Array.from({ length: take() }, (_, index): Block => {
-    const start = take();
-    const kind = ENDINGS[take()];
-    const ending = endingOf(kind, list());
-    const on = list();
-    let at = start;
-    const code = list().map((word): Placed => {
-      const decoded = decode(word, extensions);
-      if (!decoded) throw new Error(`compile: ${word.toString(16)} is no instruction`);
-      const placed = { at, decoded };
-      at += decoded.length;
-      return placed;
-    });
-    return { index, start, code, ending, pages: on };
-  });
-  return { blocks, entries, pages, roots };
-}
-
-function endingOf(kind: Ending['kind'], [a, b, c, d]: readonly number[]): Ending {
-  switch (kind) {
-    case 'next':
-      return { kind, next: { to: a, block: b } };
-    case 'branch':
-      return { kind, taken: { to: a, block: b }, next: { to: c, block: d } };
-    case 'jump':
-      return { kind, taken: { to: a, block: b } };
-    case 'indirect':
-      return { kind };
-    case 'leave':
-      return { kind, at: a };
-  }
+  const module = encoder.encode(translations.map((t) => t.body)) as Uint8Array<ArrayBuffer>;
+  return { module, size: module.length, regions };
 }
 
 /** Does a task: on whatever thread. */
-export function compileTask({ id, extensions, regions }: CompileTask): CompileResult {
-  const translations = regions.map((task) => translateRegion(unpackRegion(task.region, extensions), task.name, task));
-  const bytes = regionEncoder().encode(translations.map((t) => t.body)) as Uint8Array<ArrayBuffer>;
-  return {
-    id,
-    module: new WebAssembly.Module(bytes),
-    size: bytes.length,
-    regions: translations.map(({ body, entries }) => ({ name: body.name, entries, bytes: body.code.length })),
-  };
+export function compileTask(task: CompileTask): CompileResult {
+  const results = translateTask(task);
+  return { ...results, id: task.id, module: new WebAssembly.Module(results.module) };
 }

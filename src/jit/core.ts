@@ -36,6 +36,7 @@ const INSTRUCTION = 500;
 interface JitExports extends CoreExports {
   readonly table: WebAssembly.Table;
   codePage(hart: number, low: number, high: number, prv: number): number;
+  executedCode(page: number): void;
   markTranslated(page: number): void;
   unmarkTranslated(page: number): void;
 }
@@ -149,6 +150,7 @@ export function createJitCore(memory: WebAssembly.Memory, host: CoreHost, option
     memory,
     {
       codePage: exports.codePage,
+      executedCode: exports.executedCode,
       instantiate: (module) => {
         try {
           const compiled = module instanceof WebAssembly.Module ? module : compile(module);

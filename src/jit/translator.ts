@@ -1,4 +1,4 @@
-import { type Decoded, decode, extensionBit, isLong } from '../isa/decode.ts';
+import { extensionBit } from '../isa/decode.ts';
 import {
   DECODE_AT,
   DECODE_STRIDE,
@@ -10,6 +10,8 @@ import {
   SLOT_SIZE,
 } from '../isa/layout.ts';
 import {
+  EXECUTED_AT,
+  EXECUTED_SIZE,
   HOTNESS_AT,
   HOTNESS_COUNTERS,
   LINK_BITS,
@@ -22,28 +24,28 @@ import {
   REQUEST_SIZE,
   SLOT_ENTRY,
 } from './area.ts';
-import { SLOW_PATH, type SlowPath } from './bases.ts';
+import { SLOW_PATH } from './bases.ts';
 import type { CachedRegion, CodeCache } from './code-cache.ts';
+import { CodePageList } from './code-pages.ts';
 import {
+  type CompiledRegion,
   type CompileResult,
-  packRegion,
+  type CompileTask,
   type RegionCompiler,
-  type RegionPlan,
   type RegionTask,
-  regionEncoder,
-  regionWords,
-  translateRegion,
+  translateTask,
 } from './compile.ts';
-import { type CodeSource, DEFAULT_LIMITS, discover, type RegionLimits } from './discover.ts';
+import { DEFAULT_LIMITS, type RegionLimits } from './discover.ts';
 import { dumpRegion } from './dump.ts';
 import { keyOf } from './entry-table.ts';
 import { fresh, type Job, Planner, type RegionLookup, type Request, type TransitionCosts } from './growth.ts';
-import { type CodeRegion, codeRanges } from './region.ts';
-import type { ModuleEncoder } from './wasm-module.ts';
+import type { RegionPage } from './region.ts';
 
 /** What the translator asks of the core. */
 export interface TranslatorHost {
   codePage(hart: number, low: number, high: number, prv: number): number;
+  /** Notes in EXECUTED which instructions of a RAM page have been executed. */
+  executedCode(page: number): void;
   /** Makes functions of a module; undefined: the runtime refuses to, and nothing more is translated. */
   instantiate(module: CompileResult['module']): CallableFunction[] | undefined;
 }
@@ -59,17 +61,11 @@ export interface TranslatorOptions {
   readonly compiler?: RegionCompiler;
 }
 
-/** A region that is to be made. */
+/** A region that is to be made, and what its base's code was then. */
 interface Planned {
-  readonly region: CodeRegion;
-  readonly name: string;
-  readonly plan: RegionPlan;
-  /** Words of its instructions, block by block. */
-  readonly words: Uint32Array;
-  readonly ramOf: (at: number) => number;
   readonly job: Job;
-  /** RAM offsets it can be entered at. */
-  readonly entryRams: ReadonlySet<number>;
+  readonly task: RegionTask;
+  readonly word: number;
 }
 
 /**
@@ -81,7 +77,12 @@ const REPORTS_FOR_CALL = 3;
 const REPORTS_FOR_UNSHARED = 3;
 
 /** Limits of regions that are translated again to take in more. */
-const GROWN_LIMITS: RegionLimits = { ...DEFAULT_LIMITS, instructions: 1500, pages: 8 };
+const GROWN_LIMITS: RegionLimits = { ...DEFAULT_LIMITS, instructions: 1500, pages: 16 };
+
+/** A region may reach so many pages beyond those of its roots, */
+const AROUND = 2;
+/** and is shown so many at most. */
+const MAX_PAGES = 32;
 
 /** Turns the requests in the queue into regions of the cache: one module a batch. */
 export class Translator implements RegionLookup {
@@ -89,7 +90,6 @@ export class Translator implements RegionLookup {
   private readonly host: TranslatorHost;
   private readonly cache: CodeCache;
   private readonly options: TranslatorOptions;
-  private readonly encoder: ModuleEncoder;
   private readonly planner: Planner;
   private readonly flagsAt: number;
   private readonly decodeIndexAt: number;
@@ -97,8 +97,8 @@ export class Translator implements RegionLookup {
   private readonly reportsForCall: number;
   /** RAM offsets that cannot be translated as they are. */
   private readonly refused = new Set<number>();
-  /** RAM offsets of instructions whose slow path is taken often: how often that was reported. */
-  private readonly slowPaths = new Map<number, number>();
+  /** Instructions whose slow path is taken often, by page and RAM offset: how often that was reported. */
+  private readonly slowPaths = new Map<number, Map<number, number>>();
   /** Places of pages that a debugger looks at. */
   private readonly places = new Set<number>();
   /** How often code at a RAM page had to be dropped. */
@@ -124,7 +124,6 @@ export class Translator implements RegionLookup {
     this.flagsAt = tables.flags;
     this.decodeIndexAt = tables.decodeIndex;
     this.reportsForCall = options.unexecuted ? 1 : REPORTS_FOR_CALL;
-    this.encoder = regionEncoder();
   }
 
   /** Translates what waits. */
@@ -141,19 +140,11 @@ export class Translator implements RegionLookup {
       seen.add(key);
       requests.push(request);
     }
-    const planned: Planned[] = [];
     const jobs = this.planner.plan(requests, (r) => this.unlink(r));
     // a function's beginning before the places in it that calls return to: the region from there holds them, too. In user programs, what is
     // asked for stays a root: it may move into another region
     jobs.sort((a, b) => (a.base === b.base ? a.roots[0] - b.roots[0] : a.base < b.base ? -1 : 1));
-    for (const job of jobs) {
-      const held =
-        job.prv !== 0 &&
-        job.replaces.length === 0 &&
-        job.serves.every(({ ram }) => planned.some((p) => p.entryRams.has(ram)));
-      if (!held) this.take(job, planned);
-    }
-    this.make(planned);
+    this.make(jobs);
   }
 
   /** The two regions of a request stay two: it is not made again. */
@@ -207,40 +198,29 @@ export class Translator implements RegionLookup {
     };
   }
 
-  /** Translates a job; what it was to serve but does not becomes a region of its own. */
-  private take(job: Job, planned: Planned[]): void {
-    const plan = this.plan(job);
-    if (!plan) {
-      if (job.replaces.length === 0) for (const r of job.serves) this.refused.add(r.ram);
-      else for (const r of job.serves) this.take(fresh(r), planned);
-      return;
-    }
-    planned.push(plan);
-    if (job.replaces.length === 0) return;
-    for (const r of job.serves) if (!plan.entryRams.has(r.ram)) this.take(fresh(r), planned);
-  }
-
   /** The slow path of the instruction at a RAM offset, executed at `va`, is taken often: its regions are translated again, with the helper. */
   slowPathIsHot(hart: number, ram: number, va: bigint): void {
     if (this.stopped) return;
-    const reports = (this.slowPaths.get(ram) ?? 0) + 1;
-    this.slowPaths.set(ram, reports);
+    let reported = this.slowPaths.get(ram >>> 12);
+    if (!reported) this.slowPaths.set(ram >>> 12, (reported = new Map()));
+    const reports = (reported.get(ram) ?? 0) + 1;
+    reported.set(ram, reports);
     if (reports !== this.reportsForCall && reports !== REPORTS_FOR_UNSHARED) return;
-    const planned: Planned[] = [];
+    const jobs: Job[] = [];
     const regions = [...this.cache.onPage(ram >>> 12)].filter((region) =>
       region.ranges.some((r) => r.start <= ram && r.end > ram),
     );
     // the next report is this one again: what replaces it was planned before
-    if (regions.some((region) => this.replaced.has(region))) this.slowPaths.set(ram, reports - 1);
+    if (regions.some((region) => this.replaced.has(region))) reported.set(ram, reports - 1);
     for (const region of regions) {
       if (this.replaced.has(region)) continue;
       const page = region.mapped.find((p) => p.ram === (ram & ~0xfff) >>> 0);
       if (page) this.move(region, (va & ~0xfffn) - BigInt(page.delta) * 4096n, hart);
       if (this.inPlace(region, hart))
-        this.take({ ...region.origin, hart, basePage: region.basePage, replaces: [region], serves: [] }, planned);
+        jobs.push({ ...region.origin, hart, basePage: region.basePage, replaces: [region], serves: [] });
       else this.cache.drop(region);
     }
-    this.make(planned);
+    this.make(jobs);
   }
 
   /** Bytes of RAM that translated code was made from changed. */
@@ -248,9 +228,10 @@ export class Translator implements RegionLookup {
     if (length === 0) return;
     const page = offset >>> 12;
     if (this.cache.changed(offset, length) > 0) this.drops.set(page, (this.drops.get(page) ?? 0) + 1);
+    const reported = this.slowPaths.get(page);
     for (let at = offset & ~1; at < offset + length; at += 2) {
       this.refused.delete(at);
-      this.slowPaths.delete(at);
+      reported?.delete(at);
     }
   }
 
@@ -288,33 +269,35 @@ export class Translator implements RegionLookup {
     return page === -1 ? -1 : page >>> 0;
   }
 
-  /** Guest code around a base whose physical page is known. */
-  private source({ hart, basePage, base, prv }: Job): CodeSource {
-    return {
-      page: (delta) => (delta === 0 ? basePage : this.codePage(hart, base + BigInt(delta) * 4096n, prv)),
-      decode: (first, second) => this.decodeAt(first, second),
-      executed: (at) => this.options.unexecuted === true || this.wasExecuted(at),
-      observed: (at) => this.places.has(at & 0xfff),
-    };
+  private word(ram: number): number {
+    return this.memory.getUint32(RAM_AT + ram, true);
   }
 
-  /** The 32 bits at an offset; a region holds both halves of its instructions only. */
-  private word(ramOf: (at: number) => number, at: number): number {
-    const low = this.memory.getUint16(RAM_AT + ramOf(at), true);
-    return (isLong(low) ? low | (this.memory.getUint16(RAM_AT + ramOf(at + 2), true) << 16) : low) >>> 0;
+  /** A copy of a page, and of what the interpreter has decoded there: it does so when it comes by. */
+  private copy(ram: number): readonly [Uint8Array, Uint8Array] {
+    this.host.executedCode(ram >>> 12);
+    const bytes = (at: number, length: number): Uint8Array => new Uint8Array(this.memory.buffer, at, length);
+    return [bytes(RAM_AT + ram, 4096), bytes(EXECUTED_AT, EXECUTED_SIZE).slice()];
   }
 
-  private decodeAt(first: number, second: number): Decoded | undefined {
-    const low = this.memory.getUint16(RAM_AT + first, true);
-    if (!isLong(low)) return decode(low, this.extensions);
-    if (second < 0) return undefined;
-    return decode(low | (this.memory.getUint16(RAM_AT + second, true) << 16), this.extensions);
+  private isDecoded(ram: number): boolean {
+    return (this.memory.getUint8(this.flagsAt + (ram >>> 12)) & PAGE_FLAG.DECODED) !== 0;
   }
 
-  /** Whether the interpreter has decoded the instruction there: it does so when it comes by. */
-  private wasExecuted(ram: number): boolean {
-    const slot = this.slotOf(ram);
-    return slot !== 0 && this.memory.getUint32(slot, true) !== 0;
+  /** The pages around a job's roots that may hold code of its region. */
+  private pagesOf({ hart, base, basePage, prv, roots }: Job): RegionPage[] {
+    const pages = new Map<number, number>([[0, basePage]]);
+    for (const root of roots) {
+      const middle = root >> 12;
+      for (let delta = middle - AROUND; delta <= middle + AROUND && pages.size < MAX_PAGES; delta++) {
+        if (pages.has(delta)) continue;
+        const ram = this.codePage(hart, base + BigInt(delta) * 4096n, prv);
+        // an instruction may reach into the next
+        if (ram >= 0 && (delta === middle || delta === middle + 1 || this.options.unexecuted || this.isDecoded(ram)))
+          pages.set(delta, ram);
+      }
+    }
+    return [...pages].map(([delta, ram]) => ({ delta, ram }));
   }
 
   /** The decoded slot of a RAM offset, 0 when its page has none. */
@@ -332,69 +315,72 @@ export class Translator implements RegionLookup {
     if (word !== 0) this.memory.setUint32(slot, word | SLOT_ENTRY, true);
   }
 
-  private plan(job: Job): Planned | undefined {
-    const limits = this.options.limits ?? (job.growth > 0 ? GROWN_LIMITS : DEFAULT_LIMITS);
-    const region = discover(this.source(job), job.roots, limits);
-    if (!region) return undefined;
-    const pages = new Map(region.pages.map((p) => [p.delta, p.ram]));
-    const ramOf = (at: number): number => pages.get(at >> 12)! + (at & 0xfff);
+  private plan(job: Job): Planned {
     const address = BigInt.asUintN(64, job.base + BigInt(job.roots[0])).toString(16);
-    const slowPaths = new Map<number, SlowPath>();
-    for (const block of region.blocks) {
-      for (const { at } of block.code) {
-        const reports = this.slowPaths.get(ramOf(at)) ?? 0;
-        if (job.prv === 0 || reports >= this.reportsForCall)
-          slowPaths.set(at, reports < REPORTS_FOR_UNSHARED ? SLOW_PATH.CALL : SLOW_PATH.CALL_UNSHARED);
-      }
-    }
-    return {
-      region,
+    const task: RegionTask = {
       name: `guest ${address}`,
-      plan: {
+      roots: job.roots,
+      mapped: this.pagesOf(job),
+      limits: this.options.limits ?? (job.growth > 0 ? GROWN_LIMITS : DEFAULT_LIMITS),
+      unless: job.prv !== 0 && job.replaces.length === 0 ? job.serves.map((r) => r.ram) : [],
+      options: {
         compressed: (this.extensions & extensionBit('c')) !== 0,
         float: (this.extensions & extensionBit('f')) !== 0,
-        slowPaths,
         inside: job.inside,
         through: job.prv !== 0 && job.growth === 0,
       },
-      words: regionWords(region, (at) => this.word(ramOf, at)),
-      ramOf,
-      job,
-      entryRams: new Set(region.entries.map((b) => ramOf(region.blocks[b].start))),
+      slowPath: job.prv === 0 ? SLOW_PATH.CALL : SLOW_PATH.LEAVE,
     };
+    return { job, task, word: this.word(job.basePage + (job.roots[0] & 0xfff)) };
   }
 
-  /** Has planned regions made: on another thread, where there is one, else here and now. */
-  private make(planned: readonly Planned[]): void {
-    if (planned.length === 0) return;
+  /** How accesses on these pages take their slow paths, for {@link CompileTask}. */
+  private slowPathsOn(pages: readonly number[]): number[] {
+    const found: number[] = [];
+    const add = (reports: number, ram: number): void => {
+      if (reports >= this.reportsForCall)
+        found.push(ram, reports < REPORTS_FOR_UNSHARED ? SLOW_PATH.CALL : SLOW_PATH.CALL_UNSHARED);
+    };
+    for (const page of pages) this.slowPaths.get(page >>> 12)?.forEach(add);
+    return found;
+  }
+
+  /** Has regions made: on another thread, where there is one, else here and now. */
+  private make(jobs: readonly Job[]): void {
+    if (jobs.length === 0) return;
+    const planned = jobs.map((job) => this.plan(job));
+    const list = new CodePageList();
+    for (const { task } of planned) for (const { ram } of task.mapped) list.add(ram, () => this.copy(ram));
+    const pages = list.finish();
+    const task: CompileTask = {
+      id: this.nextTask++,
+      extensions: this.extensions,
+      unexecuted: this.options.unexecuted === true,
+      places: [...this.places],
+      pages,
+      slowPaths: this.slowPathsOn(pages.ram),
+      regions: planned.map((p) => p.task),
+    };
     const { compiler, inspect } = this.options;
-    if (compiler && !inspect) {
-      const id = this.nextTask++;
-      const regions = planned.map(
-        ({ region, name, plan, words }): RegionTask => ({ ...plan, name, region: packRegion(region, words) }),
-      );
-      if (compiler.submit({ id, extensions: this.extensions, regions })) {
-        this.pending.set(id, planned);
-        for (const { job } of planned) {
-          for (const r of job.replaces) this.replaced.add(r);
-          for (const { ram } of job.serves) this.served.add(ram);
-        }
-        return;
+    if (compiler && !inspect && compiler.submit(task)) {
+      this.pending.set(task.id, planned);
+      for (const { job } of planned) {
+        for (const r of job.replaces) this.replaced.add(r);
+        for (const { ram } of job.serves) this.served.add(ram);
       }
+      return;
     }
-    const translations = planned.map((p) => translateRegion(p.region, p.name, p.plan));
-    const bytes = this.encoder.encode(translations.map((t) => t.body)) as Uint8Array<ArrayBuffer>;
-    if (inspect) {
-      planned.forEach(({ region, job, ramOf }, i) => {
-        inspect(dumpRegion(region, translations[i].body, job.base, (at) => this.word(ramOf, at)));
-      });
-    }
-    this.publish(planned, {
-      id: 0,
-      module: bytes,
-      size: bytes.length,
-      regions: translations.map(({ body, entries }) => ({ name: body.name, entries, bytes: body.code.length })),
-    });
+    this.publish(
+      planned,
+      translateTask(
+        task,
+        inspect &&
+          ((made, region, { body }, word) => {
+            const { base } = planned[task.regions.indexOf(made)].job;
+            inspect(dumpRegion(region, body, base, word));
+          }),
+      ),
+    );
   }
 
   /** Whether another thread may have finished something. */
@@ -423,43 +409,69 @@ export class Translator implements RegionLookup {
     this.replaced.clear();
   }
 
-  /** Whether the code that a region was planned from is still there. */
-  private isCurrent({ region, words, ramOf }: Planned): boolean {
+  /** Whether the code that a region was made of is still there. */
+  private isCurrent({ ranges, code }: CompiledRegion): boolean {
+    const ram = new Uint8Array(this.memory.buffer, RAM_AT);
     let n = 0;
-    return region.blocks.every((block) => block.code.every(({ at }) => this.word(ramOf, at) === words[n++]));
+    for (let i = 0; i < ranges.length; i += 2)
+      for (let at = ranges[i] >>> 0; at < ranges[i + 1] >>> 0; at++) if (ram[at] !== code[n++]) return false;
+    return true;
   }
 
-  private publish(planned: readonly Planned[], { module, size, regions }: CompileResult): void {
-    const functions = this.host.instantiate(module);
-    if (!functions) {
-      this.stopped = true;
-      return;
+  private publish(planned: readonly Planned[], { module, size, regions }: Omit<CompileResult, 'id'>): void {
+    const again: Job[] = [];
+    let functions: CallableFunction[] | undefined;
+    let next = 0;
+    for (const [i, { job, word }] of planned.entries()) {
+      const region = regions[i];
+      if (region === 'held') continue;
+      if (region === 'refused') {
+        // what it was to serve becomes regions of their own; code that has changed since is counted again
+        if (job.replaces.length > 0) again.push(...job.serves.map(fresh));
+        else if (this.word(job.basePage + (job.roots[0] & 0xfff)) === word)
+          for (const r of job.serves) this.refused.add(r.ram);
+        continue;
+      }
+      if (!functions) {
+        functions = this.host.instantiate(module);
+        if (!functions) {
+          this.stopped = true;
+          return;
+        }
+        this.made.modules++;
+        this.made.bytes += size;
+      }
+      const code = functions[next++];
+      if (this.isCurrent(region)) again.push(...this.add(job, region, code));
     }
-    this.made.modules++;
-    this.made.bytes += size;
-    planned.forEach((p, i) => {
-      const { region, ramOf, job } = p;
-      if (!this.isCurrent(p)) return;
-      for (const old of job.replaces) this.cache.drop(old);
-      const instructions = region.blocks.reduce((n, b) => n + b.code.length, 0);
-      this.made.regions++;
-      this.made.instructions += instructions;
-      const added = this.cache.add({
-        name: regions[i].name,
-        code: functions[i],
-        entries: regions[i].entries,
-        ramOf,
-        origin: job,
-        basePage: job.basePage,
-        ranges: codeRanges(region),
-        mapped: region.pages,
-        instructions,
-        bytes: regions[i].bytes,
-      });
-      for (const ram of added.entries) this.markEntry(ram);
-      // only how it deals with rare cases has changed
-      if (job.replaces.length === 1 && job.growth === job.replaces[0].origin.growth)
-        this.planner.replaced(job.replaces[0], added);
+    this.make(again);
+  }
+
+  /** Takes a region into use. @returns what it was to serve and does not */
+  private add(job: Job, region: CompiledRegion, code: CallableFunction): Job[] {
+    for (const old of job.replaces) this.cache.drop(old);
+    this.made.regions++;
+    this.made.instructions += region.instructions;
+    const pages = new Map(region.mapped.map((p) => [p.delta, p.ram]));
+    const ranges: { start: number; end: number }[] = [];
+    for (let i = 0; i < region.ranges.length; i += 2)
+      ranges.push({ start: region.ranges[i] >>> 0, end: region.ranges[i + 1] >>> 0 });
+    const added = this.cache.add({
+      name: region.name,
+      code,
+      entries: region.entries,
+      ramOf: (at) => pages.get(at >> 12)! + (at & 0xfff),
+      origin: job,
+      basePage: job.basePage,
+      ranges,
+      mapped: region.mapped,
+      instructions: region.instructions,
+      bytes: region.bytes,
     });
+    for (const ram of added.entries) this.markEntry(ram);
+    // only how it deals with rare cases has changed
+    if (job.replaces.length === 1 && job.growth === job.replaces[0].origin.growth)
+      this.planner.replaced(job.replaces[0], added);
+    return job.replaces.length === 0 ? [] : job.serves.filter((r) => !added.entries.includes(r.ram)).map(fresh);
   }
 }

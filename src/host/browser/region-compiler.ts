@@ -27,7 +27,7 @@ export function browserRegionCompiler(): RegionCompiler {
     submit(task: CompileTask): boolean {
       if (!worker && !failed) start();
       if (!worker || failed) return false;
-      worker.postMessage(task);
+      worker.postMessage(task, [task.pages.data.buffer]);
       return true;
     },
     finished(): readonly CompileResult[] {

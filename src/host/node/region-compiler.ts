@@ -39,7 +39,7 @@ class CompilerThread {
   submit(task: CompileTask, results: CompileResult[]): void {
     const id = this.next++;
     this.tickets.set(id, { id: task.id, results });
-    this.port.postMessage({ ...task, id });
+    this.port.postMessage({ ...task, id }, [task.pages.data.buffer]);
   }
 
   /** Hands out what is finished, whosever it is. */
