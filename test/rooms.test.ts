@@ -128,6 +128,7 @@ const ARROWS: Record<string, readonly string[]> = {
     'linux',
     'machine',
     'record',
+    'sandbox',
     'timeline',
   ],
 };

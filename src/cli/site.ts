@@ -1,5 +1,6 @@
 import { existsSync, readdirSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
+import { SESSION_PORT } from '../guest/init-script.ts';
 import { provideStart } from '../host/node/guest/index.ts';
 import type { HardwareOptions, NamedBytes } from '../machine/session/options.ts';
 import type { ManifestFile, SiteGuest } from '../web/guest/manifest.ts';
@@ -25,11 +26,11 @@ export function pageFiles(): Map<string, string | Uint8Array> {
 export async function guestFiles(quiet: boolean): Promise<Map<string, string | Uint8Array>> {
   const flags = { mem: MEMORY, harts: '1', quiet };
   const { hardware } = await openWaitingHardware(flags, checkMachineFlags(flags), {});
-  const machine: HardwareOptions = { ...hardware, virtioConsole: true };
+  const machine: HardwareOptions = { ...hardware, virtioConsole: { ports: [SESSION_PORT] } };
   const making = (): void => {
     if (!quiet) process.stderr.write('hindsight: booting the guest once, so that the page starts from its snapshot\n');
   };
-  const { name, snapshot } = await provideStart(machine, { making });
+  const { name, snapshot } = await provideStart(machine, { making, session: { size: 'hvc0', term: 'xterm-256color' } });
   const site = new Map<string, string | Uint8Array>();
   const add = (role: string, { bytes: contents, hash }: NamedBytes): ManifestFile => {
     if (hash === undefined)

@@ -4,11 +4,13 @@ import type { Machine } from '../../machine/session/machine.ts';
 import type { Session } from '../../machine/session/session.ts';
 import type { Instant } from '../../record/door.ts';
 import { Recorder } from '../../record/recorder.ts';
+import type { GuestFiles } from '../../sandbox/files.ts';
 import type { MoveOptions } from '../../timeline/driver.ts';
 import { LivePast } from '../../timeline/live.ts';
 import type { MoveResult } from '../../timeline/mover.ts';
 import type { RecordedTimeline } from '../../timeline/open.ts';
 import type { Timeline } from '../../timeline/timeline.ts';
+import { GuestLink } from './guest-link.ts';
 import type { MachineState, News } from './protocol.ts';
 import type { LookedAt } from './questions/looked-at.ts';
 import { Sampler } from './sampler.ts';
@@ -41,6 +43,7 @@ export class Computer {
   private reportedAt = 0;
   /** Why the machine stopped by itself, if an error ended it. */
   private failure: string | undefined;
+  private readonly link: GuestLink | undefined;
 
   constructor(source: Source, tell: (news: News) => void) {
     this.source = source;
@@ -48,8 +51,11 @@ export class Computer {
     this.telling = new Telling(tell);
     this.info = new GuestInfo(this.timeline.view);
     this.sampler = new Sampler(this.session, this.info, this.telling, this.room.now);
-    if ('machine' in source) this.listen(source);
-    else for (const event of source.recorded.events) this.sampler.event(event);
+    if ('machine' in source) {
+      this.link = new GuestLink(source.machine);
+      this.listen(source);
+    }
+    for (const event of this.timeline.events) this.sampler.event(event);
     this.telling.flush();
   }
 
@@ -95,8 +101,21 @@ export class Computer {
     };
   }
 
+  /** Lets a live machine that has not run yet run, and attaches to its guest. */
+  begin(): void {
+    this.start();
+    this.link?.attach();
+  }
+
+  /** Files of the guest. @throws SessionEndedError, Error when the machine is not live */
+  async files(): Promise<GuestFiles> {
+    if (this.link === undefined || this.session.state === 'past')
+      throw new Error('files go in and out while the machine is live: choose "Back to now" or "Go on from here" first');
+    return this.link.files();
+  }
+
   /** Lets a live machine run until something ends it. */
-  start(): void {
+  private start(): void {
     const { machine } = this;
     if (machine === undefined || this.run !== undefined || this.session.state === 'past') return;
     this.run = machine
@@ -143,6 +162,7 @@ export class Computer {
       this.tell({ kind: 'cut', instructions: engine.instructions, time: engine.time });
       this.sampler.moved();
       this.start();
+      this.link?.attach();
       return this;
     });
   }

@@ -1,7 +1,7 @@
 /** The page's worker: the machine, its past, and what panes ask about it. */
 import { expose, transfer } from 'comlink';
 import { readyBytes } from '../../bytes/source.ts';
-import { bootLines } from '../../guest/cmdline.ts';
+import { SESSION_PORT } from '../../guest/init-script.ts';
 import { browserRegionCompiler } from '../../host/browser/region-compiler.ts';
 import { createHostRoom } from '../../host/room.ts';
 import { createMachine, Machine } from '../../machine/session/machine.ts';
@@ -13,6 +13,9 @@ import type { News, PageWorker, SiteFile } from './protocol.ts';
 import { QUESTIONS } from './questions/index.ts';
 import { branchOf, type Inspected, indexRecording, inspectRecording, openRecording } from './recordings.ts';
 import { step } from './steps.ts';
+
+/** Control-L: the shell, which waits at its prompt in the snapshot, clears the screen and shows the prompt again. */
+const REDRAW = '\f';
 
 const listeners: ((news: News) => void)[] = [];
 let computer: Computer | undefined;
@@ -72,7 +75,7 @@ const worker: PageWorker = {
         kernel,
         initrd,
         from: startOf(start, bases),
-        virtioConsole: true,
+        virtioConsole: { ports: [SESSION_PORT] },
         clock: 'host',
         translator: { compiler: browserRegionCompiler() },
       },
@@ -82,8 +85,8 @@ const worker: PageWorker = {
     machine.refreshClock();
     machine.resize(size.columns, size.rows);
     tell({ kind: 'resize', instructions: 0, ...size });
-    void machine.write(bootLines({ ...size, size: 'hvc0', term: 'xterm-256color' }));
-    computer.start();
+    computer.begin();
+    void machine.write(REDRAW);
     return computer.state;
   },
   async inspect(recording) {
@@ -115,7 +118,7 @@ const worker: PageWorker = {
   async resumeHere() {
     const before = current();
     computer = await before.resumeHere();
-    if (computer !== before) computer.start();
+    if (computer !== before) computer.begin();
     return computer.state;
   },
   seek: async (to) => crossing(await current().seek(to)),
@@ -123,6 +126,8 @@ const worker: PageWorker = {
     const { timeline, info } = current();
     return crossing(await current().move((options) => step(timeline, info, kind, direction, hart, options)));
   },
+  putFile: async (path, contents) => (await current().files()).write(path, contents),
+  getFile: async (path) => (await current().files()).read(path),
   interrupt: () => computer?.interrupt(),
   hash: () => current().timeline.hash(),
   recording: () => current().recording(),

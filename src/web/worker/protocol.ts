@@ -146,6 +146,10 @@ export interface PageWorker {
   /** @param to an instant, or a guest time in nanoseconds */
   seek(to: Instant | { readonly time: number }): Promise<WorkerMove>;
   step(kind: StepKind, direction: 1 | -1, hart: number): Promise<WorkerMove>;
+  /** Writes a file in the live guest. @throws GuestError, SessionEndedError */
+  putFile(path: string, contents: Uint8Array): Promise<void>;
+  /** Reads a file of the live guest. @throws GuestError, SessionEndedError */
+  getFile(path: string): Promise<Uint8Array>;
   /** Ends the move that is under way. */
   interrupt(): void;
   /** Hash of the state here. */
