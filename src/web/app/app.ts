@@ -1,3 +1,4 @@
+import { transfer } from 'comlink';
 import { render } from 'lit';
 import { type Mark, readAddress, writeAddress } from '../focus/address-bar.ts';
 import { type Focus, NO_FOCUS } from '../focus/focus.ts';
@@ -14,10 +15,14 @@ import { PastTerminal } from '../terminal/past-terminal.ts';
 import { LaneData } from '../timeline/lane-data.ts';
 import { Player } from '../timeline/player.ts';
 import { TimelineView } from '../timeline/timeline-view.ts';
-import type { MachineState, News, RecordingFile, SiteFile } from '../worker/protocol.ts';
+import type { MachineState, News, RecordingFile, SiteFile, StartFiles } from '../worker/protocol.ts';
 import type { QuestionName } from '../worker/questions/index.ts';
 import { MachineClient } from './machine-client.ts';
 import { saveFile } from './save-file.ts';
+
+/** Memory of files that goes over to the worker. */
+const buffersOf = ({ kernel, initrd, start, bases }: StartFiles): ArrayBuffer[] =>
+  [kernel, initrd, start, ...bases].map(({ bytes }) => bytes.buffer as ArrayBuffer);
 
 /** What the page is to show. */
 export interface AppOptions {
@@ -178,7 +183,7 @@ export class App {
       }),
     );
     this.view.set({ loading: { text: 'Starting the machine …' } });
-    const state = await this.client.remote.start(files, this.live.size);
+    const state = await this.client.remote.start(transfer(files, buffersOf(files)), this.live.size);
     this.view.set({ loading: undefined, state });
     this.live.focus();
   }

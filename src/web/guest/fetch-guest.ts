@@ -92,6 +92,6 @@ async function download(folder: string, file: ManifestFile, onBytes: (bytes: num
       `${address}: the file has SHA-256 ${hash}, expected ${file.hash}. The site is not complete or was changed; reload to try again.`,
     );
   // A full storage costs a download next time, nothing more.
-  void keepFile('images', file.hash, bytes).catch(() => undefined);
+  void keepFile('images', file.hash, new Blob([bytes])).catch(() => undefined);
   return bytes;
 }

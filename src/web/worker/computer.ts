@@ -50,7 +50,7 @@ export class Computer {
     this.tell = tell;
     this.telling = new Telling(tell);
     this.info = new GuestInfo(this.timeline.view);
-    this.sampler = new Sampler(this.session, this.info, this.telling, this.room.now);
+    this.sampler = new Sampler(this.session, this.info, this.telling, this.room.now, true);
     if ('machine' in source) {
       this.link = new GuestLink(source.machine);
       this.listen(source);

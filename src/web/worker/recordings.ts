@@ -81,7 +81,7 @@ export async function indexRecording(
     spacing: Infinity,
     output: (port, bytes) => sampler?.output(ports.indexOf(port), bytes),
   });
-  sampler = new Sampler(timeline.session, new GuestInfo(timeline.view), telling, room.now);
+  sampler = new Sampler(timeline.session, new GuestInfo(timeline.view), telling, room.now, false);
   const { begin, end } = timeline;
   const length = Math.max(1, end.instructions - begin.instructions);
   const stretch = Math.max(SHORTEST, Math.ceil(length / STRETCHES));

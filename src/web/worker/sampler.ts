@@ -9,8 +9,8 @@ import type { Telling } from './telling.ts';
 const FEWEST = 20_000;
 /** Nanoseconds of guest time between samples of a machine that idles. */
 const IDLE = 10_000_000;
-/** Milliseconds between attempts to find the guest's kernel. */
-const PATIENCE = 1000;
+/** Milliseconds between attempts to find the guest's kernel: each takes a good part of a second. */
+const PATIENCE = 2000;
 
 const LANES: Readonly<Record<string, PointNews['lane']>> = {
   'virtio-blk': 'disk',
@@ -26,13 +26,19 @@ export class Sampler {
   private readonly info: GuestInfo;
   private readonly telling: Telling;
   private readonly now: () => number;
+  private readonly waits: boolean;
   private lastInstructions = -1;
   private lastTime = -1;
-  private triedAt = -Infinity;
+  private triedAt: number;
   private hasKernel = false;
 
-  /** @param now milliseconds, for how often the guest's kernel is looked for */
-  constructor(session: Session, info: GuestInfo, telling: Telling, now: () => number) {
+  /**
+   * @param now milliseconds, for how often the guest's kernel is looked for
+   * @param waits somebody types and reads: the kernel is looked for only once the guest is up and idle
+   */
+  constructor(session: Session, info: GuestInfo, telling: Telling, now: () => number, waits: boolean) {
+    this.waits = waits;
+    this.triedAt = waits ? now() : -Infinity;
     this.session = session;
     this.info = info;
     this.telling = telling;
@@ -61,6 +67,8 @@ export class Sampler {
     if (instructions - this.lastInstructions < FEWEST && time - this.lastTime < IDLE) return;
     this.lastInstructions = instructions;
     this.lastTime = time;
+    const idle = engine.harts.every((hart) => hart.get32('waiting') !== 0);
+    if (!this.hasKernel && (idle || !this.waits)) this.findKernel();
     const names = engine.harts.map((hart) => (hart.get32('waiting') !== 0 ? undefined : this.processOn(hart.index)));
     this.telling.sample(instructions, time, names);
   }
@@ -71,14 +79,14 @@ export class Sampler {
     this.lastTime = -1;
   }
 
+  private findKernel(): void {
+    const now = this.now();
+    if (now - this.triedAt < PATIENCE) return;
+    this.hasKernel = this.info.kernel() !== undefined;
+    this.triedAt = this.now();
+  }
+
   private processOn(hart: number): string | undefined {
-    if (!this.hasKernel) {
-      // It takes a while, and before the kernel is up it finds nothing.
-      const now = this.now();
-      if (now - this.triedAt < PATIENCE) return undefined;
-      this.triedAt = now;
-      this.hasKernel = this.info.kernel() !== undefined;
-    }
     const task = this.hasKernel ? this.info.current(hart) : undefined;
     return task === undefined || task.pid === 0 ? undefined : `${task.name} (${task.tgid})`;
   }
