@@ -10,6 +10,8 @@ const TOOLS = [
   { command: 'riscv64-linux-gnu-gcc', packages: ['gcc-riscv64-linux-gnu'], for: 'guest programs' },
   { file: '/usr/riscv64-linux-gnu/include/stdio.h', packages: ['libc6-dev-riscv64-cross'], for: 'guest programs' },
   { command: 'tshark', packages: ['tshark'], for: 'reading exported frames' },
+  { command: 'iperf3', packages: ['iperf3'], for: 'the network' },
+  { command: 'git', packages: ['git'], for: 'the network' },
   { command: 'gdb-multiarch', packages: ['gdb-multiarch'], for: 'debugging with gdb' },
   { command: 'dtc', packages: ['device-tree-compiler'], for: 'device trees' },
   { file: '/usr/lib/riscv64-linux-gnu/opensbi/generic/fw_dynamic.bin', packages: ['opensbi'], for: 'guest firmware' },

@@ -88,11 +88,13 @@ const ARROWS: Record<string, readonly string[]> = {
   ],
   'host/browser': [
     'bytes',
+    'devices',
     'generated',
     'host/room.ts',
     'host/sources.ts',
     'jit',
     'machine',
+    'net',
     'record',
     'storage',
     'timeline',

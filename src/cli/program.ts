@@ -7,6 +7,7 @@ import type { ExportFlags } from './commands/export.ts';
 import type { GuestBuildFlags } from './commands/guest.ts';
 import type { InfoFlags } from './commands/info.ts';
 import type { ProbeFlags } from './commands/probe.ts';
+import type { RelayFlags } from './commands/relay.ts';
 import type { ReplayFlags } from './commands/replay.ts';
 import type { RunFlags } from './commands/run.ts';
 import type { SnapshotSaveFlags } from './commands/snapshot.ts';
@@ -329,6 +330,23 @@ export function createProgram(version: string, finish: (status: number) => void)
   quiet(program.command('web').description('Serve a page that runs the machine in the browser'))
     .option('--port <port>', '[HOST:]PORT to listen on', ':8080')
     .action(async (flags: WebFlags) => finish(await (await import('./commands/web.ts')).web(flags)));
+
+  program
+    .command('relay')
+    .description('Let machines in pages reach a network through this computer (the Wisp protocol)')
+    .option('--port <port>', '[HOST:]PORT to listen on', ':8081')
+    .option(
+      '--allow <pattern>',
+      'only there: address, block, name or *.name, perhaps with :PORT; may be repeated',
+      collect,
+    )
+    .option('--allow-host', "this computer's own loopback and addresses too")
+    .option(
+      '--origin <origin>',
+      'pages of that origin too, such as https://example.org; * for all; may be repeated',
+      collect,
+    )
+    .action(async (flags: RelayFlags) => finish(await (await import('./commands/relay.ts')).relay(flags)));
 
   json(program.command('doctor').description('Say whether everything the machine needs is here'), 'as JSON').action(
     async (flags: { json?: boolean }) => finish(await (await import('./commands/doctor.ts')).doctor(flags)),

@@ -18,6 +18,21 @@ const MAX_PENDING = 256;
 /** Bytes of questions kept of one connection. */
 const MAX_BUFFERED = 0xffff + 2;
 
+/** Where addresses that mean nothing elsewhere are looked up by number: this network, this host, the link. */
+const LOCAL_ZONES = [
+  '0.in-addr.arpa',
+  '127.in-addr.arpa',
+  '254.169.in-addr.arpa',
+  '2.0.10.in-addr.arpa',
+  '255.255.255.255.in-addr.arpa',
+  `${'0.'.repeat(31)}ip6.arpa`,
+  '0.0.0.0.3.7.4.6.e.6.9.6.8.6.d.f.ip6.arpa',
+  '8.e.f.ip6.arpa',
+  '9.e.f.ip6.arpa',
+  'a.e.f.ip6.arpa',
+  'b.e.f.ip6.arpa',
+];
+
 /** Answers the guest's questions about names with what the host's resolver knows. */
 export class DnsProxy {
   private readonly host: HostNetwork;
@@ -111,6 +126,9 @@ export class DnsProxy {
   /** What is answered without the host. */
   private local(question: DnsQuestion): Uint8Array | undefined {
     const { name, type } = question;
+    // Nobody else knows these, and programs that ask what they are called wait for the answer (RFC 6303).
+    if (LOCAL_ZONES.some((zone) => name === zone || name.endsWith(`.${zone}`)))
+      return dnsAnswer(question, DNS_STATUS.noSuchName);
     if (name === HOST_NAME) return this.addresses(question, [SUBNET.gateway, SUBNET.gateway6]);
     const mayAsk = type === DNS_TYPE.a || type === DNS_TYPE.aaaa || this.policy.allowsEverything;
     if (!mayAsk || !this.policy.allowsName(name)) return dnsAnswer(question, DNS_STATUS.refused);

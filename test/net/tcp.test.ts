@@ -275,6 +275,18 @@ describe('a connection of the guest', () => {
     expect(side.program.received).toHaveLength(50);
   });
 
+  test('little data is acknowledged a little later, two full segments at once', () => {
+    const { side, say } = opened();
+    side.connection.receive(segment({ data: pattern(10) }));
+    expect(say()).toEqual([]);
+    side.connection.expired(side.connection.deadline);
+    expect(say()).toMatchObject([{ ack: (GUEST + 11) >>> 0 }]);
+    side.connection.receive(segment({ seq: (GUEST + 11) >>> 0, data: pattern(1460) }));
+    expect(say()).toEqual([]);
+    side.connection.receive(segment({ seq: (GUEST + 1471) >>> 0, data: pattern(1460) }));
+    expect(say()).toMatchObject([{ ack: (GUEST + 2931) >>> 0 }]);
+  });
+
   test('acknowledgements of what was never sent change nothing', () => {
     const { side, say } = opened();
     side.connection.data(pattern(100));

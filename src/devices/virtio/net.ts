@@ -182,17 +182,19 @@ class VirtioNet implements VirtioModel {
   private fill(frame: Uint8Array, chains: readonly Chain[]): void {
     const { ram } = this.bus.context;
     const queue = this.bus.queue(RECEIVE);
-    const bytes = new Uint8Array(frame.length - OFFLOAD_SIZE + HEADER);
-    bytes.set(frame.subarray(0, OFFLOAD_SIZE));
-    if (!this.bus.negotiated(F.guestChecksum)) bytes[0] = 0;
-    bytes[HEADER_BUFFERS] = chains.length & 0xff;
-    bytes[HEADER_BUFFERS + 1] = chains.length >>> 8;
-    bytes.set(frame.subarray(OFFLOAD_SIZE), HEADER);
-    let at = 0;
-    for (const chain of chains) {
-      const written = scatter(ram, chain.writable, bytes.subarray(at));
-      queue.push(chain.head, written);
+    const header = new Uint8Array(HEADER);
+    header.set(frame.subarray(0, OFFLOAD_SIZE));
+    if (!this.bus.negotiated(F.guestChecksum)) header[0] = 0;
+    header[HEADER_BUFFERS] = chains.length & 0xff;
+    header[HEADER_BUFFERS + 1] = chains.length >>> 8;
+    // The header lies in the first buffer: none is smaller.
+    let from = scatter(ram, chains[0].writable, header);
+    let at = OFFLOAD_SIZE;
+    for (const { head, writable } of chains) {
+      const written = scatter(ram, writable, frame.subarray(at), from);
+      queue.push(head, from + written);
       at += written;
+      from = 0;
     }
   }
 }

@@ -45,20 +45,20 @@ export function gather(ram: DmaMemory, segments: readonly Segment[], room = 0): 
   return bytes;
 }
 
-/** Writes `data` to the segments, one after the other. @param skip bytes of the segments to leave as they are @returns how many bytes had room */
-export function scatter(ram: DmaMemory, segments: readonly Segment[], data: Uint8Array, skip = 0): number {
+/** Writes `data` to the segments, one after the other, from their byte `from` on. @returns how many bytes had room */
+export function scatter(ram: DmaMemory, segments: readonly Segment[], data: Uint8Array, from = 0): number {
   let at = 0;
-  let left = skip;
+  let skip = from;
   for (const { address, length } of segments) {
     if (at >= data.length) break;
-    if (left >= length) {
-      left -= length;
+    if (skip >= length) {
+      skip -= length;
       continue;
     }
-    const piece = data.subarray(at, at + length - left);
-    ram.write(address + left, piece);
+    const piece = data.subarray(at, at + length - skip);
+    ram.write(address + skip, piece);
     at += piece.length;
-    left = 0;
+    skip = 0;
   }
   return at;
 }

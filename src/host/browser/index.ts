@@ -299,6 +299,7 @@ export class WorkerMachine {
   }
 }
 
+export type { WorkerNetwork } from './net/network.ts';
 export type {
   MachineProgress,
   PageFile,

@@ -12,6 +12,7 @@ import type { Destination, MoveResult, SearchOptions } from '../../timeline/move
 import type { TimelineOptions } from '../../timeline/past.ts';
 import type { StepOptions } from '../../timeline/steps.ts';
 import type { GuestTime } from '../../timeline/timeline.ts';
+import type { WorkerNetwork } from './net/network.ts';
 
 /** A file as a page has it: bytes, a chosen file or another Blob, or a file of the origin private file system. */
 export type PageFile = Uint8Array | Blob | FileSystemFileHandle;
@@ -37,7 +38,11 @@ export interface WorkerRunOptions extends Omit<RunOptions, 'record' | 'translato
 
 /** Options of a machine in a worker. */
 export type WorkerMachineOptions = WorkerRunOptions &
-  Omit<MachineOptions, keyof RunOptions | 'disks'> & { readonly disks?: readonly WorkerDisk[] };
+  Omit<MachineOptions, keyof RunOptions | 'disks'> & {
+    readonly disks?: readonly WorkerDisk[];
+    /** A network; none unless given. The guest's /init brings it up when its command line says `hindsight.net=dhcp`. */
+    readonly net?: WorkerNetwork;
+  };
 
 /** How far a machine came. */
 export interface MachineProgress {

@@ -5,6 +5,7 @@ import { Machine } from '../../machine/session/machine.ts';
 import { openTimeline } from '../../timeline/open.ts';
 import { createHostRoom } from '../room.ts';
 import { machineService, sinkOf } from './machine-service.ts';
+import { openPageNetwork } from './net/network.ts';
 import { disksOf, sourceOf } from './page-files.ts';
 import { browserRegionCompiler } from './region-compiler.ts';
 import type { RecordingService, WorkerService } from './service.ts';
@@ -14,10 +15,21 @@ import { timelineService } from './timeline-service.ts';
 const translator = (): JitOptions => ({ compiler: browserRegionCompiler() });
 
 const service: WorkerService = {
-  async createMachine({ disks = [], record, past = 0, ...options }) {
+  async createMachine({ disks = [], record, past = 0, net, ...options }) {
+    const network = net && openPageNetwork(net, createHostRoom());
     const sink = record && (await sinkOf(record));
-    const all = { translator: translator(), ...options, disks: await disksOf(disks), ...(sink && { record: sink }) };
-    return proxy(machineService(await Machine.create(all, createHostRoom()), past, sink));
+    const machine = await Machine.create(
+      {
+        translator: translator(),
+        ...options,
+        ...(network && { devices: [...(options.devices ?? []), network.slot] }),
+        disks: await disksOf(disks),
+        ...(sink && { record: sink }),
+      },
+      createHostRoom(),
+    );
+    if (network) machine.plug(network.link());
+    return proxy(machineService(machine, past, sink));
   },
   async openTimeline(recording, { files: { disks = [], ...files } = {}, ...options } = {}) {
     const images = { ...files, disks: await disksOf(disks) };

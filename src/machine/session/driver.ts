@@ -1,4 +1,5 @@
 import type { Instant } from '../../record/door.ts';
+import { timeWarp } from '../../record/inputs.ts';
 import type { Halt } from '../engine/progress.ts';
 import { type Limit, STOP, type Stop } from '../engine/stop.ts';
 import type { HostRoom } from './host-room.ts';
@@ -43,6 +44,8 @@ export interface SliceCare {
 }
 
 const NANOSECONDS = 1e9;
+/** Milliseconds that are not waited for: guest time may be ahead of the wall clock by as much. No timer of the host's is finer. */
+const AHEAD = 1;
 /** Milliseconds of waiting after which the recording's file is brought up to date. */
 const NOTE_AFTER = 20;
 
@@ -57,6 +60,8 @@ export class Driver {
   private readonly care: SliceCare;
   private readonly slice = new SliceLength();
   private pausing = false;
+  /** Guest time has gone ahead of the wall clock in the wait before. */
+  private ahead = false;
   private wakeUp: (() => void) | undefined;
 
   /**
@@ -189,8 +194,16 @@ export class Driver {
       return;
     }
     // Only this wait passes as on the wall where guest time is otherwise the machine's own.
-    if (!this.realTime) pacer.start();
-    const wait = pacer.waitFor(Math.min(until, wires.deadline));
+    if (!this.realTime && !this.ahead) pacer.start();
+    const next = Math.min(until, wires.deadline);
+    const wait = pacer.waitFor(next);
+    this.ahead = wait > 0 && wait <= AHEAD;
+    if (this.ahead) {
+      if (this.session.inputs.nextAt !== Infinity) return;
+      if (next === until) engine.run({ instructions: engine.instructions + 1, time: until });
+      else this.session.inputs.command(timeWarp(next - engine.time));
+      return;
+    }
     if (wait > 0) await this.sleep(wait === Infinity ? undefined : wait);
     if (pacer.catchUp(until)) engine.run({ instructions: engine.instructions + 1, time: until });
   }

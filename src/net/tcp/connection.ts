@@ -4,7 +4,7 @@ import { Receiver, WINDOW_SHIFT } from './receiver.ts';
 import { RetransmissionTime } from './retransmission.ts';
 import { type Path, TCP_FLAG, type TcpSegment, tcpFrame, tcpOverhead } from './segment.ts';
 import { Sender } from './sender.ts';
-import { seqAdd } from './sequence.ts';
+import { seqAdd, seqDiff } from './sequence.ts';
 
 /** MSS of a guest that names none (RFC 9293, 3.7.1). */
 const DEFAULT_MSS = 536;
@@ -17,6 +17,11 @@ const TIME_WAIT = 1000;
 const MAX_HANDSHAKES = 6;
 const MAX_REPETITIONS = 12;
 const MAX_KEEP_ALIVES = 5;
+/**
+ * Milliseconds for which an acknowledgement may wait for another segment (RFC 9293, 3.8.6.3): long enough for a guest that writes little at a time to
+ * gather it into full segments (RFC 896), too short to be noticed.
+ */
+const ACK_DELAY = 1;
 /** Duplicate acknowledgements that may wait to be sent. */
 const MAX_DUPLICATES = 8;
 
@@ -67,6 +72,9 @@ export class Connection implements StreamHandler {
   private guestShift: number | undefined;
   private synDue = false;
   private acksDue = 0;
+  /** When what has come must be acknowledged, and up to where it was. */
+  private ackAt = Infinity;
+  private acknowledgedTo = 0;
   private probeDue = false;
   private readonly handshakeTime = new RetransmissionTime();
   /** When the handshake is repeated, or time-wait ends. */
@@ -100,7 +108,7 @@ export class Connection implements StreamHandler {
 
   /** When {@link expired} is due. */
   get deadline(): number {
-    return Math.min(this.sender.timer, this.stateTimer, this.keepAliveAt);
+    return Math.min(this.sender.timer, this.stateTimer, this.keepAliveAt, this.ackAt);
   }
 
   /** Sequence number of the guest's SYN; 0 while there is none. */
@@ -193,6 +201,7 @@ export class Connection implements StreamHandler {
       // A guest that has no room may have none for as long as it likes, but it has to answer.
       if (this.sender.unanswered > MAX_REPETITIONS) return this.giveUp();
     }
+    if (this.ackAt <= now) this.answer();
     if (this.keepAliveAt <= now) {
       this.keepAliveAt = now + KEEP_ALIVE_INTERVAL;
       if (++this.keepAlives > MAX_KEEP_ALIVES) return this.giveUp();
@@ -296,9 +305,14 @@ export class Connection implements StreamHandler {
     const silent = segment.data.length === 0 && (flags & TCP_FLAG.fin) === 0;
     if (!this.acknowledged(segment, now, silent)) return this.answer();
     if (!silent) {
+      const { hasGap } = receiver;
       const inOrder = receiver.receive(segment, this.stream);
       // Each segment out of order is answered, so that the guest finds what is missing (RFC 5681, 4.2).
-      this.acksDue = inOrder ? Math.max(1, this.acksDue) : Math.min(this.acksDue + 1, MAX_DUPLICATES);
+      if (!inOrder) this.acksDue = Math.min(this.acksDue + 1, MAX_DUPLICATES);
+      // Every second full segment is acknowledged at once, and what fills a gap.
+      else if (hasGap || receiver.finished || seqDiff(receiver.next, this.acknowledgedTo) >= 2 * this.ownMss)
+        this.answer();
+      else this.ackAt = Math.min(this.ackAt, now + ACK_DELAY);
     }
     if (this.state === 'open' && this.sender.finished && receiver.finished) {
       this.state = 'time-wait';
@@ -313,6 +327,7 @@ export class Connection implements StreamHandler {
   }
 
   private answer(): void {
+    this.ackAt = Infinity;
     this.acksDue = Math.max(1, this.acksDue);
   }
 
@@ -327,6 +342,7 @@ export class Connection implements StreamHandler {
     this.state = 'closed';
     this.stateTimer = Infinity;
     this.keepAliveAt = Infinity;
+    this.ackAt = Infinity;
     this.sender.close();
     this.receiver?.close();
     this.owner.closed(this);
@@ -354,6 +370,8 @@ export class Connection implements StreamHandler {
     const shift = this.guestShift === undefined ? 0 : WINDOW_SHIFT;
     const window = receiver === undefined ? 0 : Math.ceil(receiver.offer(shift) / 2 ** shift);
     const head = { seq, ack: receiver?.next ?? 0, flags, window: Math.min(window, 0xffff) };
+    this.ackAt = Infinity;
+    this.acknowledgedTo = head.ack;
     return tcpFrame(this.path, head, length, this.mss, fill);
   }
 }

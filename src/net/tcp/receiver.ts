@@ -41,6 +41,11 @@ export class Receiver {
     return offset + length > 0 && offset < window ? 'inside' : 'outside';
   }
 
+  /** Whether something came of which what precedes it is missing. */
+  get hasGap(): boolean {
+    return this.outOfOrder.length > 0;
+  }
+
   /** Takes the data of a segment inside the window. @returns whether it came in order */
   receive(segment: TcpSegment, stream: HostStream): boolean {
     if ((segment.flags & TCP_FLAG.fin) !== 0) this.fin ??= seqAdd(segment.seq, segment.data.length);

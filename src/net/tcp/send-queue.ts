@@ -1,51 +1,82 @@
-const SMALLEST = 4096;
-const NOTHING = new Uint8Array(0);
+/** Pieces below this are gathered: many small ones cost no more than their bytes. */
+const SMALL = 4096;
+const GATHERED = 16 * 1024;
 
-/** Bytes on their way to the guest: a ring that grows with what is in it, and is given back when it is empty. */
+/** Bytes of one piece, and room after them where small ones are gathered. */
+interface Piece {
+  readonly bytes: Uint8Array;
+  length: number;
+}
+
+/** Bytes on their way to the guest: the pieces as they came from the host, copied only into frames. */
 export class SendQueue {
-  private ring = NOTHING;
-  private head = 0;
+  private pieces: Piece[] = [];
+  /** Of {@link pieces}, how many were taken off; and how much of the one after them. */
+  private gone = 0;
+  private goneBytes = 0;
   private used = 0;
+  /** Where {@link copy} was last: a piece, and the offset in the queue where it begins. */
+  private cursor = 0;
+  private cursorAt = 0;
 
   /** Bytes in the queue. */
   get length(): number {
     return this.used;
   }
 
-  /** Adds bytes at the end. */
+  /** Adds bytes at the end, which are not changed from now on. */
   push(bytes: Uint8Array): void {
-    this.reserve(this.used + bytes.length);
-    const { ring } = this;
-    const at = (this.head + this.used) & (ring.length - 1);
-    const first = Math.min(bytes.length, ring.length - at);
-    ring.set(bytes.subarray(0, first), at);
-    ring.set(bytes.subarray(first), 0);
     this.used += bytes.length;
+    if (bytes.length >= SMALL) {
+      this.pieces.push({ bytes, length: bytes.length });
+      return;
+    }
+    const last = this.pieces.at(-1);
+    const room = last === undefined || this.gone === this.pieces.length ? 0 : last.bytes.length - last.length;
+    const first = Math.min(room, bytes.length);
+    if (first > 0) {
+      last!.bytes.set(bytes.subarray(0, first), last!.length);
+      last!.length += first;
+    }
+    if (first === bytes.length) return;
+    const gathered = new Uint8Array(GATHERED);
+    gathered.set(bytes.subarray(first));
+    this.pieces.push({ bytes: gathered, length: bytes.length - first });
   }
 
   /** Copies the bytes from `offset` on into `target`, which they fill. */
   copy(offset: number, target: Uint8Array): void {
-    const { ring } = this;
-    const at = (this.head + offset) & (ring.length - 1);
-    const first = Math.min(target.length, ring.length - at);
-    target.set(ring.subarray(at, at + first));
-    target.set(ring.subarray(0, target.length - first), first);
+    if (this.cursor < this.gone || offset < this.cursorAt) {
+      this.cursor = this.gone;
+      this.cursorAt = -this.goneBytes;
+    }
+    for (let at = 0; at < target.length; ) {
+      const { bytes, length } = this.pieces[this.cursor];
+      const from = offset + at - this.cursorAt;
+      if (from >= length) {
+        this.cursorAt += length;
+        this.cursor++;
+        continue;
+      }
+      const taken = Math.min(length - from, target.length - at);
+      target.set(bytes.subarray(from, from + taken), at);
+      at += taken;
+    }
   }
 
   /** Takes bytes off the front. */
   drop(length: number): void {
     this.used -= length;
-    this.head = this.used === 0 ? 0 : (this.head + length) & (this.ring.length - 1);
-    if (this.used === 0 && this.ring.length > SMALLEST) this.ring = NOTHING;
-  }
-
-  private reserve(length: number): void {
-    if (length <= this.ring.length) return;
-    let size = Math.max(SMALLEST, this.ring.length);
-    while (size < length) size *= 2;
-    const ring = new Uint8Array(size);
-    if (this.used > 0) this.copy(0, ring.subarray(0, this.used));
-    this.ring = ring;
-    this.head = 0;
+    this.cursorAt -= length;
+    this.goneBytes += length;
+    while (this.gone < this.pieces.length && this.goneBytes >= this.pieces[this.gone].length) {
+      this.goneBytes -= this.pieces[this.gone].length;
+      this.gone++;
+    }
+    if (this.gone < 64 && this.gone < this.pieces.length) return;
+    this.pieces = this.pieces.slice(this.gone);
+    this.cursor = Math.max(0, this.cursor - this.gone);
+    if (this.cursor === 0) this.cursorAt = -this.goneBytes;
+    this.gone = 0;
   }
 }
