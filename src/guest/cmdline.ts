@@ -59,6 +59,8 @@ export interface GuestBoot {
   readonly session?: boolean;
   /** Names of shared folders; each is mounted at /mnt/NAME. */
   readonly shares?: readonly string[];
+  /** The guest's name; default `hindsight`. */
+  readonly hostname?: string;
 }
 
 const utf8 = new TextEncoder();
@@ -101,6 +103,7 @@ export function bootWords(boot: GuestBoot): string[] {
   add('hindsight.modules', boot.modules?.join(','), /^[\w,-]+$/);
   add('hindsight.net', boot.net, /^(dhcp|up|\d+(\.\d+){3}\/\d+)$/);
   add('hindsight.shares', boot.shares?.join(','), /^[\w.,-]+$/);
+  add('hindsight.hostname', boot.hostname, /^[A-Za-z0-9]([A-Za-z0-9-]{0,62}[A-Za-z0-9])?$/);
   if (boot.session === true) words.push('hindsight.session');
   if (boot.exec !== undefined) {
     add('hindsight.token', boot.token, /^[A-Za-z0-9]+$/);
@@ -133,13 +136,23 @@ export const WAIT_WORD = 'hindsight.wait';
 /** Characters of a line that a terminal takes for sure (it keeps 4096 bytes of one). */
 const LONGEST_LINE = 1000;
 
+/** What begins the words that are /init's alone; where it waits, all are. */
+const PREFIX = /^hindsight\./;
+/** A command that a terminal passes on as it is. */
+const PLAIN_COMMAND = new RegExp(`^[ -~]{1,${LONGEST_LINE}}$`);
+
 /**
- * What to type for /init where it waits: the words that carry `boot`, each on a line, and an empty line.
+ * What to type for /init where it waits: the words that carry `boot`, each on a line, and an empty line. All of it is read byte by byte: a word
+ * that need not be there is left out.
  * @throws RangeError when a value cannot stand there
  */
-export function bootLines(boot: GuestBoot): string {
-  const lines = bootWords(boot).flatMap((word) => {
-    if (word.length <= LONGEST_LINE) return [word];
+export function bootLines({ exec, ...boot }: GuestBoot): string {
+  const plain = exec !== undefined && PLAIN_COMMAND.test(exec);
+  const words = bootWords({ ...boot, ...(exec !== undefined && { exec: plain ? '' : exec }) })
+    .map((word) => word.replace(PREFIX, ''))
+    .map((word) => (plain && word === 'exec=' ? `command=${exec}` : word));
+  const lines = words.flatMap((word) => {
+    if (plain || word.length <= LONGEST_LINE) return [word];
     // Only commands are that long, and they may come in pieces.
     const [key, value] = [word.slice(0, word.indexOf('=') + 1), word.slice(word.indexOf('=') + 1)];
     return (value.match(new RegExp(`.{1,${LONGEST_LINE - key.length}}`, 'g')) ?? []).map((piece) => key + piece);

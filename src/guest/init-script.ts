@@ -13,8 +13,8 @@ export const SESSION_PORT = 'hindsight.session';
 /** Where the script lies that keeps the terminal's size. */
 export const SIZE_FILE = 'hindsight/follow-size';
 
-/** Where the program lies that gives the kernel's random numbers a new key. */
-export const RESEED_FILE = 'hindsight/reseed';
+/** Where the program lies that /init has things done with at once, see helper.ts. */
+export const HELPER_FILE = 'hindsight/helper';
 
 /** What /init writes when it waits for its words, see {@link initScript}. */
 export const READY_MARKER = '\x1ehindsight:ready';
@@ -44,8 +44,9 @@ export interface InitFacts {
  *   `hindsight.shares=TAG,TAG` mounts shared folders (virtiofs) at /mnt/TAG;
  * - `hindsight.session` starts the agent of the session channel, working on the root disk if there is one;
  * - `hindsight.wait` prepares everything that all of this has in common, writes `RS hindsight:ready LF` and waits for more of these words on the
- *   console, each on a line, up to an empty line. A machine is snapshotted there; once it goes on, the kernel's random numbers get a new
- *   key and the clock its time before anything else happens. `hindsight.exec=` may come in pieces.
+ *   console, each on a line and without `hindsight.`, up to an empty line. A machine is snapshotted there; once it goes on, the kernel's
+ *   random numbers get a new key and the clock its time before anything else happens. `exec=` may come in pieces; `command=` is a command as
+ *   it is. There the terminal is as commands have it.
  *
  * Modules are loaded when something needs them, so that a plain boot loads none.
  */
@@ -62,7 +63,7 @@ mount -t devpts -o gid=5,mode=620,ptmxmode=666 devpts /dev/pts 2>/dev/null || {
 }
 
 modules=/lib/modules/${facts.release}
-root= rootflags= mode=rw init= exec= token=exec input=stream rows= cols= name=hindsight wanted= net= shares= ruler= session= waiting=
+root= rootflags= mode=rw init= exec= command= token=exec input=stream rows= cols= name=hindsight wanted= net= shares= ruler= session= waiting=
 TERM=vt220
 set -f
 read -r words </proc/cmdline
@@ -70,11 +71,12 @@ obey() {
   word=$1
   value=\${word#*=}
   case $word in
-    root=*) root=$value ;;
+    root=* | hindsight.root=*) root=$value ;;
     rootflags=*) rootflags=,$value ;;
     ro) mode=ro ;;
     hindsight.init=*) init=$value ;;
     hindsight.exec=*) exec=$exec$value ;;
+    hindsight.command=*) exec=typed command=$value ;;
     hindsight.wait) waiting=yes ;;
     hindsight.token=*) token=$value ;;
     hindsight.stdin=*) input=$value ;;
@@ -100,28 +102,6 @@ load() {
   for module; do insmod "$modules/$module.ko" 2>/dev/null; done
 }
 
-# Everything up to here is the same for all that may be asked of this guest: where snapshots are made.
-if [ -n "$waiting" ]; then
-  dmesg -n 1
-  load virtio_mmio virtio_rng
-  stty -F "$tty" -echo
-  hwclock -u >/dev/null 2>&1 # and all that it needs is in memory
-  # Freed memory is made zero, so that a snapshot need not keep it.
-  read -r label free unit <<FREE
-$(grep MemFree: /proc/meminfo)
-FREE
-  mount -t ramfs zeros /mnt && dd if=/dev/zero of=/mnt/zeros bs=1M "count=$((free / 1024 - 24))" 2>/dev/null
-  umount /mnt
-  printf '\\036hindsight:ready\\n' >"$tty"
-  set -f
-  while read -r word <&3 && [ -n "$word" ]; do obey "$word"; done 3<"$tty"
-  set +f
-  /${RESEED_FILE}
-  hwclock -s -u 2>/dev/null
-  [ "$name" = hindsight ] || hostname "$name"
-  [ -n "$exec" ] || { stty -F "$tty" echo; dmesg -n 4; }
-fi
-
 finish() {
   if [ -n "$root" ]; then
     kill -9 -1 2>/dev/null
@@ -129,6 +109,7 @@ finish() {
     for point in dev/pts dev proc sys tmp; do umount "/root-disk/$point" 2>/dev/null; done
     umount /root-disk 2>/dev/null || mount -o remount,ro /root-disk 2>/dev/null
   fi
+  [ "$1" = poweroff ] && exec /${HELPER_FILE} off <"$tty"
   stty -F "$tty" opost 2>/dev/null # waits until the terminal has sent everything
   "$1" -f
 }
@@ -138,12 +119,15 @@ trap 'finish poweroff' USR2
 trap 'finish halt' USR1
 trap 'finish reboot' TERM
 
+plain='-echo -isig -ixon -ixoff -istrip -inlcr -igncr -icrnl -iuclc -brkint -inpck -parmrk -opost crtscts'
+lines() {
+  stty -F "$tty" $plain icanon iexten eof ^D lnext ^V eol undef eol2 undef erase undef kill undef werase undef rprnt undef
+}
 exact_terminal() {
   [ -n "$waiting" ] || dmesg -n 1
-  plain='-echo -isig -ixon -ixoff -istrip -inlcr -igncr -icrnl -iuclc -brkint -inpck -parmrk -opost crtscts'
   case $input in
     raw) stty -F "$tty" $plain -icanon -iexten min 1 time 0 ;;
-    *) stty -F "$tty" $plain icanon iexten eof ^D lnext ^V eol undef eol2 undef erase undef kill undef werase undef rprnt undef ;;
+    *) [ -n "$waiting" ] || lines ;;
   esac
 }
 
@@ -158,8 +142,10 @@ give_up() {
   echo "hindsight: $1" >"$tty"
 }
 
+# In functions, so that all of it is read before a machine is snapshotted.
+go() {
 if [ -n "$exec" ]; then
-  command=$(printf %s "$exec" | base64 -d)
+  [ -n "$command" ] || command=$(printf %s "$exec" | base64 -d)
 elif [ -f /${COMMAND_FILE} ]; then
   exec=file
   command=$(cat /${COMMAND_FILE})
@@ -179,7 +165,7 @@ if [ -n "$net" ]; then
   esac || echo 'hindsight: no network came up' >"$tty"
 fi
 
-for share in $(echo "$shares" | tr , ' '); do
+[ -n "$shares" ] && for share in $(echo "$shares" | tr , ' '); do
   mkdir -p "/mnt/$share"
   mount -t virtiofs "$share" "/mnt/$share" ||
     echo "hindsight: share $share could not be mounted" >"$tty"
@@ -206,11 +192,11 @@ if [ -n "$root" ]; then
   mount -t proc proc /root-disk/proc
   mount -t sysfs sys /root-disk/sys
   [ -n "$init" ] || mount -t tmpfs tmp /root-disk/tmp
-  for share in $(echo "$shares" | tr , ' '); do
+  [ -n "$shares" ] && for share in $(echo "$shares" | tr , ' '); do
     mkdir -p "/root-disk/mnt/$share" && mount -o bind "/mnt/$share" "/root-disk/mnt/$share"
   done
   [ -n "$net" ] && [ -s /etc/resolv.conf ] && cp /etc/resolv.conf /root-disk/etc/ 2>/dev/null
-  set -- chroot /root-disk /bin/sh -c 'cd 2>/dev/null; exec "$@"' sh
+  set -- /bin/busybox chroot /root-disk /bin/sh -c 'cd 2>/dev/null; exec "$@"' sh
 fi
 
 if [ -n "$session" ]; then
@@ -236,9 +222,9 @@ if [ -n "$exec" ]; then
   cd /root
   printf '\\036hindsight:%s begin\\n' "$token" >"$tty"
   if [ "$input" = none ]; then
-    (exec setsid "$@" /bin/sh -c "$command" </dev/null >"$tty" 2>&1) &
+    (exec /${HELPER_FILE} session "$@" /bin/sh -c "$command" </dev/null >"$tty" 2>&1) &
   else
-    (exec setsid -c "$@" /bin/sh -c "$command" <"$tty" >"$tty" 2>&1) &
+    (exec /${HELPER_FILE} terminal "$@" /bin/sh -c "$command" <"$tty" >"$tty" 2>&1) &
   fi
   wait $!
   printf '\\036hindsight:%s end %d\\n' "$token" $? >"$tty"
@@ -259,6 +245,28 @@ shell=/bin/sh
 setsid -c "$@" "$shell" -l <"$tty" >"$tty" 2>&1 &
 wait $!
 finish poweroff
+}
+
+# Everything up to here is the same for all that may be asked of this guest: where snapshots are made.
+if [ -n "$waiting" ]; then
+  dmesg -n 1
+  load virtio_mmio virtio_rng
+  saved=$(stty -F "$tty" -g)
+  lines
+  /${HELPER_FILE} resume # and all that it needs is in memory
+  # Freed memory is made zero, so that a snapshot need not keep it.
+  read -r label free unit <<FREE
+$(grep MemFree: /proc/meminfo)
+FREE
+  mount -t ramfs zeros /mnt && dd if=/dev/zero of=/mnt/zeros bs=1M "count=$((free / 1024 - 24))" 2>/dev/null
+  umount /mnt
+  printf '\\036hindsight:ready\\n' >"$tty"
+  while IFS= read -r word <&3 && [ -n "$word" ]; do obey "hindsight.$word"; done 3<"$tty"
+  /${HELPER_FILE} resume
+  [ "$name" = hindsight ] || hostname "$name"
+  [ -n "$exec" ] || { stty -F "$tty" "$saved"; dmesg -n 4; }
+fi
+go
 `;
 }
 

@@ -7,19 +7,19 @@ import { AGENT_BASE64 } from './agent/binary.ts';
 import { type CpioEntry, writeCpio } from './cpio.ts';
 import { stringAt } from './elf-sections.ts';
 import { stripModule } from './elf-strip.ts';
+import { helperProgram } from './helper.ts';
 import {
   AGENT_FILE,
   COMMAND_FILE,
   DHCP_SCRIPT,
+  HELPER_FILE,
   haltScript,
   initScript,
   PROFILE,
-  RESEED_FILE,
   SIZE_FILE,
   SIZE_SCRIPT,
 } from './init-script.ts';
 import { loadOrder, type ModuleFile, moduleIndexes, moduleName, readModuleInfo } from './modules.ts';
-import { reseedProgram } from './reseed.ts';
 
 /** Modules the guest carries, where the kernel has them as modules. */
 export const GUEST_MODULES = [
@@ -156,7 +156,7 @@ export function packInitramfs(parts: InitramfsParts): Uint8Array {
   put(SIZE_FILE, SIZE_SCRIPT, 0o755);
   files.push({ type: 'file', path: AGENT_FILE, mode: 0o755, data: fromBase64(AGENT_BASE64)! });
   for (const verb of ['poweroff', 'reboot', 'halt'] as const) put(`bin/${verb}`, haltScript(verb), 0o755);
-  files.push({ type: 'file', path: RESEED_FILE, mode: 0o755, data: reseedProgram() });
+  files.push({ type: 'file', path: HELPER_FILE, mode: 0o755, data: helperProgram() });
   files.push({ type: 'file', path: 'bin/busybox', mode: 0o755, data: parts.busybox });
   for (const applet of busyboxApplets(parts.busybox)) {
     if (!REPLACED.has(applet)) files.push({ type: 'link', path: `bin/${applet}`, target: 'busybox' });

@@ -9,11 +9,11 @@ import { DEFAULT_COMMAND_LINE } from '../../../guest/cmdline.ts';
 import { BUSYBOX_PACKAGE, KERNEL_METAPACKAGE, kernelPackage, SUITE } from '../../../guest/debian.ts';
 import { writeExt4 } from '../../../guest/ext4-image.ts';
 import { FileTree } from '../../../guest/file-tree.ts';
+import { HELPER_SOURCE } from '../../../guest/helper.ts';
 import { DHCP_SCRIPT, initScript, PROFILE } from '../../../guest/init-script.ts';
 import { GUEST_MODULES, packInitramfs } from '../../../guest/initramfs.ts';
 import type { GuestManifest } from '../../../guest/manifest.ts';
 import { moduleName, readModuleInfo } from '../../../guest/modules.ts';
-import { RESEED_SOURCE } from '../../../guest/reseed.ts';
 import { belongsOnDisk, finishRoot, layEntry, ROOT_PACKAGES } from '../../../guest/root-files.ts';
 import { findMirror, PrivateApt, requireApt } from './apt.ts';
 import { type CachedBuild, GuestCache } from './cache.ts';
@@ -89,7 +89,7 @@ const kernelRecipe = (): string =>
     initScript({ release: '', diskModules: [] }),
     PROFILE,
     DHCP_SCRIPT,
-    RESEED_SOURCE,
+    HELPER_SOURCE,
   );
 const diskRecipe = (packages: readonly string[]): string =>
   digest(

@@ -3,7 +3,7 @@ import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { expect, test } from 'vitest';
-import { RESEED_SOURCE, reseedProgram } from '../../src/guest/reseed.ts';
+import { HELPER_SOURCE, helperProgram } from '../../src/guest/helper.ts';
 import { readElf } from '../../src/symbols/elf.ts';
 
 const GCC = 'riscv64-linux-gnu-gcc';
@@ -17,16 +17,16 @@ const there = (() => {
 })();
 
 test('the program is an ELF file of one segment', () => {
-  const file = reseedProgram();
-  expect(() => readElf(file, 'reseed')).not.toThrow();
+  const file = helperProgram();
+  expect(() => readElf(file, 'helper')).not.toThrow();
   expect(new DataView(file.buffer).getBigUint64(24, true)).toBe(0x1_0078n);
 });
 
 test.runIf(there)('the program is what its source says', () => {
-  const dir = mkdtempSync(join(tmpdir(), 'hindsight-reseed-'));
+  const dir = mkdtempSync(join(tmpdir(), 'hindsight-helper-'));
   try {
     const at = (name: string): string => join(dir, name);
-    writeFileSync(at('a.S'), `.globl _start\n_start:${RESEED_SOURCE}`);
+    writeFileSync(at('a.S'), `.globl _start\n_start:${HELPER_SOURCE}`);
     const flags = [
       '-march=rv64i',
       '-mabi=lp64',
@@ -38,7 +38,7 @@ test.runIf(there)('the program is what its source says', () => {
     ];
     execFileSync(GCC, [...flags, at('a.S')], { stdio: 'pipe' });
     execFileSync('riscv64-linux-gnu-objcopy', ['-O', 'binary', '-j', '.text', at('a'), at('text')]);
-    expect(Buffer.from(reseedProgram().subarray(120)).equals(readFileSync(at('text')))).toBe(true);
+    expect(Buffer.from(helperProgram().subarray(120)).equals(readFileSync(at('text')))).toBe(true);
   } finally {
     rmSync(dir, { recursive: true, force: true });
   }
