@@ -63,6 +63,7 @@ async function core() {
   generate(root);
   compileCore('index', 'core', 'CORE', 'The compiled core.');
   compileCore('jit-index', 'jit-core', 'JIT_CORE', 'The compiled core that calls translated code.', '--exportTable');
+  compileCore('unpack', 'unpack', 'UNPACK', 'What checks and unpacks pages.');
 }
 
 /** What translates on another thread, as the text of a script that sets `compileTask`: it works from any bundle, in Node and in browsers. */
@@ -168,6 +169,7 @@ export async function build({ force = false, bundles = true } = {}) {
         'src/generated/ts-core.ts',
         'build/out/jit-core.wasm',
         'src/generated/jit-core-wasm.ts',
+        'src/generated/unpack-wasm.ts',
       ],
       force,
       core,

@@ -30,7 +30,7 @@ export class MemorySource implements ByteSource {
 export interface ReadySource {
   /** Bytes in all. */
   readonly size: number;
-  /** Reads `length` bytes from `offset` on, fewer only where the source ends. The caller must not change them. */
+  /** Reads `length` bytes from `offset` on, fewer only where the source ends. They are valid until the next call; the caller must not change them. */
   read(offset: number, length: number): Uint8Array;
 }
 

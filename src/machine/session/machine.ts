@@ -466,7 +466,10 @@ export async function createFromStart<M extends Machine>(
 /** The files of a snapshot, by their hashes. */
 function snapshotFiles({ name, snapshot }: StartSnapshot): { hash: string; bytes: Uint8Array }[] {
   const hashes = [name.hash, ...snapshot.files[0].bases];
-  return snapshot.files.map(({ source }, i) => ({ hash: hashes[i], bytes: source.read(0, source.size) }));
+  return snapshot.files.map(({ source }, i) => ({
+    hash: hashes[i],
+    bytes: new Uint8Array(source.read(0, source.size)),
+  }));
 }
 
 /** Builds a machine of a class and powers it on; nothing is executed yet. @throws ConfigError, LoadError */

@@ -1,14 +1,15 @@
 import { crc32c } from '../../bytes/checksum.ts';
-import { decompress } from '../../bytes/compress.ts';
 import { toHex } from '../../bytes/hex.ts';
 import { type ReadySource, readyBytes } from '../../bytes/source.ts';
 import { StateError, StateReader } from '../../bytes/state-stream.ts';
+import { unpacker } from '../../core/wasm/unpack.ts';
 import { PAGE_SIZE } from '../../isa/layout.ts';
 import type { Instant } from '../../record/door.ts';
 import type { MachineConfig } from '../board/config.ts';
 import {
   type DiskChunkPlace,
   GROUP,
+  GROUP_BYTES,
   HASH_BYTES,
   MAGIC,
   type PageRun,
@@ -86,7 +87,7 @@ export class SnapshotFile {
       else if (tag === SECTION.FILES) bases = readFiles(body);
       else if (tag === SECTION.DISK) disks.push(readDisk(body));
       else if (tag === SECTION.PAGES) runs = readRuns(body);
-      else if (tag === SECTION.INDEX) index = body;
+      else if (tag === SECTION.INDEX) index = new Uint8Array(body);
       else if (tag === SECTION.END) ended = true;
       else throw new StateError(`${name} has a section of unknown kind ${tag} at offset ${at}`);
       at = from + length;
@@ -128,29 +129,34 @@ export class SnapshotFile {
 
   /** Checks all pages. @throws StateError */
   verify(): void {
-    for (let group = 0; group < this.groupSums.length; group++) this.packed(group);
+    for (let group = 0; group < this.groupSums.length; group++) this.unpacked(group);
   }
 
   private group(group: number): Uint8Array {
     let bytes = this.kept.get(group);
     if (bytes !== undefined) return bytes;
-    const packed = this.packed(group);
-    bytes = new Uint8Array(Math.min(GROUP, this.slots - group * GROUP) * PAGE_SIZE);
-    try {
-      decompress(packed, bytes);
-    } catch (error) {
-      throw this.damaged(this.groupAt[group], (error as Error).message);
+    const unpacked = this.unpacked(group);
+    if (this.kept.size < KEPT_GROUPS) bytes = new Uint8Array(GROUP_BYTES);
+    else {
+      const oldest = this.kept.keys().next().value!;
+      bytes = this.kept.get(oldest)!;
+      this.kept.delete(oldest);
     }
-    if (this.kept.size >= KEPT_GROUPS) this.kept.delete(this.kept.keys().next().value!);
+    bytes.set(unpacked);
     this.kept.set(group, bytes);
     return bytes;
   }
 
-  private packed(group: number): Uint8Array {
+  /** A group's contents, valid until the next call. */
+  private unpacked(group: number): Uint8Array {
     const at = this.groupAt[group];
     const packed = this.bytes(at, this.groupAt[group + 1] - at);
-    if (crc32c(packed) !== this.groupSums[group]) throw this.damaged(at);
-    return packed;
+    const size = Math.min(GROUP, this.slots - group * GROUP) * PAGE_SIZE;
+    try {
+      return unpacker().unpack(packed, this.groupSums[group], size);
+    } catch (error) {
+      throw this.damaged(at, (error as Error).message);
+    }
   }
 
   private readHead(): number {

@@ -9,6 +9,9 @@ interface SnapshotFileSource extends ReadySource {
   readonly path: string;
 }
 
+/** What small pieces are read into: fresh memory for each would be slow. */
+const scratch = new Uint8Array(65_536);
+
 const known = new Map<string, SnapshotFileSource>();
 
 /**
@@ -26,7 +29,8 @@ export function openSnapshotSource(path: string): SnapshotFileSource {
       path,
       size,
       read(offset, length) {
-        const bytes = new Uint8Array(Math.max(0, Math.min(length, size - offset)));
+        const wanted = Math.max(0, Math.min(length, size - offset));
+        const bytes = wanted <= scratch.length ? scratch.subarray(0, wanted) : new Uint8Array(wanted);
         let done = 0;
         while (done < bytes.length) {
           const n = readSync(fd, bytes, done, bytes.length - done, offset + done);

@@ -206,7 +206,7 @@ export class SnapshotStore {
       if (!('path' in source)) throw new Error('it is in no file');
       await link(source.path as string, path);
     } catch {
-      await replaceFile(path, source.read(0, source.size));
+      await replaceFile(path, new Uint8Array(source.read(0, source.size)));
     }
   }
 
