@@ -5,11 +5,11 @@
  *                         everything happens inside ROOT, if given
  *
  * It is one static program without a C library, so that it runs in any guest, also one whose disk holds nothing. The frames
- * are described in channel.ts beside this file. Each request is a child process with pipes, so that a slow disk or a
+ * are described in src/sandbox/frames.ts. Each request is a child process with pipes, so that a slow disk or a
  * blocked program delays no other request. Everything the agent holds is bounded: the host may send only as many bytes of
  * input as it was granted, and the agent reads a command's output only while the host has granted room.
  *
- * Source of the numbers: Linux include/uapi/asm-generic/{unistd,fcntl,poll,stat,ioctls,signal}.h, linux/random.h.
+ * Source of the numbers: Linux include/uapi/asm-generic/{unistd,fcntl,poll,stat,ioctls,signal}.h, linux/{random,sched}.h.
  */
 typedef unsigned char u8;
 typedef unsigned short u16;
@@ -28,6 +28,7 @@ enum { ENOENT = 2, EINTR = 4, EIO = 5, EAGAIN = 11, EACCES = 13, EEXIST = 17, EN
 enum { O_WRONLY = 1, O_RDWR = 2, O_CREAT = 0x40, O_NOCTTY = 0x100, O_TRUNC = 0x200, O_NONBLOCK = 0x800, O_DIRECTORY = 0x10000, O_CLOEXEC = 0x80000 };
 enum { AT_CWD = -100, AT_NO_FOLLOW = 0x100, AT_REMOVEDIR = 0x200 };
 enum { POLLIN = 1, POLLOUT = 4 };
+enum { CLONE_VM = 0x100, CLONE_VFORK = 0x4000 };
 enum { SIGKILL = 9, SIGPIPE = 13, SIGCHLD = 17 };
 #define TIOCSPTLCK 0x40045431
 #define TIOCGPTN 0x80045430
@@ -88,7 +89,7 @@ struct job {
   u8 used, pty, reaped, input_ended, detached;
   int pid;
   int in, out, err; /* our ends; -1 when closed */
-  u8 *input;        /* a ring of STDIN_ROOM bytes */
+  u8 *input;        /* a ring of STDIN_ROOM bytes, once there was some */
   u32 input_at, input_length;
   u32 granted[2]; /* bytes of output and error output that the host has room for */
   int report; /* where its error comes from, until it is reaped */
@@ -395,22 +396,25 @@ static void start(u32 id, const u8 *p, u32 n) {
     if (e == 0) e = sys(SYS_PIPE2, out, O_CLOEXEC);
     if (e == 0) e = sys(SYS_PIPE2, err, O_CLOEXEC);
   }
-  u8 *ring = e == 0 ? (u8 *)sys(SYS_MMAP, 0, STDIN_ROOM, 3, 0x22, -1, 0) : 0;
-  i64 pid = e == 0 ? sys(SYS_CLONE, SIGCHLD, 0, 0, 0, 0) : e;
+  /* As vfork(2) has it, a child that is to execute another program shares the agent's memory until it does: it changes nothing of it that
+     the agent uses afterwards, and saves copying page tables and pages. */
+  i64 pid = e == 0 ? sys(SYS_CLONE, op == OP_EXEC ? CLONE_VM | CLONE_VFORK | SIGCHLD : SIGCHLD, 0, 0, 0, 0) : e;
   if (pid == 0) {
     /* The child: undoes what the agent did with its signals, then becomes what was asked for. */
     u64 none = 0;
-    /* An operation on files executes nothing, so O_CLOEXEC does not close what belongs to other jobs. */
-    for (int i = 0; i < JOBS; i++) {
-      if (!jobs[i].used) continue;
-      shut(&jobs[i].in);
-      shut(&jobs[i].out);
-      shut(&jobs[i].err);
-    }
-    if (!pty) {
-      shut(&in[1]);
-      shut(&out[0]);
-      shut(&err[0]);
+    if (op != OP_EXEC) {
+      /* An operation on files executes nothing, so O_CLOEXEC does not close what belongs to other jobs, nor the agent's ends. */
+      for (int i = 0; i < JOBS; i++) {
+        if (!jobs[i].used) continue;
+        shut(&jobs[i].in);
+        shut(&jobs[i].out);
+        shut(&jobs[i].err);
+      }
+      if (!pty) {
+        shut(&in[1]);
+        shut(&out[0]);
+        shut(&err[0]);
+      }
     }
     sys(SYS_SETSID);
     if (pty) sys(SYS_IOCTL, in[0], TIOCSCTTY, 0);
@@ -440,7 +444,7 @@ static void start(u32 id, const u8 *p, u32 n) {
     shut(&err[0]);
     return failed(id, -pid);
   }
-  *job = (struct job){.id = id, .used = 1, .pty = pty, .pid = pid, .in = in[1], .out = out[0], .err = err[0], .input = ring, .report = report[0]};
+  *job = (struct job){.id = id, .used = 1, .pty = pty, .pid = pid, .in = in[1], .out = out[0], .err = err[0], .report = report[0]};
   if (in[1] >= 0) sys(SYS_FCNTL, in[1], 4, O_NONBLOCK);
   if (out[0] >= 0 && !pty) sys(SYS_FCNTL, out[0], 4, O_NONBLOCK);
   if (err[0] >= 0) sys(SYS_FCNTL, err[0], 4, O_NONBLOCK);
@@ -501,7 +505,7 @@ static void finish(struct job *job) {
   shut(&job->out);
   shut(&job->err);
   if (!job->pty) shut(&job->in);
-  sys(SYS_MUNMAP, job->input, STDIN_ROOM);
+  if (job->input) sys(SYS_MUNMAP, job->input, STDIN_ROOM);
   job->used = 0;
   if (job->detached) return;
   if (job->status < 0) failed(job->id, -job->status);
@@ -530,6 +534,11 @@ static void reap(void) {
 
 static void take_stdin(struct job *job, const u8 *p, u32 n) {
   if (job->input_length + n > STDIN_ROOM) return failed(job->id, EINVAL);
+  if (!job->input) {
+    i64 ring = sys(SYS_MMAP, 0, STDIN_ROOM, 3, 0x22, -1, 0);
+    if (ring < 0 && ring > -4096) return failed(job->id, -ring);
+    job->input = (u8 *)ring;
+  }
   for (u32 i = 0; i < n; i++) job->input[(job->input_at + job->input_length + i) % STDIN_ROOM] = p[i];
   job->input_length += n;
 }
