@@ -94,7 +94,16 @@ export { CommandTimeoutError, GuestError, SessionEndedError } from './sandbox/er
 export type { FileInfo, FileKind, GuestFiles } from './sandbox/files.ts';
 export type { CommandOptions, ExecOptions, ExecResult } from './sandbox/guest-session.ts';
 export { Sandbox } from './sandbox/sandbox.ts';
-export { BlankBackend, type BlockBackend, ChunkedBackend, type ChunkSource, MemoryBackend } from './storage/index.ts';
+export {
+  BlankBackend,
+  type BlockBackend,
+  ChunkedBackend,
+  type ChunkSource,
+  type DiskOverlay,
+  MemoryBackend,
+  OverlaidBackend,
+  OverlayError,
+} from './storage/index.ts';
 export type { Breakpoint, BreakpointKind, Hit, SearchFor } from './timeline/breakpoints.ts';
 export type { MoveOptions } from './timeline/driver.ts';
 export { type LiveOptions, LivePast } from './timeline/live.ts';

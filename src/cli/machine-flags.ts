@@ -1,8 +1,10 @@
+import { existsSync } from 'node:fs';
 import { readFile } from 'node:fs/promises';
 import { bootLines, bootWords, COMMAND_LINE_LIMIT, type GuestBoot } from '../guest/cmdline.ts';
 import { commandArchive } from '../guest/initramfs.ts';
 import { openDiskFile } from '../host/node/disk-file.ts';
 import { waitingGuest } from '../host/node/guest/index.ts';
+import { KeptDisk, overlayBase, overlayPath } from '../host/node/overlay-file.ts';
 import { isUrl, openUrl } from '../host/node/url-disk.ts';
 import { MAX_HARTS } from '../isa/layout.ts';
 import { parseMemory } from '../machine/board/config.ts';
@@ -102,18 +104,40 @@ function builtDisk(text: string): string[] | undefined {
   return text.startsWith(`${BUILT_DISK}+`) ? parsePackageNames('--disk', text.slice(BUILT_DISK.length + 1)) : undefined;
 }
 
+const OVERLAY_OPTION = ',overlay=';
+
+/** `FILE` or `FILE,overlay=NAME`. */
+function parseDisk(text: string): { readonly file: string; readonly overlay?: string } {
+  const at = text.lastIndexOf(OVERLAY_OPTION);
+  if (at < 0) return { file: text };
+  const overlay = text.slice(at + OVERLAY_OPTION.length);
+  if (at === 0 || overlay === '')
+    throw new UsageError(`--disk ${text}: expected FILE,overlay=NAME or FILE,overlay=FILE`);
+  return { file: text.slice(0, at), overlay };
+}
+
+/** @param overlay to be laid over it: the built disk is the one it was made over then, also when there is a newer one */
+async function openBase(file: string, quiet: boolean, overlay: string | undefined): Promise<DiskOption> {
+  if (isUrl(file)) return { file, backend: await openUrl(file) };
+  const packages = builtDisk(file);
+  if (packages === undefined) return { file, backend: openDiskFile(file) };
+  const former = overlay === undefined ? undefined : overlayBase(overlay);
+  if (former !== undefined && existsSync(former.path))
+    return { file: former.path, backend: openDiskFile(former.path, former.hash) };
+  const built = await provideDisk(quiet, { packages });
+  return { file: built.disk, backend: openDiskFile(built.disk, built.manifest.files[0]?.sha256) };
+}
+
 async function openDisks(flags: MachineFlags): Promise<{ disks: DiskOption[]; root?: string }> {
   const disks: DiskOption[] = [];
   let root = flags.root;
-  for (const [index, file] of (flags.disk ?? []).entries()) {
-    const packages = builtDisk(file);
-    if (packages === undefined) {
-      disks.push({ file, backend: isUrl(file) ? await openUrl(file) : openDiskFile(file) });
-      continue;
-    }
-    const built = await provideDisk(flags.quiet ?? false, { packages });
-    disks.push({ file: built.disk, backend: openDiskFile(built.disk, built.manifest.files[0]?.sha256) });
-    root ??= `/dev/vd${String.fromCharCode(0x61 + index)}`;
+  for (const [index, typed] of (flags.disk ?? []).entries()) {
+    const { file, overlay } = parseDisk(typed);
+    const path = overlay === undefined ? undefined : overlayPath(overlay);
+    const disk = await openBase(file, flags.quiet ?? false, path);
+    const kept = path && (await KeptDisk.open(disk.backend, path, disk.file));
+    disks.push(kept ? { ...disk, backend: kept } : disk);
+    if (builtDisk(file) !== undefined) root ??= `/dev/vd${String.fromCharCode(0x61 + index)}`;
   }
   if (root !== undefined && disks.length === 0)
     throw new UsageError(`--root ${root}: there is no disk; add --disk ${BUILT_DISK}, or --disk FILE`);

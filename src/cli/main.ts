@@ -12,6 +12,7 @@ const EXPECTED = new Set([
   'DiskFileError',
   'Qcow2Error',
   'HttpDiskError',
+  'OverlayError',
   'StateError',
   'SnapshotStoreError',
   'DivergenceError',

@@ -32,7 +32,7 @@ function machineFlags(command: Command): Command {
     .option('--firmware <file>', 'M-mode firmware such as OpenSBI fw_dynamic.bin; otherwise SBI is built in')
     .option(
       '--disk <file>',
-      'a raw or qcow2 disk image, the http(s) address of a raw one, or debian for the built root disk (debian+git,fio: with these packages too); may be repeated',
+      'a raw or qcow2 disk image, the http(s) address of a raw one, or debian for the built root disk (debian+git,fio: with these packages too); FILE,overlay=NAME keeps what is written to it; may be repeated',
       collect,
     )
     .option('--root <device>', 'work on this disk, such as /dev/vda; the built root disk is worked on by itself')
@@ -327,6 +327,39 @@ export function createProgram(version: string, finish: (status: number) => void)
     .argument('<name...>')
     .action(async (names: string[]) => finish(await (await import('./commands/snapshot.ts')).snapshotRemove(names)));
 
+  const disk = program
+    .command('disk')
+    .description('What is written to disks, kept over their images by run --disk FILE,overlay=NAME')
+    .helpCommand(false);
+  const OVERLAY = 'the name of a disk that is kept, or an overlay file';
+  json(disk.command('list').description('List the disks that are kept by name'), 'as JSON').action(
+    async (flags: { json?: boolean }) => finish(await (await import('./commands/disk.ts')).diskList(flags)),
+  );
+  json(
+    disk.command('info').description('Tell what an overlay holds, and read all of it').argument('<overlay>', OVERLAY),
+    'as JSON',
+  ).action(async (name: string, flags: { json?: boolean }) =>
+    finish(await (await import('./commands/disk.ts')).diskInfo(name, flags)),
+  );
+  disk
+    .command('commit')
+    .description('Put what was written into the base image, a raw one, and remove the overlay')
+    .argument('<overlay>', OVERLAY)
+    .action(async (name: string) => finish(await (await import('./commands/disk.ts')).diskCommit(name)));
+  disk
+    .command('discard')
+    .description('Remove an overlay: the disk is its base again')
+    .argument('<overlay>', OVERLAY)
+    .action(async (name: string) => finish(await (await import('./commands/disk.ts')).diskDiscard(name)));
+  disk
+    .command('export')
+    .description('Write the disk as the guest sees it, as a raw image')
+    .argument('<overlay>', OVERLAY)
+    .argument('<file>', 'the image to write')
+    .action(async (name: string, file: string) =>
+      finish(await (await import('./commands/disk.ts')).diskExport(name, file)),
+    );
+
   quiet(program.command('web').description('Serve a page that runs the machine in the browser'))
     .option('--port <port>', '[HOST:]PORT to listen on', ':8080')
     .action(async (flags: WebFlags) => finish(await (await import('./commands/web.ts')).web(flags)));
@@ -379,7 +412,7 @@ export function createProgram(version: string, finish: (status: number) => void)
       shown.help();
     });
 
-  for (const command of [program, ...program.commands, ...guest.commands, ...snapshot.commands]) {
+  for (const command of [program, ...program.commands, ...guest.commands, ...snapshot.commands, ...disk.commands]) {
     command.exitOverride().configureOutput({ outputError: () => {} });
   }
   return program;

@@ -1,4 +1,4 @@
-import type { ImageName, MachineConfig } from '../machine/board/config.ts';
+import type { DiskOverlay, ImageName, MachineConfig } from '../machine/board/config.ts';
 import type { Instant } from './door.ts';
 
 /** What reader and writer of the recording format `.hsr` share; docs/recording-format.md describes it. */
@@ -74,6 +74,8 @@ export interface RecordingHeader {
   readonly ports: readonly string[];
   /** The snapshot it starts from, where that is not power-on: a file by its contents. */
   readonly start?: SnapshotStart;
+  /** What lay over the bases of its disks at the beginning, in their order; null for one with nothing over it. */
+  readonly overlays?: readonly (DiskOverlay | null)[];
   /** The recording this one branched from. */
   readonly parent?: { readonly id: string; readonly at: Instant };
   /** A random name, for children to point at; 16 hexadecimal digits. */

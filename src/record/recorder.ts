@@ -119,7 +119,7 @@ export function recordingHeader(
   config: MachineConfig,
   ports: readonly string[],
   id: string,
-  { start, parent }: Pick<RecordingHeader, 'start' | 'parent'> = {},
+  { start, overlays, parent }: Pick<RecordingHeader, 'start' | 'overlays' | 'parent'> = {},
 ): RecordingHeader {
   return {
     format: FORMAT_VERSION,
@@ -128,6 +128,7 @@ export function recordingHeader(
     ports,
     id,
     ...(start && { start }),
+    ...(overlays && { overlays }),
     ...(parent && { parent }),
   };
 }

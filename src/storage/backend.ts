@@ -1,3 +1,6 @@
+import type { DiskOverlay } from './image-name.ts';
+import type { OverlayDisk } from './overlay.ts';
+
 /** Bytes of a sector, the unit of all disk addresses (virtio 1.2, 5.2.4). */
 export const SECTOR = 512;
 
@@ -10,6 +13,15 @@ export interface BlockBackend {
   readonly size: number;
   /** SHA-256 of the whole contents, 64 lower-case hexadecimal digits: the name recordings and saved states know it by. */
   readonly hash: string;
+  /** What lies over the contents that {@link hash} names; they are then those that were written there, as of that moment. */
+  readonly overlay?: DiskOverlay;
+  /**
+   * Has what is written over this be kept, where it was opened for that: whenever the guest flushes it, and with {@link keepNow}.
+   * @param disk over this @param isLive what is replayed is kept already
+   */
+  keepWrites?(disk: OverlayDisk, isLive: () => boolean): void;
+  /** Keeps what was written so far. @throws when it cannot be kept, saying why */
+  keepNow?(): void;
   /** Whether {@link read} always returns at once, without a promise. */
   readonly immediate: boolean;
   /**
@@ -47,4 +59,6 @@ export interface Disk {
   zero(offset: number, length: number): void;
   /** The guest no longer needs a range; what it reads afterwards is any of its former contents or zeros, but always the same. */
   discard(offset: number, length: number): void;
+  /** What was written is to survive the loss of the machine's power. */
+  flush(): void;
 }

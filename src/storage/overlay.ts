@@ -44,6 +44,10 @@ export class OverlayDisk implements Disk {
   private generation = 1;
 
   private observer: DiskObserver | undefined;
+  /** Called when what was written is to survive: for whoever keeps it. Changes nothing of the disk. */
+  onFlush: (() => void) | undefined;
+  /** How often everything was replaced. */
+  restores = 0;
 
   /** @param options.readOnly writes are refused by the device; the overlay stays empty */
   constructor(base: BlockBackend, options: { readonly readOnly?: boolean } = {}) {
@@ -130,6 +134,10 @@ export class OverlayDisk implements Disk {
     for (let id = Math.ceil(offset / CHUNK); id < end; id++) if (this.chunks.has(id)) this.zero(id * CHUNK, CHUNK);
   }
 
+  flush(): void {
+    this.onFlush?.();
+  }
+
   /** Every written chunk, by id. */
   *writtenChunks(): Iterable<OverlayChunk> {
     for (const id of [...this.chunks.keys()].sort((a, b) => a - b)) yield this.chunks.get(id) as OverlayChunk;
@@ -150,6 +158,7 @@ export class OverlayDisk implements Disk {
 
   /** Replaces everything written by these chunks, which are shared, not copied, and stay as they are. */
   restoreChunks(chunks: Iterable<OverlayChunk>): void {
+    this.restores++;
     this.chunks.clear();
     this.log = [];
     for (const { id, mask, data } of chunks) {

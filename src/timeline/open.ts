@@ -2,7 +2,7 @@ import { type ByteSource, type ReadySource, readyBytes } from '../bytes/source.t
 import { ConfigError } from '../machine/board/config.ts';
 import { type CoreKind, coreFactory } from '../machine/engine/cores.ts';
 import type { HostRoom } from '../machine/session/host-room.ts';
-import { withEmbedded } from '../machine/session/images.ts';
+import { neededImages, withEmbedded } from '../machine/session/images.ts';
 import { type Closeable, Machine, type MachineClass, type RunOptions } from '../machine/session/machine.ts';
 import { type Hardware, type ImageFiles, nameImage, rebuildHardware } from '../machine/session/options.ts';
 import { Session, type StartSnapshot } from '../machine/session/session.ts';
@@ -106,6 +106,7 @@ export async function openTimelineAs<T extends RecordedTimeline>(
   const { ports, config, start } = recording.header;
   const found = await withEmbedded(recording, files);
   const hardware = await rebuildHardware(config, found, room);
+  checkOverlays(recording, hardware);
   const snapshot = start && (await findStart(start, recording, found, room));
   const session = Session.replaying(
     {
@@ -121,6 +122,26 @@ export async function openTimelineAs<T extends RecordedTimeline>(
   const timeline = new Class({ session, recording, hardware, room, options, resources });
   if (options.straight !== true) timeline.checkpoints.add(recording.checkpoints);
   return { timeline, recording, hardware };
+}
+
+/** @throws ConfigError unless what lies over the disks is what lay there; of a disk that the recording holds it is part of that */
+function checkOverlays({ header: { config, overlays }, images }: Recording, { backends }: Hardware): void {
+  const embedded = neededImages({ config }).filter(({ role }) => role === 'disk');
+  for (const [i, { overlay }] of backends.entries()) {
+    const wanted = overlays?.[i] ?? undefined;
+    if (wanted?.id === overlay?.id && wanted?.state === overlay?.state) continue;
+    if (
+      wanted !== undefined &&
+      overlay === undefined &&
+      embedded.some(({ hash }) => hash === backends[i]!.hash && images.has(hash))
+    )
+      continue;
+    throw new ConfigError(
+      wanted === undefined
+        ? `disk ${i} was used without an overlay, ${overlay!.file} lies over this one`
+        : `disk ${i} was used with overlay ${wanted.file} as it was after commit ${wanted.sequence}: bring that`,
+    );
+  }
 }
 
 /** The snapshot that a recording starts from. @throws ConfigError when it is missing or another one */

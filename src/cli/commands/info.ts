@@ -107,7 +107,10 @@ function tellRecording(file: string, bytes: number, recording: Recording, json: 
   row('checkpoints', checkpoints.length === 0 ? '0' : `${checkpoints.length}, ${formatBytes(sizes.checkpoint ?? 0)}`);
 }
 
-export function tellMachine(header: Pick<RecordingHeader, 'config' | 'start'>, inside: ReadonlySet<string>): void {
+export function tellMachine(
+  header: Pick<RecordingHeader, 'config' | 'start' | 'overlays'>,
+  inside: ReadonlySet<string>,
+): void {
   const { memory, harts, rotation } = header.config;
   row(
     'machine',
@@ -116,6 +119,6 @@ export function tellMachine(header: Pick<RecordingHeader, 'config' | 'start'>, i
   for (const image of neededImages(header))
     row(
       image.role,
-      `${image.file}, ${formatBytes(image.size)}, ${inside.has(image.hash) ? 'inside, ' : ''}SHA-256 ${image.hash}`,
+      `${image.file}, ${formatBytes(image.size)}, ${inside.has(image.hash) ? 'inside, ' : ''}SHA-256 ${image.hash}${image.overlay ? `, with overlay ${image.overlay.file} after commit ${image.overlay.sequence}` : ''}`,
     );
 }

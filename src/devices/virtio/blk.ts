@@ -243,6 +243,9 @@ class VirtioBlk implements VirtioModel {
       case T.out:
         this.disk.write(request.sector * SECTOR, gather(ram, request.data));
         return { status: S_OK, written: 1 };
+      case T.flush:
+        this.disk.flush();
+        return { status: S_OK, written: 1 };
       case T.getId:
         return { status: S_OK, written: scatter(ram, request.data, this.serial) + 1 };
       case T.discard:

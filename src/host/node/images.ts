@@ -3,14 +3,16 @@ import { createReadStream, existsSync, readdirSync, readFileSync, statSync } fro
 import { readFile } from 'node:fs/promises';
 import { basename, dirname, join } from 'node:path';
 import { parseManifest } from '../../guest/manifest.ts';
-import { neededImages } from '../../index.ts';
+import { type NeededImage, neededImages } from '../../index.ts';
 import type { ImageName } from '../../machine/board/config.ts';
 import type { DiskOption, ImageFiles, NamedBytes } from '../../machine/session/options.ts';
 import type { RecordingHeader } from '../../record/format.ts';
 import type { BlockBackend } from '../../storage/backend.ts';
 import { HTTP_NAME } from '../http-disk.ts';
+import { dataFolder } from './data.ts';
 import { openDiskFile } from './disk-file.ts';
 import { cacheDirectory } from './guest/index.ts';
+import { openOverlaid } from './overlay-file.ts';
 import { openSnapshotSource } from './snapshots/snapshot-source.ts';
 import { snapshotDirectory } from './snapshots/store.ts';
 import { openUrl } from './url-disk.ts';
@@ -60,7 +62,7 @@ function knownHashes(candidates: readonly string[]): Map<string, string> {
  * @param inside hashes of files that the recording holds itself @throws ImageMissingError naming the first that is missing or was changed
  */
 export async function findImages(
-  header: Pick<RecordingHeader, 'config' | 'start'>,
+  header: Pick<RecordingHeader, 'config' | 'start' | 'overlays'>,
   folders: readonly string[],
   inside: ReadonlySet<string>,
 ): Promise<ImageFiles> {
@@ -88,6 +90,10 @@ export async function findImages(
     }
     return undefined;
   };
+  const overlaid = (image: NeededImage, base: BlockBackend): BlockBackend =>
+    image.overlay === undefined
+      ? base
+      : openOverlaid(base, image.overlay, [...candidates, ...filesBelow(dataFolder('disks'))]);
   const named = async (image: ImageName): Promise<NamedBytes> => ({
     file: image.file,
     bytes: await readFile(await find(image)),
@@ -110,10 +116,11 @@ export async function findImages(
         throw new ImageMissingError(
           `disk ${image.file} is not what it was when it was recorded: it changed on the server`,
         );
-      files.disks.push({ file: image.file, backend });
-    } else if (image.role === 'disk')
-      files.disks.push({ file: image.file, backend: qcow2(image) ?? openDiskFile(await find(image), image.hash) });
-    else files[image.role] = await named(image);
+      files.disks.push({ file: image.file, backend: overlaid(image, backend) });
+    } else if (image.role === 'disk') {
+      const backend = qcow2(image) ?? openDiskFile(await find(image), image.hash);
+      files.disks.push({ file: image.file, backend: overlaid(image, backend) });
+    } else files[image.role] = await named(image);
   }
   return files;
 }

@@ -1,6 +1,6 @@
 /** Hindsight as a library for Node: the same machine, with files and the built guest by name. */
 import { readFile } from 'node:fs/promises';
-import { commandLine, DEFAULT_COMMAND_LINE, type GuestBoot } from '../../guest/cmdline.ts';
+import { bootLines, commandLine, DEFAULT_COMMAND_LINE, type GuestBoot } from '../../guest/cmdline.ts';
 import { SESSION_PORT } from '../../guest/init-script.ts';
 import {
   Machine as BaseMachine,
@@ -10,6 +10,7 @@ import {
   type MachineOptions,
   type NamedBytes,
   type OpenOptions,
+  OverlaidBackend,
   RecordedTimeline,
   type RunOptions,
   readRecording,
@@ -23,8 +24,15 @@ import { openSource } from './file-source.ts';
 import { buildGuest, provideStart, waitingGuest } from './guest/index.ts';
 import { findImages } from './images.ts';
 import { MachineNetwork, type NetworkOptions } from './net/network.ts';
+import { KeptDisk, overlayPath } from './overlay-file.ts';
 import { openRecordFile } from './record-file.ts';
 import { nodeRegionCompiler } from './region-compiler.ts';
+
+/**
+ * The path of a disk image, whose contents stay as they are: what is written to it is lost with the machine, unless it is kept in an overlay: a name
+ * among the user's, or a file. Or a disk of other kind.
+ */
+export type NodeDisk = string | { readonly file: string; readonly overlay: string } | DiskOption;
 
 /** Options of {@link Machine.create} on Node. */
 export interface NodeMachineOptions
@@ -37,8 +45,8 @@ export interface NodeMachineOptions
   readonly kernel?: string | NamedBytes;
   readonly initrd?: string | NamedBytes;
   readonly firmware?: string | NamedBytes;
-  /** Paths of raw or qcow2 disk images, or disks. */
-  readonly disks?: readonly (string | NonNullable<MachineOptions['disks']>[number])[];
+  /** Raw or qcow2 disk images, or disks. */
+  readonly disks?: readonly NodeDisk[];
   /**
    * The network it is wired to: `user`, `switch:NAME` or more about it; none unless given. Ends with the machine. The guest made by Hindsight brings it
    * up by itself.
@@ -76,11 +84,23 @@ async function closingOnFailure<T>(opened: readonly Closeable[], make: () => Pro
   }
 }
 
-/** Opens a disk's file, which is closed with the others that were opened. */
-function openDisk(path: string, opened: Closeable[]): DiskOption {
-  const backend = openDiskFile(path);
-  opened.push(backend);
-  return { file: path, backend };
+/** Opens a disk's files, which are closed with the others that were opened. */
+async function openDisk(disk: NodeDisk, opened: Closeable[]): Promise<DiskOption> {
+  if (typeof disk === 'object' && 'backend' in disk) return disk;
+  const { file, overlay } = typeof disk === 'string' ? { file: disk, overlay: undefined } : disk;
+  const base = openDiskFile(file);
+  opened.push(base);
+  if (overlay === undefined) return { file, backend: base };
+  const kept = await KeptDisk.open(base, overlayPath(overlay), file);
+  opened.splice(opened.indexOf(base), 1, kept);
+  return { file, backend: kept };
+}
+
+/** Opens disks in their order. */
+async function openDisks(disks: readonly NodeDisk[], opened: Closeable[]): Promise<DiskOption[]> {
+  const options: DiskOption[] = [];
+  for (const disk of disks) options.push(await openDisk(disk, opened));
+  return options;
 }
 
 /** A computer. */
@@ -102,7 +122,7 @@ export class Machine extends BaseMachine {
     const line = built === undefined ? {} : { append: commandLine(start, rest.append ?? DEFAULT_COMMAND_LINE) };
     const opened: Closeable[] = network === undefined ? [] : [network];
     return closingOnFailure(opened, async () => {
-      const files = disks && { disks: disks.map((one) => (typeof one === 'string' ? openDisk(one, opened) : one)) };
+      const files = disks && { disks: await openDisks(disks, opened) };
       const machine = await createMachine(
         Machine,
         {
@@ -170,10 +190,12 @@ export class Machine extends BaseMachine {
       const hardware = {
         ...options,
         ...(await waitingGuest(await buildGuest())),
-        disks: disks.map((one) => (typeof one === 'string' ? openDisk(one, opened) : one)),
+        disks: await openDisks(disks, opened),
         virtioConsole: { ports: [SESSION_PORT] },
       };
-      const from = await provideStart(hardware, { session: boot });
+      // A snapshot in which the disk is mounted is not of a disk with something over it.
+      const overlaid = hardware.disks.some(({ backend }) => backend.overlay !== undefined);
+      const from = await provideStart(hardware, overlaid ? {} : { session: boot });
       const translator = { compiler: nodeRegionCompiler(), ...options.translator };
       const machine = await createMachine(
         Machine,
@@ -182,6 +204,7 @@ export class Machine extends BaseMachine {
         opened,
       );
       machine.refreshClock();
+      if (overlaid) void machine.write(bootLines({ ...boot, session: true }));
       return machine;
     });
   }
@@ -240,7 +263,8 @@ export class Timeline extends RecordedTimeline {
     return closingOnFailure(opened, async () => {
       const read = await readRecording(source ?? (recording as Uint8Array | ByteSource));
       const files = await findImages(read.header, images, new Set(read.images.keys()));
-      for (const { backend } of files.disks ?? []) if (isDiskFile(backend)) opened.push(backend);
+      for (const { backend } of files.disks ?? [])
+        if (isDiskFile(backend) || backend instanceof OverlaidBackend) opened.push(backend);
       return (await openTimelineAs(Timeline, read, files, createHostRoom(), options, opened)).timeline;
     });
   }

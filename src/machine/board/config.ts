@@ -3,11 +3,11 @@ import { PCI_DEVICES } from '../../devices/pci/host.ts';
 import { type SlotConfig, slotEntry } from '../../devices/registry.ts';
 import { EXTENSIONS, type Extension } from '../../isa/instruction.ts';
 import { MAX_HARTS, MAX_RAM, MIN_RAM, PAGE_SIZE } from '../../isa/layout.ts';
-import type { ImageName } from '../../storage/image-name.ts';
+import type { DiskOverlay, ImageName } from '../../storage/image-name.ts';
 import type { RotationOptions } from '../schedule/rotation.ts';
 import { VIRTIO_SLOTS } from './memory-map.ts';
 
-export { ConfigError, type ImageName, type SlotConfig };
+export { ConfigError, type DiskOverlay, type ImageName, type SlotConfig };
 
 /**
  * Everything that makes a machine what it is before its first instruction: two machines of one configuration and the same events

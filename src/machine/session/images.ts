@@ -2,7 +2,7 @@ import { slotEntry } from '../../devices/registry.ts';
 import type { RecordingHeader } from '../../record/format.ts';
 import type { EmbeddedImage, Recording } from '../../record/recording.ts';
 import { BlankBackend, type BlockBackend, ChunkedBackend, MemoryBackend } from '../../storage/index.ts';
-import { ConfigError, type ImageName, type MachineConfig, slotsOf } from '../board/config.ts';
+import { ConfigError, type DiskOverlay, type ImageName, type MachineConfig, slotsOf } from '../board/config.ts';
 import type { DiskOption, Hardware, ImageFiles, NamedBytes } from './options.ts';
 
 /** Largest disk that goes into a recording. */
@@ -15,20 +15,31 @@ const DISK_PIECE = 2 ** 20;
 const BLANK = 'blank:';
 
 /** A file a machine was made from, and what it was there. */
-export type NeededImage = ImageName & { readonly role: 'kernel' | 'initrd' | 'firmware' | 'disk' | 'start' };
+export type NeededImage = ImageName & {
+  readonly role: 'kernel' | 'initrd' | 'firmware' | 'disk' | 'start';
+  /** What lay over a disk. */
+  readonly overlay?: DiskOverlay;
+};
 
 /** The images of the devices in slots, in their order. */
 const slotImages = (config: MachineConfig): readonly ImageName[] =>
   slotsOf(config).flatMap((slot) => slotEntry(slot).image?.(slot) ?? []);
 
 /** The files a machine needs, and its recording's start, each under the name the user knew it by. */
-export function neededImages({ config, start }: Pick<RecordingHeader, 'config' | 'start'>): readonly NeededImage[] {
+export function neededImages({
+  config,
+  start,
+  overlays,
+}: Pick<RecordingHeader, 'config' | 'start' | 'overlays'>): readonly NeededImage[] {
   const needed: NeededImage[] = [];
   for (const role of ['kernel', 'initrd', 'firmware'] as const) {
     const image = config[role];
     if (image !== undefined) needed.push({ ...image, role });
   }
-  for (const base of slotImages(config)) if (!base.hash.startsWith(BLANK)) needed.push({ ...base, role: 'disk' });
+  for (const [i, base] of slotImages(config).entries()) {
+    const overlay = overlays?.[i];
+    if (!base.hash.startsWith(BLANK)) needed.push({ ...base, role: 'disk', ...(overlay && { overlay }) });
+  }
   if (start !== undefined) needed.push({ file: start.file, size: start.size, hash: start.hash, role: 'start' });
   return needed;
 }

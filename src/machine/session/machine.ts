@@ -126,6 +126,8 @@ export class Machine {
   private readonly terminal: Console;
   private running: Promise<RunResult> | undefined;
   private closed = false;
+  /** What is written to its disks is kept where they were opened for that. */
+  private keepsWrites = false;
 
   /** Use `create`. */
   constructor({ hardware, options, room, origin, start, resources = [] }: MachineParts) {
@@ -183,6 +185,8 @@ export class Machine {
       congested: () => this.terminal.congested(),
     });
     if (origin !== undefined) this.wires.restart(origin.past);
+    // What a copy of a machine writes is its own.
+    else this.keepWrites();
   }
 
   /**
@@ -384,10 +388,15 @@ export class Machine {
     if (this.closed) return;
     this.closed = true;
     await this.pause();
-    this.cadence.close(this.internals.state === 'past');
+    const inPast = this.internals.state === 'past';
+    this.cadence.close(inPast);
     this.wires.close();
     this.terminal.end();
-    for (const resource of this.resources) resource.close();
+    try {
+      if (!inPast && this.keepsWrites) for (const backend of this.internals.hardware.backends) backend.keepNow?.();
+    } finally {
+      for (const resource of this.resources) resource.close();
+    }
   }
 
   /** {@link Symbol.asyncDispose} by a name. */
@@ -406,6 +415,14 @@ export class Machine {
     const id = this.ports.indexOf(port);
     if (id < 0) throw new RangeError(`there is no port "${port}": expected one of ${this.ports.join(', ')}`);
     return id;
+  }
+
+  private keepWrites(): void {
+    const { hardware, engine } = this.internals;
+    this.keepsWrites = true;
+    hardware.backends.forEach((backend, i) => {
+      backend.keepWrites?.(engine.board.disks[i], () => this.internals.state !== 'past');
+    });
   }
 
   private give(port: number, bytes: Uint8Array): Promise<void> {

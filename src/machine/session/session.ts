@@ -119,8 +119,10 @@ export class Session {
       this.engine.repeatRequests();
     }
     const ports = this.engine.board.ports.map(({ name }) => name);
+    const overlays = backends.map(({ overlay }) => overlay ?? null);
     const header = recordingHeader(config, ports, newId(parts.room), {
       ...(parts.start && { start: parts.start.name }),
+      ...(overlays.some((overlay) => overlay !== null) && { overlays }),
       ...origin,
     });
     this.present = 'live';

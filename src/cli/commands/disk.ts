@@ -1,0 +1,78 @@
+import { keptOverlays, overlayPath } from '../../host/node/overlay-file.ts';
+import {
+  commitOverlay,
+  discardOverlay,
+  exportOverlay,
+  type OverlayReport,
+  reportOverlay,
+} from '../../host/node/overlay-tools.ts';
+import { OverlayError } from '../../storage/index.ts';
+import { EXIT } from '../exit.ts';
+import { formatBytes } from '../values.ts';
+
+const out = (line: string): void => void process.stdout.write(`${line}\n`);
+
+/** An overlay in a list: one that cannot be read is listed with what is wrong. */
+type Listed = { readonly name: string } & (OverlayReport | { readonly file: string; readonly problem: string });
+
+/** `hindsight disk list`. */
+export async function diskList(flags: { readonly json?: boolean }): Promise<number> {
+  const listed: Listed[] = [];
+  for (const { name, path } of keptOverlays()) {
+    try {
+      listed.push({ name, ...(await reportOverlay(path, false)) });
+    } catch (error) {
+      if (!(error instanceof OverlayError)) throw error;
+      listed.push({ name, file: path, problem: error.message });
+    }
+  }
+  if (flags.json) {
+    out(JSON.stringify(listed));
+    return EXIT.OK;
+  }
+  if (listed.length === 0)
+    process.stderr.write('hindsight: no disk is kept by name; hindsight run --disk FILE,overlay=NAME makes one\n');
+  for (const disk of listed) {
+    out(
+      'problem' in disk
+        ? `${disk.name.padEnd(20)} ${disk.problem}`
+        : `${disk.name.padEnd(20)} ${formatBytes(disk.changed).padStart(10)} over ${disk.base}${disk.inUse ? ', in use' : ''}`,
+    );
+  }
+  return EXIT.OK;
+}
+
+/** `hindsight disk info`: reads all of it. */
+export async function diskInfo(name: string, flags: { readonly json?: boolean }): Promise<number> {
+  const report = await reportOverlay(overlayPath(name), true);
+  if (flags.json) {
+    out(JSON.stringify(report));
+    return EXIT.OK;
+  }
+  const row = (what: string, value: string): void => out(`${what.padEnd(10)}${value}`);
+  row('overlay', `${report.file}, ${formatBytes(report.bytes)}${report.inUse ? ', in use' : ''}`);
+  row('base', `${report.base}, ${formatBytes(report.size)}, SHA-256 ${report.baseHash}`);
+  row('changed', `${formatBytes(report.changed)} of the disk, by ${report.commits} commits; all of it is sound`);
+  if (report.merging) row('commit', 'to the base was interrupted: hindsight disk commit finishes it');
+  return EXIT.OK;
+}
+
+/** `hindsight disk commit`. */
+export async function diskCommit(name: string): Promise<number> {
+  const { base, changed } = await commitOverlay(overlayPath(name));
+  process.stderr.write(`hindsight: ${formatBytes(changed)} were put into ${base}; the overlay is gone\n`);
+  return EXIT.OK;
+}
+
+/** `hindsight disk discard`. */
+export async function diskDiscard(name: string): Promise<number> {
+  await discardOverlay(overlayPath(name));
+  return EXIT.OK;
+}
+
+/** `hindsight disk export`. */
+export async function diskExport(name: string, target: string): Promise<number> {
+  const size = await exportOverlay(overlayPath(name), target);
+  process.stderr.write(`hindsight: wrote ${target}, ${formatBytes(size)}\n`);
+  return EXIT.OK;
+}

@@ -1,0 +1,130 @@
+import { execFileSync, spawn } from 'node:child_process';
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { openOverlayBytes } from '../../src/host/node/overlay-file.ts';
+import { OverlayLog } from '../../src/storage/index.ts';
+import { guest } from './guest.ts';
+import { CLI, hindsight } from './hindsight.ts';
+
+const MOUNT = 'modprobe virtio_mmio; modprobe virtio_blk; modprobe ext4; mount /dev/vda /mnt';
+
+describe.skipIf(guest === undefined)('a disk that keeps what is written', { timeout: 240_000 }, () => {
+  let dir: string;
+  let base: string;
+  let overlay: string;
+  let original: Buffer;
+  beforeAll(() => {
+    dir = mkdtempSync(join(tmpdir(), 'hindsight-disk-'));
+    base = join(dir, 'base.img');
+    overlay = join(dir, 'work.hso');
+    execFileSync('mkfs.ext4', ['-q', '-F', base, '16M'], { stdio: 'ignore' });
+    original = readFileSync(base);
+  });
+  afterAll(() => rmSync(dir, { recursive: true, force: true }));
+
+  const run = async (command: string, ...args: string[]): Promise<string> => {
+    const disk = `${base},overlay=${overlay}`;
+    const { stdout, stderr, status } = await hindsight([
+      ...['run', '--quiet', '--no-stdin', '--disk', disk, ...args, '--exec', `${MOUNT}; ${command}`],
+    ]);
+    expect([status, stderr]).toEqual([0, '']);
+    return stdout;
+  };
+
+  test('has it again in the next machine; the base stays as it was, and recordings replay from what there was', async () => {
+    const recording = join(dir, 'a.hsr');
+    expect(await run('echo first >/mnt/file; sync')).toBe('');
+    expect(await run('cat /mnt/file; echo second >/mnt/file; sync', '--record', recording)).toBe('first\n');
+    expect(await run('cat /mnt/file; umount /mnt')).toBe('second\n');
+    expect(readFileSync(base).equals(original)).toBe(true);
+    const replay = (...args: string[]): ReturnType<typeof hindsight> =>
+      hindsight(['replay', recording, '--verify', ...args]);
+    expect(await replay('--core', 'wasm', '--json')).toMatchObject({ status: 0, stderr: '' });
+    const report = await hindsight(['disk', 'info', overlay, '--json']);
+    expect(JSON.parse(report.stdout)).toMatchObject({ base, inUse: false, merging: false });
+
+    const image = join(dir, 'image.img');
+    expect((await hindsight(['disk', 'export', overlay, image])).status).toBe(0);
+    execFileSync('e2fsck', ['-fn', image], { stdio: 'ignore' });
+
+    const embedded = join(dir, 'b.hsr');
+    await run('cat /mnt/file', '--record', embedded, '--embed');
+    expect((await hindsight(['disk', 'discard', overlay])).status).toBe(0);
+    const gone = await replay();
+    expect(gone.status).toBe(1);
+    expect(gone.stderr).toMatch(/work\.hso as it was after commit \d+, which is not to be had/);
+    expect(await hindsight(['replay', embedded, '--verify', '--json'])).toMatchObject({ status: 0, stderr: '' });
+    expect(await run('ls /mnt')).toBe('lost+found\n');
+  });
+
+  test('killed while the guest writes, has all that the guest had synchronized, in order', async () => {
+    rmSync(overlay, { force: true });
+    let written = 0;
+    for (let kill = 0; kill < 4; kill++) {
+      const script = `${MOUNT} && cat /mnt/log 2>/dev/null | wc -l; i=${written}; while true; do i=$((i+1)); echo $i >>/mnt/log; head -c 20000 /dev/urandom >/mnt/noise.$((i % 7)); sync; echo synced $i; done`;
+      const machine = spawn(
+        process.execPath,
+        [CLI, 'run', '--quiet', '--no-stdin', '--disk', `${base},overlay=${overlay}`, '--exec', script],
+        { stdio: ['ignore', 'pipe', 'inherit'] },
+      );
+      let heard = '';
+      await new Promise<void>((resolve) =>
+        machine.stdout.on('data', (bytes: Buffer) => {
+          heard += bytes.toString();
+          if (heard.split('synced').length > 8 + 5 * kill) resolve();
+        }),
+      );
+      if (kill === 0) {
+        const second = await hindsight(['run', '--disk', `${base},overlay=${overlay}`, '--no-stdin', '--exec', 'true']);
+        expect(second.status).toBe(1);
+        expect(second.stderr).toMatch(/work\.hso is in use by another machine/);
+      }
+      machine.kill('SIGKILL');
+      await new Promise((resolve) => machine.once('close', resolve));
+      const synced = Number(/synced (\d+)\n(?![\s\S]*synced \d+\n)/.exec(heard)?.[1]);
+      // The file system, once its journal is replayed, is sound.
+      const image = join(dir, `killed-${kill}.img`);
+      expect((await hindsight(['disk', 'export', overlay, image])).status).toBe(0);
+      execFileSync('e2fsck', ['-p', image], { stdio: 'ignore' });
+      execFileSync('e2fsck', ['-fn', image], { stdio: 'ignore' });
+      const log = execFileSync('debugfs', ['-R', 'cat /log', image], {
+        stdio: ['ignore', 'pipe', 'ignore'],
+      }).toString();
+      const lines = log.trim().split('\n').map(Number);
+      expect(lines).toEqual(lines.map((_, i) => i + 1));
+      expect(lines.length).toBeGreaterThanOrEqual(synced);
+      written = lines.length;
+    }
+  });
+
+  test('is committed to its base, again if that was interrupted', async () => {
+    rmSync(overlay, { force: true });
+    const file = join(dir, 'other.img');
+    writeFileSync(file, original);
+    const disk = `${file},overlay=${overlay}`;
+    const write = await hindsight([
+      'run',
+      '-q',
+      '--no-stdin',
+      '--disk',
+      disk,
+      '--exec',
+      `${MOUNT}; echo kept >/mnt/a; umount /mnt`,
+    ]);
+    expect(write.status).toBe(0);
+    const log = OverlayLog.open(openOverlayBytes(overlay, 'r+'));
+    log.beginMerging();
+    log.close();
+    // The base holds a part of it, and a part of a part.
+    const part = readFileSync(file);
+    for (const [id, { mask }] of log.entries) if (mask === 255) part.fill(7, id * 4096, id * 4096 + 100);
+    writeFileSync(file, part);
+    const refused = await hindsight(['run', '-q', '--no-stdin', '--disk', disk, '--exec', 'true']);
+    expect(refused.stderr).toMatch(/was being committed to .*other\.img when that was interrupted: finish it/);
+    expect((await hindsight(['disk', 'commit', overlay])).status).toBe(0);
+    const text = execFileSync('debugfs', ['-R', 'cat /a', file], { stdio: ['ignore', 'pipe', 'ignore'] }).toString();
+    expect(text).toBe('kept\n');
+  });
+});
