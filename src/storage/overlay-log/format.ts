@@ -15,8 +15,8 @@ import { CHUNK } from '../overlay.ts';
  *
  * A mark says up to where the file was once synchronized: what cannot be read before that is damage, after it a commit that a crash cut short.
  */
-export const VERSION = 1;
-export const HEADER_SIZE = 4096;
+const VERSION = 1;
+const HEADER_SIZE = 4096;
 export const MARKS_AT = HEADER_SIZE;
 export const MARK_SIZE = 512;
 export const COMMITS_AT = 8192;
