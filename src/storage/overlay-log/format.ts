@@ -85,7 +85,7 @@ export interface TableEntry {
 }
 
 /** Up to where a file was synchronized. */
-export interface Mark {
+export interface SyncMark {
   readonly end: number;
   readonly sequence: number;
 }
@@ -139,7 +139,7 @@ export function readHeader(bytes: Uint8Array, name: string): OverlayHeader {
   };
 }
 
-export function packMark({ end, sequence }: Mark): Uint8Array {
+export function packMark({ end, sequence }: SyncMark): Uint8Array {
   const bytes = new Uint8Array(MARK_BODY);
   const view = viewOf(bytes);
   view.setUint32(0, MARK_MAGIC, true);
@@ -150,7 +150,7 @@ export function packMark({ end, sequence }: Mark): Uint8Array {
 }
 
 /** @returns undefined for one that was never written, or half */
-export function readMark(bytes: Uint8Array): Mark | undefined {
+export function readMark(bytes: Uint8Array): SyncMark | undefined {
   const view = viewOf(bytes);
   const sound =
     view.getUint32(0, true) === MARK_MAGIC && view.getUint32(4, true) === crc32c(bytes.subarray(8, MARK_BODY));

@@ -11,7 +11,6 @@ import {
   ENTRY_SIZE,
   MARK_SIZE,
   MARKS_AT,
-  type Mark,
   type OverlayBase,
   OverlayError,
   type OverlayHeader,
@@ -22,6 +21,7 @@ import {
   readHeader,
   readMark,
   readTable,
+  type SyncMark,
   type TableEntry,
 } from './format.ts';
 
@@ -277,7 +277,7 @@ export class OverlayLog {
     }
   }
 
-  private readCommits(marks: readonly Mark[], until: number): void {
+  private readCommits(marks: readonly SyncMark[], until: number): void {
     const sound = marks.reduce((end, mark) => Math.max(end, mark.end), COMMITS_AT);
     const last = marks.findIndex(({ end }) => end === sound);
     this.nextMark = last < 0 ? 0 : 1 - last;
