@@ -135,7 +135,8 @@ const ARROWS: Record<string, readonly string[]> = {
   ],
 };
 const PACKAGES: Record<string, RegExp> = {
-  cli: /^(node:|commander$)/,
+  cli: /^(node:|commander$|@sqlite\.org\/sqlite-wasm$)/,
+  history: /^@sqlite\.org\/sqlite-wasm$/,
   'host/node': /^(node:|comlink$)/,
   'host/browser': /^comlink$/,
   web: /^(@xterm\/(xterm|addon-[a-z-]+)|comlink|lit)$/,

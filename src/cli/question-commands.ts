@@ -1,6 +1,7 @@
 import type { Command } from 'commander';
 import type { HistoryFlags } from './commands/history.ts';
 import type { OriginFlags } from './commands/origin.ts';
+import type { QueryFlags } from './commands/query.ts';
 import type { WhenFlags } from './commands/when.ts';
 
 /** What every command of this kind has. */
@@ -73,5 +74,20 @@ export function addQuestions(program: Command, { opens, json, finish }: CommandP
     .option('--until <instant>', 'stop here; what has not ended there has no end')
     .action(async (file: string, table: string | undefined, flags: HistoryFlags) =>
       finish(await (await import('./commands/history.ts')).history(file, table, flags)),
+    );
+
+  json(
+    opens(
+      program
+        .command('query')
+        .description('Ask the histories of a recording in SQL; what the query bounds is what is replayed')
+        .argument('<recording>', 'a file that run --record kept')
+        .argument('<sql>', `such as "select comm, count(*) from syscalls where name = 'openat' group by 1"`),
+    ),
+    'a line of JSON for each row',
+  )
+    .option('--csv', 'comma-separated values with a head')
+    .action(async (file: string, sql: string, flags: QueryFlags) =>
+      finish(await (await import('./commands/query.ts')).query(file, sql, flags)),
     );
 }

@@ -1,6 +1,7 @@
 import type { LinuxKernel } from '../linux/kernel.ts';
 import type { MoveOptions } from '../timeline/driver.ts';
 import type { Destination, Mover } from '../timeline/mover.ts';
+import type { SearchEnd } from '../timeline/search.ts';
 import { reachKernel } from './kernel-start.ts';
 import type { HistoryRow, HistoryTable, RowFilter } from './table.ts';
 import { Tracer } from './tracer.ts';
@@ -9,8 +10,8 @@ import { Tracer } from './tracer.ts';
 export interface HistoryOptions extends MoveOptions, RowFilter {
   /** Where the replay begins; the recording's beginning, if not said. */
   readonly from?: Destination;
-  /** Where it ends, in instructions: what has not ended there has no end. */
-  readonly until?: number;
+  /** Where it ends: what has not ended there has no end. */
+  readonly until?: SearchEnd;
 }
 
 /**
@@ -24,13 +25,14 @@ export async function readHistory(
   emit: (table: HistoryTable, row: HistoryRow) => void,
   options: HistoryOptions = {},
 ): Promise<'end' | 'interrupted'> {
-  const { from, until = Infinity, pid, ...moving } = options;
+  const { from, until = {}, pid, ...moving } = options;
   if ((await mover.seek(from ?? mover.begin, moving)).reason === 'interrupted') return 'interrupted';
   await reachKernel(mover, kernel, moving);
   const tracer = new Tracer(mover, kernel);
   const filter = { ...(pid !== undefined && { pid }) };
   const rests = tables.map((table) => table.watch(tracer, (row) => emit(table, row), filter));
-  const reason = mover.at.instructions < until ? await tracer.run({ instructions: until }, moving) : 'there';
+  const begun = mover.at.instructions < (until.instructions ?? Infinity);
+  const reason = begun ? await tracer.run(until, moving) : 'there';
   for (const rest of rests) rest();
   return reason === 'interrupted' ? 'interrupted' : 'end';
 }

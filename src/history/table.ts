@@ -26,6 +26,8 @@ export interface HistoryTable {
   readonly name: string;
   readonly about: string;
   readonly columns: readonly Column[];
+  /** Rows also tell of what had begun before the replay did: a replay that begins later has other rows, not only fewer. */
+  readonly fromBeginning: boolean;
   /**
    * Begins to watch. Rows are complete when they are given: when what they are about has ended.
    * @returns what gives the rows that have not ended when the replay does

@@ -7,6 +7,7 @@ import type { Instant } from '../record/door.ts';
 import type { Breakpoint, Hit } from '../timeline/breakpoints.ts';
 import type { MoveOptions } from '../timeline/driver.ts';
 import type { MoveResult, Mover } from '../timeline/mover.ts';
+import type { SearchEnd } from '../timeline/search.ts';
 
 const RA = 1;
 const SP = 2;
@@ -86,7 +87,7 @@ export class Tracer {
   }
 
   /** Runs forward to an instant or the end. */
-  async run(until: { readonly instructions: number }, options: MoveOptions = {}): Promise<MoveResult['reason']> {
+  async run(until: SearchEnd, options: MoveOptions = {}): Promise<MoveResult['reason']> {
     let pass = false;
     for (;;) {
       const addresses = new Set([...this.entries.keys(), ...this.returns.keys()]);

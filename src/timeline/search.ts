@@ -8,7 +8,7 @@ import { type Breakpoint, EVERY_INSTRUCTION, enginePoint, type Hit, hasWatchpoin
 import { type EngineDriver, Interrupted, type MoveOptions } from './driver.ts';
 
 /** Stops whose condition does not hold, between looks at the signal. */
-const STOPS = 4096;
+const STOPS = 256;
 
 /** Instructions searched first for what is met often, and how many times more each time that is not enough. */
 const SHORTEST = 64;

@@ -142,13 +142,14 @@ describe.skipIf(guest === undefined)('histories', { timeout: 240_000 }, () => {
   it('of a part of the time and of one process are those rows', async () => {
     const cat = table('processes').find(({ command }) => command === 'cat five five')!;
     const from = { instructions: Number(cat.instant) - 1, sequence: 0 };
-    const until = Number(cat.end_instant) + 1;
+    const end = Number(cat.end_instant) + 1;
+    const until = { instructions: end };
     const { pid } = cat as { pid: number };
     for (const name of ['syscalls', 'faults']) {
       const one = TABLES.find((t) => t.name === name)!;
       const found = (await read([one], { from, until, pid })).get(name)!;
       const all = table(name).filter(
-        (row) => row.pid === pid && Number(row.instant) > from.instructions && Number(row.instant) < until,
+        (row) => row.pid === pid && Number(row.instant) > from.instructions && Number(row.instant) < end,
       );
       expect(found).toEqual(all);
       expect(found.length).toBeGreaterThan(5);

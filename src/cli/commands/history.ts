@@ -55,7 +55,7 @@ export async function history(file: string, name: string | undefined, flags: His
       signal,
       ...(pid !== undefined && { pid }),
       ...(from !== undefined && { from }),
-      ...(until !== undefined && { until: until.instructions }),
+      ...(until !== undefined && { until }),
     }),
   );
   rows.end();

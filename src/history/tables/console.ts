@@ -21,6 +21,7 @@ export const consoleLines: HistoryTable = {
     { name: 'tty', type: 'text', about: 'the terminal' },
     { name: 'line', type: 'text', about: 'the text without its end' },
   ],
+  fromBeginning: false,
   watch(tracer, emit, { pid }) {
     const { kernel, view } = tracer;
     /** By terminal. Who began a line has printed it. */

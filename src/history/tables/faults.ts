@@ -21,6 +21,7 @@ export const faults: HistoryTable = {
     { name: 'path', type: 'text', about: 'the file that is mapped there; null for memory of its own' },
     { name: 'kind', type: 'text', about: 'minor, major (waited for a disk) or failed' },
   ],
+  fromBeginning: false,
   watch(tracer, emit, { pid }) {
     const { kernel, view } = tracer;
     const known = tracer.on('handle_mm_fault', (hart) => {

@@ -46,6 +46,7 @@ export const files: HistoryTable = {
     { name: 'writes', type: 'integer', about: 'writes that took something' },
     { name: 'bytes_written', type: 'integer', about: 'bytes that writes took' },
   ],
+  fromBeginning: true,
   watch(tracer, emit, { pid }) {
     const { kernel, view } = tracer;
     const open = new Map<bigint, OpenFile>();

@@ -18,6 +18,7 @@ export const interrupts: HistoryTable = {
     { name: 'device', type: 'text', about: 'the device' },
     { name: 'pc', type: 'text', about: 'what was interrupted, hexadecimal' },
   ],
+  fromBeginning: false,
   watch(tracer, emit, { pid }) {
     const { kernel } = tracer;
     /** By hart: the interrupt that is handled. */

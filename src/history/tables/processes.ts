@@ -47,6 +47,7 @@ export const processes: HistoryTable = {
     { name: 'ended', type: 'text', about: 'exit, signal or exec; null while it runs' },
     { name: 'status', type: 'integer', about: 'its exit status, or the number of the signal' },
   ],
+  fromBeginning: true,
   watch(tracer, emit, { pid: only }) {
     const { kernel } = tracer;
     const open = new Map<number, Program>();

@@ -19,6 +19,7 @@ export const scheduling: HistoryTable = {
     { name: 'waits_in', type: 'text', about: 'the system call that it waited in; null for none' },
     { name: 'next_tid', type: 'integer', about: 'the thread that came next' },
   ],
+  fromBeginning: true,
   watch(tracer, emit, { pid }) {
     const { kernel, view } = tracer;
     const names = new Map(readSyscalls(kernel).map(({ number, name }) => [number, name]));

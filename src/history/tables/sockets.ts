@@ -45,6 +45,7 @@ export const sockets: HistoryTable = {
     { name: 'bytes_sent', type: 'integer', about: 'bytes that were sent' },
     { name: 'bytes_received', type: 'integer', about: 'bytes that were received' },
   ],
+  fromBeginning: true,
   watch(tracer, emit, { pid }) {
     const { kernel } = tracer;
     const open = new Map<bigint, OpenSocket>();

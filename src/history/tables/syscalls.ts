@@ -16,6 +16,7 @@ export const syscalls: HistoryTable = {
     { name: 'result', type: 'integer', about: 'what it returned; null while it has not' },
     { name: 'error', type: 'text', about: 'ENOENT …; null when there was none' },
   ],
+  fromBeginning: false,
   watch(tracer, emit, { pid }) {
     return traceSyscalls(
       tracer,
