@@ -131,6 +131,7 @@ const ARROWS: Record<string, readonly string[]> = {
     'machine',
     'record',
     'sandbox',
+    'storage',
     'timeline',
   ],
 };

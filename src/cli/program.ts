@@ -360,9 +360,15 @@ export function createProgram(version: string, finish: (status: number) => void)
       finish(await (await import('./commands/disk.ts')).diskExport(name, file)),
     );
 
-  quiet(program.command('web').description('Serve a page that runs the machine in the browser'))
+  quiet(program.command('web').description('Serve a page that runs the machine in the browser, and shows recordings'))
+    .argument('[recordings...]', 'recordings to open there')
     .option('--port <port>', '[HOST:]PORT to listen on', ':8080')
-    .action(async (flags: WebFlags) => finish(await (await import('./commands/web.ts')).web(flags)));
+    .option('--site <dir>', 'write the page as a folder for any web server instead of serving it')
+    .option('--image <dir>', 'where files of the recordings are looked for; repeatable', collect)
+    .option('--no-guest', 'only the recordings: no machine that the page starts')
+    .action(async (recordings: string[], flags: WebFlags) =>
+      finish(await (await import('./commands/web.ts')).web(recordings, flags)),
+    );
 
   program
     .command('relay')

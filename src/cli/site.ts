@@ -1,56 +1,110 @@
 import { existsSync, readdirSync } from 'node:fs';
+import { basename } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { SESSION_PORT } from '../guest/init-script.ts';
 import { provideStart } from '../host/node/guest/index.ts';
-import type { HardwareOptions, NamedBytes } from '../machine/session/options.ts';
-import type { ManifestFile, SiteGuest } from '../web/guest/manifest.ts';
+import { findImages } from '../host/node/images.ts';
+import { neededImages } from '../machine/session/images.ts';
+import type { HardwareOptions } from '../machine/session/options.ts';
+import type { SiteGuest, SiteImage, SiteManifest } from '../web/guest/manifest.ts';
 import { CliError } from './exit.ts';
 import { checkMachineFlags, openWaitingHardware } from './machine-flags.ts';
+import { loadRecording } from './recordings.ts';
 
 /** Memory of the machine in the page. */
 const MEMORY = '256M';
+/** Folder of machines' files, with the manifest. */
+const IMAGES = 'guest';
+/** Address of the manifest. */
+export const MANIFEST = `${IMAGES}/site.json`;
 
-/** The page's own files: addresses relative to it, and where they lie. @throws CliError when it was not built */
-export function pageFiles(): Map<string, string | Uint8Array> {
-  const folder = fileURLToPath(new URL('web/', import.meta.url));
-  if (!existsSync(`${folder}index.html`))
-    throw new CliError(`${folder}: the page is not there; build it with npm run build`);
-  return new Map(
-    readdirSync(folder)
-      .filter((name) => !name.endsWith('.map'))
-      .map((name) => [name, `${folder}${name}`]),
-  );
-}
+/** The page with all that belongs to it: addresses relative to it, and files or contents. */
+export class PageSite {
+  readonly files = new Map<string, string | Uint8Array>();
+  private readonly images = new Map<string, SiteImage>();
+  private guest: SiteGuest | undefined;
 
-/** The guest that the page starts, made where it is not there: its files by their addresses, and `guest/guest.json`, which names them. */
-export async function guestFiles(quiet: boolean): Promise<Map<string, string | Uint8Array>> {
-  const flags = { mem: MEMORY, harts: '1', quiet };
-  const { hardware } = await openWaitingHardware(flags, checkMachineFlags(flags), {});
-  const machine: HardwareOptions = { ...hardware, virtioConsole: { ports: [SESSION_PORT] } };
-  const making = (): void => {
-    if (!quiet) process.stderr.write('hindsight: booting the guest once, so that the page starts from its snapshot\n');
-  };
-  const { name, snapshot } = await provideStart(machine, { making, session: { size: 'hvc0', term: 'xterm-256color' } });
-  const site = new Map<string, string | Uint8Array>();
-  const add = (role: string, { bytes: contents, hash }: NamedBytes): ManifestFile => {
-    if (hash === undefined)
-      throw new CliError(`the guest's ${role} has no known hash; make the guest again with hindsight guest build`);
-    site.set(`guest/${role}`, contents);
-    return { file: role, path: role, size: contents.length, hash };
-  };
-  const whole = (role: string, hash: string, index: number): ManifestFile => {
-    const { source } = snapshot.files[index];
-    return add(role, { file: role, bytes: source.read(0, source.size), hash });
-  };
-  const manifest: SiteGuest = {
-    version: 1,
-    memory: machine.memory as number,
-    append: machine.append!,
-    kernel: add('kernel', machine.kernel!),
-    initrd: add('initrd', machine.initrd!),
-    start: whole('start.hss', name.hash, 0),
-    bases: snapshot.files[0].bases.map((hash, i) => whole(`base-${i}.hss`, hash, i + 1)),
-  };
-  site.set('guest/guest.json', new TextEncoder().encode(JSON.stringify(manifest)));
-  return site;
+  /** The page's own files. @throws CliError when it was not built */
+  constructor() {
+    const folder = fileURLToPath(new URL('web/', import.meta.url));
+    if (!existsSync(`${folder}index.html`))
+      throw new CliError(`${folder}: the page is not there; build it with npm run build`);
+    for (const name of readdirSync(folder)) if (!name.endsWith('.map')) this.files.set(name, `${folder}${name}`);
+  }
+
+  /** The guest that the page starts, made where it is not there. */
+  async addGuest(quiet: boolean): Promise<void> {
+    const flags = { mem: MEMORY, harts: '1', quiet };
+    const { hardware } = await openWaitingHardware(flags, checkMachineFlags(flags), {});
+    const machine: HardwareOptions = { ...hardware, virtioConsole: { ports: [SESSION_PORT] } };
+    const making = (): void => {
+      if (!quiet)
+        process.stderr.write('hindsight: booting the guest once, so that the page starts from its snapshot\n');
+    };
+    const { name, snapshot } = await provideStart(machine, {
+      making,
+      session: { size: 'hvc0', term: 'xterm-256color' },
+    });
+    const part = (role: 'kernel' | 'initrd'): string => {
+      const image = machine[role];
+      if (image?.hash === undefined)
+        throw new CliError(`the guest's ${role} has no known hash; make the guest again with hindsight guest build`);
+      return this.addImage(role, image.hash, image.bytes);
+    };
+    const snapshots = snapshot.files.map(({ source }, i) =>
+      this.addImage('snapshot', [name.hash, ...snapshot.files[0].bases][i], source.read(0, source.size)),
+    );
+    this.guest = {
+      memory: machine.memory as number,
+      append: machine.append!,
+      kernel: part('kernel'),
+      initrd: part('initrd'),
+      start: snapshots[0],
+      bases: snapshots.slice(1),
+    };
+  }
+
+  /**
+   * A recording, and the files it needs and does not hold.
+   * @param folders where these are looked for besides the usual places @returns its address, relative to the page
+   */
+  async addRecording(file: string, folders: readonly string[]): Promise<string> {
+    const recording = await loadRecording(file);
+    const inside = new Set(recording.images.keys());
+    const found = await findImages(recording.header, folders, inside);
+    for (const { role, hash, file: name } of neededImages(recording.header)) {
+      if (inside.has(hash)) continue;
+      const image = role === 'disk' ? undefined : found[role];
+      if (image !== undefined) this.addImage(role, hash, image.bytes);
+      else if (existsSync(name))
+        this.addImage(role, hash, name, found.disks?.find(({ backend }) => backend.hash === hash)?.backend.size);
+      else
+        throw new CliError(
+          `${file}: its disk ${name} is not where it was; record with --embed, so that the recording holds it`,
+        );
+    }
+    const address = `recordings/${basename(file)}`;
+    this.files.set(address, file);
+    return address;
+  }
+
+  /** What the page has to know of the other files; belongs at {@link MANIFEST}. */
+  get manifest(): Uint8Array {
+    const images = [...this.images.values()];
+    const manifest: SiteManifest = { version: 1, ...(this.guest && { guest: this.guest }), images };
+    return new TextEncoder().encode(JSON.stringify(manifest));
+  }
+
+  private addImage(role: string, hash: string, what: string | Uint8Array, size = what.length): string {
+    const path = `${role}-${hash.slice(0, 16)}`;
+    this.files.set(`${IMAGES}/${path}`, what);
+    this.images.set(hash, { file: role, path, size, hash });
+    return hash;
+  }
+
+  /** How an image lies on the server. */
+  packed(address: string, stored: number): void {
+    for (const [hash, image] of this.images)
+      if (`${IMAGES}/${image.path}` === address) this.images.set(hash, { ...image, encoding: 'gzip', stored });
+  }
 }

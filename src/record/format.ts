@@ -78,8 +78,18 @@ export interface RecordingHeader {
   readonly overlays?: readonly (DiskOverlay | null)[];
   /** The recording this one branched from. */
   readonly parent?: { readonly id: string; readonly at: Instant };
+  /** Places in time that the user named. */
+  readonly marks?: readonly NotedInstant[];
   /** A random name, for children to point at; 16 hexadecimal digits. */
   readonly id: string;
+}
+
+/** A place in time with a note. */
+export interface NotedInstant {
+  readonly at: Instant;
+  /** Guest time in ticks. */
+  readonly time: number;
+  readonly note: string;
 }
 
 /** A snapshot as the start of a recording. */

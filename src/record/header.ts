@@ -43,6 +43,14 @@ export function readHeader(body: Uint8Array): RecordingHeader {
     text(id, 'parent.id');
     instant(at, 'parent.at');
   }
+  if (header.marks !== undefined) {
+    list(header.marks, 'marks', (mark, field) => {
+      const { at, time, note } = object(mark, field);
+      instant(at, `${field}.at`);
+      integer(time, `${field}.time`);
+      text(note, `${field}.note`);
+    });
+  }
   if (header.start !== undefined) {
     imageName(header.start, 'start');
     const { at, time } = object(header.start, 'start');

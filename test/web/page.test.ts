@@ -3,6 +3,8 @@ import type { Browser } from 'playwright-core';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { describePage, launch, openPage, Site, screenText, untilShows } from './open-page.ts';
 
+const PATIENT = { timeout: 60_000 };
+
 describePage('the page', { timeout: 200_000 }, () => {
   let site: Site;
   let browser: Browser;
@@ -31,15 +33,15 @@ describePage('the page', { timeout: 200_000 }, () => {
     await untilShows(page, '42 answers');
     // To the end of `49 later`, of what was typed for it, and of `42 answers`.
     for (let i = 0; i < 2; i++) {
-      await expect.poll(() => page.locator('.transport .busy').innerText()).toBe('');
+      await expect.poll(() => page.locator('.transport .busy').innerText(), PATIENT).toBe('');
       await back.click();
     }
-    await expect.poll(() => screenText(page)).not.toContain('49 later');
+    await expect.poll(() => screenText(page), PATIENT).not.toContain('49 later');
     expect(await screenText(page)).toContain('42 answers');
     expect(page.url()).toMatch(/#at=\d+/);
 
     await page.getByRole('button', { name: 'Go on from here' }).click();
-    await expect.poll(() => page.locator('.where').innerText()).toBe('Live');
+    await expect.poll(() => page.locator('.where').innerText(), PATIENT).toBe('Live');
     await page.keyboard.type('echo another $((8*8)) future\n');
     await untilShows(page, 'another 64 future');
     expect(await screenText(page)).not.toContain('49 later');

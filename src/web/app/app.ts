@@ -1,9 +1,10 @@
 import { transfer } from 'comlink';
 import { render } from 'lit';
+import type { NotedInstant } from '../../record/format.ts';
 import { type Mark, readAddress, writeAddress } from '../focus/address-bar.ts';
 import { type Focus, NO_FOCUS } from '../focus/focus.ts';
 import { Store } from '../focus/store.ts';
-import { fetchGuest, fetchSiteFiles, readManifest, SiteError } from '../guest/fetch-guest.ts';
+import { type FoundFiles, fetchGuest, findFiles, readManifest } from '../guest/fetch-guest.ts';
 import { Dock } from '../layout/dock.ts';
 import { type ShellActions, type ShellView, shell } from '../layout/shell.ts';
 import { splitter } from '../layout/splitter.ts';
@@ -15,7 +16,7 @@ import { PastTerminal } from '../terminal/past-terminal.ts';
 import { LaneData } from '../timeline/lane-data.ts';
 import { Player } from '../timeline/player.ts';
 import { TimelineView } from '../timeline/timeline-view.ts';
-import type { MachineState, News, RecordingFile, SiteFile, StartFiles } from '../worker/protocol.ts';
+import type { MachineState, News, RecordingFile, StartFiles } from '../worker/protocol.ts';
 import type { QuestionName } from '../worker/questions/index.ts';
 import { MachineClient } from './machine-client.ts';
 import { saveFile } from './save-file.ts';
@@ -168,20 +169,18 @@ export class App {
     if (at !== undefined) await this.move((machine) => machine.seek(at));
   }
 
+  private readonly onDownload = (done: number, total: number): void => {
+    const text = `Fetching the machine's files, once: ${(done / 1e6).toFixed(1)} of ${(total / 1e6).toFixed(1)} MB`;
+    this.view.set({ loading: { text, part: done / Math.max(1, total) } });
+  };
+
   private get guestFolder(): string {
     return new URL('guest/', this.options.base).href;
   }
 
   private async startGuest(): Promise<void> {
     const manifest = await readManifest(this.guestFolder);
-    const files = await fetchGuest(this.guestFolder, manifest, (done, total) =>
-      this.view.set({
-        loading: {
-          text: `Fetching the guest: ${(done / 1e6).toFixed(1)} of ${(total / 1e6).toFixed(1)} MB, once`,
-          part: done / total,
-        },
-      }),
-    );
+    const files = await fetchGuest(this.guestFolder, manifest, this.onDownload);
     this.view.set({ loading: { text: 'Starting the machine …' } });
     const state = await this.client.remote.start(transfer(files, buffersOf(files)), this.live.size);
     this.view.set({ loading: undefined, state });
@@ -191,44 +190,31 @@ export class App {
   private async openRecording(file: RecordingFile, name: string): Promise<void> {
     this.view.set({ loading: { text: `Opening ${name} …` } });
     const facts = await this.client.remote.inspect(file);
-    const files = await this.findFiles(facts.wanted);
-    const state = await this.client.remote.open(files);
+    const found = await findFiles(this.guestFolder, facts.wanted, this.onDownload);
+    const state = await this.client.remote.open(found.files, found.disks);
+    this.addMarks(facts.marks.map(({ at, time, note }) => ({ instructions: at.instructions, time, note })));
     this.view.set({
       loading: undefined,
       state,
-      recording: name.split('/').at(-1),
+      recording: decodeURIComponent(name.split('/').at(-1)!),
+      ...(facts.whole && {
+        message: `The server has no ranges (RFC 9110): all ${Math.ceil(facts.size / 1e6)} MB of the recording were fetched at once. With ranges it opens at once, however long it is.`,
+      }),
       ...(facts.damage !== undefined && {
         message: `${name} is damaged at its end: ${facts.damage}. What comes before is whole and can be gone to.`,
       }),
     });
     this.onState(state);
-    void this.makeIndex(file, files);
-  }
-
-  /** Files that a recording names by hash, from this site. @throws SiteError naming those that are not there */
-  private async findFiles(
-    wanted: readonly { readonly file: string; readonly hash: string; readonly role: string }[],
-  ): Promise<SiteFile[]> {
-    if (wanted.length === 0) return [];
-    const manifest = await readManifest(this.guestFolder);
-    const known = [manifest.kernel, manifest.initrd, manifest.start];
-    const missing = wanted.filter(({ hash }) => !known.some((file) => file.hash === hash));
-    if (missing.length > 0)
-      throw new SiteError(
-        `The recording needs ${missing.map(({ role, file, hash }) => `the ${role} ${file} (SHA-256 ${hash.slice(0, 16)}…)`).join(' and ')}, which this site does not have. Record with --embed, so that the recording holds its files.`,
-      );
-    const needed = known.filter(({ hash }) => wanted.some((file) => file.hash === hash));
-    if (needed.includes(manifest.start)) needed.push(...manifest.bases);
-    return fetchSiteFiles(this.guestFolder, needed, () => undefined);
+    void this.makeIndex(file, found);
   }
 
   /** Lanes and console of a recording, by replaying it beside the machine that is looked at. */
-  private async makeIndex(file: RecordingFile, files: readonly SiteFile[]): Promise<void> {
+  private async makeIndex(file: RecordingFile, { files, disks }: FoundFiles): Promise<void> {
     this.indexer = this.newWorker((news) => this.onNews(news));
     this.view.set({ indexed: 0 });
     try {
       await this.indexer.remote.inspect(file);
-      await this.indexer.remote.index(files);
+      await this.indexer.remote.index(files, disks);
     } catch (error) {
       this.fail(error);
     } finally {
@@ -379,9 +365,24 @@ export class App {
       time: state.time,
       note: note || `mark ${this.marks.length + 1}`,
     };
-    this.marks = [...this.marks, mark].sort((a, b) => a.instructions - b.instructions);
-    this.timeline.update(state, this.marks);
+    this.addMarks([mark]);
     this.writeAddress();
+  }
+
+  private addMarks(marks: readonly Mark[]): void {
+    const known = this.marks.filter((mark) => !marks.some((one) => one.instructions === mark.instructions));
+    this.marks = [...known, ...marks].sort((a, b) => a.instructions - b.instructions);
+    const { state } = this.view.now;
+    if (state !== undefined) this.timeline.update(state, this.marks);
+  }
+
+  /** The marks, for a recording. */
+  private get notes(): NotedInstant[] {
+    return this.marks.map(({ instructions, time, note }) => ({
+      at: { instructions, sequence: 0 },
+      time: Math.round(time),
+      note,
+    }));
   }
 
   private onTimelineKey({ key }: KeyboardEvent): boolean {
@@ -443,7 +444,7 @@ export class App {
 
   private async share(): Promise<void> {
     try {
-      const blob = await this.client.remote.recording();
+      const blob = await this.client.remote.recording(this.notes, false);
       saveFile(blob, this.view.now.recording ?? 'hindsight.hsr');
     } catch (error) {
       this.fail(error);

@@ -1,20 +1,27 @@
-/** What a site offers to start from: `guest/guest.json` beside the page. Written by `hindsight web`. */
-export interface SiteGuest {
+/** What a site has besides the page: `guest/site.json`. Written by `hindsight web`. */
+export interface SiteManifest {
   readonly version: 1;
+  /** The guest that the page starts; a site may have recordings only. */
+  readonly guest?: SiteGuest;
+  /** Files of machines: kernels, disks, snapshots, … */
+  readonly images: readonly SiteImage[];
+}
+
+/** A guest, its files named by their hashes. */
+export interface SiteGuest {
   /** Bytes of RAM. */
   readonly memory: number;
   /** The kernel's command line. */
   readonly append: string;
-  readonly kernel: ManifestFile;
-  readonly initrd: ManifestFile;
-  /** The guest's own snapshot. */
-  readonly start: ManifestFile;
-  /** Snapshot files that it shares pages with. */
-  readonly bases: readonly ManifestFile[];
+  readonly kernel: string;
+  readonly initrd: string;
+  /** The guest's own snapshot, and the snapshot files that it shares pages with. */
+  readonly start: string;
+  readonly bases: readonly string[];
 }
 
 /** A file of the site. */
-export interface ManifestFile {
+export interface SiteImage {
   /** Its name for people. */
   readonly file: string;
   /** Address, relative to the manifest. */

@@ -14,6 +14,12 @@ export const disassemblyPane: PaneKind = {
   mount: (host, context) => new DisassemblyPane(host, context),
 };
 
+/** Scrolls a line into sight, within the pane alone. */
+function reveal(host: HTMLElement, line: HTMLElement): void {
+  const [frame, place] = [host.getBoundingClientRect(), line.getBoundingClientRect()];
+  if (place.top < frame.top || place.bottom > frame.bottom) host.scrollTop += place.top - frame.top - frame.height / 3;
+}
+
 class DisassemblyPane implements OpenPane {
   private readonly host: HTMLElement;
   private readonly context: PaneContext;
@@ -29,7 +35,7 @@ class DisassemblyPane implements OpenPane {
     const code = await this.context.ask('disassembly', hart, this.from, LINES);
     render(this.view(code), this.host);
     const current = this.host.querySelector('[aria-current]');
-    if (this.from === undefined) current?.scrollIntoView({ block: 'nearest' });
+    if (this.from === undefined && current !== null) reveal(this.host, current as HTMLElement);
   }
 
   close(): void {

@@ -5,13 +5,24 @@ export class ConsoleHistory {
   private times = new Float64Array(65_536);
   private count = 0;
   private readonly sizes: SizeChange[] = [];
+  private bare = 0;
+  private feeds = 0;
 
   /** Bytes in all. */
   get length(): number {
     return this.count;
   }
 
+  /** Whether lines end in a line feed alone: the output of a command without a terminal. */
+  get isPlain(): boolean {
+    return this.bare > this.feeds / 2;
+  }
+
   append(bytes: Uint8Array, instructions: Float64Array, times: Float64Array): void {
+    for (let at = bytes.indexOf(10); at >= 0; at = bytes.indexOf(10, at + 1)) {
+      this.feeds++;
+      if ((at > 0 ? bytes[at - 1] : this.bytes[this.count - 1]) !== 13) this.bare++;
+    }
     const needed = this.count + bytes.length;
     if (needed > this.bytes.length) {
       const size = Math.max(needed, this.bytes.length * 2);

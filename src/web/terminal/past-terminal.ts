@@ -80,6 +80,11 @@ export class PastTerminal {
 
   private async bring(instructions: number, offset: number): Promise<void> {
     const { terminal, history } = this;
+    if (terminal.options.convertEol !== history.isPlain) {
+      terminal.options.convertEol = history.isPlain;
+      this.kept = [];
+      this.shown = Infinity;
+    }
     const from = this.kept.findLast((state) => state.offset <= offset);
     if (this.shown > offset || (from !== undefined && from.offset > this.shown)) {
       terminal.reset();

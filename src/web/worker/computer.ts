@@ -3,6 +3,7 @@ import { createHostRoom } from '../../host/room.ts';
 import type { Machine } from '../../machine/session/machine.ts';
 import type { Session } from '../../machine/session/session.ts';
 import type { Instant } from '../../record/door.ts';
+import type { NotedInstant } from '../../record/format.ts';
 import { Recorder } from '../../record/recorder.ts';
 import type { GuestFiles } from '../../sandbox/files.ts';
 import type { MoveOptions } from '../../timeline/driver.ts';
@@ -11,7 +12,7 @@ import type { MoveResult } from '../../timeline/mover.ts';
 import type { RecordedTimeline } from '../../timeline/open.ts';
 import type { Timeline } from '../../timeline/timeline.ts';
 import { GuestLink } from './guest-link.ts';
-import type { MachineState, News } from './protocol.ts';
+import type { MachineState, News, SiteFile } from './protocol.ts';
 import type { LookedAt } from './questions/looked-at.ts';
 import { Sampler } from './sampler.ts';
 import { Telling } from './telling.ts';
@@ -191,12 +192,20 @@ export class Computer {
     this.moving?.abort();
   }
 
-  /** The recording so far, whole. */
-  recording(): Blob {
+  /**
+   * The recording so far, whole.
+   * @param marks that are kept with it @param files that are put into it
+   */
+  recording(marks: readonly NotedInstant[], files: readonly SiteFile[]): Blob {
     const { log, state, engine } = this.session;
     const parts: Uint8Array<ArrayBuffer>[] = [];
-    const recorder = new Recorder(log.header, { write: (bytes) => void parts.push(bytes.slice()) }, log.events);
+    const recorder = new Recorder(
+      { ...log.header, marks },
+      { write: (bytes) => void parts.push(bytes.slice()) },
+      log.events,
+    );
     for (const { at, hash } of log.hashes) recorder.mark(at, engine.time, hash);
+    for (const { hash, bytes } of files) recorder.embed(hash, bytes);
     if (state === 'past') recorder.close(log.end, log.endTime);
     else recorder.close(engine.instant, engine.time);
     return new Blob(parts, { type: 'application/octet-stream' });

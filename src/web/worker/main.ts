@@ -19,6 +19,8 @@ const REDRAW = '\f';
 
 const listeners: ((news: News) => void)[] = [];
 let computer: Computer | undefined;
+/** Files that the machine was made from. */
+let held: readonly SiteFile[] = [];
 let inspected: Inspected | undefined;
 
 /** Buffers of news go over to the page; nothing here keeps them. */
@@ -81,6 +83,7 @@ const worker: PageWorker = {
       },
       createHostRoom(),
     );
+    held = [kernel, initrd, start, ...bases];
     computer = Computer.live(machine, tell);
     machine.refreshClock();
     machine.resize(size.columns, size.rows);
@@ -93,12 +96,15 @@ const worker: PageWorker = {
     inspected = await inspectRecording(recording);
     return inspected.facts;
   },
-  async open(files) {
-    const timeline = await openRecording(whatWasInspected(), files);
+  async open(files, disks) {
+    const before = computer;
+    held = [...held, ...files.filter(({ hash }) => !held.some((known) => known.hash === hash))];
+    const timeline = await openRecording(whatWasInspected(), held, disks);
     computer = new Computer({ recorded: timeline, branch: branchOf }, tell);
+    await before?.close();
     return computer.state;
   },
-  index: (files) => indexRecording(whatWasInspected(), files, tell),
+  index: (files, disks) => indexRecording(whatWasInspected(), files, disks, tell),
   state: () => current().state,
   type: (data) => void computer?.machine?.write(data),
   resize(columns, rows) {
@@ -130,7 +136,7 @@ const worker: PageWorker = {
   getFile: async (path) => (await current().files()).read(path),
   interrupt: () => computer?.interrupt(),
   hash: () => current().timeline.hash(),
-  recording: () => current().recording(),
+  recording: (marks, embed) => current().recording(marks, embed ? held : []),
   async ask(question, ...args) {
     return (QUESTIONS[question] as (...all: unknown[]) => never)(current().lookedAt, ...args);
   },

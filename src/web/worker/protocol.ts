@@ -2,6 +2,7 @@
 import type { ProxyMarked } from 'comlink';
 import type { WorkerMove } from '../../host/browser/index.ts';
 import type { Instant } from '../../record/door.ts';
+import type { NotedInstant } from '../../record/format.ts';
 import type { QuestionName } from './questions/index.ts';
 
 /** Where the machine is and what it does. */
@@ -99,6 +100,14 @@ export interface SiteFile {
   readonly hash: string;
 }
 
+/** A disk image on a web server, read piece by piece. */
+export interface RemoteDisk {
+  readonly file: string;
+  readonly url: string;
+  readonly size: number;
+  readonly hash: string;
+}
+
 /** Where a recording is read from. */
 export type RecordingFile = Blob | { readonly url: string };
 
@@ -120,6 +129,9 @@ export interface RecordingFacts {
   readonly wanted: readonly WantedFile[];
   /** What is wrong with its tail, which is left out. */
   readonly damage?: string;
+  /** It was fetched whole: the server has no ranges. */
+  readonly whole: boolean;
+  readonly marks: readonly NotedInstant[];
 }
 
 /** The worker, for comlink. */
@@ -131,9 +143,9 @@ export interface PageWorker {
   /** Reads what a recording is and which files it needs. @throws RecordingError */
   inspect(recording: RecordingFile): Promise<RecordingFacts>;
   /** Opens the recording that was inspected, at its beginning. */
-  open(files: readonly SiteFile[]): Promise<MachineState>;
+  open(files: readonly SiteFile[], disks: readonly RemoteDisk[]): Promise<MachineState>;
   /** Replays the recording that was inspected from beginning to end and tells what happened. */
-  index(files: readonly SiteFile[]): Promise<void>;
+  index(files: readonly SiteFile[], disks: readonly RemoteDisk[]): Promise<void>;
   state(): MachineState;
   type(data: string | Uint8Array): void;
   resize(columns: number, rows: number): void;
@@ -154,8 +166,11 @@ export interface PageWorker {
   interrupt(): void;
   /** Hash of the state here. */
   hash(): string;
-  /** The recording so far, whole. */
-  recording(): Blob;
+  /**
+   * The recording so far, whole.
+   * @param marks that are kept with it @param embed whether it is to hold the machine's files, so that it opens anywhere
+   */
+  recording(marks: readonly NotedInstant[], embed: boolean): Blob;
   /** Asks one of the questions of questions/index.ts. */
   ask(question: QuestionName, ...args: unknown[]): Promise<unknown>;
 }
