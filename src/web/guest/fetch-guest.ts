@@ -7,7 +7,7 @@ import type { SiteImage, SiteManifest } from './manifest.ts';
 export type OnProgress = (done: number, total: number) => void;
 
 /** Something of the site is missing or is not what it should be; the message says what to do. */
-export class SiteError extends Error {
+class SiteError extends Error {
   override readonly name = 'SiteError';
 }
 
