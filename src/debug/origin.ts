@@ -5,8 +5,9 @@ import { nextInstruction } from '../machine/view/next-access.ts';
 import type { Resolve } from '../machine/view/page-table.ts';
 import { readVirtual, resolver } from '../machine/view/virtual-memory.ts';
 import type { Instant } from '../record/door.ts';
+import type { Breakpoint } from '../timeline/breakpoints.ts';
 import type { MoveOptions } from '../timeline/driver.ts';
-import type { FoundAccess } from '../timeline/last-access.ts';
+import type { FoundAccess, RamRange } from '../timeline/last-access.ts';
 import type { Mover } from '../timeline/mover.ts';
 import type { GuestInfo } from './guest-info.ts';
 import { guestOnHart } from './process-symbols.ts';
@@ -68,26 +69,54 @@ export class Origins {
     question: OriginQuestion,
     options: MoveOptions = {},
   ): Promise<AccessOrigin | 'interrupted' | undefined> {
+    const { mover } = this;
+    const { points, ranges, read } = this.watched(question);
+    const found = await mover.lastAccess(points, question.kind === 'write' ? ranges : [], options);
+    if (found === undefined || found === 'interrupted') return found;
+    return this.returning(() => this.describe(found, read));
+  }
+
+  /**
+   * The next access of a hart to memory from this instant on, by whatever address it is made. What devices do is not looked for.
+   * @returns undefined when there is none, `interrupted` when the signal ended the search
+   * @throws DebugError when there is no such address or process here
+   */
+  async nextAccess(
+    question: OriginQuestion,
+    options: MoveOptions = {},
+  ): Promise<AccessOrigin | 'interrupted' | undefined> {
+    const { points, read } = this.watched(question);
+    return this.returning(async () => {
+      const { reason, hit } = await this.mover.continue(points, { ...options, fromHere: true });
+      if (reason === 'interrupted') return 'interrupted';
+      return hit && this.describe({ at: hit.at, hart: hit.hart, hit }, read);
+    });
+  }
+
+  /** The memory that a question is about: what is met where it is touched, where it lies in RAM, and its contents. */
+  private watched({ kind, address, length, space }: OriginQuestion): {
+    readonly points: readonly Breakpoint[];
+    readonly ranges: readonly RamRange[];
+    readonly read: () => Uint8Array;
+  } {
     const { mover, guest } = this;
-    const { address, length, kind } = question;
     if (!(Number.isInteger(length) && length >= 1 && length <= LONGEST_QUESTION))
       throw new DebugError(`${length} is no length: expected 1 … ${LONGEST_QUESTION} bytes`);
-    const { resolve, who } = this.space(question.space);
+    const { resolve, who } = this.space(space);
     const pieces = ramPieces(guest, resolve, address, length, who);
-    const points = pieces.flatMap((piece) => piecePoints(piece, kind));
-    const ranges = pieces.map((piece) => pieceRange(piece, guest.view));
-    const found = await mover.lastAccess(points, kind === 'write' ? ranges : [], options);
-    if (found === undefined || found === 'interrupted') return found;
-    const read = (): Uint8Array => {
-      const out = new Uint8Array(length);
-      let done = 0;
-      for (const piece of pieces) {
-        out.set(mover.view.readPhysical(piece.physical, Number(piece.length)), done);
-        done += Number(piece.length);
-      }
-      return out;
+    return {
+      points: pieces.flatMap((piece) => piecePoints(piece, kind)),
+      ranges: pieces.map((piece) => pieceRange(piece, guest.view)),
+      read: () => {
+        const out = new Uint8Array(length);
+        let done = 0;
+        for (const piece of pieces) {
+          out.set(mover.view.readPhysical(piece.physical, Number(piece.length)), done);
+          done += Number(piece.length);
+        }
+        return out;
+      },
     };
-    return this.returning(() => this.describe(found, read));
   }
 
   /**

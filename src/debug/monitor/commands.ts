@@ -5,7 +5,7 @@ import { memoryAreas } from '../../linux/maps.ts';
 import { modules } from '../../linux/modules.ts';
 import { findTask, type Task, tasks } from '../../linux/tasks.ts';
 import { CSR, PC, PRV, X } from '../../machine/view/machine-view.ts';
-import { currentSatp, levelsOf, mappings, PTE, walk } from '../../machine/view/page-table.ts';
+import { currentSatp, flagText, levelsOf, mappings, walk } from '../../machine/view/page-table.ts';
 import type { Instant } from '../../record/door.ts';
 import type { StackFrame } from '../backtrace.ts';
 import { registerNamed } from '../expression.ts';
@@ -58,15 +58,6 @@ function where({ target, guestInfo }: CommandScene): string {
   const { begin, end, endless } = target.mover;
   return `instant ${target.instant.instructions} of ${begin.instructions}…${end.instructions}${endless ? ' (and on: it lives)' : ''}, hart ${hart} at ${guestInfo.describe(target.readRegister(hart, PC) ?? 0n)}\n`;
 }
-
-const flagText = (flags: bigint): string =>
-  (flags & PTE.R ? 'r' : '-') +
-  (flags & PTE.W ? 'w' : '-') +
-  (flags & PTE.X ? 'x' : '-') +
-  (flags & PTE.U ? 'u' : '-') +
-  (flags & PTE.G ? 'g' : '-') +
-  (flags & PTE.A ? 'a' : '-') +
-  (flags & PTE.D ? 'd' : '-');
 
 function infoMem(scene: CommandScene, args: readonly string[]): string {
   const { target, hart } = scene;

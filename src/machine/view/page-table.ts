@@ -3,6 +3,12 @@ import { CSR, type MachineView, PRV } from './machine-view.ts';
 /** Page-table entry bits (privileged ISA, "Sv39: Addressing and Memory Protection"). */
 export const PTE = { V: 1n, R: 2n, W: 4n, X: 8n, U: 16n, G: 32n, A: 64n, D: 128n } as const;
 
+/** `rwxugad` for the flags of an entry, `-` where one is clear. */
+export const flagText = (flags: bigint): string =>
+  ([PTE.R, PTE.W, PTE.X, PTE.U, PTE.G, PTE.A, PTE.D] as const)
+    .map((bit, i) => (flags & bit ? 'rwxugad'[i] : '-'))
+    .join('');
+
 const PPN = 0xfff_ffff_ffffn;
 const SATP = 0x180;
 

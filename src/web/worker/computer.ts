@@ -173,8 +173,8 @@ export class Computer {
     return this.move((options) => this.timeline.seek(destination, options));
   }
 
-  /** Makes a move of the timeline; a live machine is stopped first. */
-  move(act: (options: MoveOptions) => Promise<MoveResult>): Promise<MoveResult> {
+  /** Makes a move of the timeline, or a search that ends where it began; a live machine is stopped first. */
+  move<T>(act: (options: MoveOptions) => Promise<T>): Promise<T> {
     return this.inTurn(async () => {
       await this.enterPast();
       const moving = new AbortController();

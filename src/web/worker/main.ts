@@ -12,6 +12,7 @@ import { Computer } from './computer.ts';
 import type { News, PageWorker, SiteFile } from './protocol.ts';
 import { QUESTIONS } from './questions/index.ts';
 import { branchOf, type Inspected, indexRecording, inspectRecording, openRecording } from './recordings.ts';
+import { findAccess, goToPlace } from './searches.ts';
 import { step } from './steps.ts';
 
 /** Control-L: the shell, which waits at its prompt in the snapshot, clears the screen and shows the prompt again. */
@@ -134,6 +135,11 @@ const worker: PageWorker = {
   },
   putFile: async (path, contents) => (await current().files()).write(path, contents),
   getFile: async (path) => (await current().files()).read(path),
+  goToPlace: async (search) => {
+    const { lookedAt } = current();
+    return crossing(await current().move((options) => goToPlace(lookedAt, search, options)));
+  },
+  findAccess: (search) => current().move((options) => findAccess(current().lookedAt, search, options)),
   interrupt: () => computer?.interrupt(),
   hash: () => current().timeline.hash(),
   recording: (marks, embed) => current().recording(marks, embed ? held : []),

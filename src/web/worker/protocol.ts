@@ -1,5 +1,6 @@
 /** What the page and its worker say to each other. */
 import type { ProxyMarked } from 'comlink';
+import type { AccessOrigin } from '../../debug/origin.ts';
 import type { WorkerMove } from '../../host/browser/index.ts';
 import type { Instant } from '../../record/door.ts';
 import type { NotedInstant } from '../../record/format.ts';
@@ -114,6 +115,32 @@ export type RecordingFile = Blob | { readonly url: string };
 /** Steps both ways. */
 export type StepKind = 'instruction' | 'function' | 'syscall';
 
+/** What is looked for in memory's history. */
+export interface AccessSearch {
+  readonly kind: 'write' | 'read';
+  /** -1 for the last one before here, 1 for the next one from here on. */
+  readonly direction: 1 | -1;
+  readonly address: bigint;
+  /** Bytes. */
+  readonly length: number;
+  readonly hart: number;
+  /** Whose address it is; without one the hart's. */
+  readonly process?: number;
+}
+
+/** A breakpoint or watchpoint to go to. */
+export interface PlaceSearch {
+  readonly kind: 'execute' | 'write' | 'read' | 'access';
+  /** An address, a symbol, an expression. */
+  readonly place: string;
+  /** Bytes that are watched; of no meaning for `execute`. */
+  readonly length: number;
+  /** Only where this expression is not 0; empty for everywhere. */
+  readonly when: string;
+  readonly direction: 1 | -1;
+  readonly hart: number;
+}
+
 /** A file that a recording needs and does not hold. */
 export interface WantedFile {
   readonly role: string;
@@ -158,6 +185,10 @@ export interface PageWorker {
   /** @param to an instant, or a guest time in nanoseconds */
   seek(to: Instant | { readonly time: number }): Promise<WorkerMove>;
   step(kind: StepKind, direction: 1 | -1, hart: number): Promise<WorkerMove>;
+  /** Goes to where a place is met next or was met last; to the end or the beginning where it is not. @throws DebugError */
+  goToPlace(search: PlaceSearch): Promise<WorkerMove>;
+  /** The access to memory nearest to here; stays here. Undefined when there is none. @throws DebugError */
+  findAccess(search: AccessSearch): Promise<AccessOrigin | 'interrupted' | undefined>;
   /** Writes a file in the live guest. @throws GuestError, SessionEndedError */
   putFile(path: string, contents: Uint8Array): Promise<void>;
   /** Reads a file of the live guest. @throws GuestError, SessionEndedError */
