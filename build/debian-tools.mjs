@@ -8,6 +8,7 @@ const TOOLS = [
   { command: 'qemu-system-riscv64', packages: ['qemu-system-riscv', 'qemu-system-misc'], for: 'comparison with QEMU' },
   { command: 'qemu-riscv64', packages: ['qemu-user'], for: 'comparison with QEMU' },
   { command: 'riscv64-linux-gnu-gcc', packages: ['gcc-riscv64-linux-gnu'], for: 'guest programs' },
+  { command: 'riscv64-linux-gnu-g++', packages: ['g++-riscv64-linux-gnu'], for: 'debugging C++ programs' },
   { file: '/usr/riscv64-linux-gnu/include/stdio.h', packages: ['libc6-dev-riscv64-cross'], for: 'guest programs' },
   { command: 'tshark', packages: ['tshark'], for: 'reading exported frames' },
   { command: 'iperf3', packages: ['iperf3'], for: 'the network' },

@@ -3,41 +3,18 @@ import { memoryAreas } from '../linux/maps.ts';
 import { moduleSymbols, modules } from '../linux/modules.ts';
 import { currentOn, findTask, type Task, tasks } from '../linux/tasks.ts';
 import { kernelContext, userRegisters } from '../linux/threads.ts';
-import { type MachineView, PC, type RegisterId, X } from '../machine/view/machine-view.ts';
+import { F, type MachineView, PC, type RegisterId, X } from '../machine/view/machine-view.ts';
 import { type Resolve, readThrough } from '../machine/view/page-table.ts';
 import { readVirtual } from '../machine/view/virtual-memory.ts';
 import { compareInstants, type Instant } from '../record/door.ts';
-import { LineTable, type SourceLine } from '../symbols/dwarf-lines.ts';
-import type { ElfFile } from '../symbols/elf.ts';
-import { type Near, nearText, SymbolTable } from '../symbols/table.ts';
-import { backtrace, type StackFrame } from './backtrace.ts';
+import type { FunctionInstance } from '../symbols/dwarf/debug-info.ts';
+import type { SourceLine } from '../symbols/dwarf-lines.ts';
+import { type Near, nearText, type SymbolTable } from '../symbols/table.ts';
+import { backtrace, type StackFrame, type Unwinding } from './backtrace.ts';
+import type { SymbolFile } from './symbol-file.ts';
 
-/** A file with symbols that the user gave. */
-export interface SymbolFile {
-  readonly name: string;
-  readonly symbols: SymbolTable;
-  readonly lines?: LineTable;
-  /** Addresses it covers, moved by where it was loaded. */
-  readonly start: bigint;
-  readonly end: bigint;
-  readonly bias: bigint;
-}
-
-/** Makes a symbol file of an ELF file. @param loadedAt where its lowest address lies in the guest; its own when not given */
-export function symbolFile(elf: ElfFile, name: string, loadedAt?: bigint): SymbolFile {
-  const bias = loadedAt === undefined ? 0n : loadedAt - elf.base;
-  const line = elf.section('.debug_line');
-  return {
-    name,
-    bias,
-    start: elf.base + bias,
-    end: elf.end + bias,
-    symbols: new SymbolTable(elf.symbols),
-    ...(line
-      ? { lines: new LineTable({ line, str: elf.section('.debug_str'), lineStr: elf.section('.debug_line_str') }) }
-      : {}),
-  };
-}
+/** DWARF's number of f0. */
+const FLOATS = 32;
 
 /** What can be said about the guest's programs: symbols, lines, and Linux's own structures. */
 export class GuestInfo {
@@ -86,7 +63,8 @@ export class GuestInfo {
     return other;
   }
 
-  private get files(): readonly SymbolFile[] {
+  /** Every file with symbols, those first that the user gave. */
+  get files(): readonly SymbolFile[] {
     return this.processFiles.length === 0 ? this.given : [...this.given, ...this.processFiles];
   }
 
@@ -153,13 +131,13 @@ export class GuestInfo {
 
   /** The addresses around one that were made from the same line. */
   lineRange(address: bigint): readonly [bigint, bigint] | undefined {
-    const file = this.files.find((f) => address >= f.start && address < f.end);
+    const file = this.fileAt(address);
     const range = file?.lines?.range(address - file.bias);
     return range && file && [range[0] + file.bias, range[1] + file.bias];
   }
 
   line(address: bigint): SourceLine | undefined {
-    const file = this.files.find((f) => address >= f.start && address < f.end);
+    const file = this.fileAt(address);
     return file?.lines?.at(address - file.bias);
   }
 
@@ -180,9 +158,8 @@ export class GuestInfo {
 
   /** The call stack of a hart. */
   backtrace(hart: number, limit?: number): StackFrame[] {
-    const read = (id: RegisterId): bigint => this.view.readRegister(hart, id) ?? 0n;
     return this.unwind(
-      { pc: read(PC), ra: read(X(1)), sp: read(X(2)), fp: read(X(8)) },
+      (id) => this.view.readRegister(hart, id),
       (a, n) => readVirtual(this.view, hart, a, n),
       limit,
     );
@@ -192,8 +169,6 @@ export class GuestInfo {
   taskBacktrace(task: Task): { readonly kernel: StackFrame[]; readonly user: StackFrame[] } {
     const kernel = this.kernel()!;
     const context = kernelContext(kernel, task);
-    const registers = userRegisters(kernel, task);
-    const read = (id: RegisterId): bigint => registers(id) ?? 0n;
     return {
       // Its own code's frames follow the kernel's on the way out: they are found from where it entered.
       kernel:
@@ -203,7 +178,7 @@ export class GuestInfo {
       user:
         task.mm === 0n
           ? []
-          : this.unwind({ pc: read(PC), ra: read(X(1)), sp: read(X(2)), fp: read(X(8)) }, (a, n) =>
+          : this.unwind(userRegisters(kernel, task), (a, n) =>
               readThrough(this.view, this.userAddresses(kernel, task), a, n),
             ),
     };
@@ -216,11 +191,52 @@ export class GuestInfo {
   }
 
   private unwind(
-    from: { readonly pc: bigint; readonly ra: bigint; readonly sp: bigint; readonly fp: bigint },
-    read: (address: bigint, length: number) => Uint8Array,
+    read: (id: RegisterId) => bigint | undefined,
+    memory: (address: bigint, length: number) => Uint8Array,
     limit?: number,
   ): StackFrame[] {
-    return backtrace({ read, functionStart: (a) => this.near(a)?.start }, from, limit);
+    return backtrace(this.unwinding(memory), read(PC) ?? 0n, (n) => read(n < FLOATS ? X(n) : F(n - FLOATS)), limit);
+  }
+
+  private unwinding(read: (address: bigint, length: number) => Uint8Array): Unwinding {
+    return {
+      read,
+      functionStart: (a) => this.near(a)?.start,
+      frameInformation: (a) => {
+        const file = this.fileAt(a);
+        return file?.callFrames && { frames: file.callFrames, bias: file.bias };
+      },
+    };
+  }
+
+  /** The functions that an address is in, the innermost first; none where there is no debug information. */
+  functionsAt(address: bigint): readonly FunctionInstance[] {
+    const file = this.fileAt(address);
+    try {
+      return file?.debugInfo?.functionsAt(address - file.bias) ?? [];
+    } catch (e) {
+      // Malformed debug information is none.
+      if (e instanceof RangeError) return [];
+      throw e;
+    }
+  }
+
+  /** The caller of a frame. */
+  callerOf(frame: StackFrame, memory: (address: bigint, length: number) => Uint8Array): StackFrame | undefined {
+    return backtrace(this.unwinding(memory), frame.pc, frame.register, 2)[1];
+  }
+
+  /** `name+16` of an address in a program's code or data, as values are shown. */
+  dataName(address: bigint): string | undefined {
+    if (address === 0n) return undefined;
+    const near = this.near(address);
+    // What has no size says nothing of what lies after it.
+    return near?.within ? (near.offset === 0 ? near.name : `${near.name}+${near.offset}`) : undefined;
+  }
+
+  /** The file whose code or data is at an address. */
+  fileAt(address: bigint): SymbolFile | undefined {
+    return this.files.find(({ start, end }) => address >= start && address < end);
   }
 
   /** Reads a process's memory although it may not be current; undefined when there is no such process. */

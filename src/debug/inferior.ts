@@ -51,6 +51,8 @@ export interface Inferior {
   /** What a thread sees: its registers and memory are those of hart `hart` of the view. */
   view(thread: number): { readonly view: MachineView; readonly hart: number };
   backtrace(thread: number, limit?: number): StackFrame[];
+  /** Points as they are set for its moves: met by nobody else. */
+  restricted(points: readonly Breakpoint[]): readonly Breakpoint[];
   /** A breakpoint that only this thread meets. */
   onlyOn(point: Breakpoint, thread: number): Breakpoint;
   readRegister(thread: number, id: RegisterId): bigint | undefined;
@@ -106,6 +108,10 @@ export class WholeMachine implements Inferior {
     return this.monitor.guestInfo.backtrace(this.hartOf(thread), limit);
   }
 
+  restricted(points: readonly Breakpoint[]): readonly Breakpoint[] {
+    return this.monitor.restricted(points, this.settings);
+  }
+
   onlyOn(point: Breakpoint, thread: number): Breakpoint {
     return { ...point, hart: this.hartOf(thread) };
   }
@@ -147,7 +153,7 @@ export class WholeMachine implements Inferior {
   }
 
   private async move(move: InferiorMove, go: (o: InferiorMove) => Promise<MoveResult>): Promise<InferiorStop> {
-    const points = this.monitor.restricted(move.points, this.settings);
+    const points = this.restricted(move.points);
     const { reason, hart, hit } = await go({ ...move, points });
     return { reason, thread: hart + 1, ...(hit && { hit: original(hit, points, move.points) }) };
   }

@@ -3,7 +3,8 @@ import { memoryAreas } from '../linux/maps.ts';
 import { PageCache } from '../linux/page-cache.ts';
 import type { Task } from '../linux/tasks.ts';
 import { readElf } from '../symbols/elf.ts';
-import { type GuestInfo, type SymbolFile, symbolFile } from './guest-info.ts';
+import type { GuestInfo } from './guest-info.ts';
+import { SymbolFile } from './symbol-file.ts';
 
 /** First byte of an ELF file. */
 const ELF_MAGIC = 0x7f;
@@ -17,7 +18,8 @@ export function processSymbols(kernel: LinuxKernel, task: Task): SymbolFile[] {
     const bytes = cache.read(file);
     if (bytes?.[0] !== ELF_MAGIC) continue;
     try {
-      files.set(name, symbolFile(readElf(bytes, name), name, start - offset));
+      const isProgram = files.size === 0;
+      files.set(name, new SymbolFile(readElf(bytes, name), name, { loadedAt: start - offset, isProgram }));
     } catch (e) {
       // Not every file that looks like one is whole.
       if (!(e instanceof RangeError)) throw e;

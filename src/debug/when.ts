@@ -7,7 +7,7 @@ import { compareInstants, type Instant } from '../record/door.ts';
 import { ADDRESS_END, type Breakpoint } from '../timeline/breakpoints.ts';
 import type { MoveOptions } from '../timeline/driver.ts';
 import type { Mover } from '../timeline/mover.ts';
-import { type Compiled, compileWatched } from './expression.ts';
+import { type Compiled, compileWatched } from './expression/scope.ts';
 import type { GuestInfo } from './guest-info.ts';
 import { piecePoints, ramPieces } from './ram-pieces.ts';
 import { DebugError } from './target.ts';
@@ -229,8 +229,7 @@ class Watch {
       readRegister: (h, id) => (id.kind === 'prv' ? 1n : view.readRegister(h, id)),
       translate: (_, address) => (address >> 63n === 1n ? kernel.resolve(address) : resolve(address)) ?? -1n,
       readNumber: (physical, length) => view.readNumber(physical, length),
-      // Nothing but what is translated above is read.
-      readPhysical: () => new Uint8Array(0),
+      readPhysical: (physical, length) => view.readPhysical(physical, length),
     };
   }
 }

@@ -1,4 +1,4 @@
-import { CSR, PC, PRV, type RegisterId, X } from '../machine/view/machine-view.ts';
+import { CSR, PC, PRV, type RegisterId } from '../machine/view/machine-view.ts';
 import type { LinuxKernel } from './kernel.ts';
 import { currentTask, type Task } from './tasks.ts';
 
@@ -83,20 +83,26 @@ export function savedRegisterAt(kernel: LinuxKernel, { address: task }: Task, id
 }
 
 /** What a backtrace through the kernel begins with; undefined while the task executes its own code. */
-export function kernelContext(
-  kernel: LinuxKernel,
-  { address: task }: Task,
-): { readonly pc: bigint; readonly ra: bigint; readonly sp: bigint; readonly fp: bigint } | undefined {
+export function kernelContext(kernel: LinuxKernel, { address: task }: Task): Registers | undefined {
   const { view } = kernel;
   const hart = hartOf(kernel, task);
   if (hart !== undefined) {
     if (view.readRegister(hart, PRV) === 0n) return undefined;
-    const x = (number: number): bigint => view.readRegister(hart, X(number))!;
-    return { pc: view.readRegister(hart, PC)!, ra: x(1), sp: x(2), fp: x(8) };
+    const registers: Registers = (id) => view.readRegister(hart, id);
+    return registers;
   }
   // As __switch_to left it (Linux arch/riscv/kernel/entry.S).
-  const thread = (path: string): bigint => kernel.get('task_struct', task, `thread.${path}`);
-  const ra = thread('ra');
-  const fp = kernel.pointer(kernel.at('task_struct', task, 'thread.s'));
-  return { pc: ra, ra, sp: thread('sp'), fp };
+  const ra = kernel.get('task_struct', task, 'thread.ra');
+  const sp = kernel.get('task_struct', task, 'thread.sp');
+  const kept = kernel.at('task_struct', task, 'thread.s');
+  return (id) => {
+    if (id.kind === 'pc') return ra;
+    if (id.kind !== 'x') return undefined;
+    const { number: n } = id;
+    if (n === 1) return ra;
+    if (n === 2) return sp;
+    if (n === 4) return task;
+    const saved = n === 8 || n === 9 ? n - 8 : n >= 18 && n <= 27 ? n - 16 : -1;
+    return saved < 0 ? undefined : kernel.pointer(kept + BigInt(8 * saved));
+  };
 }

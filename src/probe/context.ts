@@ -105,8 +105,12 @@ export class MachineContext implements ProbeContext {
       read: (at: bigint, length: number) => readVirtual(view, hart, at, length),
       functionStart: (at: bigint) => guest.near(at)?.start,
     };
-    const start = { pc: reg('epc'), ra: reg('ra'), sp: reg('sp'), fp: reg('s0') };
-    return backtrace(unwinding, start, limit).map(({ pc }) => pc);
+    const known = new Map([
+      [1, reg('ra')],
+      [2, reg('sp')],
+      [8, reg('s0')],
+    ]);
+    return backtrace(unwinding, reg('epc'), (n) => known.get(n), limit).map(({ pc }) => pc);
   }
 }
 

@@ -11,6 +11,8 @@ interface Row {
   readonly address: bigint;
   readonly file: string;
   readonly line: number;
+  /** A good place to stop at; the others are of instructions that several lines share. */
+  readonly statement: boolean;
 }
 
 /** Sections that line tables are read from. */
@@ -34,17 +36,27 @@ const FORM = {
   udata: 0x0f,
 } as const;
 const CONTENT = { path: 1, directory: 2 } as const;
-const STANDARD = { copy: 1, advancePc: 2, advanceLine: 3, setFile: 4, constAddPc: 8, fixedAdvancePc: 9 } as const;
+const STANDARD = {
+  copy: 1,
+  advancePc: 2,
+  advanceLine: 3,
+  setFile: 4,
+  negateStatement: 6,
+  constAddPc: 8,
+  fixedAdvancePc: 9,
+} as const;
 const EXTENDED = { endSequence: 1, setAddress: 2 } as const;
 
 /** Line number tables of DWARF 2 to 5 (DWARF 5, section 6.2). */
 export class LineTable {
   private readonly rows: Row[] = [];
+  /** Files of each table, by where it begins. */
+  private readonly files = new Map<number, readonly string[]>();
 
   /** @throws RangeError when a table is malformed, naming the offset */
   constructor(sections: LineSections) {
     const r = new ByteReader(sections.line, '.debug_line');
-    while (r.at < sections.line.length) readUnit(r, sections, this.rows);
+    while (r.at < sections.line.length) readUnit(r, sections, this.rows, this.files);
     // At one address the end of a sequence comes before the beginning of the next.
     this.rows.sort((a, b) =>
       a.address < b.address ? -1 : a.address > b.address ? 1 : Math.sign(a.line) - Math.sign(b.line),
@@ -69,8 +81,26 @@ export class LineTable {
 
   /** The line an address was made from. */
   at(address: bigint): SourceLine | undefined {
-    const row = this.rows[this.after(address) - 1];
+    let i = this.after(address) - 1;
+    // Of several rows at one address one that begins a statement is meant.
+    const first = this.rows[i];
+    for (let k = i; first !== undefined && !first.statement && this.rows[k]?.address === first.address; k--)
+      if (this.rows[k].statement && this.rows[k].line !== 0) {
+        i = k;
+        break;
+      }
+    const row = this.rows[i];
     return row === undefined || row.line === 0 ? undefined : { file: row.file, line: row.line };
+  }
+
+  /** A file by its number in the table at an offset of the section. */
+  fileName(table: number, number: number): string | undefined {
+    return this.files.get(table)?.[number];
+  }
+
+  /** Source files that lines are of. */
+  sources(): Set<string> {
+    return new Set(this.rows.map(({ file }) => file));
   }
 
   /** Index of the first row beyond an address. */
@@ -97,7 +127,7 @@ export class LineTable {
   }
 }
 
-function readUnit(r: ByteReader, sections: LineSections, rows: Row[]): void {
+function readUnit(r: ByteReader, sections: LineSections, rows: Row[], tables: Map<number, readonly string[]>): void {
   const begin = r.at;
   let length = r.u32();
   const wide = length === 0xffff_ffff;
@@ -114,25 +144,28 @@ function readUnit(r: ByteReader, sections: LineSections, rows: Row[]): void {
   const program = r.at + header;
   const minimum = r.u8();
   if (version >= 4) r.skip(1); // operations per instruction: 1
-  r.skip(1); // default is_stmt
+  const defaultStatement = r.u8() !== 0;
   const base = r.i8();
   const range = r.u8();
   const opcodeBase = r.u8();
   const lengths = Array.from({ length: Math.max(0, opcodeBase - 1) }, () => r.u8());
   if (range === 0) throw new RangeError(`.debug_line: the table at offset ${begin} has a line range of 0`);
   const files = version === 5 ? files5(r, sections, wide) : files4(r);
+  tables.set(begin, files);
   r.at = program;
 
   let address = 0n;
   let file = 1;
   let line = 1;
+  let statement = defaultStatement;
   const reset = (): void => {
     address = 0n;
     file = 1;
     line = 1;
+    statement = defaultStatement;
   };
   const emit = (at = line): void => {
-    rows.push({ address, file: files[file] ?? '?', line: at });
+    rows.push({ address, file: files[file] ?? '?', line: at, statement });
   };
   while (r.at < end) {
     const op = r.u8();
@@ -154,6 +187,7 @@ function readUnit(r: ByteReader, sections: LineSections, rows: Row[]): void {
     else if (op === STANDARD.advancePc) address += BigInt(r.uleb() * minimum);
     else if (op === STANDARD.advanceLine) line += r.sleb();
     else if (op === STANDARD.setFile) file = r.uleb();
+    else if (op === STANDARD.negateStatement) statement = !statement;
     else if (op === STANDARD.constAddPc) address += BigInt(Math.floor((255 - opcodeBase) / range) * minimum);
     else if (op === STANDARD.fixedAdvancePc) address += BigInt(r.u16());
     else for (let i = 0; i < lengths[op - 1]; i++) r.uleb();

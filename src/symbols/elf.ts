@@ -1,3 +1,5 @@
+import { toHex } from '../bytes/hex.ts';
+import { inflateZlib } from '../bytes/inflate.ts';
 import type { NamedAddress } from './table.ts';
 
 /** What debuggers need of an ELF file. */
@@ -6,8 +8,12 @@ export interface ElfFile {
   /** The lowest address its segments ask for: 0 for position-independent ones. */
   readonly base: bigint;
   readonly end: bigint;
-  /** Content of a section; undefined when it is not there or holds none. */
+  /** Content of a section, unpacked; undefined when it is not there or holds none. @throws RangeError when it cannot be unpacked */
   section(name: string): Uint8Array | undefined;
+  /** Where a section lies in memory; 0 where it does not. */
+  sectionAddress(name: string): bigint;
+  /** What names this build (`.note.gnu.build-id`), in hexadecimal. */
+  readonly buildId: string | undefined;
 }
 
 const SYMTAB = 2;
@@ -16,6 +22,11 @@ const NOBITS = 8;
 const LOAD = 1;
 const RISCV = 243;
 const COMPRESSED = 0x800;
+/** ch_type of sections that zlib packed. */
+const ZLIB = 1;
+/** Largest section that is unpacked. */
+const LARGEST = 1 << 30;
+const BUILD_ID = 3;
 const FUNC = 2;
 
 /** Text of a C string in a table. */
@@ -83,17 +94,50 @@ export function readElf(bytes: Uint8Array, name: string): ElfFile {
   };
   const names = shnum > 0 ? content(view.getUint16(62, true)) : new Uint8Array(0);
 
+  const indexOf = (wanted: string): number => headers.findIndex((h) => stringAt(names, h.name) === wanted);
+  const unpacked = new Map<number, Uint8Array>();
+  const section = (wanted: string): Uint8Array | undefined => {
+    const i = indexOf(wanted);
+    if (i < 0 || headers[i].type === NOBITS) return undefined;
+    if ((headers[i].flags & COMPRESSED) === 0) return content(i);
+    let out = unpacked.get(i);
+    if (out === undefined) unpacked.set(i, (out = unpack(content(i), `${name}: section ${wanted}`)));
+    return out;
+  };
   const table = headers.findIndex((h) => h.type === SYMTAB);
   const chosen = table >= 0 ? table : headers.findIndex((h) => h.type === DYNSYM);
   return {
     base: base ?? 0n,
     end,
     symbols: chosen < 0 ? [] : readSymbols(content(chosen), content(headers[chosen].link)),
-    section(wanted) {
-      const i = headers.findIndex((h) => stringAt(names, h.name) === wanted);
-      return i < 0 || headers[i].type === NOBITS || headers[i].flags & COMPRESSED ? undefined : content(i);
+    section,
+    sectionAddress(wanted) {
+      const i = indexOf(wanted);
+      return i < 0 ? 0n : view.getBigUint64(shoff + i * shentsize + 16, true);
+    },
+    get buildId() {
+      return buildIdOf(section('.note.gnu.build-id'));
     },
   };
+}
+
+/** A section that begins with an `Elf64_Chdr`. */
+function unpack(bytes: Uint8Array, name: string): Uint8Array {
+  if (bytes.length < 24) throw new RangeError(`${name} is cut off`);
+  const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
+  const type = view.getUint32(0, true);
+  const size = Number(view.getBigUint64(8, true));
+  if (type !== ZLIB) throw new RangeError(`${name} is packed in a way (${type}) that is not known: expected zlib`);
+  if (size > LARGEST) throw new RangeError(`${name} would have ${size} bytes`);
+  return inflateZlib(bytes.subarray(24), size);
+}
+
+function buildIdOf(note: Uint8Array | undefined): string | undefined {
+  if (note === undefined || note.length < 16) return undefined;
+  const view = new DataView(note.buffer, note.byteOffset, note.byteLength);
+  if (view.getUint32(8, true) !== BUILD_ID) return undefined;
+  const from = 12 + ((view.getUint32(0, true) + 3) & ~3);
+  return toHex(note.subarray(from, from + view.getUint32(4, true)));
 }
 
 function readSymbols(table: Uint8Array, strings: Uint8Array): NamedAddress[] {

@@ -13,6 +13,8 @@ export interface Near {
   readonly name: string;
   readonly start: bigint;
   readonly offset: number;
+  /** Whether it is known to reach this far. */
+  readonly within: boolean;
 }
 
 /** Farthest from a symbol of unknown size that an address is still called by it. */
@@ -51,7 +53,7 @@ export class SymbolTable {
     if (s === undefined) return undefined;
     const offset = address - s.address;
     if (s.size > 0 ? offset >= BigInt(s.size) : offset > REACH) return undefined;
-    return { name: s.name, start: s.address, offset: Number(offset) };
+    return { name: s.name, start: s.address, offset: Number(offset), within: s.size > 0 || s.code };
   }
 
   /** The symbol of a name. */

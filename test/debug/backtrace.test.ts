@@ -71,12 +71,14 @@ function scene(alloca: bigint) {
   const functionStart = (a: bigint): bigint | undefined =>
     [OUTER_AT, CALLER_AT, CALLEE_AT].find((start) => a >= start && a < start + 0x100n);
   /** Registers before instruction `k` of the callee. */
-  const at = (k: number): { pc: bigint; ra: bigint; sp: bigint; fp: bigint } => ({
-    pc: CALLEE_AT + BigInt(4 * k),
-    ra: k < 8 ? RETURN_TO_CALLER : RETURN_TO_CALLER,
-    sp: k < 1 || k > 9 ? callerSp : k < 5 || k > 6 ? calleeSp : calleeSp - alloca,
-    fp: k < 4 || k > 8 ? outerSp : callerSp,
-  });
+  const at = (k: number): [bigint, (n: number) => bigint | undefined] => {
+    const registers = new Map([
+      [R.ra, RETURN_TO_CALLER],
+      [R.sp, k < 1 || k > 9 ? callerSp : k < 5 || k > 6 ? calleeSp : calleeSp - alloca],
+      [R.s0, k < 4 || k > 8 ? outerSp : callerSp],
+    ]);
+    return [CALLEE_AT + BigInt(4 * k), (n) => registers.get(n)];
+  };
   return { unwinding: { read, functionStart }, at };
 }
 
@@ -85,7 +87,7 @@ describe('a call stack without unwind tables', () => {
     it(`is whole at every instruction of a function that lowers sp by a register (${alloca} bytes)`, () => {
       const { unwinding, at } = scene(alloca);
       CALLEE.forEach((_, k) => {
-        const frames = backtrace(unwinding, at(k));
+        const frames = backtrace(unwinding, ...at(k));
         expect(
           frames.slice(0, 3).map((f) => f.pc),
           `before instruction ${k}`,
@@ -102,7 +104,7 @@ describe('a call stack without unwind tables', () => {
       read: (a: bigint, n: number) =>
         a >= 0x8f00n && a < 0x9100n ? new Uint8Array(n).fill(0xff) : unwinding.read(a, n),
     };
-    expect(backtrace(odd, at(6))).toHaveLength(1);
-    expect(backtrace({ read: () => new Uint8Array(0), functionStart: () => undefined }, at(0))).toHaveLength(1);
+    expect(backtrace(odd, ...at(6))).toHaveLength(1);
+    expect(backtrace({ read: () => new Uint8Array(0), functionStart: () => undefined }, ...at(0))).toHaveLength(1);
   });
 });

@@ -1,8 +1,9 @@
 import { connect } from 'node:net';
 import { beforeAll, describe, expect, it } from 'vitest';
 import { encodeMessage, MessageReader } from '../../src/debug/dap/framing.ts';
-import { GuestInfo, symbolFile } from '../../src/debug/guest-info.ts';
+import { GuestInfo } from '../../src/debug/guest-info.ts';
 import { Monitor } from '../../src/debug/monitor/monitor.ts';
+import { SymbolFile } from '../../src/debug/symbol-file.ts';
 import { startDapServer } from '../../src/host/node/debug/dap-server.ts';
 import { PC, X } from '../../src/machine/view/machine-view.ts';
 import { readElf } from '../../src/symbols/elf.ts';
@@ -204,7 +205,7 @@ describe.runIf(have(GCC))('call stacks', () => {
     const program = buildProgram(NORETURN, ['-O1', '-fno-reorder-functions', '-fno-toplevel-reorder']);
     const { target } = scene(program, { core: 'wasm', limit: 10_000 });
     const info = new GuestInfo(target);
-    info.addFile(symbolFile(readElf(program.elfBytes, 'program'), 'program'));
+    info.addFile(new SymbolFile(readElf(program.elfBytes, 'program'), 'program'));
     await target.mover.seek('100%');
     const names = info.backtrace(0).map((f) => info.frameName(f)?.replace(/\+.*/, ''));
     expect(info.name(target.readRegister(0, X(1))!)).not.toMatch(/^caller/);

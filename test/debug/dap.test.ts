@@ -4,7 +4,7 @@ import { fromBase64, toBase64 } from '../../src/bytes/base64.ts';
 import { encodeMessage, MessageReader } from '../../src/debug/dap/framing.ts';
 import { Monitor } from '../../src/debug/monitor/monitor.ts';
 import { startGdbServer } from '../../src/host/node/debug/gdb-server.ts';
-import { DapClient } from './dap-client.ts';
+import { type Body, DapClient } from './dap-client.ts';
 import { checkMessage, checkRequest, PROTOCOL } from './dap-schema.ts';
 import { RawClient } from './gdb-client.ts';
 import { type Built, buildProgram, GCC, have, LIST_PROGRAM } from './programs.ts';
@@ -153,7 +153,7 @@ describe.runIf(have(GCC))('a scripted client', () => {
     expect((await c.ask('threads')).threads).toHaveLength(1);
     const frame = await top(c);
     const { scopes } = await c.ask('scopes', { frameId: frame.id });
-    for (const s of scopes)
+    for (const s of scopes.filter((s: { name: string }) => /registers|Machine/.test(s.name)))
       expect((await c.ask('variables', { variablesReference: s.variablesReference })).variables.length).toBeGreaterThan(
         3,
       );
@@ -170,7 +170,8 @@ describe.runIf(have(GCC))('a scripted client', () => {
     expect((await c.ask('evaluate', { expression: 'help', context: 'repl' })).result).toContain('who-wrote');
     expect((await c.ask('evaluate', { expression: '(1 + 2) * 3 == 9 && sp > 0' })).memoryReference).toBe('0x1');
     expect((await c.try('evaluate', { expression: '1 +' })).success).toBe(false);
-    expect((await c.try('setVariable', { variablesReference: 1, name: 'a0', value: '1' })).message).toContain(
+    const registers = scopes.find((s: { name: string }) => s.name === 'Integer registers').variablesReference;
+    expect((await c.try('setVariable', { variablesReference: registers, name: 'a0', value: '1' })).message).toContain(
       'the past cannot be changed',
     );
     expect((await c.try('stackTrace', { threadId: 99 })).success).toBe(false);
@@ -201,14 +202,137 @@ describe.runIf(have(GCC))('a scripted client', () => {
     await c.ask('setInstructionBreakpoints', { breakpoints: [] });
     await c.ask('setBreakpoints', {
       source: { path: 'program.c' },
-      breakpoints: [{ line: line('sum = total()'), logMessage: 'rounds {u64[rounds]}' }],
+      breakpoints: [{ line: line('sum = total()'), logMessage: 'rounds {rounds} {sp}' }],
     });
     expect((await c.move('continue')).text).toBe('the end of the recording');
     const logged = c.all.filter((m) => m.event === 'output').map((m) => m.body!.output as string);
     expect(logged.length).toBeGreaterThan(20);
-    expect(logged[0]).toMatch(/^\d+: rounds 0x[0-9a-f]+\n$/);
+    expect(logged[0]).toMatch(/^\d+: rounds \d+ 0x[0-9a-f]+ <stacks\+0x[0-9a-f]+>\n$/);
     expect((await c.move('reverseContinue')).text).toBe('the beginning of the recording');
     c.end();
+  });
+
+  /** The variables of a scope of a frame, by name. */
+  async function variables(c: DapClient, frameId: number, scope: string): Promise<Map<string, Record<string, any>>> {
+    const { scopes } = await c.ask('scopes', { frameId });
+    const { variablesReference } = scopes.find((s: { name: string }) => s.name === scope);
+    const list = (await c.ask('variables', { variablesReference })).variables;
+    return new Map(list.map((v: { name: string }) => [v.name, v]));
+  }
+
+  it('shows variables of every frame, and what they lead to', async () => {
+    const c = await start();
+    await c.ask('setBreakpoints', {
+      source: { path: 'program.c' },
+      breakpoints: [{ line: line('s += n->value'), condition: 's > 100 && n->value % 2 == 1' }],
+    });
+    await c.move('configurationDone', {});
+    await c.move('continue');
+    const [inner, outer] = (await c.ask('stackTrace', { threadId: 1 })).stackFrames;
+    expect([inner.name.replace(/\+.*/, ''), outer.name.replace(/\+.*/, '')]).toEqual(['total', 'main']);
+    const locals = await variables(c, inner.id, 'Locals');
+    const n = locals.get('n')!;
+    expect(n).toMatchObject({ type: 'node *', value: expect.stringMatching(/^0x[0-9a-f]+ <nodes/) });
+    const parts = (await c.ask('variables', { variablesReference: n.variablesReference })).variables;
+    expect(parts.map((v: Body) => [v.name, v.type, v.evaluateName])).toEqual([
+      ['next', 'struct node *', 'n->next'],
+      ['value', 'long int', 'n->value'],
+    ]);
+    expect(Number(parts[1].value) % 2).toBe(1);
+    const globals = await variables(c, outer.id, 'Globals of the file');
+    const nodes = globals.get('nodes')!;
+    expect(nodes).toMatchObject({ type: 'node [64]', indexedVariables: 64 });
+    const some = await c.ask('variables', {
+      variablesReference: nodes.variablesReference,
+      filter: 'indexed',
+      start: 2,
+      count: 3,
+    });
+    expect(some.variables.map((v: Body) => v.name)).toEqual(['[2]', '[3]', '[4]']);
+    // An outer frame has registers of its own.
+    const sp = async (id: number): Promise<string> => (await variables(c, id, 'Integer registers')).get('sp')!.value;
+    expect(BigInt((await sp(outer.id)).split(' ')[0])).toBeGreaterThan(BigInt((await sp(inner.id)).split(' ')[0]));
+    const ask = async (expression: string, frameId = inner.id): Promise<string> =>
+      (await c.ask('evaluate', { expression, frameId, context: 'watch' })).result;
+    expect(await ask('nodes[3].next == &nodes[4]')).toBe('1');
+    expect(await ask('n->value,x')).toMatch(/^0x/);
+    expect(await ask('*n')).toMatch(/^\{next = 0x[0-9a-f]+ <nodes(\+\d+)?>, value = \d+\}$/);
+    expect((await c.try('evaluate', { expression: 'nowhere + 1', frameId: inner.id })).message).toContain(
+      'no variable',
+    );
+    expect((await c.try('evaluate', { expression: 'tidy(3)', frameId: inner.id })).message).toContain(
+      'cannot be called',
+    );
+    const completed = async (text: string): Promise<string[]> =>
+      (await c.ask('completions', { text, column: text.length + 1, frameId: inner.id })).targets.map(
+        (t: Body) => t.label,
+      );
+    expect(await completed('n->')).toEqual(['next', 'value']);
+    expect(await completed('cras')).toContain('crashed');
+    expect(await completed('last')).toContain('last-write');
+    expect((await c.ask('modules')).modules[0]).toMatchObject({ symbolStatus: 'types and lines' });
+    expect((await c.ask('loadedSources')).sources.some((s: Body) => s.path.endsWith('program.c'))).toBe(true);
+    const info = await c.ask('dataBreakpointInfo', { name: 'value', variablesReference: n.variablesReference });
+    expect(info.dataId).toMatch(/,8$/);
+    c.end();
+    await c.done;
+  });
+
+  it('means the same hit in both directions', async () => {
+    const c = await start();
+    await c.move('configurationDone', {});
+    const at = async (hitCondition: string, go: string): Promise<number> => {
+      await c.ask('setFunctionBreakpoints', { breakpoints: [{ name: 'tidy', hitCondition }] });
+      await c.move(go);
+      return scenes.target.instant.instructions;
+    };
+    const fifth = await at('= 5', 'continue');
+    const sixth = await at('= 6', 'continue');
+    expect(sixth).toBeGreaterThan(fifth);
+    await c.ask('evaluate', { expression: 'seek end', context: 'repl' });
+    await c.event('stopped');
+    expect(await at('= 6', 'reverseContinue')).toBe(sixth);
+    expect(await at('= 5', 'reverseContinue')).toBe(fifth);
+    expect(await at('% 6', 'continue')).toBe(sixth);
+    const bad = await c.ask('setFunctionBreakpoints', { breakpoints: [{ name: 'tidy', hitCondition: 'often' }] });
+    expect(bad.breakpoints[0]).toMatchObject({ verified: false, message: expect.stringContaining('often') });
+    expect((await c.move('restart', {})).text).toBe('the beginning of the recording');
+    expect(scenes.target.instant.instructions).toBeLessThan(10);
+    expect((await c.ask('exceptionInfo', { threadId: 1 })).exceptionId).toBe('none');
+    c.end();
+    await c.done;
+  });
+
+  it('sets variables of every kind on a branch that it begins when it was asked to', async () => {
+    const own = scene(program, { core: 'wasm' });
+    const c = new DapClient(own);
+    await c.ask('initialize', { adapterID: 'hindsight', supportsInvalidatedEvent: true });
+    await c.ask('launch', { at: 'begin', autoBranch: true });
+    await c.event('initialized');
+    await c.ask('setFunctionBreakpoints', { breakpoints: [{ name: 'total' }] });
+    await c.move('configurationDone', {});
+    await c.move('continue');
+    await c.move('next');
+    const [inner, outer] = (await c.ask('stackTrace', { threadId: 1 })).stackFrames;
+    const { scopes } = await c.ask('scopes', { frameId: inner.id });
+    const { variablesReference } = scopes.find((s: Body) => s.name === 'Locals');
+    expect(own.target.readOnly).toBe(true);
+    expect((await c.ask('setVariable', { variablesReference, name: 's', value: '40 + 2' })).value).toBe('42');
+    expect(own.target.readOnly).toBe(false);
+    expect((await c.event('invalidated')).areas).toEqual(['all']);
+    expect((await c.ask('evaluate', { expression: 's' })).result).toBe('42');
+    expect((await c.ask('evaluate', { expression: 'nodes[5].value = s * 2', context: 'repl' })).result).toBe('84');
+    expect(
+      (await c.ask('setExpression', { expression: 'nodes[6].next', value: '(struct node *)0x1234' })).value,
+    ).toContain('0x1234');
+    expect((await c.ask('evaluate', { expression: '$a5 = 7' })).result).toContain('0x7');
+    expect((await c.try('evaluate', { expression: 'nodes = 3' })).message).toContain('set by its parts');
+    expect((await c.try('setVariable', { variablesReference, name: 's', value: '1' })).message).toContain(
+      'not known any more',
+    );
+    expect(outer.name).toMatch(/^main/);
+    c.end();
+    await c.done;
   });
 
   it('takes turns with a gdb that looks at the same machine', async () => {

@@ -3,8 +3,9 @@ import { mkdtempSync, readFileSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeAll, describe, expect, it } from 'vitest';
-import { GuestInfo, symbolFile } from '../../src/debug/guest-info.ts';
+import { GuestInfo } from '../../src/debug/guest-info.ts';
 import { LiveBase, liveTarget } from '../../src/debug/live-target.ts';
+import { SymbolFile } from '../../src/debug/symbol-file.ts';
 import { timelineTarget } from '../../src/debug/timeline-target.ts';
 import { createHostRoom } from '../../src/host/room.ts';
 import { ramWrite } from '../../src/machine/engine/debug-write.ts';
@@ -52,7 +53,7 @@ describe.runIf(have(GCC))('a live machine', () => {
     base = new LiveBase(machine, new LivePast(machine, room, { interval: 0, spacing: 1_000_000 }), room, 'live');
     const target = liveTarget(base);
     const guestInfo = new GuestInfo(target);
-    guestInfo.addFile(symbolFile(readElf(program.elfBytes, 'program'), 'program'));
+    guestInfo.addFile(new SymbolFile(readElf(program.elfBytes, 'program'), 'program'));
     return { target, address: (name) => guestInfo.address(name)! };
   }
 

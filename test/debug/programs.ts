@@ -4,6 +4,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 
 export const GCC = 'riscv64-linux-gnu-gcc';
+export const GXX = 'riscv64-linux-gnu-g++';
 export const GDB = 'gdb-multiarch';
 export const have = (program: string): boolean => spawnSync(program, ['--version']).error === undefined;
 
@@ -24,12 +25,18 @@ export const DOCS = join(HERE, '../../docs/debugging');
 export const EXAMPLE = join(HERE, 'bare');
 
 /** Compiles C for the bare machine. @param address where it is linked: above RAM's first page for one that is loaded as an ELF file */
-export function buildProgram(c: string, flags: readonly string[] = ['-O1'], address = ADDRESS): Built {
+export function buildProgram(
+  c: string,
+  flags: readonly string[] = ['-O1'],
+  address = ADDRESS,
+  compiler: { readonly command: string; readonly extension: string } = { command: GCC, extension: 'c' },
+): Built {
   const room = mkdtempSync(join(tmpdir(), 'hindsight-debug-'));
   const path = (name: string): string => join(room, name);
-  writeFileSync(path('program.c'), c);
+  const source = `program.${compiler.extension}`;
+  writeFileSync(path(source), c);
   execFileSync(
-    GCC,
+    compiler.command,
     [
       '-g',
       ...flags,
@@ -48,7 +55,8 @@ export function buildProgram(c: string, flags: readonly string[] = ['-O1'], addr
       '-o',
       path('program'),
       join(EXAMPLE, 'start.S'),
-      path('program.c'),
+      path(source),
+      '-lgcc',
     ],
     { cwd: room },
   );

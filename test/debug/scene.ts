@@ -1,4 +1,5 @@
-import { GuestInfo, symbolFile } from '../../src/debug/guest-info.ts';
+import { GuestInfo } from '../../src/debug/guest-info.ts';
+import { SymbolFile } from '../../src/debug/symbol-file.ts';
 import { DebugTarget } from '../../src/debug/target.ts';
 import { type GdbServer, startGdbServer } from '../../src/host/node/debug/gdb-server.ts';
 import { readElf } from '../../src/symbols/elf.ts';
@@ -16,7 +17,7 @@ export function scene(program: Built, options: BareOptions = {}): Scene {
   const base = new SnapshotBase(bareEngine(program, options), options);
   const target = new DebugTarget(base);
   const guestInfo = new GuestInfo(target);
-  guestInfo.addFile(symbolFile(readElf(program.elfBytes, 'program'), 'program'));
+  guestInfo.addFile(new SymbolFile(readElf(program.elfBytes, 'program'), 'program'));
   return { base, target, guestInfo };
 }
 

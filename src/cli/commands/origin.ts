@@ -1,4 +1,4 @@
-import { registerNamed } from '../../debug/expression.ts';
+import { registerNamed } from '../../debug/expression/registers.ts';
 import { GuestInfo } from '../../debug/guest-info.ts';
 import { parseAddress } from '../../debug/monitor/commands.ts';
 import { type AccessOrigin, Origins } from '../../debug/origin.ts';

@@ -44,6 +44,15 @@ export class Arguments {
     return v.map((item) => new Arguments(item));
   }
 
+  /** A list of strings; empty when it is not there. */
+  texts(name: string): string[] {
+    const v = this.values[name];
+    if (v === undefined) return [];
+    if (!Array.isArray(v) || v.some((t) => typeof t !== 'string'))
+      throw new DebugError(`argument "${name}": a list of strings was expected`);
+    return v as string[];
+  }
+
   object(name: string): Arguments {
     return new Arguments(this.values[name]);
   }

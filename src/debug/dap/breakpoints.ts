@@ -1,8 +1,9 @@
 import type { Breakpoint, BreakpointKind } from '../../timeline/breakpoints.ts';
-import { condition, logMessage } from '../expression.ts';
+import { condition, logMessage } from '../expression/scope.ts';
 import type { GuestInfo } from '../guest-info.ts';
 import { DebugError } from '../target.ts';
 import type { Arguments } from './arguments.ts';
+import { HitCount } from './hit-count.ts';
 
 /** The kinds of breakpoints that clients set separately, each request replacing all of its kind. */
 type Group = `source ${string}` | 'function' | 'instruction' | 'data';
@@ -10,6 +11,7 @@ type Group = `source ${string}` | 'function' | 'instruction' | 'data';
 interface Placed {
   readonly id: number;
   readonly point: Breakpoint;
+  readonly hits?: HitCount;
 }
 
 /** A breakpoint as the protocol describes it. */
@@ -42,6 +44,11 @@ export class Breakpoints {
     return [...this.groups.values()].flat().map((p) => p.point);
   }
 
+  /** Points whose hits must be counted from the beginning before they can stop at the right ones. */
+  uncounted(): readonly HitCount[] {
+    return [...this.groups.values()].flat().flatMap(({ hits }) => (hits && !hits.counted ? [hits] : []));
+  }
+
   /** Number of the breakpoint a point is of. */
   idOf(point: Breakpoint): number | undefined {
     return [...this.groups.values()].flat().find((p) => p.point === point)?.id;
@@ -57,7 +64,7 @@ export class Breakpoints {
         throw new DebugError(
           `no code is known for line ${wanted} of ${path}: give its ELF file with debug information (--symbols)`,
         );
-      return { point: this.execute(found.address, b), line: found.line };
+      return { ...this.execute(found.address, b), line: found.line };
     });
   }
 
@@ -66,17 +73,14 @@ export class Breakpoints {
       const name = b.text('name');
       const address = this.guestInfo.address(name);
       if (address === undefined) throw new DebugError(`no function ${name} is known`);
-      return { point: this.execute(address, b) };
+      return this.execute(address, b);
     });
   }
 
   instructions(args: Arguments): object {
-    return this.set('instruction', args.list('breakpoints'), (b) => ({
-      point: this.execute(
-        BigInt.asUintN(64, b.address('instructionReference') + BigInt(b.optionalNumber('offset') ?? 0)),
-        b,
-      ),
-    }));
+    return this.set('instruction', args.list('breakpoints'), (b) =>
+      this.execute(BigInt.asUintN(64, b.address('instructionReference') + BigInt(b.optionalNumber('offset') ?? 0)), b),
+    );
   }
 
   data(args: Arguments): object {
@@ -86,21 +90,22 @@ export class Breakpoints {
       const kind = DATA_ACCESS[b.optionalText('accessType') ?? 'write'];
       if (!kind) throw new DebugError('accessType: expected read, write or readWrite');
       const start = BigInt(m[1]);
-      return { point: { kind, start, end: start + BigInt(m[2]), ...this.when(b) } };
+      return this.met({ kind, start, end: start + BigInt(m[2]) }, b);
     });
   }
 
   private set(
     group: Group,
     wanted: readonly Arguments[],
-    place: (b: Arguments) => { point: Breakpoint; line?: number },
+    place: (b: Arguments) => Omit<Placed, 'id'> & { readonly line?: number },
   ): object {
     const placed: Placed[] = [];
     const described = wanted.map((b): Description => {
       const id = ++this.lastId;
       try {
-        const { point, line } = place(b);
-        placed.push({ id, point });
+        const { line, ...made } = place(b);
+        const { point } = made;
+        placed.push({ id, ...made });
         return {
           id,
           verified: true,
@@ -116,28 +121,30 @@ export class Breakpoints {
     return { breakpoints: described };
   }
 
-  private execute(address: bigint, b: Arguments): Breakpoint {
-    return { kind: 'execute', start: address, end: address + 1n, ...this.when(b) };
+  private execute(address: bigint, b: Arguments): Omit<Placed, 'id'> {
+    return this.met({ kind: 'execute', start: address, end: address + 1n }, b);
   }
 
-  /** Condition, hit count and log message of a breakpoint in one. */
-  private when(b: Arguments): Pick<Breakpoint, 'when'> {
+  /** A point with the condition, hit count and log message of a breakpoint. */
+  private met(point: Breakpoint, b: Arguments): Omit<Placed, 'id'> {
     const text = b.optionalText('condition');
     const holds = text ? condition(text, this.guestInfo) : undefined;
-    const count = b.optionalText('hitCondition');
-    if (count !== undefined && !/^\d+$/.test(count))
-      throw new DebugError(`hit condition "${count}": a number was expected`);
+    const counted = b.optionalText('hitCondition');
+    const hits = counted ? new HitCount({ ...point, ...(holds && { when: holds }) }, counted) : undefined;
     const message = b.optionalText('logMessage');
     const says = message ? logMessage(message, this.guestInfo) : undefined;
-    if (!holds && count === undefined && !says) return {};
-    let hits = 0;
+    if (!holds && !hits && !says) return { point };
     return {
-      when: (view, hart) => {
-        if (holds && !holds(view, hart)) return false;
-        if (count !== undefined && ++hits < Number(count)) return false;
-        if (!says) return true;
-        this.log(`${view.instant.instructions}: ${says(view, hart)}\n`);
-        return false;
+      ...(hits && { hits }),
+      point: {
+        ...point,
+        when: (view, hart) => {
+          if (holds && !holds(view, hart)) return false;
+          if (hits && !hits.stops(view.instant.instructions)) return false;
+          if (!says) return true;
+          this.log(`${view.instant.instructions}: ${says(view, hart)}\n`);
+          return false;
+        },
       },
     };
   }

@@ -1,32 +1,31 @@
 import { toBase64 } from '../../bytes/base64.ts';
 import { disassembleRange } from '../../isa/disassemble.ts';
-import { CSR_NAMES, csrName, FLOAT_REGISTERS, INTEGER_REGISTERS, PRIVILEGES } from '../../isa/names.ts';
-import { CSR, F, PC, PRV, type RegisterId, X } from '../../machine/view/machine-view.ts';
-import { formatInstant } from '../../record/divergence.ts';
+import { modules } from '../../linux/modules.ts';
 import type { Inferior } from '../inferior.ts';
 import type { Monitor } from '../monitor/monitor.ts';
-import { DebugError, type DebugTarget } from '../target.ts';
+import { DebugError } from '../target.ts';
 import type { Arguments } from './arguments.ts';
+import type { Variables } from './variables.ts';
 
 const hex = (v: bigint): string => `0x${v.toString(16)}`;
 
-/** Frames of a thread are numbered thread × FRAMES + depth. */
-const FRAMES = 1000;
-const GROUPS = ['Integer registers', 'Floating-point registers', 'Control registers', 'Machine'] as const;
 /** Longest instruction, and the farthest backwards a listing looks, in bytes. */
 const LONGEST = 4;
 const MAX_LISTING = 4096;
 
+const baseName = (path: string): string => path.replace(/^.*\//, '');
+const sourceOf = (path: string): object => ({ name: baseName(path), path });
+
 /** Answers that look at the machine without moving it. */
 export class Inspector {
-  private readonly target: DebugTarget;
   private readonly monitor: Monitor;
   private readonly inferior: () => Inferior;
+  private readonly variables: Variables;
 
-  constructor(target: DebugTarget, monitor: Monitor, inferior: () => Inferior) {
-    this.target = target;
+  constructor(monitor: Monitor, inferior: () => Inferior, variables: Variables) {
     this.inferior = inferior;
     this.monitor = monitor;
+    this.variables = variables;
   }
 
   threads(): object {
@@ -49,85 +48,67 @@ export class Inspector {
     return id;
   }
 
-  /** The thread a frame is of. */
-  threadOfFrame(frameId: number | undefined): number {
-    return frameId === undefined ? this.inferior().activeThread() : this.thread(Math.floor(frameId / FRAMES));
-  }
-
   stackTrace(args: Arguments): object {
-    const thread = this.thread(args.number('threadId'));
-    const { guestInfo } = this.monitor;
-    const frames = this.inferior().backtrace(thread);
+    const frames = this.variables.frames(this.thread(args.number('threadId')));
     const from = args.optionalNumber('startFrame') ?? 0;
     const levels = args.optionalNumber('levels') || frames.length;
     return {
       totalFrames: frames.length,
-      stackFrames: frames.slice(from, from + levels).map((frame, i) => {
-        const line = guestInfo.line(frame.at);
+      stackFrames: frames.slice(from, from + levels).map(({ id, frame }) => {
+        const { line, stack } = frame;
         return {
-          id: thread * FRAMES + Math.min(from + i, FRAMES - 1),
-          name: guestInfo.frameName(frame) ?? hex(frame.pc),
+          id,
+          name: frame.name,
           line: line?.line ?? 0,
           column: 0,
-          instructionPointerReference: hex(frame.pc),
-          ...(line ? { source: { name: line.file.replace(/^.*\//, ''), path: line.file } } : {}),
+          instructionPointerReference: hex(stack.pc),
+          ...this.moduleOf(stack.at),
+          ...(frame.inlined ? { presentationHint: 'subtle' } : {}),
+          ...(line ? { source: sourceOf(line.file) } : {}),
         };
       }),
     };
   }
 
-  scopes(args: Arguments): object {
-    const thread = this.threadOfFrame(args.number('frameId'));
-    return {
-      scopes: GROUPS.map((name, group) => ({
-        name,
-        variablesReference: (thread - 1) * GROUPS.length + group + 1,
-        expensive: group > 0,
-        ...(group < 3 ? { presentationHint: 'registers' } : {}),
+  private moduleOf(address: bigint): object {
+    const file = this.monitor.guestInfo.fileAt(address);
+    return file ? { moduleId: file.name } : {};
+  }
+
+  /** Files with symbols, and the kernel's modules. */
+  modules(args: Arguments): object {
+    const { guestInfo } = this.monitor;
+    const files = guestInfo.files.map((file) => ({
+      id: file.name,
+      name: baseName(file.name),
+      path: file.name,
+      addressRange: `${hex(file.start)}-${hex(file.end)}`,
+      symbolStatus: file.debugInfo ? 'types and lines' : file.lines ? 'lines' : 'symbols only',
+      ...(file.buildId !== undefined && { version: file.buildId }),
+    }));
+    const kernel = guestInfo.kernel();
+    const loaded = kernel ? modules(kernel) : [];
+    const all = [
+      ...files,
+      ...(kernel ? [{ id: 'vmlinux', name: 'vmlinux', symbolStatus: 'kallsyms and BTF' }] : []),
+      ...loaded.map((m) => ({
+        id: `module ${m.name}`,
+        name: `${m.name}.ko`,
+        symbolStatus: 'kallsyms',
+        ...(m.parts[0] && { addressRange: hex(m.parts[0].base) }),
       })),
+    ];
+    const from = args.optionalNumber('startModule') ?? 0;
+    return {
+      modules: all.slice(from, from + (args.optionalNumber('moduleCount') || all.length)),
+      totalModules: all.length,
     };
   }
 
-  variables(args: Arguments): object {
-    const reference = args.number('variablesReference') - 1;
-    const thread = this.thread(Math.floor(reference / GROUPS.length) + 1);
-    const variable = (name: string, value: string, address?: bigint): object => ({
-      name,
-      value,
-      variablesReference: 0,
-      ...(address === undefined ? {} : { memoryReference: hex(address) }),
-    });
-    const register = (name: string, id: RegisterId): object[] => {
-      const v = this.inferior().readRegister(thread, id);
-      if (v === undefined) return [];
-      const symbol = this.monitor.guestInfo.name(v);
-      return [variable(name, hex(v) + (symbol === undefined ? '' : ` <${symbol}>`), v)];
-    };
-    switch (reference % GROUPS.length) {
-      case 0:
-        return { variables: [...register('pc', PC), ...INTEGER_REGISTERS.flatMap((n, i) => register(n, X(i)))] };
-      case 1:
-        return { variables: FLOAT_REGISTERS.flatMap((n, i) => register(n, F(i))) };
-      case 2:
-        return { variables: [...CSR_NAMES.keys()].flatMap((n) => register(csrName(n), CSR(n))) };
-      default: {
-        const prv = Number(this.inferior().readRegister(thread, PRV)) as keyof typeof PRIVILEGES;
-        return {
-          variables: [
-            variable('instant', formatInstant(this.target.instant)),
-            variable('begin', formatInstant(this.target.mover.begin)),
-            variable('end', formatInstant(this.target.mover.end)),
-            variable('privilege', PRIVILEGES[prv] ?? '?'),
-            variable('process', this.monitor.hartNote(this.inferior().hartOf(thread)) || 'unknown'),
-          ],
-        };
-      }
-    }
-  }
-
-  /** The group of registers a reference is of, as names to registers. */
-  threadOfReference(reference: number): number {
-    return this.thread(Math.floor((reference - 1) / GROUPS.length) + 1);
+  /** The source files that code was compiled from. */
+  loadedSources(): object {
+    const names = new Set(this.monitor.guestInfo.files.flatMap((file) => [...(file.lines?.sources() ?? [])]));
+    return { sources: [...names].map(sourceOf) };
   }
 
   readMemory(args: Arguments): object {
@@ -155,7 +136,7 @@ export class Inspector {
         instruction: i.text,
         instructionBytes: i.word.toString(16).padStart(i.length * 2, '0'),
         ...(guestInfo.near(i.address)?.offset === 0 ? { symbol: guestInfo.name(i.address) } : {}),
-        ...(line ? { location: { name: line.file.replace(/^.*\//, ''), path: line.file }, line: line.line } : {}),
+        ...(line ? { location: sourceOf(line.file), line: line.line } : {}),
       };
     });
     // The protocol wants exactly as many as asked for.

@@ -1,7 +1,5 @@
 import { fromBase64 } from '../../bytes/base64.ts';
 import { compareInstants } from '../../record/door.ts';
-import type { Breakpoint } from '../../timeline/breakpoints.ts';
-import { compile, registerNamed } from '../expression.ts';
 import { findProcess } from '../find-process.ts';
 import { type Inferior, type InferiorStop, WholeMachine } from '../inferior.ts';
 import { parseAddress, parseInstant } from '../monitor/commands.ts';
@@ -10,10 +8,13 @@ import { Process } from '../process.ts';
 import { DebugError, type DebugTarget } from '../target.ts';
 import { Arguments } from './arguments.ts';
 import { Breakpoints } from './breakpoints.ts';
+import { completions } from './completions.ts';
+import { EXCEPTION_FILTERS, Exceptions } from './exceptions.ts';
 import { encodeMessage, FramingError, MessageReader } from './framing.ts';
 import { Inspector } from './inspect.ts';
-import type { StepperOptions } from './moves.ts';
-import { Stepper } from './moves.ts';
+import { Motion } from './motion.ts';
+import { Stepper, type StepperOptions } from './moves.ts';
+import { Variables } from './variables.ts';
 
 /** What a session is given. */
 export interface DapSessionOptions {
@@ -46,27 +47,17 @@ const CAPABILITIES = {
   supportsInstructionBreakpoints: true,
   supportsTerminateRequest: true,
   supportsDataBreakpointBytes: true,
+  supportsSetExpression: true,
+  supportsCompletionsRequest: true,
+  completionTriggerCharacters: ['.', '>'],
+  supportsModulesRequest: true,
+  supportsLoadedSourcesRequest: true,
+  supportsRestartRequest: true,
+  supportsExceptionFilterOptions: true,
+  supportsExceptionInfoRequest: true,
+  supportsValueFormattingOptions: true,
+  exceptionBreakpointFilters: EXCEPTION_FILTERS,
 } as const;
-/** Calls of the progress function before the client hears of it. */
-const QUIET = 8;
-const REASONS = {
-  there: 'step',
-  hit: 'breakpoint',
-  begin: 'pause',
-  end: 'pause',
-  interrupted: 'pause',
-  halted: 'pause',
-  signal: 'exception',
-  exec: 'pause',
-  fork: 'pause',
-} as const;
-const TEXTS: Partial<Record<InferiorStop['reason'], string>> = {
-  begin: 'the beginning of the recording',
-  end: 'the end of the recording',
-  halted: 'the guest powered off',
-  fork: 'the beginning of the child',
-};
-
 /** Where `goto` can lead for a source line. */
 interface GotoTarget {
   readonly address: bigint;
@@ -89,24 +80,40 @@ export class DapSession {
   private readonly machine: WholeMachine;
   private seq = 0;
   private work: Promise<void> = Promise.resolve();
-  private running: AbortController | undefined;
+  private readonly exceptions: Exceptions;
+  private readonly variables: Variables;
+  private readonly motion: Motion;
   private closed = false;
   private progress = false;
-  private lastProgress = 0;
+  private invalidates = false;
   private stopOnEntry = true;
+  private autoBranch: boolean;
 
   constructor(target: DebugTarget, options: DapSessionOptions) {
     this.target = target;
     this.options = options;
     const { guestInfo } = options.monitor;
     this.machine = new WholeMachine(target, options.monitor, this.settings);
-    this.inspector = new Inspector(target, options.monitor, () => this.inferior);
+    this.autoBranch = options.autoBranch ?? false;
+    const inferior = (): Inferior => this.inferior;
+    this.variables = new Variables(target, options.monitor, inferior, () => this.writable());
+    this.inspector = new Inspector(options.monitor, inferior, this.variables);
+    this.exceptions = new Exceptions(guestInfo);
     this.breakpoints = new Breakpoints(guestInfo, (output) => this.event('output', { category: 'console', output }));
     this.stepper = new Stepper(
       () => this.inferior,
       guestInfo,
       () => this.breakpoints.points(),
     );
+    this.motion = new Motion({
+      target,
+      inferior,
+      breakpoints: this.breakpoints,
+      exceptions: this.exceptions,
+      event: (name, body) => this.event(name, body),
+      moved: () => this.variables.clear(),
+      progress: () => this.progress,
+    });
   }
 
   private get inferior(): Inferior {
@@ -128,14 +135,14 @@ export class DapSession {
   /** The transport is gone. Resolves when nothing runs any more. */
   async end(): Promise<void> {
     this.closed = true;
-    this.running?.abort();
+    this.motion.interrupt();
     await this.work;
   }
 
   private finish(): void {
     if (this.closed) return;
     this.closed = true;
-    this.running?.abort();
+    this.motion.interrupt();
     this.options.close();
   }
 
@@ -166,12 +173,12 @@ export class DapSession {
     };
     // These act on what is under way and so do not wait for it.
     if (command === 'pause' || command === 'cancel') {
-      this.running?.abort();
+      this.motion.interrupt();
       respond(true);
       return;
     }
     if (command === 'disconnect' || command === 'terminate') {
-      this.running?.abort();
+      this.motion.interrupt();
       respond(true);
       if (command === 'terminate') this.event('terminated');
       this.finish();
@@ -180,6 +187,7 @@ export class DapSession {
     // Says only what we can do: it needs no machine, and does not wait for one that is being moved.
     if (command === 'initialize') {
       this.progress = args.flag('supportsProgressReporting');
+      this.invalidates = args.flag('supportsInvalidatedEvent');
       respond(true, CAPABILITIES);
       return;
     }
@@ -205,7 +213,7 @@ export class DapSession {
   ): Promise<(() => Promise<void>) | undefined> {
     const move = (go: (o: StepperOptions) => Promise<InferiorStop>, body?: object): (() => Promise<void>) => {
       respond(true, body);
-      return () => this.move(go);
+      return () => this.motion.move(go);
     };
     const byLine = args.optionalText('granularity') !== 'instruction';
     const thread = (): number => this.inspector.thread(args.number('threadId'));
@@ -214,6 +222,7 @@ export class DapSession {
       case 'attach': {
         await this.options.start?.(args);
         this.stopOnEntry = !args.flag('continueOnEntry');
+        this.autoBranch ||= args.flag('autoBranch');
         const at = args.optionalText('at');
         const which = args.has('processId') ? String(args.number('processId')) : args.optionalText('process');
         if (at !== undefined) await this.target.mover.seek(parseInstant({ target: this.target }, at.split(/\s+/)));
@@ -226,9 +235,9 @@ export class DapSession {
       case 'configurationDone':
         if (this.stopOnEntry) {
           respond(true);
-          return async () => this.stopped('entry', this.inferior.activeThread());
+          return async () => this.motion.stopped('entry', this.inferior.activeThread());
         }
-        return move((o) => this.go(this.breakpoints.points(), o, false));
+        return move((o) => this.motion.go(o, false));
       case 'setBreakpoints':
         return void respond(true, this.breakpoints.source(args));
       case 'setFunctionBreakpoints':
@@ -238,7 +247,14 @@ export class DapSession {
       case 'setDataBreakpoints':
         return void respond(true, this.breakpoints.data(args));
       case 'setExceptionBreakpoints':
-        return void respond(true, { breakpoints: [] });
+        return void respond(true, this.exceptions.set(args));
+      case 'exceptionInfo': {
+        const { id, text } = this.motion.lastException ?? {
+          id: 'none',
+          text: 'execution did not stop at an exception',
+        };
+        return void respond(true, { exceptionId: id, description: text, breakMode: 'always' });
+      }
       case 'dataBreakpointInfo':
         return void respond(true, this.dataInfo(args));
       case 'threads':
@@ -246,11 +262,25 @@ export class DapSession {
       case 'stackTrace':
         return void respond(true, this.inspector.stackTrace(args));
       case 'scopes':
-        return void respond(true, this.inspector.scopes(args));
+        return void respond(true, this.variables.scopes(args));
       case 'variables':
-        return void respond(true, this.inspector.variables(args));
+        return void respond(true, this.variables.variables(args));
       case 'setVariable':
-        return void respond(true, await this.setVariable(args));
+      case 'setExpression': {
+        const body = await (command === 'setVariable' ? this.variables.set(args) : this.variables.setExpression(args));
+        respond(true, body);
+        return async () => this.invalidated();
+      }
+      case 'completions': {
+        const at = this.variables.place(args.optionalNumber('frameId'));
+        return void respond(true, completions(args, this.variables, at, this.options.monitor.guestInfo));
+      }
+      case 'modules':
+        return void respond(true, this.inspector.modules(args));
+      case 'loadedSources':
+        return void respond(true, this.inspector.loadedSources());
+      case 'restart':
+        return move((o) => this.restart(o));
       case 'readMemory':
         return void respond(true, this.inspector.readMemory(args));
       case 'writeMemory':
@@ -260,9 +290,9 @@ export class DapSession {
       case 'evaluate':
         return this.evaluate(args, respond);
       case 'continue':
-        return move((o) => this.go(this.breakpoints.points(), o, false), { allThreadsContinued: true });
+        return move((o) => this.motion.go(o, false), { allThreadsContinued: true });
       case 'reverseContinue':
-        return move((o) => this.go(this.breakpoints.points(), o, true));
+        return move((o) => this.motion.go(o, true));
       case 'next':
         return move((o) => this.stepper.over(thread(), byLine, o));
       case 'stepIn':
@@ -277,7 +307,10 @@ export class DapSession {
         const target = this.gotoTargets[args.number('targetId')];
         if (!target) throw new DebugError('this target is not known any more');
         const { address, back } = target;
-        return move((o) => this.go([{ kind: 'execute', start: address, end: address + 1n }], o, back));
+        return move((o) => {
+          const points = [{ kind: 'execute', start: address, end: address + 1n }] as const;
+          return back ? this.inferior.reverseContinue({ ...o, points }) : this.inferior.continue({ ...o, points });
+        });
       }
       default:
         throw new DebugError(`the request "${command}" is not supported`);
@@ -291,106 +324,45 @@ export class DapSession {
     this.settings.attached = new Process(this.target, guestInfo, pid, () => this.settings.followChild);
   }
 
-  /** Watchpoints stop where their effect shows: forward after the instruction, backward before it. */
-  private go(points: readonly Breakpoint[], o: StepperOptions, back: boolean): Promise<InferiorStop> {
+  /** From the beginning again: of the process, or of the recording. */
+  private async restart(o: StepperOptions): Promise<InferiorStop> {
     const { inferior } = this;
-    return back ? inferior.reverseContinue({ ...o, points }) : inferior.continue({ ...o, points, watch: 'after' });
+    if (inferior.pid !== undefined) return inferior.reverseContinue({ ...o, points: [] });
+    const { mover } = this.target;
+    const { reason, hart } = await mover.seek(mover.begin, o);
+    return { reason: reason === 'there' ? 'begin' : reason, thread: hart + 1 };
   }
 
-  private async move(go: (o: StepperOptions) => Promise<InferiorStop>): Promise<void> {
-    this.running = new AbortController();
-    const progress = this.startProgress();
-    try {
-      const end = await go({
-        signal: this.running.signal,
-        onProgress: progress.tell,
-      });
-      progress.end();
-      if (end.reason === 'halted') this.event('terminated');
-      else this.reportEnd(end);
-    } catch (e) {
-      progress.end();
-      this.event('output', { category: 'stderr', output: `${e instanceof Error ? e.message : String(e)}\n` });
-      this.stopped('pause', this.inferior.activeThread());
-    } finally {
-      this.running = undefined;
-    }
-  }
-
-  private reportEnd({ reason, thread, hit, signal, path }: InferiorStop): void {
-    const data = hit !== undefined && hit.point.kind !== 'execute';
-    const id = hit && this.breakpoints.idOf(hit.point);
-    const text =
-      reason === 'signal' ? `signal ${signal}` : reason === 'exec' ? `the program ${path ?? ''}` : TEXTS[reason];
-    this.stopped(data ? 'data breakpoint' : REASONS[reason], thread, {
-      ...(text !== undefined && { description: `Paused at ${text}`, text }),
-      ...(id !== undefined && { hitBreakpointIds: [id] }),
-    });
-  }
-
-  private stopped(reason: string, threadId: number, more: object = {}): void {
-    this.event('stopped', { reason, threadId, allThreadsStopped: true, ...more });
-  }
-
-  private startProgress(): { tell: (done: number) => void; end: () => void } {
-    const progressId = `move-${++this.lastProgress}`;
-    let calls = 0;
-    return {
-      tell: (done) => {
-        if (!this.progress || ++calls < QUIET) return;
-        if (calls === QUIET)
-          this.event('progressStart', {
-            progressId,
-            title: 'Searching the recording',
-            cancellable: true,
-            percentage: 0,
-          });
-        this.event('progressUpdate', { progressId, percentage: Math.floor(Math.min(1, Math.max(0, done)) * 100) });
-      },
-      end: () => {
-        if (calls >= QUIET) this.event('progressEnd', { progressId });
-      },
-    };
+  /** A write changed what clients may show. */
+  private invalidated(): void {
+    this.variables.clear();
+    if (this.invalidates) this.event('invalidated', { areas: ['all'] });
   }
 
   private dataInfo(args: Arguments): object {
-    const name = args.text('name');
-    const thread = this.inspector.threadOfFrame(args.optionalNumber('frameId'));
-    const bytes = args.optionalNumber('bytes') ?? 8;
-    let address: bigint;
+    const at = this.variables.place(args.optionalNumber('frameId'));
+    const reference = args.optionalNumber('variablesReference');
+    const named = args.text('name');
     try {
-      address = this.value(name, thread);
+      const value = reference ? this.variables.part(reference, named) : this.variables.evaluated(named, at).referred;
+      // A number is an address; an object is watched where it lies.
+      const address = value.address ?? BigInt.asUintN(64, value.number);
+      const bytes = args.optionalNumber('bytes') ?? (value.address === undefined ? 8 : Math.max(1, value.size));
+      return {
+        dataId: `0x${address.toString(16)},${bytes}`,
+        description: `${bytes} bytes at ${this.options.monitor.guestInfo.describe(address)}`,
+        accessTypes: ['read', 'write', 'readWrite'],
+        canPersist: false,
+      };
     } catch (e) {
       if (!(e instanceof DebugError)) throw e;
       return { dataId: null, description: e.message };
     }
-    return {
-      dataId: `0x${address.toString(16)},${bytes}`,
-      description: `${bytes} bytes at ${this.options.monitor.guestInfo.describe(address)}`,
-      accessTypes: ['read', 'write', 'readWrite'],
-      canPersist: false,
-    };
   }
 
-  /** What an expression is worth to a thread. @throws DebugError */
-  private value(text: string, thread: number): bigint {
-    const { view, hart } = this.inferior.view(thread);
-    return compile(text, this.options.monitor.guestInfo)(view, hart);
-  }
-
-  /** Before a write: a branch begins if the user who started the server wants that. */
+  /** Before a write: a branch begins if the user wants that. */
   private async writable(): Promise<void> {
-    if (this.target.readOnly && this.options.autoBranch) await this.target.branch();
-  }
-
-  private async setVariable(args: Arguments): Promise<object> {
-    const id = registerNamed(args.text('name'));
-    if (!id) throw new DebugError(`"${args.text('name')}" cannot be set`);
-    const thread = this.inspector.threadOfReference(args.number('variablesReference'));
-    const value = this.value(args.text('value'), thread);
-    await this.writable();
-    this.inferior.writeRegister(thread, id, value);
-    return { value: `0x${(this.inferior.readRegister(thread, id) ?? 0n).toString(16)}` };
+    if (this.target.readOnly && this.autoBranch) await this.target.branch();
   }
 
   private async writeMemory(args: Arguments): Promise<object> {
@@ -401,6 +373,7 @@ export class DapSession {
     const bytesWritten = this.inferior.writeMemory(this.inferior.activeThread(), address, bytes);
     if (bytesWritten < bytes.length && !args.flag('allowPartial'))
       throw new DebugError(`only ${bytesWritten} of ${bytes.length} bytes could be written`);
+    this.invalidated();
     return { bytesWritten };
   }
 
@@ -409,29 +382,24 @@ export class DapSession {
     respond: (success: boolean, body?: object) => void,
   ): Promise<(() => Promise<void>) | undefined> {
     const text = args.text('expression').trim();
-    const thread = this.inspector.threadOfFrame(args.optionalNumber('frameId'));
     const { monitor } = this.options;
     if (args.optionalText('context') === 'repl' && monitor.knows(text)) {
       const before = this.target.instant;
-      this.running = new AbortController();
-      const result = await monitor
-
-        .run(text, { hart: this.inferior.hartOf(thread), settings: this.settings, signal: this.running.signal })
-        .finally(() => {
-          this.running = undefined;
-        });
+      const thread = this.variables.threadOf(args.optionalNumber('frameId'));
+      const { inferior } = this;
+      const result = await this.motion.cancellable('Working', ({ signal }) =>
+        monitor.run(text, { hart: inferior.hartOf(thread), settings: this.settings, ...(signal && { signal }) }),
+      );
       respond(true, { result, variablesReference: 0 });
-      return compareInstants(this.target.instant, before) === 0
-        ? undefined
-        : async () => this.stopped('goto', this.inferior.activeThread());
+      if (compareInstants(this.target.instant, before) === 0 && inferior === this.inferior) return undefined;
+      this.variables.clear();
+      return async () => this.motion.stopped('goto', this.inferior.activeThread());
     }
-    const value = this.value(text, thread);
-    respond(true, {
-      result: monitor.guestInfo.describe(value),
-      variablesReference: 0,
-      memoryReference: `0x${value.toString(16)}`,
-    });
-    return undefined;
+    const at = this.variables.place(args.optionalNumber('frameId'));
+    const readOnly = this.target.readOnly;
+    respond(true, await this.variables.evaluate(text, at, args.object('format').flag('hex')));
+    // What was assigned may show elsewhere too.
+    return /[^=!<>]=[^=]/.test(text) || readOnly !== this.target.readOnly ? async () => this.invalidated() : undefined;
   }
 
   private lineTargets(args: Arguments): object {

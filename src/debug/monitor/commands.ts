@@ -8,7 +8,7 @@ import { CSR, PC, PRV, X } from '../../machine/view/machine-view.ts';
 import { currentSatp, flagText, levelsOf, mappings, walk } from '../../machine/view/page-table.ts';
 import type { Instant } from '../../record/door.ts';
 import type { StackFrame } from '../backtrace.ts';
-import { registerNamed } from '../expression.ts';
+import { registerNamed } from '../expression/registers.ts';
 import { findProcess } from '../find-process.ts';
 import { Origins } from '../origin.ts';
 import { originText } from '../origin-text.ts';

@@ -2,6 +2,8 @@
   .section .text.start
   .globl _start
 _start:
+  li t0, 0x6000          # floating point: sstatus.FS
+  csrs sstatus, t0
   la sp, stacks
   addi t0, a0, 1
   slli t0, t0, 12

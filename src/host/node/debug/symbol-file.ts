@@ -1,9 +1,6 @@
 import { readFile } from 'node:fs/promises';
-import { type SymbolFile, symbolFile } from '../../../debug/guest-info.ts';
+import { SymbolFile } from '../../../debug/symbol-file.ts';
 import { readElf, readSystemMap } from '../../../symbols/elf.ts';
-import { SymbolTable } from '../../../symbols/table.ts';
-
-const ALL = 0xffff_ffff_ffff_ffffn;
 
 /**
  * Reads symbols of an ELF file or a System.map.
@@ -21,12 +18,6 @@ export async function loadSymbolFile(where: string): Promise<SymbolFile> {
       `${name}: cannot be read (${(e as NodeJS.ErrnoException).code}): give an ELF file or a System.map, or NAME@ADDRESS`,
     );
   }
-  if (bytes[0] === 0x7f) return symbolFile(readElf(bytes, name), name, m ? BigInt(m[2]) : undefined);
-  return {
-    name,
-    symbols: new SymbolTable(readSystemMap(bytes.toString('latin1'), name)),
-    start: 0n,
-    end: ALL,
-    bias: 0n,
-  };
+  if (bytes[0] === 0x7f) return new SymbolFile(readElf(bytes, name), name, { ...(m && { loadedAt: BigInt(m[2]) }) });
+  return SymbolFile.ofSymbols(readSystemMap(bytes.toString('latin1'), name), name);
 }
