@@ -1,13 +1,14 @@
 /** The network device: frames out and in, what a driver may leave undone, drivers that take nothing, few buffers and hostile rings. */
+import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import { VirtioMmio } from '../../src/devices/virtio/mmio.ts';
 import { netEntry, netLink, virtioNet } from '../../src/devices/virtio/net.ts';
 import { FEATURE, STATUS } from '../../src/devices/virtio/transport.ts';
-import { completeFrame, ethernetOf, OFFLOAD_SIZE, readOffload } from '../../src/net/frame.ts';
+import { completeFrame, ethernetOf, MAX_FRAME, OFFLOAD_SIZE, readOffload } from '../../src/net/frame.ts';
 import { tcpFrame } from '../../src/net/tcp/segment.ts';
 import { segmentIn } from '../net/tcp-pair.ts';
 import { DATA, Driver } from './driver.ts';
-import { World } from './world.ts';
+import { RAM_BASE, RAM_SIZE, World } from './world.ts';
 
 const RX = 0;
 const TX = 1;
@@ -196,6 +197,45 @@ describe('virtio-net', () => {
     expect(it.device.input!(new Uint8Array(23))).toBe(23);
     expect(it.device.input!(new Uint8Array(70_000))).toBe(70_000);
     expect(it.driver.take(RX)).toBeUndefined();
+  });
+
+  test('a driver that writes anything into its rings, and a wire that sends anything, do no more than stop the device', () => {
+    const word = fc.oneof(fc.nat(0xffff), fc.constantFrom(0, 1, 2, 3, 4, 7, 8));
+    const address = fc.oneof(
+      { weight: 4, arbitrary: fc.integer({ min: RAM_BASE, max: RAM_BASE + RAM_SIZE }) },
+      fc.constantFrom(0, 0xffff_ffff, RAM_BASE - 1, RAM_BASE + RAM_SIZE - 1),
+    );
+    const descriptor = fc.record({
+      queue: fc.nat(1),
+      index: fc.nat(7),
+      address,
+      length: fc.oneof(fc.nat(4096), fc.nat(0xffff_ffff)),
+      flags: word,
+      next: fc.nat(9),
+    });
+    const act = fc.oneof(
+      fc.record({ descriptor }),
+      fc.record({ available: fc.record({ queue: fc.nat(1), at: fc.nat(11), value: word }) }),
+      fc.record({ notify: fc.nat(3) }),
+      fc.record({ input: fc.uint8Array({ minLength: 0, maxLength: 3000 }) }),
+    );
+    fc.assert(
+      fc.property(fc.subarray(Object.values(F)), fc.array(act, { maxLength: 60 }), (features, acts) => {
+        const { world, driver, device, emitted } = setup([...features, FEATURE.indirectDesc]);
+        for (const one of acts) {
+          if ('descriptor' in one) {
+            const { queue, index, next, flags, ...piece } = one.descriptor;
+            driver.describe(queue, index, { ...piece, flags }, next);
+          } else if ('available' in one) {
+            const { queue, at, value } = one.available;
+            world.ram.writeU16(driver.avail(queue) + 2 * at, value);
+          } else if ('notify' in one) driver.set(0x50, one.notify);
+          else expect(device.input!(one.input)).toBeLessThanOrEqual(one.input.length);
+        }
+        for (const frame of emitted) expect(frame.length).toBeLessThanOrEqual(MAX_FRAME);
+      }),
+      { numRuns: 500 },
+    );
   });
 
   test.each([
