@@ -1,4 +1,5 @@
 import { openSync, writeSync } from 'node:fs';
+import type { NetSlot } from '../../devices/virtio/net.ts';
 import { EXEC_STDIN, type GuestBoot } from '../../guest/cmdline.ts';
 import { ExecOutput } from '../../guest/exec-stream.ts';
 import { provideStart } from '../../host/node/guest/index.ts';
@@ -86,10 +87,11 @@ async function fromSnapshot(
   flags: RunFlags,
   checked: CheckedFlags,
   boot: GuestBoot,
+  slot: NetSlot | undefined,
 ): Promise<WaitingHardware & { readonly from: StartSnapshot }> {
   const { hardware, typed } = await openWaitingHardware(flags, checked, boot);
   // One size for all; the terminal's own is told afterwards.
-  const common = { ...hardware, virtioConsole: true };
+  const common = { ...hardware, virtioConsole: true, ...(slot && { devices: [slot] }) };
   const making = (): void => {
     if (!flags.quiet)
       process.stderr.write('hindsight: booting the guest once, to start from its snapshot from now on\n');
@@ -110,13 +112,14 @@ export async function run(flags: RunFlags): Promise<number> {
   await using shares = new HostShares((flags.share ?? []).map(parseShare));
   const { names } = shares;
   const quiet = flags.quiet ?? false;
-  const cold = coldFlag(flags);
   using network = await openNetwork(flags, quiet);
+  // An address by chance is of no machine that was ever snapshotted.
+  const cold = coldFlag(flags) ?? (network?.hasOwnAddress ? '--net' : undefined);
   const room = createHostRoom();
   const size = { columns: boot.columns ?? 80, rows: boot.rows ?? 24 };
   const { hardware, from, typed } =
     cold === undefined
-      ? await fromSnapshot(flags, checked, boot)
+      ? await fromSnapshot(flags, checked, { ...boot, ...(network && { net: network.boot }) }, network?.slot)
       : {
           hardware: {
             ...(await openHardware(flags, checked, {

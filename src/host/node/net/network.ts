@@ -34,6 +34,7 @@ const LONE_MAC = Uint8Array.of(0x52, 0x54, 0x00, 0x12, 0x34, 0x56);
 
 interface NetworkParts {
   readonly slot: NetSlot;
+  readonly hasOwnAddress?: boolean;
   readonly boot: NonNullable<GuestBoot['net']>;
   readonly link: Link;
   readonly published?: readonly Published[];
@@ -43,6 +44,8 @@ interface NetworkParts {
 export class MachineNetwork implements Disposable {
   /** The machine's device. */
   readonly slot: NetSlot;
+  /** The device's Ethernet address was made for this machine alone, by chance. */
+  readonly hasOwnAddress: boolean;
   /** What the guest is to do about its addresses. */
   readonly boot: NonNullable<GuestBoot['net']>;
   /** Published ports, in the order they were given, with the host's ports they have got. */
@@ -52,6 +55,7 @@ export class MachineNetwork implements Disposable {
   /** Use {@link open}. */
   constructor(parts: NetworkParts) {
     this.slot = parts.slot;
+    this.hasOwnAddress = parts.hasOwnAddress ?? false;
     this.boot = parts.boot;
     this.link = parts.link;
     this.published = parts.published ?? [];
@@ -122,6 +126,7 @@ async function openShared(wire: WireOptions, name: string, options: NetworkOptio
   const link = await openSwitch(name);
   return new MachineNetwork({
     slot: options.slot ?? netSlot(mac, wire.mtu ?? DEFAULT_MTU),
+    hasOwnAddress: wire.mac === undefined,
     boot: wire.address ?? 'up',
     link: shaped(link, wire),
   });
