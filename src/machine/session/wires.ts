@@ -75,7 +75,8 @@ export class Wires {
     this.wires.set(port, { link, wake });
     const { engine } = this.session;
     // A machine that has run without may have had its cable pulled; a start has it plugged in.
-    if (engine.instructions > (this.session.log.header.start?.at.instructions ?? 0)) this.replug(port, engine.time + PLUGGED_AT * TICKS_PER_MILLISECOND, 1);
+    if (engine.instructions > (this.session.log.header.start?.at.instructions ?? 0))
+      this.replug(port, engine.time + PLUGGED_AT * TICKS_PER_MILLISECOND, 1);
   }
 
   /** A device has put out a frame. */
