@@ -5,7 +5,7 @@ import { floatByNumber } from "./generated/jit-float";
 import {
   BATCH_DELAY_AT, COUNTS_AT, COUNT_ENTERED, COUNT_LEFT, COUNT_TICKS, CSR_DONE_ILLEGAL, CSR_DONE_LEAVE, CSR_DONE_YES, CSR_STATUS_AT, ENTRIES_AT, ENTRY_FUNC,
   ENTRY_HASH, ENTRY_KEY, ENTRY_LABEL, ENTRY_OFFSET, ENTRY_SIZE, ENTRY_SLOTS, EXECUTED_AT, EXECUTED_SIZE, HOTNESS_AT, HOTNESS_BITS, HOTNESS_COUNTERS, HOTNESS_MASK, JUMPS_AT, JUMP_DECODED,
-  JUMP_FUNC, JUMP_KEY, JUMP_LABEL, JUMP_OFFSET, JUMP_PC, JUMP_SIZE, JUMP_SLOTS, KERNEL_ROUNDS, LEAVE_CHECK, LEAVE_CONTINUE, LEAVE_INTERPRET, LEAVE_RARE,
+  JUMP_FUNC, JUMP_KEY, JUMP_LABEL, JUMP_OFFSET, JUMP_PC, JUMP_SIZE, JUMP_SLOTS, KERNEL_ROUNDS, LEAVE_CHECK, PAGE_HASH_AT, LEAVE_CONTINUE, LEAVE_INTERPRET, LEAVE_RARE,
   LINKS_AT, LINK_BITS, LINK_MASK_AT, LINK_NEVER, QUEUE_AT, QUEUE_COUNT_AT, QUEUE_SLOTS, RARE_AT, RARE_COUNTERS, REQUEST_FROM, REQUEST_FROM_VA, REQUEST_HART, REQUEST_KEY,
   REQUEST_PRV, REQUEST_SIZE, REQUEST_VA, SAMPLE_STRIDE_AT, SLOT_ENTRY, THRESHOLD_AT,
 } from "./generated/jit-layout";
@@ -281,6 +281,14 @@ export function executedCode(page: u32): void {
     const at = EXECUTED_AT + (n >>> 3);
     store<u8>(at, load<u8>(at) | <u8>(<u32>1 << (n & 7)));
   }
+}
+
+/** Hashes a RAM page to 53 bits, in PAGE_HASH as a number. */
+export function hashPage(page: u32): void {
+  let hash: u64 = 0xcbf29ce484222325;
+  const end = RAM_AT + (<usize>page << 12) + 4096;
+  for (let at = end - 4096; at < end; at += 8) hash = rotl((hash ^ load<u64>(at)) * 0x9e3779b97f4a7c15, 29);
+  store<f64>(PAGE_HASH_AT, <f64>(hash >>> 11));
 }
 
 // ---- what translated code calls

@@ -5,7 +5,7 @@ import {
   TLB_WRITE, OP_PAGE_END,
 } from "./generated/layout";
 import { firstOf } from "./generated/fused";
-import { JUMPS_AT, JUMPS_SIZE } from "./generated/jit-layout";
+import { JUMPS_AT, JUMPS_SIZE, NEW_CODE_AT, NEW_CODE_COUNT_AT, NEW_CODE_SLOTS } from "./generated/jit-layout";
 import { bankAt, bankUsed, dropBanks, hartAt } from "./banks";
 import { emit } from "./slot";
 import { pageAbsent, translatedStore } from "./host";
@@ -109,6 +109,11 @@ export function decodedPage(page: u32): usize {
   memory.fill(at, 0, DECODE_STRIDE);
   emit(at + SLOTS_PER_PAGE * 8, OP_PAGE_END, 2, 0, 0, 0);
   watchStores(page, PAGE_FLAG_DECODED);
+  const found = load<u32>(NEW_CODE_COUNT_AT);
+  if (found < NEW_CODE_SLOTS) {
+    store<u32>(NEW_CODE_AT + (found << 2), page);
+    store<u32>(NEW_CODE_COUNT_AT, found + 1);
+  }
   return at;
 }
 

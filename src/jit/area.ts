@@ -12,6 +12,7 @@ import { JIT_AT, JIT_SIZE } from '../isa/layout.ts';
  * LINKS     how often control went from one region to another
  * JUMPS     jump cache: what a virtual address was last found to enter
  * EXECUTED  which instructions of a page have been executed
+ * NEW_CODE  pages that code was executed on for the first time
  * ```
  */
 
@@ -31,6 +32,8 @@ export const HOTNESS_COUNTERS = 65536;
 /** Low bits of a counter, which count jumps; above them rounds. */
 export const HOTNESS_BITS = 14;
 export const HOTNESS_MASK = 2 ** HOTNESS_BITS - 1;
+/** The counter of jumps to a decoded slot. */
+export const hotnessAt = (slot: number): number => HOTNESS_AT + ((slot >>> 2) & ((HOTNESS_COUNTERS - 1) << 1));
 /** Rounds that code of the kernel has to be counted for. */
 export const KERNEL_ROUNDS = 2;
 /** Bit of a decoded slot's word that says: a region may be entered here. */
@@ -84,5 +87,11 @@ export const JUMPS_SIZE = JUMP_SLOTS * JUMP_SIZE;
 /** Answer of the core's `executedCode`: a bit per half-word of a page. */
 export const EXECUTED_AT = JUMPS_AT + JUMPS_SIZE;
 export const EXECUTED_SIZE = 256;
-export const AREA_END = EXECUTED_AT + EXECUTED_SIZE;
+/** RAM pages that got a decoded page since the host looked: how many, then u32 each. More than fit are not noted. */
+export const NEW_CODE_SLOTS = 1024;
+export const NEW_CODE_COUNT_AT = EXECUTED_AT + EXECUTED_SIZE;
+export const NEW_CODE_AT = NEW_CODE_COUNT_AT + 8;
+/** Answer of the core's `hashPage` (f64). */
+export const PAGE_HASH_AT = NEW_CODE_AT + NEW_CODE_SLOTS * 4;
+export const AREA_END = PAGE_HASH_AT + 8;
 if (AREA_END > JIT_AT + JIT_SIZE) throw new Error("the translator's area does not fit its place in the layout");

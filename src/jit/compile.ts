@@ -66,7 +66,7 @@ export interface RegionCompiler {
 }
 
 /** Called with each region that is translated. @param word the 32 bits at an offset from its base */
-export type Inspector = (
+export type RegionInspector = (
   task: RegionTask,
   region: CodeRegion,
   translated: TranslatedRegion,
@@ -78,7 +78,7 @@ let encoder: ModuleEncoder | undefined;
 /** Does a task up to the module's bytes. */
 export function translateTask(
   task: CompileTask,
-  inspect?: Inspector,
+  inspect?: RegionInspector,
 ): RegionResults & { readonly module: Uint8Array<ArrayBuffer> } {
   const code = new CopiedCode(task);
   const slowPaths = new Map<number, SlowPath>();

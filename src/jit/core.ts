@@ -9,12 +9,15 @@ import {
   COUNTS_AT,
   HOTNESS_MASK,
   LINK_MASK_AT,
+  NEW_CODE_COUNT_AT,
+  PAGE_HASH_AT,
   SAMPLE_STRIDE_AT,
   THRESHOLD_AT,
 } from './area.ts';
 import { CodeCache } from './code-cache.ts';
 import type { RegionCompiler } from './compile.ts';
 import type { RegionLimits } from './discover.ts';
+import { RememberedCode, remember } from './remembered.ts';
 import { Translator } from './translator.ts';
 
 /** Ticks that a request may wait for others to share its module: a module costs more than a function in it. */
@@ -37,9 +40,16 @@ interface JitExports extends CoreExports {
   readonly table: WebAssembly.Table;
   codePage(hart: number, low: number, high: number, prv: number): number;
   executedCode(page: number): void;
+  hashPage(page: number): void;
   markTranslated(page: number): void;
   unmarkTranslated(page: number): void;
 }
+
+/** Of what is remembered: a core or translator with other habits begins again. */
+const VERSION = [...JIT_CORE_WASM_BASE64.slice(-4096)].reduce(
+  (hash, c) => Math.imul(hash ^ c.charCodeAt(0), 0x01000193) >>> 0,
+  JIT_CORE_WASM_BASE64.length ^ 1,
+);
 
 /** When and how much the translator translates. None of it can change what the guest sees. */
 export interface JitOptions {
@@ -56,6 +66,8 @@ export interface JitOptions {
   readonly inspect?: (text: string) => void;
   /** In place of the runtime's compiler. May throw: then the machine goes on interpreting. */
   readonly compile?: (bytes: Uint8Array<ArrayBuffer>) => WebAssembly.Module;
+  /** What {@link JitCore.remember} gave in an earlier run. Anything that does not fit is ignored. */
+  readonly remembered?: Uint8Array;
   /** Another thread that translates and compiles; without one it happens between two regions. */
   readonly compiler?: RegionCompiler;
 }
@@ -80,6 +92,8 @@ export interface JitStatistics {
     readonly dropped: number;
     readonly evicted: number;
   };
+  /** Regions made because they were hot in an earlier run. */
+  readonly recalled: number;
   readonly modules: number;
   readonly instructions: number;
   readonly bytes: number;
@@ -93,6 +107,8 @@ export interface JitStatistics {
 export interface JitCore extends Core {
   readonly kind: 'jit';
   statistics(): JitStatistics;
+  /** What is hot now, for {@link JitOptions.remembered} of a later run; at most about 2 MB. Changes nothing. */
+  remember(): Uint8Array<ArrayBuffer>;
 }
 
 const LEFT_ELSE = [LEAVE.INTERPRET, LEAVE.BUDGET, LEAVE.RARE, LEAVE.CHECK];
@@ -146,11 +162,18 @@ export function createJitCore(memory: WebAssembly.Memory, host: CoreHost, option
     env: { memory },
     core: Object.fromEntries(Object.keys(HELPERS).map((name) => [name, all[name]])),
   } as WebAssembly.Imports;
+  const hashPage = (ram: number): number => {
+    exports.hashPage(ram >>> 12);
+    return view.getFloat64(PAGE_HASH_AT, true);
+  };
+  const known = options.remembered && new RememberedCode(options.remembered, VERSION);
+  const remembered = known && known.size > 0 ? known : undefined;
   const made = new Translator(
     memory,
     {
       codePage: exports.codePage,
       executedCode: exports.executedCode,
+      hashPage,
       instantiate: (module) => {
         try {
           const compiled = module instanceof WebAssembly.Module ? module : compile(module);
@@ -170,6 +193,7 @@ export function createJitCore(memory: WebAssembly.Memory, host: CoreHost, option
       limits: options.limits,
       inspect: options.inspect,
       compiler: options.compiler,
+      remembered,
       // a jump to code without a region costs several transitions
       costs:
         options.threshold === 0
@@ -190,12 +214,12 @@ export function createJitCore(memory: WebAssembly.Memory, host: CoreHost, option
   return {
     ...core,
     kind: 'jit',
-    ...(options.compiler && {
-      run(hart: number, ticks: number): Exit {
-        if (made.awaits) timed(() => made.receive());
-        return core.run(hart, ticks);
-      },
-    }),
+    run(hart: number, ticks: number): Exit {
+      if (made.awaits) timed(() => made.receive());
+      if (remembered !== undefined && view.getUint32(NEW_CODE_COUNT_AT, true) > 0) timed(() => made.recall(threshold));
+      return core.run(hart, ticks);
+    },
+    remember: () => remember(cache.values(), hashPage, remembered, VERSION),
     dropDerived(): void {
       cache.clear();
       made.clear();
@@ -216,6 +240,7 @@ export function createJitCore(memory: WebAssembly.Memory, host: CoreHost, option
         check: left(LEAVE.CHECK),
       },
       regions: { live: cache.size, made: made.made.regions, dropped: cache.dropped, evicted: cache.evicted },
+      recalled: made.made.recalled,
       modules: made.made.modules,
       instructions: made.made.instructions,
       bytes: made.made.bytes,

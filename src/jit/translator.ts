@@ -13,11 +13,16 @@ import {
   EXECUTED_AT,
   EXECUTED_SIZE,
   HOTNESS_AT,
+  HOTNESS_BITS,
   HOTNESS_COUNTERS,
+  hotnessAt,
+  KERNEL_ROUNDS,
   LINK_BITS,
   LINK_NEVER,
   LINKS_AT,
   linkIndex,
+  NEW_CODE_AT,
+  NEW_CODE_COUNT_AT,
   QUEUE_AT,
   QUEUE_COUNT_AT,
   REQUEST,
@@ -40,12 +45,15 @@ import { dumpRegion } from './dump.ts';
 import { keyOf } from './entry-table.ts';
 import { fresh, type Job, Planner, type RegionLookup, type Request, type TransitionCosts } from './growth.ts';
 import type { RegionPage } from './region.ts';
+import type { RememberedCode, RememberedRegion } from './remembered.ts';
 
 /** What the translator asks of the core. */
 export interface TranslatorHost {
   codePage(hart: number, low: number, high: number, prv: number): number;
   /** Notes in EXECUTED which instructions of a RAM page have been executed. */
   executedCode(page: number): void;
+  /** Hash of the page of RAM at an offset. */
+  hashPage(ram: number): number;
   /** Makes functions of a module; undefined: the runtime refuses to, and nothing more is translated. */
   instantiate(module: CompileResult['module']): CallableFunction[] | undefined;
 }
@@ -59,6 +67,8 @@ export interface TranslatorOptions {
   readonly inspect?: (text: string) => void;
   /** Another thread that compiles. */
   readonly compiler?: RegionCompiler;
+  /** What was hot in earlier runs. */
+  readonly remembered: RememberedCode | undefined;
 }
 
 /** A region that is to be made, and what its base's code was then. */
@@ -66,6 +76,8 @@ interface Planned {
   readonly job: Job;
   readonly task: RegionTask;
   readonly word: number;
+  /** RAM offsets of its roots. */
+  readonly roots: readonly number[];
 }
 
 /**
@@ -110,7 +122,7 @@ export class Translator implements RegionLookup {
   private nextTask = 1;
   private stopped = false;
   /** Functions made, modules, bytes of modules, and guest instructions translated. */
-  readonly made = { regions: 0, modules: 0, bytes: 0, instructions: 0, requests: 0 };
+  readonly made = { regions: 0, recalled: 0, modules: 0, bytes: 0, instructions: 0, requests: 0 };
 
   constructor(memory: WebAssembly.Memory, host: TranslatorHost, cache: CodeCache, options: TranslatorOptions) {
     this.memory = new DataView(memory.buffer);
@@ -140,11 +152,67 @@ export class Translator implements RegionLookup {
       seen.add(key);
       requests.push(request);
     }
-    const jobs = this.planner.plan(requests, (r) => this.unlink(r));
+    const jobs = this.asRemembered(this.planner.plan(requests, (r) => this.unlink(r)));
     // a function's beginning before the places in it that calls return to: the region from there holds them, too. In user programs, what is
     // asked for stays a root: it may move into another region
     jobs.sort((a, b) => (a.base === b.base ? a.roots[0] - b.roots[0] : a.base < b.base ? -1 : 1));
     this.make(jobs);
+  }
+
+  /** Looks at the pages that code was executed on for the first time: what was hot there in an earlier run is at once. */
+  recall(threshold: number): void {
+    const { remembered } = this.options;
+    const count = this.memory.getUint32(NEW_CODE_COUNT_AT, true);
+    this.memory.setUint32(NEW_CODE_COUNT_AT, 0, true);
+    for (let i = 0; i < count; i++) {
+      const ram = this.memory.getUint32(NEW_CODE_AT + i * 4, true) * 4096;
+      for (const { roots, kernel } of remembered?.regions(this.host.hashPage(ram)) ?? []) {
+        for (const root of roots) {
+          const slot = root >= 0 && root < 4096 ? this.slotOf(ram + root) : 0;
+          if (slot === 0) continue;
+          const rounds = kernel ? KERNEL_ROUNDS - 1 : 0;
+          this.memory.setUint16(hotnessAt(slot), (rounds << HOTNESS_BITS) | threshold, true);
+        }
+      }
+    }
+  }
+
+  /** New regions as an earlier run had them. */
+  private asRemembered(jobs: readonly Job[]): Job[] {
+    const { remembered } = this.options;
+    if (!remembered) return [...jobs];
+    const result: Job[] = [];
+    const first = new Map<RememberedRegion, number>();
+    for (const job of jobs) {
+      const region =
+        job.replaces.length > 0
+          ? undefined
+          : remembered.regionAt(this.host.hashPage(job.basePage), job.roots[0], job.prv !== 0);
+      const same = region && first.get(region);
+      if (!region) result.push(job);
+      else if (same !== undefined && result[same].base === job.base)
+        result[same] = { ...result[same], serves: [...result[same].serves, ...job.serves] };
+      else {
+        this.made.recalled++;
+        first.set(region, result.push(this.recalled(job, region)) - 1);
+      }
+    }
+    return result;
+  }
+
+  /** A job as a region of an earlier run was, as far as its pages are there and hold the same. */
+  private recalled(job: Job, { roots, pages, growth, inside }: RememberedRegion): Job {
+    const [root] = job.roots;
+    const same = new Map([[0, true]]);
+    const isSame = (delta: number): boolean => {
+      let known = same.get(delta);
+      if (known === undefined) {
+        const ram = this.codePage(job.hart, job.base + BigInt(delta) * 4096n, job.prv);
+        same.set(delta, (known = ram >= 0 && this.host.hashPage(ram) === pages.get(delta)));
+      }
+      return known;
+    };
+    return { ...job, roots: [root, ...roots.filter((r) => r !== root && isSame(r >> 12))], growth, inside };
   }
 
   /** The two regions of a request stay two: it is not made again. */
@@ -277,7 +345,16 @@ export class Translator implements RegionLookup {
   private copy(ram: number): readonly [Uint8Array, Uint8Array] {
     this.host.executedCode(ram >>> 12);
     const bytes = (at: number, length: number): Uint8Array => new Uint8Array(this.memory.buffer, at, length);
-    return [bytes(RAM_AT + ram, 4096), bytes(EXECUTED_AT, EXECUTED_SIZE).slice()];
+    const executed = bytes(EXECUTED_AT, EXECUTED_SIZE).slice();
+    const { remembered } = this.options;
+    const before = remembered?.executed(this.host.hashPage(ram));
+    before?.forEach((b, i) => (executed[i] |= b));
+    return [bytes(RAM_AT + ram, 4096), executed];
+  }
+
+  /** Whether code of the page is worth a look: it was executed, now or in an earlier run. */
+  private isUsed(ram: number): boolean {
+    return this.isDecoded(ram) || this.options.remembered?.has(this.host.hashPage(ram)) === true;
   }
 
   private isDecoded(ram: number): boolean {
@@ -293,7 +370,7 @@ export class Translator implements RegionLookup {
         if (pages.has(delta)) continue;
         const ram = this.codePage(hart, base + BigInt(delta) * 4096n, prv);
         // an instruction may reach into the next
-        if (ram >= 0 && (delta === middle || delta === middle + 1 || this.options.unexecuted || this.isDecoded(ram)))
+        if (ram >= 0 && (delta === middle || delta === middle + 1 || this.options.unexecuted || this.isUsed(ram)))
           pages.set(delta, ram);
       }
     }
@@ -331,7 +408,12 @@ export class Translator implements RegionLookup {
       },
       slowPath: job.prv === 0 ? SLOW_PATH.CALL : SLOW_PATH.LEAVE,
     };
-    return { job, task, word: this.word(job.basePage + (job.roots[0] & 0xfff)) };
+    const pages = new Map(task.mapped.map(({ delta, ram }) => [delta, ram]));
+    const roots = job.roots.flatMap((r) => {
+      const ram = pages.get(r >> 12);
+      return ram === undefined ? [] : [ram + (r & 0xfff)];
+    });
+    return { job, task, roots, word: this.word(job.basePage + (job.roots[0] & 0xfff)) };
   }
 
   /** How accesses on these pages take their slow paths, for {@link CompileTask}. */
@@ -364,9 +446,9 @@ export class Translator implements RegionLookup {
     const { compiler, inspect } = this.options;
     if (compiler && !inspect && compiler.submit(task)) {
       this.pending.set(task.id, planned);
-      for (const { job } of planned) {
+      for (const { job, roots } of planned) {
         for (const r of job.replaces) this.replaced.add(r);
-        for (const { ram } of job.serves) this.served.add(ram);
+        for (const ram of roots) this.served.add(ram);
       }
       return;
     }
@@ -395,9 +477,9 @@ export class Translator implements RegionLookup {
       // forgotten meanwhile
       if (!planned) continue;
       this.pending.delete(result.id);
-      for (const { job } of planned) {
+      for (const { job, roots } of planned) {
         for (const r of job.replaces) this.replaced.delete(r);
-        for (const { ram } of job.serves) this.served.delete(ram);
+        for (const ram of roots) this.served.delete(ram);
       }
       if (!this.stopped) this.publish(planned, result);
     }

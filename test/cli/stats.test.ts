@@ -79,6 +79,7 @@ test('statistics for people', () => {
     entered: 15,
     left,
     regions: { live: 2, made: 3, dropped: 1, evicted: 0 },
+    recalled: 0,
     modules: 2,
     instructions: 90,
     bytes: 2048,

@@ -13,9 +13,20 @@ describe('translated code and interpreter in lockstep', () => {
       'everywhere, with page tables, compiled elsewhere',
       { stops: [1, 7, 50, 400], ticks: 20000, threshold: 0, paged: true, elsewhere: true },
     ],
+    ['rarely, remembering', { stops: [1, 7, 400, 60000], ticks: 3_000_000, threshold: 2000, remembered: true }],
+    [
+      'rarely, remembering, with page tables, compiled elsewhere',
+      { stops: [1, 7, 400, 60000], ticks: 3_000_000, threshold: 2000, paged: true, elsewhere: true, remembered: true },
+    ],
   ] as const)('stopping %s', (_, mode) => {
     let translated = 0;
-    for (let seed = 1; seed <= 10; seed++) translated += lockstep(seed, mode).ticks;
+    let recalled = 0;
+    for (let seed = 1; seed <= 10; seed++) {
+      const done = lockstep(seed, mode);
+      translated += done.ticks;
+      recalled += done.recalled;
+    }
     expect(translated).toBeGreaterThan(mode.ticks);
+    expect(recalled > 0).toBe('remembered' in mode);
   });
 });

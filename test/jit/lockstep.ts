@@ -1,6 +1,6 @@
 import { type Rig, rig } from '../../bench/jit/rig.ts';
 import { HART, HART_STATE_FIELDS, hartAt, RAM_BASE } from '../../src/isa/layout.ts';
-import type { JitStatistics } from '../../src/jit/core.ts';
+import type { JitCore, JitStatistics } from '../../src/jit/core.ts';
 import { delayedCompiler } from './delayed-compiler.ts';
 import { fuzzProgram } from './fuzz-program.ts';
 import { enterPaged, PAGED_BASE, PAGED_DATA, remap } from './paged.ts';
@@ -28,6 +28,13 @@ export function difference(a: Rig, b: Rig): string | undefined {
   return `RAM at ${at.toString(16)}: ${a.memory.ramBytes[at].toString(16)} and ${b.memory.ramBytes[at].toString(16)}`;
 }
 
+/** What a run remembers. */
+function earlier(g: Rig & { readonly core: JitCore }, enter: (g: Rig) => void, ticks: number): Uint8Array {
+  enter(g);
+  g.core.run(0, ticks);
+  return g.core.remember();
+}
+
 /** How a random program is run. */
 export interface LockstepMode {
   /** Numbers of ticks between comparisons are picked from these. */
@@ -39,6 +46,8 @@ export interface LockstepMode {
   readonly paged?: boolean;
   /** Compiled as if on another thread, published at random moments. */
   readonly elsewhere?: boolean;
+  /** With what a run of the same program before remembered. */
+  readonly remembered?: boolean;
 }
 
 /**
@@ -53,14 +62,16 @@ export function lockstep(seed: number, mode: LockstepMode): JitStatistics {
     : fuzzProgram(r, { ...sizes, data: [0x40000, 0x41000, 0x7f000, 0x1ff000], base: RAM_BASE, supervisor: false });
   const start = mode.paged ? new Uint8Array() : program;
   const a = rig('wasm', start, RAM);
-  const b = rig('jit', start, RAM, {
-    threshold: mode.threshold,
-    ...(mode.elsewhere && { compiler: delayedCompiler(new Random(seed ^ 0x5bd1)) }),
-  });
-  for (const g of [a, b]) {
+  const enter = (g: Rig): void => {
     if (mode.paged) enterPaged(g, program, new Random(seed));
     g.hart.set('mstatus', g.hart.get('mstatus') | 0x6000n);
-  }
+  };
+  const b = rig('jit', start, RAM, {
+    threshold: mode.threshold,
+    ...(mode.remembered && { remembered: earlier(rig('jit', start, RAM, { threshold: 3 }), enter, mode.ticks) }),
+    ...(mode.elsewhere && { compiler: delayedCompiler(new Random(seed ^ 0x5bd1)) }),
+  });
+  for (const g of [a, b]) enter(g);
   let done = 0;
   while (done < mode.ticks) {
     const n = r.pick(mode.stops);

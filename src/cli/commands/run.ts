@@ -4,6 +4,7 @@ import { EXEC_STDIN, type GuestBoot } from '../../guest/cmdline.ts';
 import { ExecOutput } from '../../guest/exec-stream.ts';
 import { provideStart } from '../../host/node/guest/index.ts';
 import { nodeRegionCompiler } from '../../host/node/region-compiler.ts';
+import { keepRememberedCode, readRememberedCode } from '../../host/node/remembered-code.ts';
 import { tuneRuntime } from '../../host/node/runtime-tuning.ts';
 import { HostShares, parseShare } from '../../host/node/share/index.ts';
 import { type InputKind, inputKind } from '../../host/node/standard-input.ts';
@@ -77,7 +78,8 @@ function plan(flags: RunFlags, kind: InputKind): Plan {
 
 /** What `--stats` and `--dump-regions` ask of the translator. */
 function watchTranslator({ stats, dumpRegions }: RunFlags, now: () => number): Pick<RunOptions, 'translator'> {
-  if (dumpRegions === undefined) return { translator: { compiler: nodeRegionCompiler(), ...(stats && { now }) } };
+  if (dumpRegions === undefined)
+    return { translator: { compiler: nodeRegionCompiler(), ...readRememberedCode(), ...(stats && { now }) } };
   const file = openSync(dumpRegions, 'w');
   return { translator: { now, inspect: (text) => void writeSync(file, `${text}\n`) } };
 }
@@ -165,6 +167,7 @@ export async function run(flags: RunFlags): Promise<number> {
     ...(timeout !== undefined && { timeout }),
   });
   const end = await session.run();
+  await keepRememberedCode(machine);
   if (recorder.checkpoints) past?.capture();
   report(machine, end, {
     quiet,

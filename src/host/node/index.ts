@@ -27,6 +27,7 @@ import { MachineNetwork, type NetworkOptions } from './net/network.ts';
 import { KeptDisk, overlayPath } from './overlay-file.ts';
 import { openRecordFile } from './record-file.ts';
 import { nodeRegionCompiler } from './region-compiler.ts';
+import { readRememberedCode } from './remembered-code.ts';
 
 /**
  * The path of a disk image, whose contents stay as they are: what is written to it is lost with the machine, unless it is kept in an overlay: a name
@@ -127,7 +128,7 @@ export class Machine extends BaseMachine {
         Machine,
         {
           ...rest,
-          translator: { compiler: nodeRegionCompiler(), ...rest.translator },
+          translator: { compiler: nodeRegionCompiler(), ...readRememberedCode(), ...rest.translator },
           ...(network && { devices: [...(rest.devices ?? []), network.slot] }),
           ...line,
           ...(images.kernel && { kernel: images.kernel }),
@@ -196,7 +197,7 @@ export class Machine extends BaseMachine {
       // A snapshot in which the disk is mounted is not of a disk with something over it.
       const overlaid = hardware.disks.some(({ backend }) => backend.overlay !== undefined);
       const from = await provideStart(hardware, overlaid ? {} : { session: boot });
-      const translator = { compiler: nodeRegionCompiler(), ...options.translator };
+      const translator = { compiler: nodeRegionCompiler(), ...readRememberedCode(), ...options.translator };
       const machine = await createMachine(
         Machine,
         { clock: 'host', ...hardware, from, translator, ...sinkOf(record) },
