@@ -1,7 +1,7 @@
 import type { MachineView, RegisterId } from '../../machine/view/machine-view.ts';
 import { F, PC, X } from '../../machine/view/machine-view.ts';
 import { readVirtual } from '../../machine/view/virtual-memory.ts';
-import type { Type } from '../../symbols/dwarf/types.ts';
+import { stripped, type Type } from '../../symbols/dwarf/types.ts';
 import { type Frame, framesOf } from '../frames.ts';
 import type { GuestInfo } from '../guest-info.ts';
 import { DebugError } from '../target.ts';
@@ -123,6 +123,13 @@ function prepared(text: string): (scope: FrameScope) => TypedValue {
   // What is a type depends on the place: a cast of an unknown one is told at the first hit.
   parseExpression(text, { type: () => WORD });
   return (scope) => evaluate((node ??= parseExpression(text, scope)), scope);
+}
+
+/** The address that an expression means: where a pointer leads to, where an object or function lies, or a number. @throws DebugError where it means none */
+export function addressMeant(text: string, guestInfo: GuestInfo, view: MachineView, hart: number): bigint {
+  const value = prepared(text)(scopeAt(view, hart, guestInfo)).referred;
+  const pointer = stripped(value.type).kind === 'pointer';
+  return BigInt.asUintN(64, pointer || value.address === undefined ? value.number : value.address);
 }
 
 /** Hears what memory an expression reads while it is evaluated. */

@@ -1,4 +1,4 @@
-import { condition } from '../../debug/expression.ts';
+import { condition } from '../../debug/expression/scope.ts';
 import { type AccessOrigin, Origins } from '../../debug/origin.ts';
 import type { Breakpoint } from '../../timeline/breakpoints.ts';
 import type { MoveOptions } from '../../timeline/driver.ts';

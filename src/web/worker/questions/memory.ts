@@ -1,4 +1,4 @@
-import { compile } from '../../../debug/expression.ts';
+import { addressMeant } from '../../../debug/expression/scope.ts';
 import { readThrough } from '../../../machine/view/page-table.ts';
 import { addressSpace } from './address-space.ts';
 import type { LookedAt } from './looked-at.ts';
@@ -40,4 +40,4 @@ export function memory(
 
 /** The address that a text means for a hart: a number, a register, a symbol, an expression over them. @throws DebugError when it is none */
 export const addressOf = ({ view, info }: LookedAt, hart: number, text: string): bigint =>
-  BigInt.asUintN(64, compile(text, info)(view, hart));
+  addressMeant(text, info, view, hart);
