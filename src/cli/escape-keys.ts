@@ -1,5 +1,5 @@
 /** What a user asked for by Ctrl-A and a key. */
-export type EscapeAction = 'help' | 'quit' | 'pause' | 'stats' | 'back' | 'forward';
+export type EscapeAction = 'help' | 'quit' | 'detach' | 'pause' | 'stats' | 'back' | 'forward';
 
 /** One piece of typed input: bytes for the guest, or a command for us. */
 export type KeyPiece = { readonly bytes: Uint8Array } | { readonly action: EscapeAction };
@@ -9,6 +9,7 @@ const ACTIONS: Readonly<Record<string, EscapeAction>> = {
   h: 'help',
   '?': 'help',
   x: 'quit',
+  d: 'detach',
   c: 'pause',
   s: 'stats',
   '[': 'back',
@@ -18,6 +19,7 @@ const ACTIONS: Readonly<Record<string, EscapeAction>> = {
 /** The keys as shown by Ctrl-A h. */
 export const ESCAPE_HELP: readonly string[] = [
   'Ctrl-A h       this help',
+  'Ctrl-A d       leave a machine that has a name (run --name): it is kept as it is and goes on from there',
   'Ctrl-A x       leave: the machine is switched off at once',
   'Ctrl-A c       pause; Enter goes on',
   'Ctrl-A s       what the machine did so far',

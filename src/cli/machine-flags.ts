@@ -99,7 +99,7 @@ async function readNamed(file: string): Promise<NamedBytes> {
 }
 
 /** The packages that `debian` or `debian+NAME,NAME` names beside those of every root disk; undefined for a file. */
-function builtDisk(text: string): string[] | undefined {
+export function builtDisk(text: string): string[] | undefined {
   if (text === BUILT_DISK) return [];
   return text.startsWith(`${BUILT_DISK}+`) ? parsePackageNames('--disk', text.slice(BUILT_DISK.length + 1)) : undefined;
 }
@@ -107,7 +107,7 @@ function builtDisk(text: string): string[] | undefined {
 const OVERLAY_OPTION = ',overlay=';
 
 /** `FILE` or `FILE,overlay=NAME`. */
-function parseDisk(text: string): { readonly file: string; readonly overlay?: string } {
+export function parseDisk(text: string): { readonly file: string; readonly overlay?: string } {
   const at = text.lastIndexOf(OVERLAY_OPTION);
   if (at < 0) return { file: text };
   const overlay = text.slice(at + OVERLAY_OPTION.length);
@@ -115,6 +115,10 @@ function parseDisk(text: string): { readonly file: string; readonly overlay?: st
     throw new UsageError(`--disk ${text}: expected FILE,overlay=NAME or FILE,overlay=FILE`);
   return { file: text.slice(0, at), overlay };
 }
+
+/** What {@link parseDisk} reads. */
+export const joinDisk = ({ file, overlay }: { readonly file: string; readonly overlay: string }): string =>
+  `${file}${OVERLAY_OPTION}${overlay}`;
 
 /** @param overlay to be laid over it: the built disk is the one it was made over then, also when there is a newer one */
 async function openBase(file: string, quiet: boolean, overlay: string | undefined): Promise<DiskOption> {

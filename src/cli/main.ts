@@ -13,6 +13,7 @@ const EXPECTED = new Set([
   'Qcow2Error',
   'HttpDiskError',
   'OverlayError',
+  'MachineNameError',
   'StateError',
   'SnapshotStoreError',
   'DivergenceError',

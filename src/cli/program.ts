@@ -103,6 +103,10 @@ export function createProgram(version: string, finish: (status: number) => void)
       "host: idle time passes as on the wall; virtual: it is skipped. Shells run by host's, commands by virtual time",
     )
     .option('--timeout <time>', 'switch off after this time, such as 30s; exit status 124')
+    .option(
+      '--name <name>',
+      'keep the machine between runs: Ctrl-A d leaves it, and the next run of the name goes on there',
+    )
     .option('--from <snapshot>', 'go on from a snapshot: its name, or a file that ends in .hss')
     .option('--cold', "boot, instead of starting from the guest's own snapshot")
     .option(
@@ -326,6 +330,15 @@ export function createProgram(version: string, finish: (status: number) => void)
     .description('Remove snapshots by their names')
     .argument('<name...>')
     .action(async (names: string[]) => finish(await (await import('./commands/snapshot.ts')).snapshotRemove(names)));
+
+  json(program.command('list').description('List the machines that have names (run --name)'), 'as JSON').action(
+    async (flags: { json?: boolean }) => finish(await (await import('./commands/machines.ts')).machineList(flags)),
+  );
+  program
+    .command('rm')
+    .description('Remove machines by their names, with what was written to their disks')
+    .argument('<name...>')
+    .action(async (names: string[]) => finish(await (await import('./commands/machines.ts')).machineRemove(names)));
 
   const disk = program
     .command('disk')

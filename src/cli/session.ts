@@ -28,10 +28,12 @@ export interface SessionOptions {
   /** Where the machine's past is kept, for going back in it. */
   readonly past?: LivePast;
   readonly quiet: boolean;
+  /** The machine can be left as it is, by a key, or when the terminal goes away. */
+  readonly detachable?: boolean;
 }
 
 /** Why a session ended. */
-export type EndReason = 'poweroff' | 'fail' | 'idle' | 'quit' | 'panic' | 'timeout' | 'interrupt';
+export type EndReason = 'poweroff' | 'fail' | 'idle' | 'quit' | 'detach' | 'panic' | 'timeout' | 'interrupt';
 
 /** How a session ended. */
 export interface SessionEnd {
@@ -147,7 +149,8 @@ export class TerminalSession {
       const listener = (): void => {
         // The second time someone means it.
         if (this.ending !== undefined) process.exit(EXIT.INTERRUPT);
-        this.end({ reason: 'interrupt', status: index === 0 ? EXIT.INTERRUPT : 128 + constants.signals[name] });
+        if (options.detachable && name !== 'SIGINT') this.end({ reason: 'detach', status: EXIT.OK });
+        else this.end({ reason: 'interrupt', status: index === 0 ? EXIT.INTERRUPT : 128 + constants.signals[name] });
       };
       process.on(name, listener);
       this.undo.push(() => process.removeListener(name, listener));
@@ -253,6 +256,12 @@ export class TerminalSession {
         return this.say(['', ...ESCAPE_HELP]);
       case 'quit':
         return this.end({ reason: 'quit', status: EXIT.OK });
+      case 'detach':
+        if (this.options.detachable) return this.end({ reason: 'detach', status: EXIT.OK });
+        return this.say([
+          '',
+          'only a machine with a name can be left as it is: start one with hindsight run --name NAME',
+        ]);
       case 'stats':
         return this.say(['', this.soFar()]);
       case 'pause':

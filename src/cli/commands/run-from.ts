@@ -5,7 +5,10 @@ import { openSnapshotOf } from '../../host/node/snapshots/index.ts';
 import { inputKind } from '../../host/node/standard-input.ts';
 import { createHostRoom } from '../../host/room.ts';
 import { createFromStart, Machine } from '../../machine/session/machine.ts';
+import type { ImageFiles } from '../../machine/session/options.ts';
+import type { StartSnapshot } from '../../machine/session/session.ts';
 import { formatInstant } from '../../record/divergence.ts';
+import { timeWarp } from '../../record/inputs.ts';
 import { UsageError } from '../exit.ts';
 import { parseCore } from '../machine-flags.ts';
 import { openNetworkOf } from '../net-flags.ts';
@@ -13,7 +16,7 @@ import { checkRecorderFlags, keepPast, recorderOptions } from '../recorder-flags
 import { report } from '../run-report.ts';
 import { TerminalSession } from '../session.ts';
 import { parseClock, parseDuration } from '../values.ts';
-import type { RunFlags } from './run.ts';
+import type { Leaving, RunFlags } from './run.ts';
 
 /** Flags that say what machine to build, which a snapshot says already, or what its guest is to begin with. */
 const SAID_ALREADY = [
@@ -38,45 +41,68 @@ export async function runFrom(from: string, flags: RunFlags): Promise<number> {
     throw new UsageError(
       `--${refused} cannot be given with --from: the snapshot says what its machine is, and its guest is running already`,
     );
+  const start = await openSnapshotOf(from);
+  return goOn(start, await findImages(start.snapshot, [], new Set()), from, flags);
+}
+
+/**
+ * The machine of a snapshot goes on.
+ * @param files of the machine @param what is told to go on
+ * @param leaving `since`: milliseconds since 1970 when it was left; its time is moved on by what has passed
+ */
+export async function goOn(
+  start: StartSnapshot,
+  files: ImageFiles,
+  what: string,
+  flags: RunFlags,
+  { detachable = false, ended, since }: Leaving & { readonly since?: number } = {},
+): Promise<number> {
   const recorder = checkRecorderFlags(flags);
   const clock = parseClock(flags.clock);
   const timeout = flags.timeout === undefined ? undefined : parseDuration('--timeout', flags.timeout);
   const quiet = flags.quiet ?? false;
   const kind = flags.stdin ? await inputKind() : 'nothing';
   await using shares = new HostShares((flags.share ?? []).map(parseShare));
-  const start = await openSnapshotOf(from);
   const { config } = start.snapshot;
+  const ticking = clock ?? (kind === 'terminal' ? 'host' : 'virtual');
   using network = await openNetworkOf(config, flags, quiet);
   const room = createHostRoom();
   await using machine = await createFromStart(
     Machine,
     start,
-    await findImages({ config }, [], new Set()),
+    files,
     {
       ...parseCore(flags.core),
       translator: { compiler: nodeRegionCompiler() },
-      clock: clock ?? (kind === 'terminal' ? 'host' : 'virtual'),
+      clock: ticking,
       ...recorderOptions(recorder),
     },
     room,
   );
   machine.refreshClock();
+  // As after a host that slept.
+  if (since !== undefined && ticking === 'host') {
+    const asleep = Math.floor((Number(room.wallClock() / 1000n) - since * 1000) * 1000);
+    if (asleep > 0) machine.internals.enter(timeWarp(asleep));
+  }
   const { columns, rows } = process.stdout;
   if (kind === 'terminal' && columns && rows) machine.resize(columns, rows);
   shares.attach(machine, room);
   network?.attach(machine);
   if (!quiet)
     process.stderr.write(
-      `hindsight: ${from} goes on from ${formatInstant(start.name.at)}, ${machine.guestTime.toFixed(2)} s of guest time\n`,
+      `hindsight: ${what} goes on from ${formatInstant(start.name.at)}, ${machine.guestTime.toFixed(2)} s of guest time\n`,
     );
   const past = kind === 'terminal' || recorder.checkpoints ? keepPast(machine, room, recorder) : undefined;
   const session = new TerminalSession(machine, {
     input: kind === 'terminal' ? 'keys' : kind === 'nothing' ? 'none' : 'plain',
     quiet,
+    detachable,
     ...(past && { past }),
     ...(timeout !== undefined && { timeout }),
   });
   const end = await session.run();
+  await ended?.(machine, end);
   if (recorder.checkpoints) past?.capture();
   report(machine, end, {
     quiet,

@@ -23,7 +23,7 @@ import {
 import { type NetFlags, openNetwork } from '../net-flags.ts';
 import { checkRecorderFlags, keepPast, type RecorderFlags, recorderOptions } from '../recorder-flags.ts';
 import { report } from '../run-report.ts';
-import { type SessionOptions, TerminalSession } from '../session.ts';
+import { type SessionEnd, type SessionOptions, TerminalSession } from '../session.ts';
 import { NOT_TRANSLATING } from '../translator-report.ts';
 import { parseClock, parseDuration } from '../values.ts';
 
@@ -31,6 +31,7 @@ import { parseClock, parseDuration } from '../values.ts';
 export interface RunFlags extends MachineFlags, RecorderFlags, NetFlags {
   readonly exec?: string;
   readonly from?: string;
+  readonly name?: string;
   readonly share?: readonly string[];
   /** False by `--no-stdin`. */
   readonly stdin: boolean;
@@ -102,9 +103,23 @@ async function fromSnapshot(
   return { hardware: common, from, typed };
 }
 
+/** How a machine that is run can be left. */
+export interface Leaving {
+  /** It can be left as it is, to go on later. */
+  readonly detachable?: boolean;
+  /** Called when its session is over, before it is closed. */
+  readonly ended?: (machine: Machine, end: SessionEnd) => Promise<void>;
+}
+
 /** `hindsight run`. */
 export async function run(flags: RunFlags): Promise<number> {
   tuneRuntime();
+  if (flags.name !== undefined) return (await import('./run-named.ts')).runNamed(flags.name, flags);
+  return runMachine(flags);
+}
+
+/** Runs a machine from its beginning. */
+export async function runMachine(flags: RunFlags, { detachable = false, ended }: Leaving = {}): Promise<number> {
   const checked = checkMachineFlags(flags);
   const recorder = checkRecorderFlags(flags);
   const clock = parseClock(flags.clock);
@@ -164,9 +179,11 @@ export async function run(flags: RunFlags): Promise<number> {
     ...(past && { past }),
     input,
     quiet,
+    detachable,
     ...(timeout !== undefined && { timeout }),
   });
   const end = await session.run();
+  await ended?.(machine, end);
   await keepRememberedCode(machine);
   if (recorder.checkpoints) past?.capture();
   report(machine, end, {
