@@ -151,6 +151,7 @@ export function createProgram(version: string, finish: (status: number) => void)
         .argument('<recording>', 'a file that run --record kept'),
     ),
   )
+    .option('--perfetto <file>', 'processes, system calls, scheduling … as a trace for ui.perfetto.dev')
     .option('--pcapng <file>', 'the frames of its network devices, for tcpdump and Wireshark; - for standard output')
     .option('--from <instant>', 'begin here: instructions, 50%, guest time such as 2.5s, or event:7')
     .option('--until <instant>', 'stop here')

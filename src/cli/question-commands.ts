@@ -1,8 +1,10 @@
 import type { Command } from 'commander';
+import type { DiffFlags } from './commands/diff.ts';
 import type { HistoryFlags } from './commands/history.ts';
 import type { OriginFlags } from './commands/origin.ts';
 import type { QueryFlags } from './commands/query.ts';
 import type { WhenFlags } from './commands/when.ts';
+import type { RecordingFlags } from './recordings.ts';
 
 /** What every command of this kind has. */
 export interface CommandParts {
@@ -89,5 +91,31 @@ export function addQuestions(program: Command, { opens, json, finish }: CommandP
     .option('--csv', 'comma-separated values with a head')
     .action(async (file: string, sql: string, flags: QueryFlags) =>
       finish(await (await import('./commands/query.ts')).query(file, sql, flags)),
+    );
+
+  json(
+    opens(
+      program
+        .command('diff')
+        .description('Find the first instant at which two recordings part; exit status 1 where they do')
+        .argument('<a>', 'a file that run --record kept')
+        .argument('<b>', 'another'),
+    ),
+    'as JSON',
+  ).action(async (a: string, b: string, flags: DiffFlags) =>
+    finish(await (await import('./commands/diff.ts')).diff(a, b, flags)),
+  );
+
+  for (const [name, how] of [
+    ['serve', 'by JSON-RPC, a message a line'],
+    ['mcp', 'for agents, by the Model Context Protocol'],
+  ] as const)
+    opens(
+      program
+        .command(name)
+        .description(`Answer questions about recordings on standard input and output, ${how}`)
+        .argument('[recording]', 'opened at once; otherwise the client opens one'),
+    ).action(async (file: string | undefined, flags: RecordingFlags) =>
+      finish(await (await import('./commands/serve.ts'))[name](file, flags)),
     );
 }

@@ -6,10 +6,12 @@ import type { Timeline } from '../../timeline/timeline.ts';
 import { CliError, EXIT, UsageError } from '../exit.ts';
 import { explained, openRecording, parseDestination, type RecordingFlags } from '../recordings.ts';
 import { VERSION } from '../version.ts';
+import { exportPerfetto } from './export-perfetto.ts';
 
 /** Flags of `hindsight export`. */
 export interface ExportFlags extends RecordingFlags {
   readonly pcapng?: string;
+  readonly perfetto?: string;
   readonly from?: string;
   readonly until?: string;
   readonly quiet?: boolean;
@@ -62,8 +64,14 @@ async function passedBetween(
 /** `hindsight export`: writes what a recording holds in other programs' formats. */
 export async function exportRecording(file: string, flags: ExportFlags): Promise<number> {
   const target = flags.pcapng;
+  if (flags.perfetto !== undefined) {
+    if (target !== undefined) throw new UsageError('--pcapng and --perfetto: expected one of them');
+    return exportPerfetto(file, flags.perfetto, flags);
+  }
   if (target === undefined)
-    throw new UsageError('export what? add --pcapng FILE for the frames of its network devices');
+    throw new UsageError(
+      'export what? add --pcapng FILE for the frames of its network devices, or --perfetto FILE for what happened',
+    );
   const frames: Passed[] = [];
   const { timeline, recording } = await openRecording(file, flags, {
     // Goes forward only: what checkpoints there are come with the file.

@@ -36,14 +36,12 @@ export async function history(file: string, name: string | undefined, flags: His
       `there is no table ${name}: expected ${TABLES.map((t) => t.name).join(', ')}; hindsight history REC lists their columns`,
     );
   const pid = flags.pid === undefined ? undefined : parseInteger('--pid', flags.pid, 0, 2 ** 31 - 1);
-  const places = [flags.from, flags.until].map((text, i) =>
-    text === undefined ? undefined : parseDestination(i === 0 ? '--from' : '--until', text),
-  );
+  const places = parsePlaces(flags);
   const { timeline } = await openRecording(file, flags, { spacing: Infinity });
   const signal = interruptSignal();
   const kernel = await findKernel(timeline, file, signal);
-  const from = await instantOf(timeline, places[0], signal);
-  const until = await instantOf(timeline, places[1], signal);
+  const from = await instantOf(timeline, places.from, signal);
+  const until = await instantOf(timeline, places.until, signal);
   const rows = new RowWriter(
     table.columns.map((column) => column.name),
     format,
@@ -66,10 +64,23 @@ export async function history(file: string, name: string | undefined, flags: His
   return EXIT.INTERRUPT;
 }
 
+type Place = Destination | GuestTime | undefined;
+
+/** Reads `--from` and `--until`. */
+export function parsePlaces({ from, until }: { readonly from?: string; readonly until?: string }): {
+  readonly from: Place;
+  readonly until: Place;
+} {
+  return {
+    from: from === undefined ? undefined : parseDestination('--from', from),
+    until: until === undefined ? undefined : parseDestination('--until', until),
+  };
+}
+
 /** The instant a place means. */
-async function instantOf(
+export async function instantOf(
   timeline: Timeline,
-  place: Destination | GuestTime | undefined,
+  place: Place,
   signal: AbortSignal,
 ): Promise<{ readonly instructions: number; readonly sequence: number } | undefined> {
   if (place === undefined) return undefined;
