@@ -1,5 +1,5 @@
 import { eventNote } from '../../debug/event-note.ts';
-import { registerNamed } from '../../debug/expression.ts';
+import { registerNamed } from '../../debug/expression/registers.ts';
 import { parseAddress } from '../../debug/monitor/commands.ts';
 import { originJson } from '../../debug/origin-text.ts';
 import { guestOnHart } from '../../debug/process-symbols.ts';
