@@ -1,5 +1,5 @@
 import { HELPER_IMPORTS, REGION_SIGNATURE } from './abi.ts';
-import type { SlowPath } from './bases.ts';
+import { SLOW_PATH, type SlowPath } from './bases.ts';
 import { type CodeView, CopiedCode } from './code-pages.ts';
 import { discover, type RegionLimits } from './discover.ts';
 import { type CodeRegion, codeRanges, type RegionPage } from './region.ts';
@@ -19,7 +19,7 @@ export interface RegionTask {
   /** RAM offsets; when a region before it in the task can be entered at all of them, it is left out. None: it is made. */
   readonly unless: readonly number[];
   readonly options: Omit<TranslationOptions, 'slowPathOf'>;
-  /** How accesses take their slow path that no report says anything else of. */
+  /** How accesses of a region without floating point take their slow path that no report says anything else of; others leave. */
   readonly slowPath: SlowPath;
 }
 
@@ -93,7 +93,10 @@ export function translateTask(
     if (!region) return 'refused';
     const ramOf = (at: number): number => pages.get(at >> 12)! + (at & 0xfff);
     for (const b of region.entries) enterable.add(ramOf(region.blocks[b].start));
-    const slowPathOf = (at: number): SlowPath => slowPaths.get(ramOf(at)) ?? r.slowPath;
+    // a call costs floating-point loops their registers
+    const usesFloat = region.blocks.some((b) => b.code.some(({ decoded }) => decoded.row.fp));
+    const usual = usesFloat ? SLOW_PATH.LEAVE : r.slowPath;
+    const slowPathOf = (at: number): SlowPath => slowPaths.get(ramOf(at)) ?? usual;
     const translated = translate(region, r.name, { ...r.options, slowPathOf });
     translations.push(translated);
     inspect?.(r, region, translated, (at) => code.word(ramOf(at), ramOf(at + 2)));

@@ -58,7 +58,7 @@ it('translates in a worker of its own', { timeout: 240_000 }, async (context) =>
     await page.goto(`http://127.0.0.1:${(server.address() as AddressInfo).port}/`);
     found = (await page.evaluate(
       (program) =>
-        new Promise((resolve) => {
+        new Promise<unknown>((resolve) => {
           const worker = new Worker('/worker.js', { type: 'module' });
           worker.onmessage = ({ data }) => resolve(data);
           worker.onerror = (error) => resolve({ error: error.message });
