@@ -10,7 +10,12 @@ export interface ImageSegment {
   readonly address: number;
   readonly bytes: Uint8Array;
   readonly memorySize: number;
+  /** To be called before bytes are looked at that are not read yet; left out, all are there. */
+  readonly ready?: ReadyBytes;
 }
+
+/** Has part of some bytes read that are read where they are needed. @throws system errors */
+export type ReadyBytes = (offset: number, length: number) => void;
 
 /** A kernel or firmware: what goes where, and where it begins. */
 export interface BootImage {
@@ -30,7 +35,7 @@ const BRING_KERNEL =
   'Bring a 64-bit RISC-V kernel: a Linux Image (Debian names it vmlinux-*-riscv64) or an ELF program';
 
 /** Whether `bytes` begin like a Linux kernel Image for RISC-V (Linux, Documentation/arch/riscv/boot-image-header). */
-const isLinuxImage = (bytes: Uint8Array): boolean => matches(bytes, LINUX_MAGIC_AT, LINUX_MAGIC);
+export const isLinuxImage = (bytes: Uint8Array): boolean => matches(bytes, LINUX_MAGIC_AT, LINUX_MAGIC);
 
 /**
  * Reads a kernel file: a Linux Image or an ELF64 program, either also gzip-compressed or as an EFI zboot file.

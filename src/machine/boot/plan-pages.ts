@@ -23,10 +23,12 @@ export class PlanPages implements PageSource {
   read(page: number, into: Uint8Array): void {
     into.fill(0);
     const start = RAM_BASE + page * PAGE_SIZE;
-    for (const { address, bytes } of this.plan.placements) {
+    for (const { address, bytes, ready } of this.plan.placements) {
       const from = Math.max(start, address);
       const to = Math.min(start + PAGE_SIZE, address + bytes.length);
-      if (from < to) into.set(bytes.subarray(from - address, to - address), from - start);
+      if (from >= to) continue;
+      ready?.(from - address, to - from);
+      into.set(bytes.subarray(from - address, to - address), from - start);
     }
   }
 }

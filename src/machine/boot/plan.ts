@@ -1,7 +1,7 @@
 import { MAX_RAM, PAGE_SIZE } from '../../isa/layout.ts';
 import { buildDeviceTree, type DeviceTreeOptions } from '../board/device-tree.ts';
 import { KERNEL_OFFSET, RAM_BASE, type Region } from '../board/memory-map.ts';
-import type { BootImage, ImageSegment } from './image.ts';
+import type { BootImage, ImageSegment, ReadyBytes } from './image.ts';
 import { formatAddress, formatSize, LoadError } from './load-error.ts';
 import { dynamicInfo, type FirmwareKind, firmwareKind, JUMP_DEVICE_TREE, JUMP_KERNEL } from './opensbi.ts';
 
@@ -9,7 +9,7 @@ import { dynamicInfo, type FirmwareKind, firmwareKind, JUMP_DEVICE_TREE, JUMP_KE
 export interface BootRequest {
   /** May be left out only with firmware that needs none. */
   readonly kernel?: BootImage;
-  readonly initrd?: { readonly file: string; readonly bytes: Uint8Array };
+  readonly initrd?: { readonly file: string; readonly bytes: Uint8Array; readonly ready?: ReadyBytes };
   /** M-mode firmware to run in the guest; left out, the host answers SBI calls. */
   readonly firmware?: BootImage;
   /** The rest of what the device tree says. */
@@ -104,7 +104,8 @@ export function planBoot(request: BootRequest): BootPlan {
     ...parts('kernel', kernel),
     whole('device tree', deviceTreeAt, deviceTree),
   ];
-  if (initrd) placements.push(whole('initrd', initrdAt, initrd.bytes));
+  if (initrd)
+    placements.push({ ...whole('initrd', initrdAt, initrd.bytes), ...(initrd.ready && { ready: initrd.ready }) });
   if (firmware) placements.push(whole('firmware info', infoAt, dynamicInfo(next, BOOT_HART)));
 
   const entry = firmware?.entry ?? next;

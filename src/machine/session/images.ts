@@ -96,7 +96,10 @@ export async function imagesOf({
   backends,
   images,
 }: Hardware): Promise<readonly { readonly hash: string; readonly bytes: Uint8Array }[]> {
-  const found = new Map(images.map((image) => [image.hash, image]));
+  for (const { bytes, ready } of images) ready?.(0, bytes.length);
+  const found = new Map<string, { readonly hash: string; readonly bytes: Uint8Array }>(
+    images.map((image) => [image.hash, image]),
+  );
   for (const [i, { file, hash, size }] of slotImages(config).entries()) {
     if (hash.startsWith(BLANK) || found.has(hash)) continue;
     if (size > LARGEST_DISK) {

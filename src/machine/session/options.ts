@@ -10,7 +10,7 @@ import {
   parseMemory,
   type SlotConfig,
 } from '../board/config.ts';
-import { type BootImage, loadKernel, readFirmware } from '../boot/image.ts';
+import { type BootImage, isLinuxImage, loadKernel, type ReadyBytes, readFirmware } from '../boot/image.ts';
 import { type BootPlan, planBoot } from '../boot/plan.ts';
 import type { FindSnapshotFile } from '../state/snapshot.ts';
 import type { HostRoom } from './host-room.ts';
@@ -21,6 +21,8 @@ export interface NamedBytes {
   readonly bytes: Uint8Array;
   /** Their SHA-256 where it is known for sure, so that it need not be computed: 64 hexadecimal digits. */
   readonly hash?: string;
+  /** Has some of them in place, where they are read only as they are needed; the first 64 KiB are there. */
+  readonly ready?: ReadyBytes;
 }
 
 /** A disk for a virtio slot. */
@@ -83,7 +85,7 @@ export interface Hardware {
   readonly plan: BootPlan;
   readonly backends: readonly BlockBackend[];
   /** Kernel, initrd and firmware by their hashes. */
-  readonly images: readonly { readonly hash: string; readonly bytes: Uint8Array }[];
+  readonly images: readonly { readonly hash: string; readonly bytes: Uint8Array; readonly ready?: ReadyBytes }[];
 }
 
 /** Files of a machine by role. */
@@ -192,11 +194,20 @@ export async function rebuildHardware(config: MachineConfig, files: ImageFiles, 
   return assemble(config, files);
 }
 
+/** A kernel file; of a Linux Image only what is needed is read. */
+async function openKernel({ file, bytes, ready }: NamedBytes, memory: number): Promise<BootImage> {
+  if (ready === undefined || isLinuxImage(bytes)) {
+    const image = await loadKernel(file, bytes, memory);
+    return ready === undefined ? image : { ...image, segments: image.segments.map((s) => ({ ...s, ready })) };
+  }
+  ready(0, bytes.length);
+  return loadKernel(file, bytes, memory);
+}
+
 async function assemble(config: MachineConfig, files: ImageFiles): Promise<Hardware> {
   checkConfig(config);
   const { kernel, initrd, firmware } = files;
-  const image: BootImage | undefined =
-    config.kernel && kernel && (await loadKernel(kernel.file, kernel.bytes, config.memory));
+  const image = config.kernel && kernel && (await openKernel(kernel, config.memory));
   const plan = planBoot({
     ...(image && { kernel: image }),
     ...(config.initrd && initrd && { initrd }),
@@ -215,8 +226,8 @@ async function assemble(config: MachineConfig, files: ImageFiles): Promise<Hardw
   });
   const images = (['kernel', 'initrd', 'firmware'] as const).flatMap((role) => {
     const hash = config[role]?.hash;
-    const bytes = files[role]?.bytes;
-    return hash === undefined || bytes === undefined ? [] : [{ hash, bytes }];
+    const { bytes, ready } = files[role] ?? {};
+    return hash === undefined || bytes === undefined ? [] : [{ hash, bytes, ...(ready && { ready }) }];
   });
   return { config, plan, backends: (files.disks ?? []).map(({ backend }) => backend), images };
 }

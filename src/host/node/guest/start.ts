@@ -5,12 +5,13 @@ import { StateError } from '../../../bytes/state-stream.ts';
 import { bootLines, type GuestBoot, WAIT_WORD } from '../../../guest/cmdline.ts';
 import { READY_MARKER, SESSION_PORT } from '../../../guest/init-script.ts';
 import { Machine } from '../../../machine/session/machine.ts';
-import { type HardwareOptions, planConfig } from '../../../machine/session/options.ts';
+import { type HardwareOptions, type NamedBytes, planConfig } from '../../../machine/session/options.ts';
 import type { StartSnapshot } from '../../../machine/session/session.ts';
 import { STATE_VERSION } from '../../../machine/state/snapshot-format.ts';
 import { MACHINE_VERSION } from '../../../record/format.ts';
 import { GuestSession, type SandboxMachine } from '../../../sandbox/guest-session.ts';
 import { createHostRoom } from '../../room.ts';
+import { openPartly } from '../partly-read.ts';
 import { SnapshotStore, SnapshotStoreError } from '../snapshots/store.ts';
 import type { GuestImages } from './build.ts';
 import { cacheDirectory } from './cache.ts';
@@ -31,13 +32,15 @@ export async function waitingGuest(
   guest: GuestImages,
 ): Promise<Required<Pick<HardwareOptions, 'kernel' | 'initrd' | 'append'>>> {
   const hashes = new Map(guest.manifest.files.map(({ name, sha256 }) => [name, sha256]));
-  const [kernel, initrd] = await Promise.all(
-    [guest.kernel, guest.initrd].map(async (file) => {
-      const hash = hashes.get(basename(file));
-      return { file, bytes: await readFile(file), ...(hash !== undefined && { hash }) };
-    }),
-  );
-  return { kernel: kernel!, initrd: initrd!, append: `${guest.commandLine} ${WAIT_WORD}` };
+  const named = async (file: string): Promise<NamedBytes> => {
+    const hash = hashes.get(basename(file));
+    return hash === undefined ? { file, bytes: await readFile(file) } : { ...openPartly(file), hash };
+  };
+  return {
+    kernel: await named(guest.kernel),
+    initrd: await named(guest.initrd),
+    append: `${guest.commandLine} ${WAIT_WORD}`,
+  };
 }
 
 /** Which of the guest's own snapshots of a machine is wanted. */
