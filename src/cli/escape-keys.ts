@@ -1,5 +1,5 @@
 /** What a user asked for by Ctrl-A and a key. */
-export type EscapeAction = 'help' | 'quit' | 'detach' | 'pause' | 'stats' | 'back' | 'forward';
+export type EscapeAction = 'help' | 'quit' | 'detach' | 'pause' | 'stats' | 'back' | 'forward' | 'snapshot';
 
 /** One piece of typed input: bytes for the guest, or a command for us. */
 export type KeyPiece = { readonly bytes: Uint8Array } | { readonly action: EscapeAction };
@@ -12,6 +12,7 @@ const ACTIONS: Readonly<Record<string, EscapeAction>> = {
   d: 'detach',
   c: 'pause',
   s: 'stats',
+  k: 'snapshot',
   '[': 'back',
   ']': 'forward',
 };
@@ -23,6 +24,7 @@ export const ESCAPE_HELP: readonly string[] = [
   'Ctrl-A x       leave: the machine is switched off at once',
   'Ctrl-A c       pause; Enter goes on',
   'Ctrl-A s       what the machine did so far',
+  'Ctrl-A k       keep a snapshot; the machine goes on',
   'Ctrl-A [       back by a second of guest time; Enter goes on from there',
   'Ctrl-A ]       forward again',
   'Ctrl-A Ctrl-A  send Ctrl-A to the guest',

@@ -108,6 +108,9 @@ export function createProgram(version: string, finish: (status: number) => void)
       'keep the machine between runs: Ctrl-A d leaves it, and the next run of the name goes on there',
     )
     .option('--from <snapshot>', 'go on from a snapshot: its name, or a file that ends in .hss')
+    .option('--hostname <name>', "the guest's name")
+    .option('--snapshot <name>', 'save the machine under this name, or in a file that ends in .hss, and end')
+    .option('--snapshot-at <text>', 'with --snapshot: once the console has shown this text')
     .option('--cold', "boot, instead of starting from the guest's own snapshot")
     .option(
       '--stats',

@@ -8,12 +8,13 @@ import type { LivePast } from '../timeline/live.ts';
 import type { Timeline } from '../timeline/timeline.ts';
 import { ConsoleLog } from './console-log.ts';
 import { ESCAPE_HELP, type EscapeAction, EscapeKeys } from './escape-keys.ts';
-import { EXIT } from './exit.ts';
+import { describeError, EXIT } from './exit.ts';
 import { GuestInput } from './guest-input.ts';
 import { PanicWatch } from './panic-watch.ts';
 import { bootText, ProgressLine } from './progress.ts';
 import { summaryLine } from './summary.ts';
 import { TerminalModes } from './terminal-modes.ts';
+import { formatBytes } from './values.ts';
 
 /** How a session begins. */
 export interface SessionOptions {
@@ -27,13 +28,24 @@ export interface SessionOptions {
   readonly timeout?: number;
   /** Where the machine's past is kept, for going back in it. */
   readonly past?: LivePast;
+  /** Saves the machine once the console has shown a text; the session ends then. */
+  readonly snapshot?: { readonly after: string; readonly target: string };
   readonly quiet: boolean;
   /** The machine can be left as it is, by a key, or when the terminal goes away. */
   readonly detachable?: boolean;
 }
 
 /** Why a session ended. */
-export type EndReason = 'poweroff' | 'fail' | 'idle' | 'quit' | 'detach' | 'panic' | 'timeout' | 'interrupt';
+export type EndReason =
+  | 'poweroff'
+  | 'fail'
+  | 'idle'
+  | 'quit'
+  | 'detach'
+  | 'panic'
+  | 'timeout'
+  | 'interrupt'
+  | 'snapshot';
 
 /** How a session ended. */
 export interface SessionEnd {
@@ -65,6 +77,8 @@ const BACK = 0x5b;
 const FORWARD = 0x5d;
 const CLEAR_SCREEN = '\x1b[H\x1b[2J';
 const NEWLINE = 0x0a;
+/** Characters of the console's output that a text is looked for in, besides its own length. */
+const MOST_RECENT = 65_536;
 
 /** One machine on standard input and output, from its first instruction to whatever ends it. */
 export class TerminalSession {
@@ -86,6 +100,10 @@ export class TerminalSession {
   private wanted = 0;
   private onKey: (() => void) | undefined;
   private standing = false;
+  /** Where the machine is to be saved once it is paused. */
+  private saving: string | undefined;
+  /** The end of what the console showed, while a text is waited for. */
+  private recent = '';
   private lastByte = NEWLINE;
   private start = 0;
   private startLoad = performance.eventLoopUtilization();
@@ -104,8 +122,17 @@ export class TerminalSession {
       for (;;) {
         const result = await this.machine.run({ whenIdle: this.inputMayCome ? 'wait' : 'end' });
         if (this.ending !== undefined) return this.ended(this.ending);
+        if (this.saving !== undefined && this.options.snapshot !== undefined) {
+          await this.saveSnapshot(this.saving);
+          return this.ended({ reason: 'snapshot', status: EXIT.OK });
+        }
         if (result.reason === 'halt') return this.ended(this.afterHalt(result));
         if (result.reason === 'idle') return this.ended(NOTHING_TO_DO);
+        if (this.saving !== undefined) {
+          await this.saveSnapshot(this.saving);
+          this.saving = undefined;
+          continue;
+        }
         if (this.inputEnded) {
           this.inputEnded = false;
           continue;
@@ -215,6 +242,7 @@ export class TerminalSession {
 
   /** Console output: shown, and looked at for the end of the boot, of the command, of everything. */
   private show(bytes: Uint8Array): void {
+    this.awaitText(bytes);
     const { exec } = this.options;
     this.panic.push(bytes);
     clearTimeout(this.panicTimer);
@@ -267,11 +295,43 @@ export class TerminalSession {
       case 'pause':
         if (!this.standing) void this.machine.pause();
         return;
+      case 'snapshot':
+        if (this.standing) return;
+        this.saving = `snapshot-${new Date().toISOString().slice(0, 19).replaceAll(/[-:]/g, '').replace('T', '-')}`;
+        void this.machine.pause();
+        return;
       case 'back':
         return this.travel(-1);
       case 'forward':
         return this.travel(1);
     }
+  }
+
+  /** Saves the machine, which is paused. @throws SnapshotStoreError for the snapshot that was asked for at the start */
+  private async saveSnapshot(target: string): Promise<void> {
+    const { saveSnapshot } = await import('../host/node/snapshots/index.ts');
+    try {
+      const size = await saveSnapshot(this.machine.internals.engine, target);
+      if (!this.options.quiet)
+        this.say([
+          '',
+          `hindsight: saved ${target} (${formatBytes(size)}); hindsight run --from ${target} goes on from here`,
+        ]);
+    } catch (error) {
+      if (this.options.snapshot !== undefined) throw error;
+      this.say(['', `hindsight: ${describeError(error)}`]);
+    }
+  }
+
+  /** Looks for the text after which the machine is saved. */
+  private awaitText(bytes: Uint8Array): void {
+    const { snapshot } = this.options;
+    if (snapshot === undefined || this.saving !== undefined) return;
+    const text = Buffer.from(snapshot.after).toString('latin1');
+    this.recent = (this.recent + Buffer.from(bytes).toString('latin1')).slice(-MOST_RECENT - text.length);
+    if (!this.recent.includes(text)) return;
+    this.saving = snapshot.target;
+    void this.machine.pause();
   }
 
   /** Asks to go by seconds of guest time; several asked for at once are one move. */
@@ -326,7 +386,8 @@ export class TerminalSession {
   /** @param from the guest time that was asked for last: where nothing is executed the timeline stands before it @returns the same for this move */
   private async go(timeline: Timeline, from: number): Promise<number> {
     const end = timeline.log.endTime / 1e9;
-    const to = Math.min(end, Math.max(0, from + this.wanted));
+    const begin = (timeline.log.header.start?.time ?? 0) / 1e9;
+    const to = Math.min(end, Math.max(begin, from + this.wanted));
     this.wanted = 0;
     await timeline.seek({ guestTime: to });
     this.redraw(timeline.at.instructions);

@@ -59,6 +59,8 @@ export interface GuestBoot {
   readonly session?: boolean;
   /** Names of shared folders; each is mounted at /mnt/NAME. */
   readonly shares?: readonly string[];
+  /** Ethernet address for the first network interface, in place of its device's: `52:54:00:00:00:01`. */
+  readonly mac?: string;
   /** The guest's name; default `hindsight`. */
   readonly hostname?: string;
 }
@@ -102,6 +104,7 @@ export function bootWords(boot: GuestBoot): string[] {
   add('hindsight.term', boot.term, name);
   add('hindsight.modules', boot.modules?.join(','), /^[\w,-]+$/);
   add('hindsight.net', boot.net, /^(dhcp|up|\d+(\.\d+){3}\/\d+)$/);
+  add('hindsight.mac', boot.mac, /^([0-9a-f]{2}:){5}[0-9a-f]{2}$/);
   add('hindsight.shares', boot.shares?.join(','), /^[\w.,-]+$/);
   add('hindsight.hostname', boot.hostname, /^[A-Za-z0-9]([A-Za-z0-9-]{0,62}[A-Za-z0-9])?$/);
   if (boot.session === true) words.push('hindsight.session');

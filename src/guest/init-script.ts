@@ -40,7 +40,7 @@ export interface InitFacts {
  * - otherwise a root shell with job control, and power-off when it ends;
  * - `hindsight.size=hvc0` keeps a shell's terminal as large as that virtio console, whose size the host can change;
  * - `hindsight.rows=`, `hindsight.cols=`, `hindsight.term=`, `hindsight.hostname=` describe terminal and host;
- * - `hindsight.modules=A,B` loads modules; `hindsight.net=dhcp|up|ADDRESS/BITS` brings the network up;
+ * - `hindsight.modules=A,B` loads modules; `hindsight.net=dhcp|up|ADDRESS/BITS` brings the network up, by `hindsight.mac=ADDRESS` with another address than its device's;
  *   `hindsight.shares=TAG,TAG` mounts shared folders (virtiofs) at /mnt/TAG;
  * - `hindsight.session` starts the agent of the session channel, working on the root disk if there is one;
  * - `hindsight.wait` prepares everything that all of this has in common, writes `RS hindsight:ready LF` and waits for more of these words on the
@@ -63,7 +63,7 @@ mount -t devpts -o gid=5,mode=620,ptmxmode=666 devpts /dev/pts 2>/dev/null || {
 }
 
 modules=/lib/modules/${facts.release}
-root= rootflags= mode=rw init= exec= command= token=exec input=stream rows= cols= name=hindsight wanted= net= shares= ruler= session= waiting=
+root= rootflags= mode=rw init= exec= command= token=exec input=stream rows= cols= name=hindsight wanted= net= mac= shares= ruler= session= waiting=
 TERM=vt220
 set -f
 read -r words </proc/cmdline
@@ -87,6 +87,7 @@ obey() {
     hindsight.hostname=*) name=$value ;;
     hindsight.modules=*) wanted=$value ;;
     hindsight.net=*) net=$value ;;
+    hindsight.mac=*) mac=$value ;;
     hindsight.shares=*) shares=$value ;;
     hindsight.session) session=yes ;;
   esac
@@ -159,6 +160,7 @@ fi
 if [ -n "$net" ]; then
   modprobe virtio_net
   ip link set lo up
+  [ -n "$mac" ] && ip link set eth0 address "$mac"
   [ -e /sys/class/net/eth0 ] && ip link set eth0 up && case $net in
     dhcp) udhcpc -q -n -t 3 -i eth0 >/dev/null 2>&1 ;;
     */*) ip addr add "$net" dev eth0 ;;

@@ -77,8 +77,13 @@ export class Timeline extends Mover {
     return stateHash(this.engine);
   }
 
-  /** Goes somewhere; what lies outside the recording is its begin or end. */
+  /**
+   * Goes somewhere; what lies after the recording is its end.
+   * @throws RangeError (as a rejection) for what lies before the snapshot that it starts from
+   */
   override seek(to: Destination | GuestTime, options: MoveOptions = {}): Promise<MoveResult> {
+    const before = this.beforeStart(to);
+    if (before !== undefined) return Promise.reject(before);
     if (typeof to !== 'object' || !('guestTime' in to)) return super.seek(to, options);
     return this.move(async () => {
       await this.past.seekTime(Math.round(to.guestTime * TICKS_PER_SECOND), options);
@@ -106,6 +111,22 @@ export class Timeline extends Mover {
       return 'there';
     });
     return compared;
+  }
+
+  /** Why there is no going to a place, where that lies before the start: nothing is known of it. */
+  private beforeStart(to: Destination | GuestTime): RangeError | undefined {
+    const { start } = this.log.header;
+    if (start === undefined || typeof to === 'string') return undefined;
+    let asked: string | undefined;
+    if (typeof to === 'number') asked = to < start.at.instructions ? `instant ${to}` : undefined;
+    else if ('guestTime' in to)
+      asked = Math.round(to.guestTime * TICKS_PER_SECOND) < start.time ? `${to.guestTime} s of guest time` : undefined;
+    else if ('instructions' in to)
+      asked = compareInstants(to, start.at) < 0 ? `instant ${formatInstant(to)}` : undefined;
+    if (asked === undefined) return undefined;
+    return new RangeError(
+      `${asked} lies before the recording: it starts from the snapshot ${start.file} at instant ${formatInstant(start.at)}, ${(start.time / TICKS_PER_SECOND).toFixed(2)} s of guest time; 0% is its begin. What came before is in the recording that the snapshot was made of, if there is one`,
+    );
   }
 
   /** One move at a time. @throws SessionBusyError (as a rejection) naming what is under way */

@@ -39,7 +39,11 @@ describe('a machine from a snapshot', () => {
       void vm.write('more');
       await vm.run({ instructions: at + 100_000 });
       past.goBack();
-      await past.timeline.seek(0);
+      for (const early of [0, { instructions: at - 1, sequence: 0 }, { guestTime: 0 }])
+        await expect(past.timeline.seek(early)).rejects.toThrow(
+          /lies before the recording: it starts from the snapshot tiny.hss at instant \d+/,
+        );
+      await past.timeline.seek('0%');
       expect(past.timeline.at.instructions).toBe(at);
       expect(vm.hash()).toBe(hash);
       await past.timeline.seek(at + 80_000);

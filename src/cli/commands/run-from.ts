@@ -16,7 +16,7 @@ import { checkRecorderFlags, keepPast, recorderOptions } from '../recorder-flags
 import { report } from '../run-report.ts';
 import { TerminalSession } from '../session.ts';
 import { parseClock, parseDuration } from '../values.ts';
-import type { Leaving, RunFlags } from './run.ts';
+import { type Leaving, type RunFlags, snapshotAt } from './run.ts';
 
 /** Flags that say what machine to build, which a snapshot says already, or what its guest is to begin with. */
 const SAID_ALREADY = [
@@ -32,6 +32,7 @@ const SAID_ALREADY = [
   'chaos',
   'cold',
   'exec',
+  'hostname',
 ] as const;
 
 /** `hindsight run --from`: the machine of a snapshot goes on, with its console on standard input and output. */
@@ -60,6 +61,7 @@ export async function goOn(
   const recorder = checkRecorderFlags(flags);
   const clock = parseClock(flags.clock);
   const timeout = flags.timeout === undefined ? undefined : parseDuration('--timeout', flags.timeout);
+  const snapshot = snapshotAt(flags);
   const quiet = flags.quiet ?? false;
   const kind = flags.stdin ? await inputKind() : 'nothing';
   await using shares = new HostShares((flags.share ?? []).map(parseShare));
@@ -99,6 +101,7 @@ export async function goOn(
     quiet,
     detachable,
     ...(past && { past }),
+    ...(snapshot && { snapshot }),
     ...(timeout !== undefined && { timeout }),
   });
   const end = await session.run();

@@ -1,5 +1,4 @@
 import { openSync, writeSync } from 'node:fs';
-import type { NetSlot } from '../../devices/virtio/net.ts';
 import { EXEC_STDIN, type GuestBoot } from '../../guest/cmdline.ts';
 import { ExecOutput } from '../../guest/exec-stream.ts';
 import { provideStart } from '../../host/node/guest/index.ts';
@@ -10,7 +9,9 @@ import { HostShares, parseShare } from '../../host/node/share/index.ts';
 import { type InputKind, inputKind } from '../../host/node/standard-input.ts';
 import { createHostRoom } from '../../host/room.ts';
 import { Machine, type RunOptions } from '../../machine/session/machine.ts';
+import type { HardwareOptions } from '../../machine/session/options.ts';
 import type { StartSnapshot } from '../../machine/session/session.ts';
+import { UsageError } from '../exit.ts';
 import {
   type CheckedFlags,
   checkMachineFlags,
@@ -32,6 +33,9 @@ export interface RunFlags extends MachineFlags, RecorderFlags, NetFlags {
   readonly exec?: string;
   readonly from?: string;
   readonly name?: string;
+  readonly hostname?: string;
+  readonly snapshot?: string;
+  readonly snapshotAt?: string;
   readonly share?: readonly string[];
   /** False by `--no-stdin`. */
   readonly stdin: boolean;
@@ -77,6 +81,21 @@ function plan(flags: RunFlags, kind: InputKind): Plan {
   };
 }
 
+/** Where and when the machine is to be saved. @throws UsageError */
+export function snapshotAt({
+  snapshot,
+  snapshotAt: text,
+}: Pick<RunFlags, 'snapshot' | 'snapshotAt'>): SessionOptions['snapshot'] {
+  if (snapshot === undefined && text === undefined) return undefined;
+  if (snapshot === undefined)
+    throw new UsageError('--snapshot-at says when; say where to with --snapshot NAME, or a file that ends in .hss');
+  if (text === undefined || text === '')
+    throw new UsageError(
+      "--snapshot says where to; say with --snapshot-at TEXT after what text on the console, such as '# '. Ctrl-A k saves at any time",
+    );
+  return { after: text, target: snapshot };
+}
+
 /** What `--stats` and `--dump-regions` ask of the translator. */
 function watchTranslator({ stats, dumpRegions }: RunFlags, now: () => number): Pick<RunOptions, 'translator'> {
   if (dumpRegions === undefined)
@@ -85,16 +104,19 @@ function watchTranslator({ stats, dumpRegions }: RunFlags, now: () => number): P
   return { translator: { now, inspect: (text) => void writeSync(file, `${text}\n`) } };
 }
 
+/** Ethernet address that machines of a snapshot have until their guests take the one that was drawn for them. */
+const COMMON_MAC = '525400123456';
+
 /** A machine that starts from the guest's own snapshot, which is made where there is none for such a machine. */
 async function fromSnapshot(
   flags: RunFlags,
   checked: CheckedFlags,
   boot: GuestBoot,
-  slot: NetSlot | undefined,
+  devices: Pick<HardwareOptions, 'shares' | 'devices'>,
 ): Promise<WaitingHardware & { readonly from: StartSnapshot }> {
   const { hardware, typed } = await openWaitingHardware(flags, checked, boot);
   // One size for all; the terminal's own is told afterwards.
-  const common = { ...hardware, virtioConsole: true, ...(slot && { devices: [slot] }) };
+  const common = { ...hardware, ...devices, virtioConsole: true };
   const making = (): void => {
     if (!flags.quiet)
       process.stderr.write('hindsight: booting the guest once, to start from its snapshot from now on\n');
@@ -124,26 +146,37 @@ export async function runMachine(flags: RunFlags, { detachable = false, ended }:
   const recorder = checkRecorderFlags(flags);
   const clock = parseClock(flags.clock);
   const timeout = flags.timeout === undefined ? undefined : parseDuration('--timeout', flags.timeout);
+  const snapshot = snapshotAt(flags);
   const { boot, exec, shell, input } = plan(flags, await inputKind());
 
   await using shares = new HostShares((flags.share ?? []).map(parseShare));
   const { names } = shares;
   const quiet = flags.quiet ?? false;
   using network = await openNetwork(flags, quiet);
-  // An address by chance is of no machine that was ever snapshotted.
-  const cold = coldFlag(flags) ?? (network?.hasOwnAddress ? '--net' : undefined);
+  const cold = coldFlag(flags);
   const room = createHostRoom();
   const size = { columns: boot.columns ?? 80, rows: boot.rows ?? 24 };
+  const asked: GuestBoot = {
+    ...boot,
+    ...(flags.hostname !== undefined && { hostname: flags.hostname }),
+    ...(names.length > 0 && { shares: names }),
+    ...(network && { net: network.boot }),
+  };
   const { hardware, from, typed } =
     cold === undefined
-      ? await fromSnapshot(flags, checked, { ...boot, ...(network && { net: network.boot }) }, network?.slot)
+      ? await fromSnapshot(
+          flags,
+          checked,
+          { ...asked, ...(network?.hasOwnAddress && { mac: network.slot.mac.match(/../g)!.join(':') }) },
+          {
+            ...(names.length > 0 && { shares: names }),
+            ...(network && { devices: [network.hasOwnAddress ? { ...network.slot, mac: COMMON_MAC } : network.slot] }),
+          },
+        )
       : {
           hardware: {
-            ...(await openHardware(flags, checked, {
-              ...boot,
-              ...(names.length > 0 && { shares: names }),
-              ...(network && { net: network.boot }),
-            })),
+            ...(await openHardware(flags, checked, asked)),
+            ...(network && { devices: [network.slot] }),
             shares: names,
             virtioConsole: boot.size !== undefined && size,
           },
@@ -152,7 +185,6 @@ export async function runMachine(flags: RunFlags, { detachable = false, ended }:
     {
       ...hardware,
       ...(from && { from }),
-      ...(network && { devices: [network.slot] }),
       ...(checked.core && { core: checked.core }),
       ...watchTranslator(flags, room.now),
       clock: clock ?? (input === 'keys' ? 'host' : 'virtual'),
@@ -177,6 +209,7 @@ export async function runMachine(flags: RunFlags, { detachable = false, ended }:
   const session = new TerminalSession(machine, {
     ...(output && { exec: output, shell }),
     ...(past && { past }),
+    ...(snapshot && { snapshot }),
     input,
     quiet,
     detachable,
