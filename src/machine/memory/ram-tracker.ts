@@ -22,6 +22,8 @@ export class RamTracker {
   private readonly stale: Uint8Array;
   /** 1: changed since the last {@link takeChanged}. */
   private readonly changed: Uint8Array;
+  /** 1: changed since the machine was made, when all of RAM was zero. */
+  private readonly ever: Uint8Array;
   private changedPages: number[] = [];
   private stalePages: number[] = [];
   private readonly scratch: Hash64 = { low: 0, high: 0 };
@@ -34,6 +36,7 @@ export class RamTracker {
     this.hashes = new Uint32Array(memory.pages * 2);
     this.stale = new Uint8Array(memory.pages);
     this.changed = new Uint8Array(memory.pages);
+    this.ever = new Uint8Array(memory.pages);
   }
 
   /** Takes in the cores' flags. */
@@ -58,6 +61,7 @@ export class RamTracker {
 
   /** Notes that a page changed by other means than a core or {@link GuestRam}. */
   note(page: number): void {
+    this.ever[page] = 1;
     if (this.stale[page] === 0) {
       this.stale[page] = 1;
       this.stalePages.push(page);
@@ -66,6 +70,11 @@ export class RamTracker {
       this.changed[page] = 1;
       this.changedPages.push(page);
     }
+  }
+
+  /** Whether a page may be other than zero. Call {@link collect} first. */
+  wasChanged(page: number): boolean {
+    return this.ever[page] !== 0;
   }
 
   /** Pages changed since the last call, in no particular order; each once. Call {@link collect} first. */

@@ -5,7 +5,9 @@ import { hexBytes } from '../../bytes/hex.ts';
 import { StateWriter } from '../../bytes/state-stream.ts';
 import { PAGE_SIZE } from '../../isa/layout.ts';
 import { MACHINE_VERSION } from '../../record/format.ts';
+import { PlanPages } from '../boot/plan-pages.ts';
 import type { Engine } from '../engine/engine.ts';
+import { FrozenRam } from './frozen-ram.ts';
 import { SnapshotPages } from './snapshot.ts';
 import type { SnapshotFile } from './snapshot-file.ts';
 import { GROUP_BYTES, MAGIC, type PagePlace, type PageRun, SECTION, STATE_VERSION, ZEROS } from './snapshot-format.ts';
@@ -86,9 +88,10 @@ export function writeSnapshot(engine: Engine, offered: readonly SnapshotBase[] =
 
 /** Every page that is not as at power-on, in runs. */
 function writeRam(engine: Engine, pages: PageWriter): PageRun[] {
-  const { memory, planPages } = engine;
+  const { memory, planPages, tracker } = engine;
+  tracker.collect();
   const { absent, ramWords } = memory;
-  const source = absent.source;
+  const { source } = absent;
   const planned = new Uint32Array(WORDS);
   const runs: PageRun[] = [];
   const put = (page: number, { file, slot }: PagePlace): void => {
@@ -103,12 +106,15 @@ function writeRam(engine: Engine, pages: PageWriter): PageRun[] {
     else runs.push({ first: page, count: 1, file, slot: file === ZEROS ? 0 : slot });
   };
   for (let page = 0; page < memory.pages; page++) {
+    // Neither loaded nor written to since: zero.
+    if (!tracker.wasChanged(page)) continue;
     if (absent.has(page)) {
-      if (source === planPages) continue;
-      if (source instanceof SnapshotPages) {
-        const place = source.place(page);
+      const from = source instanceof FrozenRam && !source.own.has(page) ? source.base : source;
+      if (from instanceof PlanPages) continue;
+      if (from instanceof SnapshotPages) {
+        const place = from.place(page);
         if (place === undefined) continue;
-        const shared = pages.shared(source, place);
+        const shared = pages.shared(from, place);
         if (shared !== undefined) {
           put(page, shared);
           continue;

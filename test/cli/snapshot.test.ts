@@ -1,0 +1,169 @@
+import { execFileSync, spawn } from 'node:child_process';
+import {
+  existsSync,
+  mkdirSync,
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  statSync,
+  truncateSync,
+  writeFileSync,
+} from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { guest } from './guest.ts';
+import { CLI, hindsight } from './hindsight.ts';
+
+describe.skipIf(guest === undefined)('hindsight snapshot', { timeout: 240_000 }, () => {
+  let dir: string;
+  let env: NodeJS.ProcessEnv;
+  const run = (...args: string[]): ReturnType<typeof hindsight> => hindsight(args, { environment: env });
+  const store = (): string => join(dir, 'hindsight', 'snapshots');
+
+  beforeAll(async () => {
+    dir = mkdtempSync(join(tmpdir(), 'hindsight-snapshot-'));
+    env = { ...process.env, XDG_DATA_HOME: dir };
+    const made = await run(
+      ...['run', '-q', '--no-stdin', '--clock', 'host', '--record', join(dir, 'a.hsr')],
+      ...['--exec', 'echo one; sleep 1; echo two; cat /proc/sys/kernel/random/uuid'],
+    );
+    expect(made.stderr).toBe('');
+  });
+  afterAll(() => rmSync(dir, { recursive: true, force: true }));
+
+  test('saves any instant of a recording, which goes on from there; the second shares its pages with the first', async () => {
+    const first = await run('snapshot', 'save', `${join(dir, 'a.hsr')}@60%`, 'first');
+    expect(first.stderr).toMatch(/^hindsight: saved first \(.*\) at \d+/);
+    expect((await run('snapshot', 'save', `${join(dir, 'a.hsr')}@61%`, 'second')).status).toBe(0);
+    const list = JSON.parse((await run('snapshot', 'list', '--json')).stdout) as { name: string; size: number }[];
+    expect(list.map(({ name }) => name)).toEqual(['first', 'second']);
+    for (const { size } of list) expect(size).toBeLessThan(2 ** 20);
+    const on = await run('run', '-q', '--no-stdin', '--from', 'first');
+    expect(on.stdout).toContain('two');
+    expect(on.status).toBe(0);
+    const info = JSON.parse((await run('snapshot', 'info', 'second', '--json')).stdout) as { files: unknown[] };
+    expect(info.files.length).toBeGreaterThan(1);
+  });
+
+  test('what goes on from a snapshot is recorded, names it, and replays to the same hash on every core', async () => {
+    const file = join(dir, 'on.hsr');
+    for (const embed of [[], ['--embed']]) {
+      expect((await run('run', '-q', '--no-stdin', '--from', 'first', '--record', file, ...embed)).status).toBe(0);
+      for (const core of ['jit', 'wasm', 'ts']) {
+        const replayed = await run('replay', file, '--verify', '--core', core, '--json');
+        expect(replayed.stderr).toBe('');
+        expect(replayed.status).toBe(0);
+      }
+      const early = await run('replay', file, '--until', '1000');
+      expect(early.stderr).toMatch(/instant 1000 lies before the recording: it starts from the snapshot/);
+      rmSync(file);
+    }
+  });
+
+  test('a file that needs no other goes on where the store is not', async () => {
+    const file = join(dir, 'whole.hss');
+    expect((await run('snapshot', 'save', `${join(dir, 'a.hsr')}@60%`, file)).status).toBe(0);
+    expect(statSync(file).size).toBeLessThan(16e6);
+    const elsewhere = await hindsight(['run', '-q', '--no-stdin', '--from', file], {
+      environment: { XDG_DATA_HOME: join(dir, 'nothing') },
+    });
+    expect(elsewhere.stdout).toContain('two');
+  });
+
+  test('is taken of a live machine when the console shows a text', async () => {
+    const saved = await run(
+      ...['run', '--no-stdin', '--snapshot', 'live', '--snapshot-at', 'READY'],
+      ...['--exec', 'echo READY; sleep 1; echo later'],
+    );
+    expect(saved.stdout).toBe('READY\n');
+    expect(saved.stderr).toMatch(/saved live \(.*\); hindsight run --from live goes on from here/);
+    expect((await run('run', '-q', '--no-stdin', '--from', 'live')).stdout).toContain('later');
+  });
+
+  test('refuses what it cannot do, by name and with what to do', async () => {
+    const fails = async (text: RegExp, ...args: string[]): Promise<void> => {
+      const { stderr, status } = await run(...args);
+      expect(stderr).toMatch(text);
+      expect(status).not.toBe(0);
+    };
+    await fails(/there is no snapshot "nope": expected one of .*first/, 'run', '--from', 'nope');
+    await fails(/names no instant of a recording: expected RECORDING@INSTANT/, 'snapshot', 'save', 'x', 'y');
+    await fails(/is no name for a snapshot|no such file/, 'run', '--from', '../x');
+    await fails(/--exec cannot be given with --from/, 'run', '--from', 'first', '--exec', 'true');
+    const file = join(dir, 'broken.hss');
+    const whole = readFileSync(join(dir, 'whole.hss'));
+    writeFileSync(file, whole);
+    truncateSync(file, whole.length - 1000);
+    await fails(/broken\.hss is damaged: it ends after \d+ bytes, expected \d+ or more/, 'run', '--from', file);
+    writeFileSync(file, 'something else');
+    await fails(/broken\.hss is no snapshot: it does not begin with "HSSTATE"/, 'run', '--from', file);
+    const future = Buffer.from(whole);
+    future[7] = 9;
+    writeFileSync(file, future);
+    await fails(/format version 9; this program reads version \d+: use a newer release/, 'run', '--from', file);
+    const other = Buffer.from(whole.toString('latin1').replace(/("kernel":\{[^}]*"hash":")(.)/, '$1x'), 'latin1');
+    writeFileSync(file, other);
+    await fails(/broken\.hss is damaged in the part at offset \d+/, 'run', '--from', file);
+  });
+
+  test('removed, leaves what others share and nothing else', async () => {
+    const files = (): string[] => readdirSync(store()).filter((name) => name.endsWith('.hss'));
+    expect((await run('snapshot', 'rm', 'first')).status).toBe(0);
+    expect((await run('run', '-q', '--no-stdin', '--from', 'second')).stdout).toContain('two');
+    const { stderr } = await run('snapshot', 'rm', 'first');
+    expect(stderr).toMatch(/there is no snapshot "first" to remove/);
+    expect((await run('snapshot', 'rm', 'second', 'live')).status).toBe(0);
+    expect(files()).toEqual([]);
+  });
+
+  test('killed at any moment of saving, the store has the last good one', async () => {
+    const source = `${join(dir, 'a.hsr')}@`;
+    expect((await run('snapshot', 'save', `${source}60%`, 'kept')).status).toBe(0);
+    const good = readFileSync(join(store(), 'kept.json'), 'utf8');
+    let changed = 0;
+    for (let i = 0; i < 8; i++) {
+      const child = spawn(process.execPath, [CLI, 'snapshot', 'save', '-q', `${source}${62 + i}%`, 'kept'], {
+        env,
+        stdio: 'ignore',
+      });
+      // While it writes: from the moment a new file is there.
+      const before = new Set(readdirSync(store()));
+      const ended = new Promise<void>((resolve) => child.once('exit', () => resolve()));
+      const watch = setInterval(() => {
+        if (readdirSync(store()).some((name) => !before.has(name))) child.kill('SIGKILL');
+      }, i % 4);
+      await ended;
+      clearInterval(watch);
+      if (readFileSync(join(store(), 'kept.json'), 'utf8') !== good) changed++;
+      const { hash, bases } = JSON.parse(readFileSync(join(store(), 'kept.json'), 'utf8')) as {
+        hash: string;
+        bases: string[];
+      };
+      for (const one of [hash, ...bases]) expect(existsSync(join(store(), `${one}.hss`))).toBe(true);
+    }
+    expect(changed).toBeLessThanOrEqual(8);
+    expect((await run('run', '-q', '--no-stdin', '--from', 'kept')).status).toBe(0);
+  });
+
+  test.skipIf(process.getuid?.() !== 0)('without room for it, the last one stays', async () => {
+    const mount = join(dir, 'small');
+    mkdirSync(mount);
+    execFileSync('mount', ['-t', 'tmpfs', '-o', 'size=256k', 'tmpfs', mount]);
+    try {
+      const small = { ...process.env, XDG_DATA_HOME: mount };
+      const { stderr, status } = await hindsight(['snapshot', 'save', `${join(dir, 'a.hsr')}@60%`, 'big'], {
+        environment: small,
+      });
+      expect(stderr).toMatch(
+        /the snapshot big could not be saved: no room for its \d+ bytes\. What had the name is as it was/,
+      );
+      expect(status).toBe(1);
+      expect(readdirSync(join(mount, 'hindsight', 'snapshots')).filter((name) => name.endsWith('.json'))).toEqual([]);
+      expect(readdirSync(join(mount, 'hindsight', 'snapshots')).filter((name) => name.endsWith('.new'))).toEqual([]);
+    } finally {
+      execFileSync('umount', [mount]);
+    }
+  });
+});
