@@ -2,6 +2,7 @@ import type { Command } from 'commander';
 import type { DiffFlags } from './commands/diff.ts';
 import type { HistoryFlags } from './commands/history.ts';
 import type { OriginFlags } from './commands/origin.ts';
+import type { ProfileFlags } from './commands/profile.ts';
 import type { QueryFlags } from './commands/query.ts';
 import type { WhenFlags } from './commands/when.ts';
 import type { RecordingFlags } from './recordings.ts';
@@ -117,5 +118,23 @@ export function addQuestions(program: Command, { opens, json, finish }: CommandP
         .argument('[recording]', 'opened at once; otherwise the client opens one'),
     ).action(async (file: string | undefined, flags: RecordingFlags) =>
       finish(await (await import('./commands/serve.ts'))[name](file, flags)),
+    );
+
+  opens(
+    program
+      .command('profile')
+      .description(
+        'Say in which functions the instructions of a recording were executed, as folded stacks or for speedscope',
+      )
+      .argument('<recording>', 'a file that run --record kept'),
+  )
+    .option('--speedscope <file>', 'write a file for www.speedscope.app instead')
+    .option('-p, --pid <pid>', 'only this process')
+    .option('--every <instructions>', 'look at the stack every so many instructions; 100003 if not said')
+    .option('--from <instant>', 'begin here: instructions, 50%, guest time such as 2.5s, or event:7')
+    .option('--until <instant>', 'stop here')
+    .option('-q, --quiet', 'nothing on standard error but errors')
+    .action(async (file: string, flags: ProfileFlags) =>
+      finish(await (await import('./commands/profile.ts')).profile(file, flags)),
     );
 }

@@ -1,5 +1,5 @@
 import { INTEGER_REGISTERS } from '../isa/names.ts';
-import type { CompiledScript, Compiler, RunFrame } from './compile.ts';
+import type { CompiledScript, ExpressionCompiler, RunFrame } from './compile-expression.ts';
 import { parseFormat } from './format.ts';
 import type { ScriptExpression } from './syntax.ts';
 import { NOTHING, STRING, textOf, typeText, UNSIGNED, type Value } from './values.ts';
@@ -10,7 +10,7 @@ type Call = Extract<ScriptExpression, { kind: 'call' }>;
 const FUNCTIONS: Readonly<
   Record<
     string,
-    { readonly least: number; readonly most: number; compile(compiler: Compiler, call: Call): CompiledScript }
+    { readonly least: number; readonly most: number; compile(compiler: ExpressionCompiler, call: Call): CompiledScript }
   >
 > = {
   printf: { least: 1, most: Infinity, compile: (compiler, call) => formatted(compiler, call, '') },
@@ -51,7 +51,7 @@ const FUNCTIONS: Readonly<
 export const FUNCTION_NAMES = Object.keys(FUNCTIONS);
 
 /** Compiles a call; undefined when there is no such function. */
-export function compileCall(compiler: Compiler, call: Call): CompiledScript | undefined {
+export function compileCall(compiler: ExpressionCompiler, call: Call): CompiledScript | undefined {
   const known = Object.hasOwn(FUNCTIONS, call.name) ? FUNCTIONS[call.name] : undefined;
   if (known === undefined) return undefined;
   const { least, most } = known;
@@ -71,7 +71,7 @@ const act = (run: (frame: RunFrame) => void): CompiledScript => ({
   },
 });
 
-function formatted(compiler: Compiler, call: Call, end: string): CompiledScript {
+function formatted(compiler: ExpressionCompiler, call: Call, end: string): CompiledScript {
   const [first, ...rest] = call.args;
   if (first?.kind !== 'string')
     return compiler.fail(first ?? call, `${call.name}() begins with a format in double quotes`);
@@ -93,7 +93,7 @@ function formatted(compiler: Compiler, call: Call, end: string): CompiledScript 
   return act((frame) => output.text(format.print(values.map(({ run }) => run(frame))) + end));
 }
 
-function print(compiler: Compiler, call: Call): CompiledScript {
+function print(compiler: ExpressionCompiler, call: Call): CompiledScript {
   const [what, top] = call.args;
   if (what!.kind === 'map' && what!.key.length === 0) {
     const limit =
@@ -111,7 +111,11 @@ function print(compiler: Compiler, call: Call): CompiledScript {
   return act((frame) => output.value(value.run(frame)));
 }
 
-function ofMap(compiler: Compiler, call: Call, run: (map: ReturnType<Compiler['map']>) => void): CompiledScript {
+function ofMap(
+  compiler: ExpressionCompiler,
+  call: Call,
+  run: (map: ReturnType<ExpressionCompiler['map']>) => void,
+): CompiledScript {
   const [what] = call.args;
   if (what?.kind !== 'map' || what.key.length > 0)
     return compiler.fail(what ?? call, `${call.name}() takes a map, such as @counts`);
@@ -120,7 +124,7 @@ function ofMap(compiler: Compiler, call: Call, run: (map: ReturnType<Compiler['m
 }
 
 /** `delete(@map[key])` or `delete(@map, key)`. */
-function remove(compiler: Compiler, call: Call): CompiledScript {
+function remove(compiler: ExpressionCompiler, call: Call): CompiledScript {
   const [what, second] = call.args;
   if (what?.kind !== 'map') return compiler.fail(what ?? call, 'delete() takes an entry of a map, such as @start[tid]');
   const parts = second === undefined ? what.key : second.kind === 'tuple' ? second.items : [second];
@@ -129,7 +133,7 @@ function remove(compiler: Compiler, call: Call): CompiledScript {
   return act((frame) => map.delete(runs.map((run) => run(frame))));
 }
 
-function size(compiler: Compiler, call: Call): CompiledScript {
+function size(compiler: ExpressionCompiler, call: Call): CompiledScript {
   const [what] = call.args;
   if (what?.kind === 'map' && what.key.length === 0) {
     const map = compiler.map(what.name);
@@ -141,7 +145,7 @@ function size(compiler: Compiler, call: Call): CompiledScript {
 }
 
 /** A NUL-terminated string at an address; a text stays as it is. */
-function text(compiler: Compiler, call: Call): CompiledScript {
+function text(compiler: ExpressionCompiler, call: Call): CompiledScript {
   const [what] = call.args;
   const known = compiler.expression(what!);
   if (known.type.kind === 'string' && call.args.length === 1) return known;
@@ -150,7 +154,7 @@ function text(compiler: Compiler, call: Call): CompiledScript {
 }
 
 /** Bytes at an address, what is not printable as \xNN. */
-function buffer(compiler: Compiler, call: Call): CompiledScript {
+function buffer(compiler: ExpressionCompiler, call: Call): CompiledScript {
   const { address, length } = memory(compiler, call);
   return {
     type: STRING,
@@ -162,7 +166,7 @@ function buffer(compiler: Compiler, call: Call): CompiledScript {
 }
 
 function memory(
-  compiler: Compiler,
+  compiler: ExpressionCompiler,
   call: Call,
 ): { address: (frame: RunFrame) => bigint; length: (frame: RunFrame) => number } {
   const [what, most] = call.args;
@@ -182,12 +186,12 @@ function memory(
   };
 }
 
-function symbol(compiler: Compiler, call: Call, user: boolean): CompiledScript {
+function symbol(compiler: ExpressionCompiler, call: Call, user: boolean): CompiledScript {
   const { run } = compiler.integer(call.args[0]!);
   return { type: STRING, run: (frame) => frame.context.symbol(BigInt.asUintN(64, run(frame) as bigint), user) };
 }
 
-function kernelAddress(compiler: Compiler, call: Call): CompiledScript {
+function kernelAddress(compiler: ExpressionCompiler, call: Call): CompiledScript {
   const [name] = call.args;
   if (name?.kind !== 'string')
     return compiler.fail(name ?? call, 'kaddr() takes the name of a symbol in double quotes');
@@ -196,7 +200,7 @@ function kernelAddress(compiler: Compiler, call: Call): CompiledScript {
   return { type: UNSIGNED, run: () => address };
 }
 
-function stack(compiler: Compiler, call: Call, user: boolean): CompiledScript {
+function stack(compiler: ExpressionCompiler, call: Call, user: boolean): CompiledScript {
   const [most] = call.args;
   const limit =
     most === undefined
@@ -207,7 +211,7 @@ function stack(compiler: Compiler, call: Call, user: boolean): CompiledScript {
   return { type: STRING, run: ({ context }) => context.stack(user, limit) };
 }
 
-function register(compiler: Compiler, call: Call): CompiledScript {
+function register(compiler: ExpressionCompiler, call: Call): CompiledScript {
   const [name] = call.args;
   const number = name?.kind === 'string' ? INTEGER_REGISTERS.indexOf(name.value) : -1;
   if (number < 0)
@@ -218,7 +222,7 @@ function register(compiler: Compiler, call: Call): CompiledScript {
   return { type: UNSIGNED, run: ({ context }) => context.x(number) };
 }
 
-function strings(compiler: Compiler, call: Call): (frame: RunFrame) => [string, string] {
+function strings(compiler: ExpressionCompiler, call: Call): (frame: RunFrame) => [string, string] {
   const [a, b] = call.args.slice(0, 2).map((argument) => {
     const value = compiler.expression(argument);
     if (value.type.kind !== 'string') compiler.fail(argument, `${typeText(value.type)} where a string was expected`);
@@ -228,7 +232,7 @@ function strings(compiler: Compiler, call: Call): (frame: RunFrame) => [string, 
 }
 
 /** 0 where the first characters are equal, as in C. */
-function compareStart(compiler: Compiler, call: Call): CompiledScript {
+function compareStart(compiler: ExpressionCompiler, call: Call): CompiledScript {
   const both = strings(compiler, call);
   const count = compiler.integer(call.args[2]!);
   return {
@@ -241,7 +245,7 @@ function compareStart(compiler: Compiler, call: Call): CompiledScript {
   };
 }
 
-function contains(compiler: Compiler, call: Call): CompiledScript {
+function contains(compiler: ExpressionCompiler, call: Call): CompiledScript {
   const both = strings(compiler, call);
   return {
     type: UNSIGNED,

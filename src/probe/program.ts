@@ -1,5 +1,6 @@
 import { type Attachment, type AttachTargets, attach, commonArguments } from './attach.ts';
-import { Compiler, type ScriptState } from './compile.ts';
+import { Compiler } from './compile.ts';
+import type { ScriptState } from './compile-expression.ts';
 import type { ProbeContext, ScriptEnvironment } from './environment.ts';
 import { parseScript } from './parser.ts';
 import { ScriptError } from './script-error.ts';

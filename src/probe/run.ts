@@ -7,7 +7,7 @@ import type { Breakpoint, Hit } from '../timeline/breakpoints.ts';
 import type { MoveOptions } from '../timeline/driver.ts';
 import type { Mover } from '../timeline/mover.ts';
 import type { Attachment } from './attach.ts';
-import { ScriptState } from './compile.ts';
+import { ScriptState } from './compile-expression.ts';
 import { MachineContext } from './context.ts';
 import type { ScriptEnvironment } from './environment.ts';
 import { type Output, printMap } from './output.ts';

@@ -57,3 +57,9 @@ export function textOf(bytes: Uint8Array): string {
   const end = bytes.indexOf(0);
   return new TextDecoder().decode(end < 0 ? bytes : bytes.subarray(0, end));
 }
+
+/** What is read where nothing was written. */
+export function zeroOf(type: ScriptType): Value {
+  if (type.kind === 'string') return '';
+  return type.kind === 'tuple' ? type.items.map(zeroOf) : 0n;
+}

@@ -61,6 +61,31 @@ describe.skipIf(guest === undefined)('questions by command', { timeout: 240_000 
     expect(both.stderr).toContain('expected one of them');
   });
 
+  test('profile: the same stacks every time, folded and for speedscope', async () => {
+    const folded = await hindsight(['profile', file('good'), '--every', '20011']);
+    expect([folded.status, folded.stderr]).toEqual([
+      0,
+      expect.stringMatching(/\d+ stacks, one every 20011 instructions/),
+    ]);
+    const lines = folded.stdout.trim().split('\n');
+    expect(lines.every((line) => /^[^;]+(;[^;]+)* \d+$/.test(line))).toBe(true);
+    expect(folded.stdout).toMatch(/\[k\] handle_exception/);
+    const target = join(folder, 'a.speedscope.json');
+    await hindsight(['profile', file('good'), '--every', '20011', '--speedscope', target]);
+    const { $schema, shared, profiles } = JSON.parse(readFileSync(target, 'utf8'));
+    expect($schema).toBe('https://www.speedscope.app/file-format-schema.json');
+    const count = (list: readonly number[]): number => list.reduce((sum, n) => sum + n, 0);
+    for (const { type, unit, startValue, endValue, samples, weights } of profiles) {
+      expect([type, unit, startValue, endValue]).toEqual(['sampled', 'none', 0, count(weights)]);
+      expect(samples).toHaveLength(weights.length);
+      for (const index of samples.flat()) expect(shared.frames[index].name).toEqual(expect.any(String));
+    }
+    const total = count(lines.map((line) => Number(line.split(' ').at(-1))));
+    expect(count(profiles.map(({ endValue }: { endValue: number }) => endValue))).toBe(total);
+    const wrong = await hindsight(['profile', file('good'), '--every', '0']);
+    expect([wrong.status, wrong.stderr]).toEqual([2, expect.stringContaining('--every 0: expected a whole number')]);
+  });
+
   test('serve: JSON-RPC, with errors that say what to do', async () => {
     const ask = [
       { jsonrpc: '2.0', id: 1, method: 'console_search', params: { text: 'done' } },

@@ -2,7 +2,7 @@
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import { attach } from '../../src/probe/attach.ts';
-import { ScriptState } from '../../src/probe/compile.ts';
+import { ScriptState } from '../../src/probe/compile-expression.ts';
 import type { ProbeContext } from '../../src/probe/environment.ts';
 import { parseFormat } from '../../src/probe/format.ts';
 import { MapLimitError } from '../../src/probe/maps.ts';
