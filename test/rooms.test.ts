@@ -44,6 +44,7 @@ const ARROWS: Record<string, readonly string[]> = {
   symbols: ['bytes'],
   linux: ['machine', 'symbols'],
   debug: ['bytes', 'core', 'isa', 'linux', 'machine', 'record', 'symbols', 'timeline'],
+  vscode: [],
   history: ['errno.ts', 'linux', 'machine', 'record', 'timeline'],
   probe: ['debug', 'history', 'isa', 'linux', 'machine', 'symbols', 'timeline'],
   'host/room.ts': ['machine/session/host-room.ts'],

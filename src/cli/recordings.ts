@@ -40,7 +40,7 @@ const named = (file: string, error: unknown): unknown =>
 export async function openRecording(
   file: string,
   flags: RecordingFlags,
-  options: Pick<OpenOptions, 'output' | 'spacing' | 'straight'> = {},
+  options: Pick<OpenOptions, 'budget' | 'output' | 'spacing' | 'straight'> = {},
 ): Promise<OpenedTimeline> {
   const core = parseCore(flags.core);
   const recording = await loadRecording(file);

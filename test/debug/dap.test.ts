@@ -3,6 +3,7 @@ import { beforeAll, describe, expect, it } from 'vitest';
 import { fromBase64, toBase64 } from '../../src/bytes/base64.ts';
 import { encodeMessage, MessageReader } from '../../src/debug/dap/framing.ts';
 import { Monitor } from '../../src/debug/monitor/monitor.ts';
+import { Opening } from '../../src/debug/opening.ts';
 import { startGdbServer } from '../../src/host/node/debug/gdb-server.ts';
 import { type Body, DapClient } from './dap-client.ts';
 import { checkMessage, checkRequest, PROTOCOL } from './dap-schema.ts';
@@ -269,7 +270,7 @@ describe.runIf(have(GCC))('a scripted client', () => {
       );
     expect(await completed('n->')).toEqual(['next', 'value']);
     expect(await completed('cras')).toContain('crashed');
-    expect(await completed('last')).toContain('last-write');
+    expect(await completed('who-w')).toContain('who-wrote');
     expect((await c.ask('modules')).modules[0]).toMatchObject({ symbolStatus: 'types and lines' });
     expect((await c.ask('loadedSources')).sources.some((s: Body) => s.path.endsWith('program.c'))).toBe(true);
     const info = await c.ask('dataBreakpointInfo', { name: 'value', variablesReference: n.variablesReference });
@@ -355,6 +356,34 @@ describe.runIf(have(GCC))('a scripted client', () => {
     c.end();
     await c.done;
     await server.close();
+  });
+
+  it('is answered while the recording is still replayed, shows how far that is, and can end it', async () => {
+    const monitor = new Monitor(scenes.target, scenes.guestInfo);
+    const opening = new Opening();
+    monitor.opening = opening;
+    let ended = false;
+    const opened = monitor.exclusively(() =>
+      opening.run(async ({ signal, onProgress }) => {
+        for (let i = 0; !signal!.aborted; i++) {
+          onProgress!(i / 1000);
+          await new Promise((resolve) => setImmediate(resolve));
+        }
+        ended = true;
+      }),
+    );
+    const c = new DapClient(scenes, monitor);
+    await c.ask('initialize', { adapterID: 'hindsight', supportsProgressReporting: true });
+    expect((await c.event('progressStart')).title).toBe('Replaying the recording');
+    expect(ended).toBe(false);
+    // Where a launch wants to be elsewhere, it does not wait.
+    await c.ask('launch', { at: '1000' });
+    expect(ended).toBe(true);
+    await opened;
+    expect(opening.underWay).toBe(false);
+    expect(scenes.target.instant.instructions).toBe(1000);
+    c.end();
+    await c.done;
   });
 
   it('pauses, and lets the client vanish', async () => {

@@ -2,14 +2,17 @@ import { LiveBase, liveTarget } from '../../debug/live-target.ts';
 import { timelineTarget } from '../../debug/timeline-target.ts';
 import { EXEC_STDIN } from '../../guest/cmdline.ts';
 import { ExecOutput } from '../../guest/exec-stream.ts';
+import { openKeptCheckpoints, writeKeptCheckpoints } from '../../host/node/checkpoint-file.ts';
 import { parseListenAddress, type ServeOptions, serveDebuggers } from '../../host/node/debug/index.ts';
 import { openRecordFile } from '../../host/node/record-file.ts';
 import { createHostRoom } from '../../host/room.ts';
 import { Machine } from '../../machine/session/machine.ts';
+import type { MoveOptions } from '../../timeline/driver.ts';
 import { LivePast } from '../../timeline/live.ts';
 import { EXIT, UsageError } from '../exit.ts';
 import { GuestInput } from '../guest-input.ts';
 import { checkMachineFlags, type MachineFlags, openHardware } from '../machine-flags.ts';
+import { ProgressLine } from '../progress.ts';
 import { checkRecorderFlags, type RecorderFlags, recorderOptions } from '../recorder-flags.ts';
 import { openRecording, type RecordingFlags, refuseOverwriting } from '../recordings.ts';
 
@@ -69,8 +72,23 @@ async function recorded(file: string, flags: DebugFlags): Promise<number> {
   const options = serving(flags);
   const { record } = flags;
   if (record !== undefined) refuseOverwriting(record, file);
-  const { timeline } = await openRecording(file, flags);
-  await timeline.seek(timeline.end);
+  const { budget } = checkRecorderFlags({ ...flags, record: undefined });
+  const { timeline } = await openRecording(file, flags, budget === 0 ? {} : { budget });
+  const kept = budget > 0 && (await openKeptCheckpoints(timeline, file));
+  const own = timeline.checkpoints.all.length > 1;
+  const open = async (o: MoveOptions): Promise<void> => {
+    let part = 0;
+    const line = new ProgressLine(!flags.quiet, () => `replaying to the end … ${Math.floor(part * 100)} %`);
+    const onProgress = (done: number): void => {
+      part = done;
+      o.onProgress?.(done);
+    };
+    const { reason } = await timeline.seek(timeline.end, { ...o, onProgress }).finally(() => line.end());
+    if (reason !== 'there' || kept || own || budget === 0) return;
+    timeline.mark();
+    const path = writeKeptCheckpoints(timeline, file);
+    if (path !== undefined) options.log(`checkpoints are kept in ${path}: the next time opens at once`);
+  };
   const store = async (bytes: Uint8Array): Promise<string> => {
     const sink = openRecordFile(record!);
     sink.write(bytes);
@@ -79,6 +97,7 @@ async function recorded(file: string, flags: DebugFlags): Promise<number> {
   };
   await serveDebuggers(timelineTarget(timeline, file), {
     ...options,
+    open,
     ...(record !== undefined && { store }),
   });
   return options.signal.aborted ? EXIT.INTERRUPT : EXIT.OK;

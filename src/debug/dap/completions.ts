@@ -18,20 +18,20 @@ export function completions(args: Arguments, variables: Variables, at: FramePlac
   const member = BEFORE_MEMBER.exec(text);
   if (member) return { targets: members(text, member[1], member[2] ?? '', variables, at) };
   const word = /[\w$:]*$/.exec(text)![0];
-  const first = text.trimStart() === word;
+  const line = text.trimStart();
   const has = (name: string): boolean => name.startsWith(word) && name !== word;
-  const commands = first ? COMMANDS.map(({ name }) => name).filter(has) : [];
+  const commands = COMMANDS.map(({ name }) => name).filter((name) => name.startsWith(line) && name !== line);
   const locals = at.frame.localNames().filter(has);
   const globals = word === '' ? [] : guestInfo.files.flatMap((file) => file.debugInfo?.globalsWith(word, MOST) ?? []);
   const registers =
     word === '' ? [] : registersWith(word.replace(/^\$/, '')).map((n) => (word.startsWith('$') ? `$${n}` : n));
-  const named = (labels: readonly string[], type: string): object[] =>
-    labels.map((label) => ({ label, type, start: text.length - word.length + 1, length: word.length }));
+  const named = (labels: readonly string[], type: string, begun = word): object[] =>
+    labels.map((label) => ({ label, type, start: text.length - begun.length + 1, length: begun.length }));
   const targets = [
     ...named([...new Set(locals)], 'variable'),
     ...named([...new Set(globals)].filter(has), 'reference'),
     ...named(registers.filter(has), 'value'),
-    ...named(commands, 'function'),
+    ...named(commands, 'function', line),
   ];
   return { targets: targets.slice(0, MOST) };
 }

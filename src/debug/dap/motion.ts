@@ -149,7 +149,8 @@ export class Motion {
     return true;
   }
 
-  private startProgress(title: string): { tell: (done: number) => void; end: () => void } {
+  /** Tells the client how far something is, if it takes long and the client shows that. */
+  startProgress(title: string): { tell: (done: number) => void; end: () => void } {
     const { event } = this.scene;
     const progressId = `move-${++this.lastProgress}`;
     let calls = 0;

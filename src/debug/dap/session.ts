@@ -173,6 +173,7 @@ export class DapSession {
     };
     // These act on what is under way and so do not wait for it.
     if (command === 'pause' || command === 'cancel') {
+      this.options.monitor.opening?.interrupt();
       this.motion.interrupt();
       respond(true);
       return;
@@ -189,8 +190,15 @@ export class DapSession {
       this.progress = args.flag('supportsProgressReporting');
       this.invalidates = args.flag('supportsInvalidatedEvent');
       respond(true, CAPABILITIES);
+      const { opening } = this.options.monitor;
+      if (opening?.underWay && this.progress) {
+        const { tell } = this.motion.startProgress('Replaying the recording');
+        opening.onProgress(tell);
+      }
       return;
     }
+    // Whoever wants to be elsewhere need not wait for the end.
+    if ((command === 'launch' || command === 'attach') && args.has('at')) this.options.monitor.opening?.interrupt();
     this.work = this.work.then(() =>
       this.options.monitor.exclusively(async () => {
         if (this.closed) return;
@@ -279,6 +287,11 @@ export class DapSession {
         return void respond(true, this.inspector.modules(args));
       case 'loadedSources':
         return void respond(true, this.inspector.loadedSources());
+      case 'timeline': {
+        // Not the protocol's: for the slider of our extension.
+        const { begin, end, at } = this.target.mover;
+        return void respond(true, { begin: begin.instructions, at: at.instructions, end: end.instructions });
+      }
       case 'restart':
         return move((o) => this.restart(o));
       case 'readMemory':

@@ -3,6 +3,7 @@ import type { MachineView } from '../../machine/view/machine-view.ts';
 import { readVirtual } from '../../machine/view/virtual-memory.ts';
 import type { Breakpoint } from '../../timeline/breakpoints.ts';
 import type { GuestInfo } from '../guest-info.ts';
+import type { Opening } from '../opening.ts';
 import type { Process } from '../process.ts';
 import { DebugError, type DebugTarget } from '../target.ts';
 import { COMMANDS } from './commands.ts';
@@ -54,6 +55,9 @@ export class Monitor {
   readonly guestInfo: GuestInfo;
   /** Puts a branch where the user who started the server wants it: clients do not choose files. @returns what to tell */
   store: ((recording: Uint8Array) => Promise<string>) | undefined;
+
+  /** What is done first, while clients connect already. */
+  opening: Opening | undefined;
 
   private busy: Promise<unknown> = Promise.resolve();
 

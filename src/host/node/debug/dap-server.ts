@@ -16,7 +16,8 @@ export async function serveDap(
   monitor = new Monitor(target, guestInfo),
   autoBranch = false,
 ): Promise<void> {
-  await monitor.exclusively(() => target.hold());
+  // The client is answered before the machine stands still.
+  const held = monitor.exclusively(() => target.hold());
   await new Promise<void>((resolve) => {
     const session = new DapSession(target, {
       monitor,
@@ -36,6 +37,7 @@ export async function serveDap(
     input.on('error', over);
     output.on('error', over);
   });
+  await held;
   target.release();
 }
 

@@ -50,6 +50,10 @@ export async function startGdbServer(
     socket.setNoDelay(true);
     socket.setKeepAlive(true, 10_000);
     const closed = new Promise<void>((resolve) => socket.once('close', resolve));
+    if (monitor.opening?.underWay) {
+      log('the replay to the end was ended where it is, for gdb does not wait: `monitor seek end` goes on');
+      monitor.opening.interrupt();
+    }
     await monitor.exclusively(() => target.hold());
     if (!socket.destroyed) {
       log(`gdb connected from ${socket.remoteAddress}:${socket.remotePort}`);

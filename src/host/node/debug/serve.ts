@@ -1,7 +1,9 @@
 import type { Readable, Writable } from 'node:stream';
 import { GuestInfo } from '../../../debug/guest-info.ts';
 import { Monitor } from '../../../debug/monitor/monitor.ts';
+import { Opening } from '../../../debug/opening.ts';
 import { DebugError, type DebugTarget } from '../../../debug/target.ts';
+import type { MoveOptions } from '../../../timeline/driver.ts';
 import { serveDap, startDapServer } from './dap-server.ts';
 import { startGdbServer } from './gdb-server.ts';
 import { loadSymbolFile } from './symbol-file.ts';
@@ -35,6 +37,8 @@ export interface ServeOptions {
   readonly process?: string;
   /** Writes to the past make a branch instead of being refused. */
   readonly autoBranch?: boolean;
+  /** Goes where the machine shall be when clients find it; they may connect meanwhile. */
+  readonly open?: (o: MoveOptions) => Promise<unknown>;
   /** Puts a branch into a file: on `monitor save`, and at the end. @returns what to tell */
   readonly store?: (recording: Uint8Array) => Promise<string>;
   /** Told what to say to the user. */
@@ -55,19 +59,7 @@ export async function serveDebuggers(target: DebugTarget, options: ServeOptions)
   monitor.store = options.store;
   const closers: (() => Promise<void>)[] = [];
   const until: Promise<void>[] = [];
-  if (options.gdb) {
-    const server = await startGdbServer(target, guestInfo, {
-      ...options.gdb,
-      autoBranch: options.autoBranch,
-      ...(options.process !== undefined && { process: options.process }),
-      monitor,
-      log: options.log,
-    });
-    closers.push(() => server.close());
-    options.log(
-      `${title} waits for gdb: gdb-multiarch -ex 'set architecture riscv:rv64' -ex 'target remote ${server.host}:${server.port}'`,
-    );
-  }
+  const opened = openFirst(monitor, options);
   if (options.dap === 'stdio') {
     if (!options.input || !options.output) throw new RangeError('DAP over standard streams needs both of them');
     until.push(serveDap(target, guestInfo, options.input, options.output, monitor, options.autoBranch));
@@ -80,7 +72,28 @@ export async function serveDebuggers(target: DebugTarget, options: ServeOptions)
     closers.push(() => server.close());
     options.log(`${title} waits for a DAP client at ${options.dap.host}:${server.port}`);
   }
-  if (until.length === 0) {
+  if (options.gdb) {
+    const place = options.gdb;
+    const listen = async (): Promise<void> => {
+      // gdb gives up on a server that does not answer, but for 15 s tries again where nobody listens.
+      await Promise.race([opened, later(GDB_PATIENCE)]);
+      const server = await startGdbServer(target, guestInfo, {
+        ...place,
+        autoBranch: options.autoBranch,
+        ...(options.process !== undefined && { process: options.process }),
+        monitor,
+        log: options.log,
+      });
+      closers.push(() => server.close());
+      options.log(
+        `${title} waits for gdb: gdb-multiarch -ex 'set architecture riscv:rv64' -ex 'target remote ${server.host}:${server.port}'`,
+      );
+    };
+    const listening = listen();
+    // A port that cannot be had ends the command.
+    until.push(listening.then(() => new Promise<void>(() => undefined)));
+  }
+  if (options.dap !== 'stdio') {
     until.push(
       new Promise((resolve) => {
         if (options.signal?.aborted) resolve();
@@ -89,9 +102,27 @@ export async function serveDebuggers(target: DebugTarget, options: ServeOptions)
     );
   }
   await Promise.race(until);
+  monitor.opening?.interrupt();
+  await opened;
   for (const close of closers) await close();
   if (options.store && !target.readOnly) await saveBranch(target, options.store, options.log);
 }
+
+/** Has the machine go where it shall be, before anything that clients ask for. */
+function openFirst(monitor: Monitor, { open, log }: ServeOptions): Promise<void> {
+  if (open === undefined) return Promise.resolve();
+  const opening = new Opening();
+  monitor.opening = opening;
+  return monitor
+    .exclusively(() => opening.run(open))
+    .catch((e: unknown) => log(e instanceof Error ? e.message : String(e)));
+}
+
+/** Milliseconds after which gdb may connect although what must be replayed is not: it stops that where it is. */
+const GDB_PATIENCE = 10_000;
+
+const later = (milliseconds: number): Promise<void> =>
+  new Promise((resolve) => setTimeout(resolve, milliseconds).unref());
 
 async function saveBranch(
   target: DebugTarget,
