@@ -5,12 +5,16 @@ import { FileBackend } from '../src/host/node/disk.ts';
 import { openRecordFile } from '../src/host/node/record-file.ts';
 import { nodeRegionCompiler } from '../src/host/node/region-compiler.ts';
 import { createHostRoom } from '../src/host/room.ts';
+import type { JitCore } from '../src/jit/core.ts';
 import type { CoreKind } from '../src/machine/engine/cores.ts';
 import { Machine } from '../src/machine/session/machine.ts';
 import { LivePast } from '../src/timeline/live.ts';
 import { benchClock, type ClockKind } from './clock.ts';
 import { Marks } from './marks.ts';
 import type { Workload } from './workload.ts';
+
+/** What a run keeps: nothing, the recording's log, or the past in memory besides, as `hindsight run --record` at a terminal does. */
+export type Keeping = 'nothing' | 'log' | 'past';
 
 /** A run of a workload. */
 export interface Run {
@@ -20,17 +24,26 @@ export interface Run {
   readonly instructions: number;
   /** Bytes of the recording, 0 without one. */
   readonly bytes: number;
+  /** What the core remembers of hot code, where it is the translator. */
+  readonly remembered?: Uint8Array;
+}
+
+/** How to run a workload. */
+export interface RunSettings {
+  readonly clock?: ClockKind;
+  readonly keeping?: Keeping;
+  /** What an earlier run's translator remembered. */
+  readonly remembered?: Uint8Array;
 }
 
 /**
- * Boots and runs the same as bench/qemu.ts on one of our cores, idle time skipped, with everything that `hindsight run --record` keeps.
- * @param recording false: nothing is kept
+ * Boots and runs the same as bench/qemu.ts on one of our cores, idle time skipped, with everything that `hindsight run --record` keeps unless
+ * the settings say otherwise.
  */
 export async function runHindsight(
   { kernel, initrd, append, disk }: Workload,
   core: CoreKind,
-  clock: ClockKind = 'wall',
-  recording = true,
+  { clock = 'wall', keeping = 'past', remembered }: RunSettings = {},
 ): Promise<Run> {
   const folder = mkdtempSync(join(tmpdir(), 'hindsight-bench-'));
   const file = join(folder, 'bench.hsr');
@@ -45,7 +58,7 @@ export async function runHindsight(
         initrd: named(initrd),
         append,
         core,
-        translator: { compiler: nodeRegionCompiler() },
+        translator: { compiler: nodeRegionCompiler(), ...(remembered && { remembered }) },
         ...(disk && {
           disks: [
             {
@@ -54,22 +67,24 @@ export async function runHindsight(
             },
           ],
         }),
-        ...(recording ? { record: openRecordFile(file) } : { hashEvery: 0 }),
+        ...(keeping === 'nothing' ? { hashEvery: 0 } : { record: openRecordFile(file) }),
       },
       room,
     );
-    if (recording) new LivePast(vm, room);
+    if (keeping === 'past') new LivePast(vm, room);
     const start = now();
     const marks = new Marks(now, () => vm.instant.instructions);
     vm.on('console', (bytes) => marks.add(text.decode(bytes)));
     await vm.run();
     const milliseconds = now() - start;
+    const { core: engine } = vm.internals.engine;
     await vm.close();
     return {
       marks,
       milliseconds,
       instructions: vm.instant.instructions,
-      bytes: recording ? statSync(file).size : 0,
+      bytes: keeping === 'nothing' ? 0 : statSync(file).size,
+      ...(engine.kind === 'jit' && { remembered: (engine as JitCore).remember() }),
     };
   } finally {
     rmSync(folder, { recursive: true, force: true });

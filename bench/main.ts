@@ -1,3 +1,4 @@
+import { execFileSync } from 'node:child_process';
 import { readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { parseArgs } from 'node:util';
@@ -8,6 +9,7 @@ import type { ClockKind } from './clock.ts';
 import { median } from './figures.ts';
 import { runHindsight } from './hindsight.ts';
 import { micro } from './micro.ts';
+import { ownMemory, processMemory } from './process-memory.ts';
 import { FAMILIES, PROGRAMS } from './programs.ts';
 import { qemuVersion, runQemu } from './qemu.ts';
 import { REAL_PROGRAMS } from './real/programs.ts';
@@ -21,14 +23,17 @@ const REAL = 'real';
 const CLOCKS: readonly ClockKind[] = ['wall', 'cpu', 'guest'];
 
 const USAGE = `usage: npm run bench -- [--core jit,wasm,ts] [--family NAMES] [--programs NAMES] [--scale N] [--rounds N]
-                        [--clock wall|cpu|guest] [--no-qemu] [--json FILE] [--update-baseline]
-       npm run bench -- --micro | --time [--core jit]
+                        [--clock wall|cpu|guest] [--no-qemu] [--remembered] [--json FILE] [--update-baseline]
+       npm run bench -- --micro | --time [--core jit] | --memory [--core jit,wasm]
+       npm run bench -- --node PROGRAM ...
 Runs programs under Linux on each core, and under qemu-system-riscv64 when it is installed, in turn, recording on; prints one table a family, with
 medians, geometric means, and the ratios to QEMU beside those of ${BASELINE}.
 --family: integer, memory, float, system: programs of bench/guest; real: programs of the root disk.
 --scale: every program of bench/guest does N times its work; short runs measure warming up, long ones the code.
 --clock: wall; cpu, the time of all threads, compilers' included; guest, the time of the thread that executes the guest.
+--remembered: the translator begins with what a run before the first round remembered.
 --update-baseline: write ${BASELINE} anew. --micro: the cost of a TLB refill and of transitions. --time: recording, replay, seeks.
+--memory: the most memory a process has. --node: on another Node, such as node_modules/.bin/node of the npm package node.
 `;
 
 function chosen<T extends string>(flag: string, typed: string | undefined, all: readonly T[]): readonly T[] {
@@ -51,7 +56,13 @@ async function measure(
   engines: readonly string[],
   rounds: number,
   clock: ClockKind,
+  remembers: boolean,
 ): Promise<Column[]> {
+  let remembered: Uint8Array | undefined;
+  if (remembers) {
+    process.stderr.write('a run to remember\n');
+    ({ remembered } = await runHindsight(workload, 'jit'));
+  }
   const columns: Column[] = engines.map((engine) => ({ engine, rounds: [] }));
   for (let n = 1; n <= rounds; n++) {
     for (const { engine, rounds: done } of columns) {
@@ -59,7 +70,7 @@ async function measure(
       done.push(
         engine === REFERENCE
           ? await runQemu(workload, clock)
-          : (await runHindsight(workload, engine as CoreKind, clock)).marks,
+          : (await runHindsight(workload, engine as CoreKind, { clock, ...(remembered && { remembered }) })).marks,
       );
     }
   }
@@ -85,6 +96,10 @@ async function main(): Promise<void> {
       rounds: { type: 'string', default: '3' },
       clock: { type: 'string', default: 'wall' },
       'no-qemu': { type: 'boolean', default: false },
+      remembered: { type: 'boolean', default: false },
+      node: { type: 'string' },
+      memory: { type: 'boolean', default: false },
+      'own-memory': { type: 'boolean', default: false },
       micro: { type: 'boolean', default: false },
       time: { type: 'boolean', default: false },
       json: { type: 'string' },
@@ -96,6 +111,7 @@ async function main(): Promise<void> {
     process.stdout.write(USAGE);
     return;
   }
+  if (values.node !== undefined) return onNode(values.node);
   if (values.micro) return micro();
   const cores = chosen('--core', values.core, CORES);
   const [clock] = chosen('--clock', values.clock, CLOCKS);
@@ -107,6 +123,16 @@ async function main(): Promise<void> {
     ...p,
     scale: p.scale * scale,
   }));
+  if (values.memory) {
+    const same = process.argv
+      .slice(2)
+      .filter((word, i, all) => word !== '--memory' && word !== '--core' && all[i - 1] !== '--core');
+    return processMemory(cores, (core) => [process.argv[1], ...same, '--own-memory', '--core', core]);
+  }
+  if (values['own-memory']) {
+    using workload = await guestWorkload(programs);
+    return ownMemory(workload, cores[0]);
+  }
   if (values.time) {
     await time(await buildGuest({}), cores[0]);
     using workload = await guestWorkload(programs);
@@ -128,7 +154,7 @@ async function main(): Promise<void> {
   );
   if (programs.length > 0) {
     using workload = await guestWorkload(programs);
-    const columns = await measure(workload, engines, rounds, clock);
+    const columns = await measure(workload, engines, rounds, clock, values.remembered);
     for (const kind of FAMILIES) {
       const some = programs.filter((p) => p.kind === kind).map((p) => p.name);
       if (some.length > 0) show(family(kind, some, columns));
@@ -137,7 +163,7 @@ async function main(): Promise<void> {
   }
   if (real.length > 0) {
     using workload = await realWorkload(real);
-    const columns = await measure(workload, engines, rounds, clock);
+    const columns = await measure(workload, engines, rounds, clock, values.remembered);
     for (const run of [1, 2])
       show(
         family(
@@ -150,6 +176,12 @@ async function main(): Promise<void> {
   const text = `${JSON.stringify(report, null, 2)}\n`;
   if (values.json) writeFileSync(values.json, text);
   if (values['update-baseline']) writeFileSync(join(root, BASELINE), text);
+}
+
+/** The same on another Node. */
+function onNode(program: string): void {
+  const words = process.argv.slice(2).filter((word, i, all) => !word.startsWith('--node') && all[i - 1] !== '--node');
+  execFileSync(program, [process.argv[1], ...words], { stdio: 'inherit' });
 }
 
 function readBaseline(file: string): Report | undefined {
