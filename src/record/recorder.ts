@@ -20,12 +20,15 @@ export class Recorder implements EventLog {
   end: Instant;
   endTime: number;
   private readonly writer: RecordingWriter | undefined;
+  /** Events are written and then forgotten: {@link events} stays as it began. */
+  readonly forgets: boolean;
   private flushedAt = -1;
   private waiting = false;
 
   /** @param past events before the machine's present, for one that is not at its beginning */
-  constructor(header: RecordingHeader, sink?: RecordSink, past: readonly HostEvent[] = []) {
+  constructor(header: RecordingHeader, sink?: RecordSink, past: readonly HostEvent[] = [], forgets = false) {
     this.header = header;
+    this.forgets = forgets;
     this.end = header.start?.at ?? { instructions: 0, sequence: 0 };
     this.endTime = header.start?.time ?? 0;
     this.events = [...past];
@@ -40,7 +43,7 @@ export class Recorder implements EventLog {
 
   /** The listener of a live door. */
   readonly keep = (event: HostEvent): void => {
-    this.events.push(event);
+    if (!this.forgets) this.events.push(event);
     this.writer?.event(event);
     this.waiting = true;
     this.end = event.at;

@@ -94,6 +94,7 @@ export class Sandbox {
     const runOptions = { ...this.parts.options, ...options };
     const copy = await this.stopped(() => {
       const { recording, internals } = machine;
+      internals.mustRemember();
       const { id, start } = recording.header;
       const origin = {
         engine: internals.engine,

@@ -56,6 +56,21 @@ describe('a session', () => {
     expect(vm.hash()).not.toBe(hash);
   });
 
+  it('that forgets what enters records it all the same, and does not go back', async () => {
+    const record = sink();
+    const vm = await tinyMachine({ record, forget: true });
+    void vm.write('abc');
+    await vm.run({ instructions: 100_000 });
+    const hash = vm.hash();
+    expect(vm.recording.events).toEqual([]);
+    expect(() => vm.internals.goToPast()).toThrow(/not kept in memory/);
+    await vm.close();
+    const { timeline } = await openTimeline(Buffer.concat(record.pieces), files, room);
+    expect(timeline.recording.events.length).toBeGreaterThan(0);
+    await timeline.seek(timeline.end);
+    expect(timeline.hash()).toBe(hash);
+  });
+
   it('of a recording has no present before it is branched from', async () => {
     const record = sink();
     const vm = await tinyMachine({ record });

@@ -155,6 +155,8 @@ export async function runMachine(flags: RunFlags, { detachable = false, ended }:
   using network = await openNetwork(flags, quiet);
   const cold = coldFlag(flags);
   const room = createHostRoom();
+  // Nobody goes back in a command's past while it runs.
+  const goesBack = input === 'keys' || recorder.checkpoints;
   const size = { columns: boot.columns ?? 80, rows: boot.rows ?? 24 };
   const asked: GuestBoot = {
     ...boot,
@@ -189,6 +191,7 @@ export async function runMachine(flags: RunFlags, { detachable = false, ended }:
       ...watchTranslator(flags, room.now),
       clock: clock ?? (input === 'keys' ? 'host' : 'virtual'),
       ...recorderOptions(recorder),
+      forget: !goesBack,
     },
     room,
   );
@@ -204,8 +207,7 @@ export async function runMachine(flags: RunFlags, { detachable = false, ended }:
   if (!quiet && (checked.core ?? 'jit') === 'jit' && machine.internals.engine.core.kind !== 'jit')
     process.stderr.write(`hindsight: ${NOT_TRANSLATING}\n`);
   const output = exec ? new ExecOutput() : undefined;
-  // Nobody goes back in a command's past while it runs.
-  const past = input === 'keys' || recorder.checkpoints ? keepPast(machine, room, recorder) : undefined;
+  const past = goesBack ? keepPast(machine, room, recorder) : undefined;
   const session = new TerminalSession(machine, {
     ...(output && { exec: output, shell }),
     ...(past && { past }),

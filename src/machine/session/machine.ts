@@ -48,6 +48,11 @@ export interface RunOptions {
   readonly from?: NamedBytes | StartSnapshot;
   /** Keep what enters in a file; it is kept in memory in any case. */
   readonly record?: RecordSink;
+  /**
+   * Don't keep what enters in memory, which grows with it, once it is in the recording's file, if there is one: the machine can't go back or be
+   * copied then.
+   */
+  readonly forget?: boolean;
   /** Put kernel, initrd, firmware and disks (each up to 512 MiB) into the recording, so that it replays without them. */
   readonly embed?: boolean;
   /** Put a state hash into the recording every so many instructions, for `replay --verify`; 0 for none; and one at the end. Default 2^28. */
@@ -147,6 +152,7 @@ export class Machine {
           this.onOutput?.(port, bytes);
         },
         ...(start && { start }),
+        ...(options.forget && { forgets: true }),
       },
       origin,
       options.record,

@@ -34,6 +34,8 @@ export interface SessionParts {
   readonly output?: (port: number, bytes: Uint8Array, replayed: boolean) => void;
   /** Where it starts; power-on if not given. */
   readonly start?: StartSnapshot;
+  /** What enters is not kept in memory: nobody goes back. */
+  readonly forgets?: boolean;
 }
 
 /** Where a live session begins other than at power-on: where another machine is, whose past it shares. */
@@ -126,7 +128,7 @@ export class Session {
       ...origin,
     });
     this.present = 'live';
-    this.ownRecorder = new Recorder(header, sink, origin?.past);
+    this.ownRecorder = new Recorder(header, sink, origin?.past, parts.forgets);
     this.events = this.ownRecorder;
   }
 
@@ -182,10 +184,17 @@ export class Session {
   goToPast(): void {
     this.mustBeIdle('go to the past');
     if (this.replay !== undefined) throw new SessionStateError('the session is in the past already');
+    this.mustRemember();
     this.onLeave?.();
     this.noteEnd();
     this.replay = new ReplayDoor(this.events.events, this.events.events.length);
     this.door.current = this.replay;
+  }
+
+  /** @throws SessionStateError when what entered was not kept in memory */
+  mustRemember(): void {
+    if (this.ownRecorder?.forgets)
+      throw new SessionStateError("what entered this machine is not kept in memory: create it without 'forget'");
   }
 
   /** past → live or branch, where that was left; the machine must be there. Nothing is forgotten. */
