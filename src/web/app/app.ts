@@ -5,14 +5,19 @@ import { type Mark, readAddress, writeAddress } from '../focus/address-bar.ts';
 import { type Focus, NO_FOCUS } from '../focus/focus.ts';
 import { Store } from '../focus/store.ts';
 import { type FoundFiles, fetchGuest, findFiles, readManifest } from '../guest/fetch-guest.ts';
+import { openFilesDialog } from '../guest/files-dialog.ts';
 import { Dock } from '../layout/dock.ts';
 import { type ShellActions, type ShellView, shell } from '../layout/shell.ts';
 import { splitter } from '../layout/splitter.ts';
 import type { PaneContext } from '../panes/pane.ts';
+import { openShareDialog } from '../share/share-dialog.ts';
+import { Autosave } from '../storage/autosave.ts';
+import { openStorageDialog } from '../storage/storage-dialog.ts';
 import { findBar } from '../terminal/find-bar.ts';
 import { ConsoleHistory } from '../terminal/history.ts';
 import { LiveTerminal } from '../terminal/live-terminal.ts';
 import { PastTerminal } from '../terminal/past-terminal.ts';
+import type { Future, PlaceInTime } from '../timeline/futures.ts';
 import { LaneData } from '../timeline/lane-data.ts';
 import { Player } from '../timeline/player.ts';
 import { TimelineView } from '../timeline/timeline-view.ts';
@@ -25,12 +30,24 @@ import { saveFile } from './save-file.ts';
 const buffersOf = ({ kernel, initrd, start, bases }: StartFiles): ArrayBuffer[] =>
   [kernel, initrd, start, ...bases].map(({ bytes }) => bytes.buffer as ArrayBuffer);
 
+/** The view to begin with. A recording that was brought is looked at from its beginning. */
+function addressOf({ ownsAddress, recording, view }: AppOptions): string {
+  if (recording !== undefined) return '';
+  return ownsAddress && location.hash.length > 1 ? location.hash : view;
+}
+
+const messageOf = (error: unknown): string => (error instanceof Error ? error.message : String(error));
+
 /** What the page is to show. */
 export interface AppOptions {
   /** Address of the folder with the page's scripts and its guest, ending in `/`. */
   readonly base: string;
   /** Whether the page's address holds the view. */
   readonly ownsAddress: boolean;
+  /** What to show where the page's address does not say, in its form. */
+  readonly view: string;
+  /** Hears where the machine is, and what went wrong. */
+  readonly tell: (kind: 'state' | 'error', detail: unknown) => void;
   /** A recording to open, in place of the one that the page's address names. */
   readonly recording?: File;
   /** The user brought another recording: close this one and open that. */
@@ -48,8 +65,10 @@ const PANES_EVERY = 500;
 export class App {
   private readonly root: HTMLElement;
   private readonly options: AppOptions;
-  private readonly history = new ConsoleHistory();
-  private readonly lanes = new LaneData();
+  private history = new ConsoleHistory();
+  private lanes = new LaneData();
+  private futures: readonly Future[] = [];
+  private futuresMade = 0;
   private readonly focus: Store<Focus>;
   private readonly view = new Store<ShellView>({
     loading: { text: 'Starting …' },
@@ -58,6 +77,7 @@ export class App {
     mips: undefined,
     recording: undefined,
     openPanes: [],
+    futures: [],
     axis: 'time',
     playing: false,
     speed: 1,
@@ -78,14 +98,17 @@ export class App {
     setSpeed: (speed) => this.setSpeed(speed),
     mark: () => this.mark(),
     goLive: () => void this.move((machine) => machine.goLive()),
-    resumeHere: () => void this.move((machine) => machine.resumeHere()),
+    resumeHere: () => void this.move(() => this.resumeHere()),
+    goToFuture: (index) => void this.move(() => this.goToFuture(this.futures[index])),
     pause: () => void this.move((machine) => machine.pause()),
     zoom: (factor) => this.timeline.zoom(factor),
     showAll: () => this.timeline.showAll(),
     setAxis: (axis) => this.setAxis(axis),
     find: () => this.find(),
     fontSize: (by) => this.changeFontSize(by),
-    share: () => void this.share(),
+    share: () => this.share(),
+    files: () => this.openFiles(),
+    storage: () => openStorageDialog(this.root, this.options.reopen),
     openFile: () => this.root.querySelector<HTMLInputElement>('#file-input')?.click(),
     type: (text) => this.type(text),
   };
@@ -95,11 +118,12 @@ export class App {
   private indexer: MachineClient | undefined;
   private measured: { readonly instructions: number; readonly at: number } | undefined;
   private panesAt = 0;
+  private autosave: Autosave | undefined;
 
   constructor(root: HTMLElement, options: AppOptions) {
     this.root = root;
     this.options = options;
-    const address = readAddress(options.ownsAddress && options.recording === undefined ? location.hash : '');
+    const address = readAddress(addressOf(options));
     this.focus = new Store<Focus>({ ...NO_FOCUS, ...address.focus });
     this.marks = address.marks;
     this.recordingAddress = address.recording;
@@ -134,7 +158,7 @@ export class App {
         state: () => this.view.now.state!,
         move: (act) => this.move(act),
         open: (name) => this.dock.open(name),
-        say: (message) => this.view.set({ message }),
+        say: (message) => this.say(message),
       },
       (openPanes) => {
         this.view.set({ openPanes });
@@ -149,12 +173,18 @@ export class App {
 
   close(): void {
     this.player.stop();
+    this.autosave?.close();
     this.timeline.close();
     this.dock.closeAll();
     this.live.close();
     this.past.close();
     this.indexer?.close();
     this.client.close();
+  }
+
+  /** Hash of the machine's state where it is. */
+  hash(): Promise<string> {
+    return this.client.remote.hash();
   }
 
   // ---- beginning
@@ -184,7 +214,22 @@ export class App {
     this.view.set({ loading: { text: 'Starting the machine …' } });
     const state = await this.client.remote.start(transfer(files, buffersOf(files)), this.live.size);
     this.view.set({ loading: undefined, state });
+    this.keepRecording();
     this.live.focus();
+  }
+
+  /** Keeps what happens from now on in the browser's storage. */
+  private keepRecording(): void {
+    this.autosave?.close();
+    const name = `${new Date().toISOString().slice(0, 19).replaceAll(':', '-')}.hsr`;
+    this.autosave = new Autosave(
+      name,
+      () => this.client.remote.recording(this.notes, false),
+      (error) =>
+        this.say(
+          `The recording is no longer kept in this browser: ${messageOf(error)} Save it with "Share", or make room under "Storage".`,
+        ),
+    );
   }
 
   private async openRecording(file: RecordingFile, name: string): Promise<void> {
@@ -248,6 +293,7 @@ export class App {
         break;
       case 'points':
         this.lanes.addPoints(news);
+        this.autosave?.changed();
         break;
       case 'cut':
         this.onCut(news.instructions);
@@ -265,6 +311,7 @@ export class App {
     const before = this.view.now.state;
     this.measure(state);
     this.view.set({ state });
+    this.options.tell('state', state);
     this.timeline.update(state, this.marks);
     if (state.mode === 'past') {
       void this.past.show(state.at.instructions);
@@ -309,6 +356,61 @@ export class App {
     } finally {
       this.view.set({ busy: false });
     }
+  }
+
+  /** Goes on live from here; what came after stays as another future. */
+  private async resumeHere(): Promise<void> {
+    this.player.stop();
+    const { state } = this.view.now;
+    if (state === undefined || state.mode === 'live') return;
+    const { at, time, end } = state;
+    const forgets = at.instructions < end.instructions;
+    const future = forgets ? await this.future({ instructions: at.instructions, time }) : undefined;
+    await this.client.remote.resumeHere();
+    if (future !== undefined) this.setFutures([...this.futures, future]);
+    this.recordingAddress = undefined;
+    this.view.set({ recording: undefined });
+    this.keepRecording();
+  }
+
+  /** What is here now, as a future that can be come back to. @param from where another way begins */
+  private async future(from: PlaceInTime): Promise<Future> {
+    const { state } = this.view.now;
+    return {
+      name: `future ${++this.futuresMade}`,
+      from,
+      end: { instructions: state!.end.instructions, time: state!.endTime },
+      recording: await this.client.remote.recording(this.notes, false),
+      history: this.history.copy(),
+      lanes: this.lanes.copy(),
+      marks: this.marks,
+    };
+  }
+
+  /** Changes places with another future: it is shown as the recording that it is. */
+  private async goToFuture(future: Future): Promise<void> {
+    this.player.stop();
+    const { remote } = this.client;
+    await remote.pause();
+    const left = await this.future(future.from);
+    this.autosave?.close();
+    await remote.inspect(future.recording);
+    const state = await remote.open([], []);
+    this.history = future.history;
+    this.lanes = future.lanes;
+    this.marks = future.marks;
+    this.timeline.look(this.lanes, this.history);
+    this.past.look(this.history);
+    this.setFutures([...this.futures.filter((known) => known !== future), left]);
+    this.view.set({ recording: future.name });
+    this.onState(state);
+    await remote.seek(state.end);
+  }
+
+  private setFutures(futures: readonly Future[]): void {
+    this.futures = futures;
+    this.timeline.showFutures(futures);
+    this.view.set({ futures: futures.map(({ name }) => name) });
   }
 
   private preview(place: number): void {
@@ -442,13 +544,23 @@ export class App {
 
   // ---- the rest
 
-  private async share(): Promise<void> {
-    try {
-      const blob = await this.client.remote.recording(this.notes, false);
-      saveFile(blob, this.view.now.recording ?? 'hindsight.hsr');
-    } catch (error) {
-      this.fail(error);
-    }
+  private share(): void {
+    const { recording } = this.view.now;
+    const link = this.recordingAddress === undefined || !this.options.ownsAddress ? undefined : location.href;
+    openShareDialog(this.root, {
+      link,
+      save: async (embed) =>
+        saveFile(await this.client.remote.recording(this.notes, embed), recording ?? 'hindsight.hsr'),
+    });
+  }
+
+  private openFiles(): void {
+    const { remote } = this.client;
+    openFilesDialog(this.root, {
+      list: (folder) => remote.listFiles(folder),
+      get: (path) => remote.getFile(path),
+      put: (path, contents) => remote.putFile(path, contents),
+    });
   }
 
   private listenToFiles(): void {
@@ -465,12 +577,16 @@ export class App {
     });
   }
 
+  /** A recording is opened; any other file goes into the guest. */
   private onFile(file: File): void {
-    if (!file.name.endsWith('.hsr')) {
-      this.view.set({ message: `${file.name} is no recording: recordings end in .hsr.` });
-      return;
-    }
-    this.options.reopen(file);
+    if (file.name.endsWith('.hsr')) return this.options.reopen(file);
+    const path = `/root/${file.name}`;
+    this.view.set({ message: `${file.name} goes into the guest …` });
+    file
+      .arrayBuffer()
+      .then((bytes) => this.client.remote.putFile(path, new Uint8Array(bytes)))
+      .then(() => this.view.set({ message: `${file.name} is in the guest at ${path}.` }))
+      .catch((error: unknown) => this.fail(error));
   }
 
   private layOut(): void {
@@ -500,9 +616,16 @@ export class App {
     history.replaceState(null, '', text === '' ? location.pathname + location.search : text);
   }
 
+  private say(message: string): void {
+    this.view.set({ message });
+  }
+
   private fail(error: unknown): void {
-    const message = error instanceof Error ? error.message : String(error);
-    this.view.set({ message, ...(this.view.now.state === undefined && { loading: { text: 'Nothing runs.' } }) });
+    this.options.tell('error', messageOf(error));
+    this.view.set({
+      message: messageOf(error),
+      ...(this.view.now.state === undefined && { loading: { text: 'Nothing runs.' } }),
+    });
   }
 
   private element(id: string): HTMLElement {

@@ -15,6 +15,8 @@ export interface ShellView {
   readonly mips: number | undefined;
   /** Name of the recording that is open. */
   readonly recording: string | undefined;
+  /** Names of the other ways that time went. */
+  readonly futures: readonly string[];
   readonly openPanes: readonly string[];
   readonly axis: Axis;
   readonly playing: boolean;
@@ -43,6 +45,9 @@ export interface ShellActions {
   fontSize(by: number): void;
   share(): void;
   openFile(): void;
+  goToFuture(index: number): void;
+  files(): void;
+  storage(): void;
   type(text: string): void;
 }
 
@@ -79,8 +84,10 @@ export function shell(view: ShellView, actions: ShellActions): TemplateResult {
           )}
         </ul>
       </details>
+      <button title="Files of the guest: in and out" ?disabled=${state === undefined} @click=${actions.files}>Files</button>
+      <button title="What this browser keeps" @click=${actions.storage}>Storage</button>
       <button title="Open a recording (.hsr)" @click=${actions.openFile}>Open…</button>
-      <button title="Save what happened so far as a recording" ?disabled=${state === undefined} @click=${actions.share}>Share</button>
+      <button title="A link, or a file" ?disabled=${state === undefined} @click=${actions.share}>Share</button>
     </header>
     ${
       view.message === undefined
@@ -173,6 +180,10 @@ function transport(view: ShellView, actions: ShellActions): TemplateResult {
       ${step('line', 'line', 'PN')} ${step('syscall', 'system call', '[]')} ${step('function', 'function', '{}')}
       ${step('instruction', 'instruction', ',.')}
       <button ?disabled=${none} title="Mark this instant, with a note (M)" @click=${actions.mark}>⚑ Mark</button>
+      ${view.futures.map(
+        (name, i) =>
+          html`<button title="Go to the end of this future; what is here now stays in the picture" @click=${() => actions.goToFuture(i)}>⑂ ${name}</button>`,
+      )}
       <span class="busy" role="status">${view.busy ? 'moving …' : ''}</span>
       <span class="spring"></span>
       <label>Axis

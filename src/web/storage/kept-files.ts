@@ -1,7 +1,17 @@
 /** Files in the browser's own storage for this site: the origin private file system (File System Standard, section 5). */
 
 /** What the page keeps: images of the guest by hash, recordings by id. */
-export type Folder = 'images' | 'recordings';
+const FOLDERS = ['recordings', 'images'] as const;
+export type Folder = (typeof FOLDERS)[number];
+
+/** A file that is kept. */
+export interface KeptFile {
+  readonly folder: Folder;
+  readonly name: string;
+  readonly size: number;
+  /** Milliseconds since 1970. */
+  readonly modified: number;
+}
 
 const ROOT = 'hindsight';
 
@@ -31,6 +41,23 @@ export function keepFile(folder: Folder, name: string, contents: Uint8Array | Bl
       throw error;
     }
   });
+}
+
+export async function removeKept(folder: Folder, name: string): Promise<void> {
+  await (await folderHandle(folder)).removeEntry(name);
+}
+
+/** Everything that is kept, what was written last first. @throws DOMException where this browser has no such storage */
+export async function listKept(): Promise<KeptFile[]> {
+  const found: KeptFile[] = [];
+  for (const folder of FOLDERS) {
+    for await (const [name, handle] of (await folderHandle(folder)).entries()) {
+      if (handle.kind !== 'file') continue;
+      const { size, lastModified } = await (handle as FileSystemFileHandle).getFile();
+      if (size > 0) found.push({ folder, name, size, modified: lastModified });
+    }
+  }
+  return found.sort((a, b) => b.modified - a.modified);
 }
 
 async function folderHandle(folder: Folder): Promise<FileSystemDirectoryHandle> {

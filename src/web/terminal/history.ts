@@ -8,6 +8,15 @@ export class ConsoleHistory {
   private bare = 0;
   private feeds = 0;
 
+  /** A copy that stays as it is. */
+  copy(): ConsoleHistory {
+    const copy = new ConsoleHistory();
+    const { count } = this;
+    copy.append(this.bytes.slice(0, count), this.instructions.subarray(0, count), this.times.subarray(0, count));
+    copy.sizes.push(...this.sizes);
+    return copy;
+  }
+
   /** Bytes in all. */
   get length(): number {
     return this.count;

@@ -21,7 +21,7 @@ interface KeptState {
 export class PastTerminal {
   readonly terminal: Terminal;
   readonly search = new SearchAddon();
-  private readonly history: ConsoleHistory;
+  private history: ConsoleHistory;
   private readonly serializer = new SerializeAddon();
   private kept: KeptState[] = [];
   private shown = 0;
@@ -55,6 +55,13 @@ export class PastTerminal {
       this.busy = undefined;
     });
     return this.busy;
+  }
+
+  /** Shows another history from now on. */
+  look(history: ConsoleHistory): void {
+    this.history = history;
+    this.kept = [];
+    this.shown = Infinity;
   }
 
   /** What came after an offset did not happen. */

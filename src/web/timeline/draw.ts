@@ -1,5 +1,6 @@
 import type { Mark } from '../focus/address-bar.ts';
 import type { ConsoleHistory } from '../terminal/history.ts';
+import type { Future } from './futures.ts';
 import type { Axis, LaneData } from './lane-data.ts';
 import { axisText } from './units.ts';
 import { ticks, type ViewRange } from './view-range.ts';
@@ -17,7 +18,9 @@ export interface TimelinePicture {
   /** Begin and end of what there is. */
   readonly bounds: ViewRange;
   readonly harts: number;
-  readonly live: boolean;
+  /** The other ways that time went, and how far this one came. */
+  readonly futures: readonly Future[];
+  readonly reached: number;
 }
 
 /** Colours of the page, read from its style. */
@@ -107,6 +110,13 @@ export function drawTimeline(
       })),
   ];
 
+  if (picture.futures.length > 0)
+    lanes.push({
+      name: 'Futures',
+      height: 0.5 + 0.45 * picture.futures.length,
+      draw: (top, high) => drawFutures(context, picture, palette, x, top, high),
+    });
+
   function drawProcesses(top: number, high: number): void {
     let start = 0;
     let current = -1;
@@ -163,6 +173,37 @@ function drawProcess(
   context.textAlign = 'left';
   context.fillText(name, left + 4, top + high / 2 + 1);
   context.restore();
+}
+
+/** The tree of time: this way on top, the others below from where they begin. */
+function drawFutures(
+  context: CanvasRenderingContext2D,
+  { futures, axis, bounds, reached }: TimelinePicture,
+  palette: Palette,
+  x: (value: number) => number,
+  top: number,
+  high: number,
+): void {
+  const row = high / (futures.length + 1);
+  const line = (from: number, to: number, y: number, color: string): void => {
+    const left = Math.max(GUTTER, x(from));
+    context.fillStyle = color;
+    context.fillRect(left, y - 1, Math.max(2, x(to) - left), 2);
+    context.beginPath();
+    context.arc(x(to), y, 3.5, 0, 2 * Math.PI);
+    context.fill();
+  };
+  line(bounds.from, reached, top + row / 2, palette.playhead);
+  futures.forEach(({ name, from, end }, i) => {
+    const y = top + row * (i + 1.5);
+    if (x(end[axis]) < GUTTER) return;
+    context.fillStyle = palette.muted;
+    if (x(from[axis]) >= GUTTER) context.fillRect(x(from[axis]), top + row / 2, 1.5, y - top - row / 2);
+    line(from[axis], end[axis], y, palette.muted);
+    context.fillStyle = palette.text;
+    context.textAlign = 'left';
+    context.fillText(name, Math.max(GUTTER, x(from[axis])) + 6, y - row * 0.4 + 1);
+  });
 }
 
 function drawAxis(

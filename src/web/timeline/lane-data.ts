@@ -20,6 +20,10 @@ class Column {
     this.count = needed;
   }
 
+  get values(): Float64Array {
+    return this.array.subarray(0, this.count);
+  }
+
   above(limit: number): number {
     return firstAbove(this.array, this.count, limit);
   }
@@ -48,6 +52,21 @@ export class LaneData {
   private readonly processes = new Column();
   private readonly points = new Map<PointNews['lane'], Points>();
   private harts = 1;
+
+  /** A copy that stays as it is. */
+  copy(): LaneData {
+    const copy = new LaneData();
+    copy.harts = this.harts;
+    copy.names.push(...this.names);
+    for (const column of ['time', 'instructions', 'processes'] as const) copy[column].append(this[column].values);
+    for (const [lane, { time, instructions }] of this.points) {
+      const points = new Points();
+      points.time.append(time.values);
+      points.instructions.append(instructions.values);
+      copy.points.set(lane, points);
+    }
+    return copy;
+  }
 
   /** Samples so far. */
   get count(): number {

@@ -2,6 +2,7 @@ import type { Mark } from '../focus/address-bar.ts';
 import type { ConsoleHistory } from '../terminal/history.ts';
 import type { MachineState } from '../worker/protocol.ts';
 import { drawTimeline, GUTTER, type Palette } from './draw.ts';
+import type { Future } from './futures.ts';
 import type { Axis, LaneData } from './lane-data.ts';
 import { readPalette } from './palette.ts';
 import { axisText } from './units.ts';
@@ -27,8 +28,9 @@ const STILL = 3;
 export class TimelineView {
   private readonly canvas: HTMLCanvasElement;
   private readonly context: CanvasRenderingContext2D;
-  private readonly data: LaneData;
-  private readonly history: ConsoleHistory;
+  private data: LaneData;
+  private history: ConsoleHistory;
+  private futures: readonly Future[] = [];
   private readonly listener: TimelineListener;
   private readonly watcher: ResizeObserver;
   private state: MachineState | undefined;
@@ -76,8 +78,14 @@ export class TimelineView {
     this.draw();
   }
 
+  /** What is shown at most: what can be gone to, and the other ways that time went, in units of the axis. */
+  private get bounds(): ViewRange {
+    const { from, to } = this.reach;
+    return { from, to: Math.max(to, ...this.futures.map(({ end }) => end[this.unit])) };
+  }
+
   /** Begin and end of what can be gone to, in units of the axis. */
-  get bounds(): ViewRange {
+  private get reach(): ViewRange {
     const { state } = this;
     if (state === undefined) return { from: 0, to: 1 };
     return this.unit === 'time'
@@ -98,6 +106,19 @@ export class TimelineView {
     this.marks = marks;
     if (!this.whole && moved && this.dragged === undefined)
       this.range = revealInRange(this.range, this.playhead, this.bounds);
+    this.draw();
+  }
+
+  /** Shows other lanes from now on. */
+  look(data: LaneData, history: ConsoleHistory): void {
+    this.data = data;
+    this.history = history;
+    this.draw();
+  }
+
+  /** The other ways that time went. */
+  showFutures(futures: readonly Future[]): void {
+    this.futures = futures;
     this.draw();
   }
 
@@ -164,7 +185,8 @@ export class TimelineView {
         hover: this.hover,
         bounds,
         harts: state?.harts ?? 1,
-        live: state?.mode === 'live',
+        futures: this.futures,
+        reached: this.reach.to,
       },
       (this.palette ??= readPalette(canvas)),
     );
@@ -191,8 +213,7 @@ export class TimelineView {
     const { left, width } = this.canvas.getBoundingClientRect();
     const part = (clientX - left - GUTTER) / Math.max(1, width - GUTTER);
     const { from, to } = this.range;
-    const { bounds } = this;
-    return Math.min(bounds.to, Math.max(bounds.from, from + part * (to - from)));
+    return this.within(from + part * (to - from));
   }
 
   private onDown(event: PointerEvent): void {
@@ -259,12 +280,12 @@ export class TimelineView {
   private onKey(event: KeyboardEvent): void {
     if (event.ctrlKey || event.metaKey || event.altKey) return;
     const step = ARROW * (event.shiftKey ? 10 : 1) * (this.range.to - this.range.from);
-    const { bounds, playhead } = this;
+    const { playhead } = this;
     const actions: Readonly<Record<string, () => void>> = {
       ArrowLeft: () => this.landAt(playhead - step),
       ArrowRight: () => this.landAt(playhead + step),
-      Home: () => this.landAt(bounds.from),
-      End: () => this.landAt(bounds.to),
+      Home: () => this.landAt(-Infinity),
+      End: () => this.landAt(Infinity),
       PageUp: () => this.pan(-0.5),
       PageDown: () => this.pan(0.5),
       '+': () => this.zoom(0.5),
@@ -279,8 +300,12 @@ export class TimelineView {
   }
 
   private landAt(place: number): void {
-    const { bounds } = this;
-    this.listener.land(Math.min(bounds.to, Math.max(bounds.from, place)));
+    this.listener.land(this.within(place));
+  }
+
+  private within(place: number): number {
+    const { from, to } = this.reach;
+    return Math.min(to, Math.max(from, place));
   }
 
   private setHover(place: number | undefined): void {

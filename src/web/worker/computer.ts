@@ -156,7 +156,12 @@ export class Computer {
   resumeHere(): Promise<Computer> {
     return this.inTurn(async () => {
       const { source } = this;
-      if ('recorded' in source) return Computer.live(source.branch(source.recorded), this.tell);
+      if ('recorded' in source) {
+        const { instructions, time } = this.session.engine;
+        const branch = Computer.live(source.branch(source.recorded), this.tell);
+        this.tell({ kind: 'cut', instructions, time });
+        return branch;
+      }
       await this.enterPast();
       const { engine } = this.session;
       source.past.resume();

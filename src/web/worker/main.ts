@@ -134,6 +134,10 @@ const worker: PageWorker = {
     return crossing(await current().move((options) => step(timeline, info, kind, direction, hart, options)));
   },
   putFile: async (path, contents) => (await current().files()).write(path, contents),
+  async listFiles(folder) {
+    const files = await (await current().files()).list(folder);
+    return files.map(({ name, kind, size }) => ({ name, kind, size }));
+  },
   getFile: async (path) => (await current().files()).read(path),
   goToPlace: async (search) => {
     const { lookedAt } = current();

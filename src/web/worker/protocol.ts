@@ -109,6 +109,13 @@ export interface RemoteDisk {
   readonly hash: string;
 }
 
+/** A file in the guest. */
+export interface GuestFile {
+  readonly name: string;
+  readonly kind: string;
+  readonly size: number;
+}
+
 /** Where a recording is read from. */
 export type RecordingFile = Blob | { readonly url: string };
 
@@ -191,6 +198,8 @@ export interface PageWorker {
   findAccess(search: AccessSearch): Promise<AccessOrigin | 'interrupted' | undefined>;
   /** Writes a file in the live guest. @throws GuestError, SessionEndedError */
   putFile(path: string, contents: Uint8Array): Promise<void>;
+  /** What a folder of the live guest holds. @throws GuestError, SessionEndedError */
+  listFiles(folder: string): Promise<readonly GuestFile[]>;
   /** Reads a file of the live guest. @throws GuestError, SessionEndedError */
   getFile(path: string): Promise<Uint8Array>;
   /** Ends the move that is under way. */
