@@ -191,11 +191,11 @@ export class App {
 
   private async begin(panes: readonly string[]): Promise<void> {
     const { recording } = this.options;
+    const { at } = this.focus.now;
     if (recording !== undefined) await this.openRecording(recording, recording.name);
     else if (this.recordingAddress === undefined) await this.startGuest();
     else await this.openRecording({ url: new URL(this.recordingAddress, location.href).href }, this.recordingAddress);
     for (const name of panes) this.dock.open(name);
-    const { at } = this.focus.now;
     if (at !== undefined) await this.move((machine) => machine.seek(at));
   }
 
@@ -255,7 +255,7 @@ export class App {
 
   /** Lanes and console of a recording, by replaying it beside the machine that is looked at. */
   private async makeIndex(file: RecordingFile, { files, disks }: FoundFiles): Promise<void> {
-    this.indexer = this.newWorker((news) => this.onNews(news));
+    this.indexer = this.newWorker((news) => this.onNews(news, true));
     this.view.set({ indexed: 0 });
     try {
       await this.indexer.remote.inspect(file);
@@ -279,11 +279,12 @@ export class App {
 
   // ---- news
 
-  private onNews(news: News): void {
+  /** @param fromIndex it happened in a replay beside the machine that is shown */
+  private onNews(news: News, fromIndex = false): void {
     switch (news.kind) {
       case 'console':
         this.history.append(news.bytes, news.instructions, news.times);
-        if (this.view.now.recording === undefined) this.live.write(news.bytes);
+        if (!fromIndex) this.live.write(news.bytes);
         break;
       case 'resize':
         this.history.resized(news.instructions, news.columns, news.rows);
@@ -299,7 +300,7 @@ export class App {
         this.onCut(news.instructions);
         break;
       case 'index':
-        this.view.set({ indexed: news.done });
+        this.view.set({ indexed: news.done < 1 ? news.done : undefined });
         break;
       case 'state':
         return this.onState(news.state);
