@@ -82,6 +82,19 @@ describe.skipIf(guest === undefined)('hindsight snapshot', { timeout: 240_000 },
     expect((await run('run', '-q', '--no-stdin', '--from', 'live')).stdout).toContain('later');
   });
 
+  test('is saved and gone on from by the library', async () => {
+    const { Machine } = (await import(
+      new URL('../../dist/node.mjs', import.meta.url).href
+    )) as typeof import('../../src/host/node/index.ts');
+    const file = join(dir, 'library.hss');
+    await using vm = await Machine.from(join(dir, 'whole.hss'), { core: 'wasm' });
+    await vm.run({ instructions: vm.instant.instructions + 100_000 });
+    await vm.snapshot(file);
+    await using again = await Machine.from(file);
+    expect(again.hash()).toBe(vm.hash());
+    expect(again.instant).toEqual(vm.instant);
+  });
+
   test('refuses what it cannot do, by name and with what to do', async () => {
     const fails = async (text: RegExp, ...args: string[]): Promise<void> => {
       const { stderr, status } = await run(...args);

@@ -16,7 +16,7 @@ import {
   readRecording,
   Sandbox,
 } from '../../index.ts';
-import { type Closeable, createMachine } from '../../machine/session/machine.ts';
+import { type Closeable, createFromStart, createMachine } from '../../machine/session/machine.ts';
 import { branchMachineAs, openTimelineAs } from '../../timeline/open.ts';
 import { createHostRoom } from '../room.ts';
 import { isDiskFile, openDiskFile } from './disk-file.ts';
@@ -28,6 +28,7 @@ import { KeptDisk, overlayPath } from './overlay-file.ts';
 import { openRecordFile } from './record-file.ts';
 import { nodeRegionCompiler } from './region-compiler.ts';
 import { readRememberedCode } from './remembered-code.ts';
+import { openSnapshotOf, saveSnapshot } from './snapshots/index.ts';
 
 /**
  * The path of a disk image, whose contents stay as they are: what is written to it is lost with the machine, unless it is kept in an overlay: a name
@@ -74,6 +75,12 @@ export interface NodeRunOptions extends Omit<RunOptions, 'record'> {
 
 const sinkOf = (record: NodeRunOptions['record']): Pick<RunOptions, 'record'> =>
   record === undefined ? {} : { record: typeof record === 'string' ? openRecordFile(record) : record };
+
+/** Options of {@link Machine.from}. */
+export interface NodeFromOptions extends NodeRunOptions {
+  /** Folders in which the files of the machine are looked for. */
+  readonly images?: readonly string[];
+}
 
 /** Makes something that takes over what was opened for it; when that fails, it is closed. */
 async function closingOnFailure<T>(opened: readonly Closeable[], make: () => Promise<T>): Promise<T> {
@@ -143,6 +150,37 @@ export class Machine extends BaseMachine {
       network?.attach(machine);
       return machine;
     });
+  }
+
+  /**
+   * A machine that goes on from a snapshot, which says what it is made of; nothing is executed yet. The files that it needs are found by their hashes.
+   * @param snapshot its name in the user's store, or a path that ends in .hss
+   * @throws SnapshotStoreError, StateError, ImageMissingError saying what is wrong and what to do
+   */
+  static async from(snapshot: string, { images = [], record, ...options }: NodeFromOptions = {}): Promise<Machine> {
+    const start = await openSnapshotOf(snapshot);
+    const files = await findImages(start.snapshot, images, new Set());
+    const opened = (files.disks ?? []).flatMap(({ backend }) => (isDiskFile(backend) ? [backend] : []));
+    return closingOnFailure(opened, () =>
+      createFromStart(
+        Machine,
+        start,
+        files,
+        { translator: { compiler: nodeRegionCompiler() }, ...options, ...sinkOf(record) },
+        createHostRoom(),
+        opened,
+      ),
+    );
+  }
+
+  /**
+   * Saves the machine as it is. Not during a run.
+   * @param nameOrFile a name in the user's store, where snapshots share pages, or a path that ends in .hss: a file that needs no other
+   * @throws SessionBusyError; SnapshotStoreError when there is no room: what was there stays
+   */
+  async snapshot(nameOrFile: string): Promise<void> {
+    const { internals } = this;
+    await internals.exclusively('save a snapshot', () => saveSnapshot(internals.engine, nameOrFile));
   }
 
   /**
