@@ -124,8 +124,7 @@ export class Planner {
         if (grows && from.instructions < MAX_GROWN && from.instructions * this.costs.instruction <= this.costs.miss)
           jobs.push(taking(from, request));
         else jobs.push(fresh(request));
-      } else if (grows && to.roots.has(request.ram) && this.growable(to, request)) this.note(from, request);
-      // places that calls return to are left alone: it is the callee that moves in
+      } else if (grows && this.growable(to, request)) this.note(from, request);
       else useless(request);
     }
     // looking at all links costs as much as there are: not before many of them have changed
