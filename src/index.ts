@@ -53,6 +53,11 @@ export { type ValueChange, type WhenOptions, whenChanged } from './debug/when.ts
 export { FsError } from './fs/errno.ts';
 export type { FileSystem } from './fs/file-system.ts';
 export { MemoryFs } from './fs/memory-fs.ts';
+export { type HistoryOptions, readHistory } from './history/read.ts';
+export { HistoryDatabase, QueryError, type QueryResult } from './history/sql.ts';
+export type { HistoryRow, HistoryTable } from './history/table.ts';
+export { TABLES as HISTORY_TABLES } from './history/tables/index.ts';
+export { Tracer, type Who } from './history/tracer.ts';
 export { createHostRoom } from './host/room.ts';
 export { type AttachedShare, attachShare } from './host/share.ts';
 export { BlobSource, HttpSource } from './host/sources.ts';
@@ -82,6 +87,8 @@ export { CSR, F, type MachineView, PC, PRV, type RegisterId, X } from './machine
 export type { Link } from './net/link.ts';
 export { NetworkOptionError } from './net/policy.ts';
 export { Switch } from './net/switch.ts';
+export { jsonOutput, type Output, textOutput } from './probe/output.ts';
+export { type ProbeOptions, type ProbeResult, runProbes } from './probe/run.ts';
 export { describeEvent, type EventDescription } from './record/describe.ts';
 export { DivergenceError, formatInstant } from './record/divergence.ts';
 export { COMMAND, EVENT, type HostEvent, type Instant } from './record/door.ts';

@@ -4,6 +4,7 @@ import type { HistoryFlags } from './commands/history.ts';
 import type { OriginFlags } from './commands/origin.ts';
 import type { ProfileFlags } from './commands/profile.ts';
 import type { QueryFlags } from './commands/query.ts';
+import type { TopFlags } from './commands/top.ts';
 import type { WhenFlags } from './commands/when.ts';
 import type { RecordingFlags } from './recordings.ts';
 
@@ -136,5 +137,21 @@ export function addQuestions(program: Command, { opens, json, finish }: CommandP
     .option('-q, --quiet', 'nothing on standard error but errors')
     .action(async (file: string, flags: ProfileFlags) =>
       finish(await (await import('./commands/profile.ts')).profile(file, flags)),
+    );
+
+  json(
+    opens(
+      program
+        .command('top')
+        .description("Show what processes did in the time before an instant: harts' use, state, memory")
+        .argument('<recording>', 'a file that run --record kept: at its end, or RECORDING@INSTANT'),
+    ),
+    'a line of JSON for each process',
+  )
+    .option('--csv', 'comma-separated values with a head')
+    .option('--window <time>', 'guest time to look back over; 1s if not said')
+    .option('--count <n>', 'so many of the busiest')
+    .action(async (place: string, flags: TopFlags) =>
+      finish(await (await import('./commands/top.ts')).top(place, flags)),
     );
 }

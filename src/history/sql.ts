@@ -159,8 +159,8 @@ export class HistoryDatabase {
     let from = timeline.begin;
     if (!table.fromBeginning) {
       if (fromInstant > from.instructions) from = timeline.locate(Math.ceil(fromInstant));
-      if (fromTime > -Infinity) {
-        const { at } = await timeline.seek({ guestTime: Math.max(0, fromTime) }, options);
+      if (fromTime > timeline.beginTime) {
+        const { at } = await timeline.seek({ guestTime: fromTime }, options);
         if (at.instructions > from.instructions) from = at;
       }
     }

@@ -62,6 +62,11 @@ export class Timeline extends Mover {
     return this.engine.time / TICKS_PER_SECOND;
   }
 
+  /** Guest time in seconds at the first instant. */
+  get beginTime(): number {
+    return this.checkpoints.all[0].time / TICKS_PER_SECOND;
+  }
+
   /** What entered the machine. */
   get events(): readonly HostEvent[] {
     return this.log.events;

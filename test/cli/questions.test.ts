@@ -86,6 +86,31 @@ describe.skipIf(guest === undefined)('questions by command', { timeout: 240_000 
     expect([wrong.status, wrong.stderr]).toEqual([2, expect.stringContaining('--every 0: expected a whole number')]);
   });
 
+  test('top: what processes did before an instant', async () => {
+    const { stdout } = await hindsight(['history', file('good'), 'processes', '--json']);
+    const all = stdout
+      .trim()
+      .split('\n')
+      .map((line) => JSON.parse(line));
+    const cat = all.find(({ command, ended }) => command === 'cat /etc/hosts' && ended === 'exit');
+    const there = `${file('good')}@${cat.end_instant}`;
+    const shown = await hindsight(['top', there, '--window', `${cat.duration * 1000}ms`, '--json']);
+    const rows = shown.stdout
+      .trim()
+      .split('\n')
+      .map((line) => JSON.parse(line));
+    const [busiest] = rows;
+    expect([busiest.pid, busiest.state]).toEqual([cat.pid, 'R']);
+    expect(busiest.cpu_percent).toBeGreaterThan(50);
+    expect(busiest.resident_kib).toBeGreaterThan(0);
+    expect(rows.reduce((sum, row) => sum + row.cpu_percent, 0)).toBeLessThan(101);
+    expect(rows.some(({ pid, comm }) => pid === 1 && comm === 'init')).toBe(true);
+    // A window that reaches back before the recording's beginning is as long as that allows.
+    const early = await hindsight(['top', `${file('good')}@1%`, '--window', '1h', '--count', '2']);
+    expect(early.stdout.trim().split('\n')).toHaveLength(3);
+    expect((await hindsight(['top', there, '--window', 'x'])).stderr).toContain('--window x: expected a time');
+  });
+
   test('serve: JSON-RPC, with errors that say what to do', async () => {
     const ask = [
       { jsonrpc: '2.0', id: 1, method: 'console_search', params: { text: 'done' } },

@@ -8,7 +8,7 @@ import { readHistory } from '../../src/history/read.ts';
 import { HistoryDatabase } from '../../src/history/sql.ts';
 import type { HistoryRow, HistoryTable } from '../../src/history/table.ts';
 import { TABLES } from '../../src/history/tables/index.ts';
-import { GuestInfo, Timeline } from '../../src/host/node/index.ts';
+import { GuestInfo, Timeline, Tracer } from '../../src/host/node/index.ts';
 import { hindsight } from '../cli/hindsight.ts';
 import { guest } from '../debug/linux-scene.ts';
 
@@ -84,6 +84,7 @@ describe.skipIf(guest === undefined)('SQL', { timeout: 240_000 }, () => {
     expect(rows).toEqual([[all.filter((row) => Number(row[1]) > Number(time)).length]]);
     expect(replays).toHaveLength(1);
     expect(replays[0].rows).toBeLessThan(all.length);
+    expect((await ask('select count(*) from syscalls where time > 0 and time < 0.001')).rows).toEqual([[0]]);
   });
 
   it('gives the whole of a table where nothing bounds it', async () => {
@@ -119,6 +120,23 @@ describe.skipIf(guest === undefined)('SQL', { timeout: 240_000 }, () => {
     fresh.close();
     expect(partial).toBe(true);
     expect(Number(rows[0][0])).toBeLessThan(all.length);
+  });
+
+  it('a program of your own hears of any function of the kernel, and of its return', async () => {
+    await timeline.seek(timeline.begin);
+    const tracer = new Tracer(timeline, new GuestInfo(timeline.view).kernel()!);
+    const read = new Map<string, number>();
+    expect(tracer.on('no_such_function', () => {})).toBe(false);
+    tracer.on('vfs_read', (hart) => {
+      const { comm } = tracer.who(hart);
+      tracer.returned(hart, (after) => {
+        const bytes = Number(BigInt.asIntN(64, tracer.argument(after, 0)));
+        if (bytes > 0) read.set(comm, (read.get(comm) ?? 0) + bytes);
+      });
+    });
+    await tracer.run({});
+    const { rows } = await ask("select sum(result) from syscalls where comm = 'init' and name = 'read' and result > 0");
+    expect(read.get('init')).toBe(rows[0][0]);
   });
 
   it('by command', async () => {
