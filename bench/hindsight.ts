@@ -29,7 +29,7 @@ export interface Run {
 }
 
 /** How to run a workload. */
-export interface RunSettings {
+interface RunSettings {
   readonly clock?: ClockKind;
   readonly keeping?: Keeping;
   /** What an earlier run's translator remembered. */

@@ -9,7 +9,7 @@ const EXECUTED_BYTES = PAGE / 2 / 8;
 const STRIDE = PAGE + EXECUTED_BYTES;
 
 /** Copies of pages. */
-export interface CodePages {
+interface CodePages {
   /** Their RAM offsets. */
   readonly ram: readonly number[];
   /** Per page its bytes, then a bit per half-word: an instruction that begins there has been executed. */

@@ -37,14 +37,14 @@ export interface CompileResult extends RegionResults {
   /** Compiled, or its bytes where a module cannot be posted. */
   readonly module: WebAssembly.Module | Uint8Array<ArrayBuffer>;
 }
-export interface RegionResults {
+interface RegionResults {
   /** Bytes of the module. */
   readonly size: number;
   /** By the task's regions; the module has a function for each that was made, in their order. */
   readonly regions: readonly (CompiledRegion | NotCompiled)[];
 }
 /** Why a region was not made: its first instruction cannot be translated, or an earlier one holds its code. */
-export type NotCompiled = 'refused' | 'held';
+type NotCompiled = 'refused' | 'held';
 export interface CompiledRegion {
   readonly name: string;
   readonly entries: readonly Entry[];
@@ -66,7 +66,7 @@ export interface RegionCompiler {
 }
 
 /** Called with each region that is translated. @param word the 32 bits at an offset from its base */
-export type RegionInspector = (
+type RegionInspector = (
   task: RegionTask,
   region: CodeRegion,
   translated: TranslatedRegion,
