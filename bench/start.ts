@@ -38,7 +38,7 @@ line('hindsight run --cold --exec true', cold);
 const start = performance.now();
 await using box = await Machine.start();
 await box.exec(['true']);
-line('Machine.start to the first result (boots)', [performance.now() - start]);
+line('Machine.start to the first result', [performance.now() - start]);
 const trips: number[] = [];
 for (let i = 0; i < rounds * 20; i++) trips.push(await timed(() => box.exec(['true'])));
 line("a command's round trip", trips);

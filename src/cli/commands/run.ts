@@ -1,7 +1,8 @@
 import { openSync, writeSync } from 'node:fs';
+import { StateError } from '../../bytes/state-stream.ts';
 import { EXEC_STDIN, type GuestBoot } from '../../guest/cmdline.ts';
 import { ExecOutput } from '../../guest/exec-stream.ts';
-import { provideStart } from '../../host/node/guest/index.ts';
+import { forgetStart, provideStart } from '../../host/node/guest/index.ts';
 import { nodeRegionCompiler } from '../../host/node/region-compiler.ts';
 import { keepRememberedCode, readRememberedCode } from '../../host/node/remembered-code.ts';
 import { tuneRuntime } from '../../host/node/runtime-tuning.ts';
@@ -11,7 +12,7 @@ import { createHostRoom } from '../../host/room.ts';
 import { Machine, type RunOptions } from '../../machine/session/machine.ts';
 import type { HardwareOptions } from '../../machine/session/options.ts';
 import type { StartSnapshot } from '../../machine/session/session.ts';
-import { UsageError } from '../exit.ts';
+import { CliError, UsageError } from '../exit.ts';
 import {
   type CheckedFlags,
   checkMachineFlags,
@@ -217,7 +218,11 @@ export async function runMachine(flags: RunFlags, { detachable = false, ended }:
     detachable,
     ...(timeout !== undefined && { timeout }),
   });
-  const end = await session.run();
+  const end = await session.run().catch(async (error: unknown) => {
+    if (from === undefined || !(error instanceof StateError)) throw error;
+    for (const { hash } of from.snapshot.files) if (hash !== undefined) await forgetStart(hash);
+    throw new CliError(`${error.message}. The guest's snapshot was removed: run again, and it is made again`);
+  });
   await ended?.(machine, end);
   await keepRememberedCode(machine);
   if (recorder.checkpoints) past?.capture();

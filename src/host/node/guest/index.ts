@@ -13,4 +13,4 @@ export {
 } from './build.ts';
 export { cacheDirectory, GuestCache } from './cache.ts';
 export { GuestBuildError } from './errors.ts';
-export { provideStart, waitingGuest } from './start.ts';
+export { forgetStart, provideStart, waitingGuest } from './start.ts';

@@ -83,6 +83,9 @@ export async function provideStart(hardware: HardwareOptions, options: GuestStar
   return store.open(name);
 }
 
+/** A machine found the guest's own snapshot to be damaged: it is made again at the next start. @param hash SHA-256 of its file */
+export const forgetStart = (hash: string): Promise<void> => new SnapshotStore(startDirectory()).forget(hash);
+
 /** Runs a machine to where the guest's own snapshot of it is taken. */
 async function bootToStart(
   machine: Machine,

@@ -121,6 +121,12 @@ export class SnapshotStore {
     });
   }
 
+  /** Forgets all that need a file, which is damaged. @param hash its SHA-256 */
+  async forget(hash: string): Promise<void> {
+    for (const entry of await this.list())
+      if (entry.hash === hash || entry.bases.includes(hash)) await this.remove(entry.name);
+  }
+
   /** Removes those used longest ago until all together take at most so many bytes. @param keep is not removed */
   async shrink(bytes: number, keep: string): Promise<void> {
     await this.locked(async () => {
