@@ -1,6 +1,7 @@
 import { constants } from 'node:os';
 import { performance } from 'node:perf_hooks';
 import type { ExecOutput } from '../guest/exec-stream.ts';
+import { PanicWatch } from '../guest/panic-watch.ts';
 import { HostTerminal } from '../host/node/terminal.ts';
 import type { RunResult } from '../machine/session/driver.ts';
 import type { Machine } from '../machine/session/machine.ts';
@@ -10,7 +11,6 @@ import { ConsoleLog } from './console-log.ts';
 import { ESCAPE_HELP, type EscapeAction, EscapeKeys } from './escape-keys.ts';
 import { describeError, EXIT } from './exit.ts';
 import { GuestInput } from './guest-input.ts';
-import { PanicWatch } from './panic-watch.ts';
 import { bootText, ProgressLine } from './progress.ts';
 import { summaryLine } from './summary.ts';
 import { TerminalModes } from './terminal-modes.ts';

@@ -1,4 +1,5 @@
 import { SESSION_PORT } from '../guest/init-script.ts';
+import { PanicWatch } from '../guest/panic-watch.ts';
 import type { HostRoom } from '../machine/session/host-room.ts';
 import { Machine, type RunOptions } from '../machine/session/machine.ts';
 import type { Instant } from '../record/door.ts';
@@ -15,6 +16,9 @@ import {
   GuestSession,
   type SandboxMachine,
 } from './guest-session.ts';
+
+/** How long nothing may follow a panic's last line before it is believed, in milliseconds. */
+const PANIC_SILENCE = 300;
 
 /** What a sandbox is made of. */
 export interface SandboxParts {
@@ -42,6 +46,7 @@ export class Sandbox {
   private constructor(parts: SandboxParts) {
     this.parts = parts;
     this.machine = parts.machine;
+    this.watchForPanic();
   }
 
   /**
@@ -105,6 +110,14 @@ export class Sandbox {
       return new Machine({ hardware: { ...internals.hardware, images: [] }, options: runOptions, room, origin });
     });
     return Sandbox.attach({ machine: copy, options: runOptions, room }, { fresh: true });
+  }
+
+  /**
+   * The machine as it is, as a snapshot to start others from: `Machine.start({ from })`. What runs now goes on in each of them, and its output goes
+   * nowhere. @throws StateError when a disk of the machine's is kept in an overlay
+   */
+  snapshot(): Promise<Uint8Array> {
+    return this.stopped(() => this.machine.save());
   }
 
   /** Keeps the state of now, so that {@link rewind} comes back to it at once. @throws RangeError when the sandbox was started without a past */
@@ -209,6 +222,22 @@ export class Sandbox {
     } finally {
       if (this.machine.halt === undefined && !this.closed) this.run();
     }
+  }
+
+  /** A guest whose kernel panicked stands still and answers nothing. */
+  private watchForPanic(): void {
+    const { machine, room } = this.parts;
+    const panic = new PanicWatch();
+    let cancel: (() => void) | undefined;
+    machine.on('console', (bytes) => {
+      panic.push(bytes);
+      cancel?.();
+      const { suspected } = panic;
+      if (suspected === undefined) return;
+      cancel = room.after(PANIC_SILENCE, () =>
+        this.end(new SessionEndedError(`the guest's kernel panicked: ${suspected}`)),
+      );
+    });
   }
 
   private detach(reason: Error): void {

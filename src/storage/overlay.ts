@@ -1,5 +1,6 @@
 import { StateError, type StateReader, type StateWriter } from '../bytes/state-stream.ts';
 import { type BlockBackend, checkRange, type Disk, type DiskRead, SECTOR } from './backend.ts';
+import type { DiskOverlay } from './image-name.ts';
 
 /** Bytes of a chunk, the unit in which written data is kept, saved and compared: one guest page. */
 export const CHUNK = 4096;
@@ -62,6 +63,11 @@ export class OverlayDisk implements Disk {
   /** The base's hash. */
   get baseHash(): string {
     return this.base.hash;
+  }
+
+  /** What lies over the base, beneath what is written here. */
+  get overlay(): DiskOverlay | undefined {
+    return this.base.overlay;
   }
 
   /** How many chunks were written; each takes {@link CHUNK} bytes of memory, if it is not all zeros made by {@link zero}. */

@@ -3,7 +3,7 @@ import { describe, expect, test } from 'vitest';
 import { ConsoleLog } from '../../src/cli/console-log.ts';
 import { EscapeKeys, type KeyPiece } from '../../src/cli/escape-keys.ts';
 import { describeError, UsageError } from '../../src/cli/exit.ts';
-import { PanicWatch } from '../../src/cli/panic-watch.ts';
+import { PanicWatch } from '../../src/guest/panic-watch.ts';
 import { TerminalModes } from '../../src/cli/terminal-modes.ts';
 import { formatBytes, formatCount, parseDuration, parseInteger, parseListen } from '../../src/cli/values.ts';
 

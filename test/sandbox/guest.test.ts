@@ -57,11 +57,11 @@ describeGuest('a sandbox', () => {
   });
 
   test('kills what takes too long, with its whole process group, and lets what nobody reads wait', async () => {
-    await expect(box.exec('sleep 1000 & sleep 1000', { timeout: 300 })).rejects.toMatchObject({
+    await expect(box.exec('busybox sleep 1000 & busybox sleep 1000', { timeout: 300 })).rejects.toMatchObject({
       name: 'CommandTimeoutError',
     });
     const endless = box.spawn('yes');
-    await expect.poll(async () => (await box.exec('pgrep -x sleep; true')).stdout, { timeout: 30_000 }).toBe('');
+    await expect.poll(async () => (await box.exec('pgrep -x busybox; true')).stdout, { timeout: 30_000 }).toBe('');
     endless.kill('SIGKILL');
     expect(await endless.exit).toMatchObject({ signal: 'SIGKILL' });
   });
@@ -89,6 +89,35 @@ describeGuest('a sandbox', () => {
     expect(await box.files.readText('/tmp/shared')).not.toBe('copy\n');
     const year = new Date().getUTCFullYear();
     expect((await copy.exec('date -u +%Y')).stdout).toBe(`${year}\n`);
+  });
+
+  test('others start from its snapshot, each with numbers of its own; what is no such snapshot is refused', async () => {
+    await box.exec('echo kept >/tmp/snapshot; busybox sleep 1000 >/dev/null 2>&1 &');
+    const from = await box.snapshot();
+    const draw = 'cat /tmp/snapshot /proc/sys/kernel/random/uuid; pgrep -x busybox | wc -l; date +%s';
+    const drawn: string[][] = [];
+    for (let i = 0; i < 2; i++) {
+      await using other = await Machine.start({ from });
+      drawn.push((await other.exec(draw)).stdout.split('\n'));
+    }
+    expect(drawn.map(([kept, , sleeping]) => [kept, sleeping])).toEqual([
+      ['kept', '1'],
+      ['kept', '1'],
+    ]);
+    expect(drawn[0]![1]).not.toBe(drawn[1]![1]);
+    for (const [, , , seconds] of drawn) expect(Math.abs(Number(seconds) - Date.now() / 1000)).toBeLessThan(60);
+    await box.exec('pkill busybox');
+    await expect(Machine.start({ from, memory: '64M' })).rejects.toThrow(/^memory cannot be given with from/);
+    await expect(Machine.start({ from: from.subarray(0, 5000) })).rejects.toMatchObject({ name: 'StateError' });
+  });
+
+  test('a guest that panics in the middle ends what was under way', async () => {
+    await using other = await box.fork();
+    const late = other.exec('sleep 1000');
+    const crash = other.exec('echo c >/proc/sysrq-trigger', { timeout: 60_000 });
+    const reason = { name: 'SessionEndedError', message: "the guest's kernel panicked: sysrq triggered crash" };
+    await Promise.all([late, crash].map((command) => expect(command).rejects.toMatchObject(reason)));
+    await expect(other.exec('true')).rejects.toMatchObject(reason);
   });
 
   test('goes back: what was done after has not happened', async () => {

@@ -16,7 +16,8 @@ import {
   readRecording,
   Sandbox,
 } from '../../index.ts';
-import { type Closeable, createFromStart, createMachine } from '../../machine/session/machine.ts';
+import { slotsOf } from '../../machine/board/config.ts';
+import { type Closeable, createFromStart, createMachine, startSnapshot } from '../../machine/session/machine.ts';
 import { branchMachineAs, openTimelineAs } from '../../timeline/open.ts';
 import { createHostRoom } from '../room.ts';
 import { isDiskFile, openDiskFile } from './disk-file.ts';
@@ -189,9 +190,11 @@ export class Machine extends BaseMachine {
    * host's clock is the guest's unless `clock` says otherwise. Close it when it is no longer needed.
    * @throws as {@link create}; SessionEndedError when the guest ends or does not answer
    */
-  static async start({ past = false, timeout, cold = false, ...options }: SandboxOptions = {}): Promise<Sandbox> {
+  static async start({ past = false, timeout, cold = false, from, ...options }: SandboxOptions = {}): Promise<Sandbox> {
     const room = createHostRoom();
-    const started = cold || needsBoot(options) ? undefined : await Machine.fromGuestSnapshot(options);
+    let started: Machine | undefined;
+    if (from !== undefined) started = await Machine.fromSnapshot(from, options);
+    else if (!cold && !needsBoot(options)) started = await Machine.fromGuestSnapshot(options);
     const machine = started ?? (await Machine.booting(options));
     const kept = past ? { past: new LivePast(machine, room) } : {};
     const { core, clock = 'host' } = options;
@@ -211,6 +214,43 @@ export class Machine extends BaseMachine {
       ...options,
       boot: { ...options.boot, session: true },
       virtioConsole: { ...size, ports: [...(size.ports ?? []), SESSION_PORT] },
+    });
+  }
+
+  /** A machine that goes on from a snapshot of another sandbox. */
+  private static async fromSnapshot(from: Uint8Array | string, options: NodeMachineOptions): Promise<Machine> {
+    const other = Object.keys(options).find((name) => !RUN_OPTIONS.has(name));
+    if (other !== undefined)
+      throw new RangeError(`${other} cannot be given with from: the snapshot says what its machine is`);
+    const room = createHostRoom();
+    const start =
+      typeof from === 'string'
+        ? await openSnapshotOf(from)
+        : await startSnapshot({ file: 'snapshot.hss', bytes: from }, room);
+    const { config } = start.snapshot;
+    if (!slotsOf(config).some((slot) => slot.kind === 'console' && slot.ports?.includes(SESSION_PORT)))
+      throw new RangeError('the snapshot is of a machine that takes no commands: make one by snapshot() of a sandbox');
+    const files = await findImages({ config }, [], new Set());
+    const opened = (files.disks ?? []).flatMap(({ backend }) => (isDiskFile(backend) ? [backend] : []));
+    return closingOnFailure(opened, async () => {
+      const { core, clock = 'host', embed, hashEvery, record } = options;
+      const machine = await createFromStart(
+        Machine,
+        start,
+        files,
+        {
+          clock,
+          translator: { compiler: nodeRegionCompiler(), ...options.translator },
+          ...(core !== undefined && { core }),
+          ...(embed !== undefined && { embed }),
+          ...(hashEvery !== undefined && { hashEvery }),
+          ...sinkOf(record),
+        },
+        room,
+        opened,
+      );
+      machine.refreshClock();
+      return machine;
     });
   }
 
@@ -267,6 +307,9 @@ const BOOTING = [
   'virtioConsole',
 ] as const satisfies readonly (keyof NodeMachineOptions)[];
 
+/** Options that say how a machine is run, not what it is. */
+const RUN_OPTIONS: ReadonlySet<string> = new Set(['core', 'clock', 'embed', 'hashEvery', 'record', 'translator']);
+
 /** Whether a sandbox has to boot, as no snapshot is of such a machine. */
 const needsBoot = (options: NodeMachineOptions): boolean =>
   BOOTING.some((name) => options[name] !== undefined) ||
@@ -274,7 +317,9 @@ const needsBoot = (options: NodeMachineOptions): boolean =>
   options.boot?.shares !== undefined;
 
 /** Options of {@link Machine.start}. */
-export interface SandboxOptions extends NodeMachineOptions {
+export interface SandboxOptions extends Omit<NodeMachineOptions, 'from'> {
+  /** A snapshot of a sandbox to go on from: its bytes, its name in the user's store, or a file. It says what the machine is. */
+  readonly from?: Uint8Array | string;
   /** Keep checkpoints, for {@link Sandbox.rewind}. */
   readonly past?: boolean;
   /** Boot, instead of starting from the guest's own snapshot, which is made at the first start of such a machine. */

@@ -8,7 +8,7 @@ import { answer, fixedSources, type Sources } from '../../record/sources.ts';
 import type { MachineConfig } from '../board/config.ts';
 import { type CoreKind, coreFactory } from '../engine/cores.ts';
 import type { Halt } from '../engine/progress.ts';
-import { saveMachine } from '../state/save.ts';
+import { mustHoldDisks, saveMachine } from '../state/save.ts';
 import { Snapshot } from '../state/snapshot.ts';
 import { stateHash } from '../state/state-hash.ts';
 import { RecordingCadence } from './cadence.ts';
@@ -372,7 +372,7 @@ export class Machine {
   /** The whole machine as bytes. Not during a run. */
   save(): Uint8Array {
     this.internals.mustBeIdle('save the state');
-    return saveMachine(this.internals.engine);
+    return saveMachine(mustHoldDisks(this.internals.engine));
   }
 
   /**
@@ -462,7 +462,7 @@ export class Machine {
 }
 
 /** A snapshot as a machine's start. @throws StateError when it is foreign, damaged or of another version */
-async function startSnapshot(from: NamedBytes | StartSnapshot, room: HostRoom): Promise<StartSnapshot> {
+export async function startSnapshot(from: NamedBytes | StartSnapshot, room: HostRoom): Promise<StartSnapshot> {
   if ('snapshot' in from) return from;
   const snapshot = Snapshot.open(from.bytes, from.file);
   const { at, time } = snapshot;

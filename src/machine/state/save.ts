@@ -6,6 +6,18 @@ import type { Engine } from '../engine/engine.ts';
 import { Snapshot, SnapshotPages } from './snapshot.ts';
 import { writeSnapshot } from './snapshot-writer.ts';
 
+/**
+ * @returns the machine
+ * @throws StateError when what was written to a disk lies in an overlay: a snapshot does not hold that
+ */
+export function mustHoldDisks(engine: Engine): Engine {
+  const overlay = engine.board.disks.find((disk) => disk.overlay !== undefined)?.overlay;
+  if (overlay === undefined) return engine;
+  throw new StateError(
+    `a disk of this machine is kept in overlay ${overlay.file}, which is not in a snapshot: give the machine a name instead (hindsight run --name), or run it without an overlay`,
+  );
+}
+
 /** The whole machine as the bytes of a snapshot file that needs no other. */
 export const saveMachine = (engine: Engine): Uint8Array => writeSnapshot(engine).bytes;
 

@@ -4,7 +4,7 @@ import { createReadStream } from 'node:fs';
 import { resolve } from 'node:path';
 import type { Engine } from '../../../machine/engine/engine.ts';
 import type { StartSnapshot } from '../../../machine/session/session.ts';
-import { saveMachine } from '../../../machine/state/save.ts';
+import { mustHoldDisks, saveMachine } from '../../../machine/state/save.ts';
 import { replaceFile } from '../replace-file.ts';
 import { openSnapshot } from './snapshot-source.ts';
 import { isSnapshotName, noRoom, SnapshotStore } from './store.ts';
@@ -25,6 +25,7 @@ export async function openSnapshotOf(nameOrFile: string): Promise<StartSnapshot>
  * @returns bytes that were written @throws SnapshotStoreError when there is no room: what was there stays
  */
 export async function saveSnapshot(engine: Engine, nameOrFile: string): Promise<number> {
+  mustHoldDisks(engine);
   if (isSnapshotName(nameOrFile)) return (await new SnapshotStore().save(nameOrFile, engine)).size;
   const bytes = saveMachine(engine);
   try {
