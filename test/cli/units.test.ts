@@ -3,9 +3,9 @@ import { describe, expect, test } from 'vitest';
 import { ConsoleLog } from '../../src/cli/console-log.ts';
 import { EscapeKeys, type KeyPiece } from '../../src/cli/escape-keys.ts';
 import { describeError, UsageError } from '../../src/cli/exit.ts';
-import { PanicWatch } from '../../src/guest/panic-watch.ts';
 import { TerminalModes } from '../../src/cli/terminal-modes.ts';
 import { formatBytes, formatCount, parseDuration, parseInteger, parseListen } from '../../src/cli/values.ts';
+import { PanicWatch } from '../../src/guest/panic-watch.ts';
 
 const bytes = (text: string): Uint8Array => Uint8Array.from(text, (c) => c.charCodeAt(0));
 const text = (piece: KeyPiece): string =>
