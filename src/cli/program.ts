@@ -255,6 +255,10 @@ export function createProgram(version: string, finish: (status: number) => void)
     .option('--dap [listen]', 'speak the Debug Adapter Protocol on standard input and output, or at [HOST:]PORT')
     .option('--symbols <file>', 'read symbols of this ELF file; may be repeated', collect)
     .option('--process <which>', 'gdb debugs only this process of the guest, by number or name')
+    .option(
+      '--print-gdbinit',
+      'print a script for gdb (seek, crash, branch) and end: gdb -x <(hindsight debug --print-gdbinit)',
+    )
     .option('--auto-branch', "a debugger's writes to the past start a branch; otherwise they are refused")
     .action(async (file: string | undefined, flags: DebugFlags) =>
       finish(await (await import('./commands/debug.ts')).debug(file, flags)),

@@ -35,6 +35,8 @@ export class Process implements Inferior {
   private lastThread: number;
   /** Where its leader's task_struct was last. */
   private leader: bigint;
+  /** What {@link loadSymbols} found mapped. */
+  private mappedThen = '';
   private listed: { readonly at: Instant; readonly threads: readonly Task[] } | undefined;
 
   /** @param followChild whether a fork is followed into the child @throws DebugError when there is no such process */
@@ -68,6 +70,7 @@ export class Process implements Inferior {
   loadSymbols(): void {
     const [task] = this.tasks();
     if (task === undefined) return;
+    this.mappedThen = this.mapped();
     this.guestInfo.setProcessFiles(processSymbols(this.kernel, task));
   }
 
@@ -256,11 +259,11 @@ export class Process implements Inferior {
   }
 
   continue(move: InferiorMove): Promise<InferiorStop> {
-    return this.noted(this.moves.continue(move));
+    return this.refreshed(this.moves.continue(move));
   }
 
   reverseContinue(move: InferiorMove): Promise<InferiorStop> {
-    return this.noted(this.moves.reverseContinue(move));
+    return this.refreshed(this.moves.reverseContinue(move));
   }
 
   /** Whether a hart executes a program's own code. */
@@ -284,5 +287,20 @@ export class Process implements Inferior {
     const stop = await move;
     this.lastThread = stop.thread;
     return stop;
+  }
+
+  /** After a longer way there may be another program, or libraries that were not there before. */
+  private async refreshed(move: Promise<InferiorStop>): Promise<InferiorStop> {
+    const stop = await this.noted(move);
+    if (this.mapped() !== this.mappedThen) this.loadSymbols();
+    return stop;
+  }
+
+  /** The files that are mapped, and where. */
+  private mapped(): string {
+    const [task] = this.tasks();
+    if (task === undefined) return this.mappedThen;
+    const files = memoryAreas(this.kernel, task).filter(({ file, offset }) => file !== 0n && offset === 0n);
+    return files.map(({ file, start }) => `${file}:${start}`).join();
   }
 }

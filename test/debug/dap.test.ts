@@ -1,7 +1,10 @@
 import fc from 'fast-check';
 import { beforeAll, describe, expect, it } from 'vitest';
 import { fromBase64, toBase64 } from '../../src/bytes/base64.ts';
+import { Arguments } from '../../src/debug/dap/arguments.ts';
+import { Breakpoints } from '../../src/debug/dap/breakpoints.ts';
 import { encodeMessage, MessageReader } from '../../src/debug/dap/framing.ts';
+import { GuestInfo } from '../../src/debug/guest-info.ts';
 import { Monitor } from '../../src/debug/monitor/monitor.ts';
 import { Opening } from '../../src/debug/opening.ts';
 import { startGdbServer } from '../../src/host/node/debug/gdb-server.ts';
@@ -168,6 +171,13 @@ describe.runIf(have(GCC))('a scripted client', () => {
     expect(listing.instructions[10].address).toBe(frame.instructionPointerReference);
     expect((await c.ask('disassemble', { memoryReference: '0x10', instructionCount: 4 })).instructions).toHaveLength(4);
     expect((await c.ask('evaluate', { expression: 'ps', context: 'repl' })).result).toContain('no Linux kernel');
+    const repl = async (expression: string): Promise<string> =>
+      (await c.ask('evaluate', { expression, context: 'repl' })).result;
+    expect(
+      (await repl('hits tidy 3')).split('\n').filter((l) => /^\d+ {2}hart 0 {2}0x\w+ <tidy>/.test(l)),
+    ).toHaveLength(3);
+    expect(await repl('writes crashed')).toMatch(/^\d+ {2}hart 0 {2}0x\w+ <total\+0x\w+>.*\n$/);
+    expect(await repl('crash')).toContain('no Linux kernel');
     expect((await c.ask('evaluate', { expression: 'help', context: 'repl' })).result).toContain('who-wrote');
     expect((await c.ask('evaluate', { expression: '(1 + 2) * 3 == 9 && sp > 0' })).memoryReference).toBe('0x1');
     expect((await c.try('evaluate', { expression: '1 +' })).success).toBe(false);
@@ -334,6 +344,22 @@ describe.runIf(have(GCC))('a scripted client', () => {
     expect(outer.name).toMatch(/^main/);
     c.end();
     await c.done;
+  });
+
+  it('finds the place of a breakpoint once the file it is in is there', () => {
+    const { target, guestInfo } = scenes;
+    const later = new GuestInfo(target);
+    const breakpoints = new Breakpoints(later, () => undefined);
+    const wish = { source: { path: 'program.c' }, breakpoints: [{ line: line('s += n->value') }] };
+    expect(breakpoints.source(new Arguments(wish))).toMatchObject({ breakpoints: [{ id: 1, verified: false }] });
+    const found: object[] = [];
+    breakpoints.refresh((b) => found.push(b));
+    expect([found, breakpoints.points()]).toEqual([[], []]);
+    for (const file of guestInfo.files) later.addFile(file);
+    breakpoints.refresh((b) => found.push(b));
+    breakpoints.refresh((b) => found.push(b));
+    expect(found).toMatchObject([{ id: 1, verified: true, line: line('s += n->value') }]);
+    expect(breakpoints.points()).toHaveLength(1);
   });
 
   it('takes turns with a gdb that looks at the same machine', async () => {

@@ -82,6 +82,25 @@ describe.runIf(guest !== undefined && have(GCC))('a process of the guest', () =>
     expect(await ask(`bt ${threads[0].pid}`)).toContain('<force_sig_fault');
   });
 
+  it('is found by what happened to it: the crash, every hit of a place, every write', async () => {
+    const { target } = scene;
+    await target.mover.seek('100%');
+    expect(await ask('crash')).toMatch(new RegExp(`a signal for a fault of threads \\(${pid}\\)`));
+    expect(target.instant.instructions).toBe(fault.instructions);
+    const own = new ClientSettings();
+    own.attached = new Process(target, scene.guestInfo, pid);
+    const inProcess = (line: string): Promise<string> => scene.monitor.run(line, { hart: 0, settings: own });
+    const touched = (await inProcess('hits touch 5')).split('\n');
+    expect(touched.slice(0, 5).every((l) => /^\d+ {2}hart \d .*<touch>.* threads \(\d+\)$/.test(l))).toBe(true);
+    expect(touched[5]).toContain('there may be more');
+    const written = await inProcess('writes &received 8');
+    // By the kernel, for read(2).
+    expect(written).toMatch(/^\d+ {2}hart \d {2}0xffff.*usercopy/m);
+    expect(target.instant.instructions).toBe(fault.instructions);
+    expect(await inProcess('hits nowhere')).toContain('no variable here');
+    expect(await inProcess('hits touch 0')).toContain('expected 1');
+  }, 120_000);
+
   /** The position of a thread as its own code knows it. */
   const position = (process: Process, thread: number): string =>
     [PC, X(2), X(10), X(15)].map((id) => process.readRegister(thread, id)!.toString(16)).join(' ');

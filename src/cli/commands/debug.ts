@@ -1,3 +1,4 @@
+import { GDB_SCRIPT } from '../../debug/gdb/script.ts';
 import { LiveBase, liveTarget } from '../../debug/live-target.ts';
 import { timelineTarget } from '../../debug/timeline-target.ts';
 import { EXEC_STDIN } from '../../guest/cmdline.ts';
@@ -27,6 +28,7 @@ export interface DebugFlags extends RecordingFlags, MachineFlags, RecorderFlags 
   readonly symbols?: readonly string[];
   readonly autoBranch?: boolean;
   readonly process?: string;
+  readonly printGdbinit?: boolean;
 }
 
 const place = (flag: string, text: string): ReturnType<typeof parseListenAddress> => {
@@ -63,6 +65,10 @@ function serving(flags: DebugFlags): ServeOptions & { readonly signal: AbortSign
 
 /** `hindsight debug`: opens a recording, standing at its end, or a live machine, for gdb and for clients of the Debug Adapter Protocol. */
 export async function debug(file: string | undefined, flags: DebugFlags): Promise<number> {
+  if (flags.printGdbinit) {
+    process.stdout.write(GDB_SCRIPT);
+    return EXIT.OK;
+  }
   if ((file === undefined) === !flags.live)
     throw new UsageError('hindsight debug: expected a recording, or --live for a machine that runs');
   return flags.live ? live(flags) : recorded(file!, flags);

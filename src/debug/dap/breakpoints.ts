@@ -14,6 +14,14 @@ interface Placed {
   readonly hits?: HitCount;
 }
 
+/** A breakpoint whose place is not known yet. */
+interface Missing {
+  readonly id: number;
+  readonly group: Group;
+  readonly wish: Arguments;
+  readonly make: (wish: Arguments) => Omit<Placed, 'id'> & { readonly line?: number };
+}
+
 /** A breakpoint as the protocol describes it. */
 interface Description {
   readonly id: number;
@@ -32,6 +40,7 @@ export class Breakpoints {
   private readonly guestInfo: GuestInfo;
   private readonly log: (text: string) => void;
   private lastId = 0;
+  private missing: Missing[] = [];
 
   /** @param log prints the messages of log points */
   constructor(guestInfo: GuestInfo, log: (text: string) => void) {
@@ -94,31 +103,38 @@ export class Breakpoints {
     });
   }
 
-  private set(
-    group: Group,
-    wanted: readonly Arguments[],
-    place: (b: Arguments) => Omit<Placed, 'id'> & { readonly line?: number },
-  ): object {
-    const placed: Placed[] = [];
-    const described = wanted.map((b): Description => {
-      const id = ++this.lastId;
-      try {
-        const { line, ...made } = place(b);
-        const { point } = made;
-        placed.push({ id, ...made });
-        return {
-          id,
-          verified: true,
-          instructionReference: `0x${point.start.toString(16)}`,
-          ...(line === undefined ? {} : { line }),
-        };
-      } catch (e) {
-        if (!(e instanceof DebugError)) throw e;
-        return { id, verified: false, message: e.message };
-      }
+  /** Looks again for what was not found before: a program's libraries come with it. @param changed hears of those that are found now */
+  refresh(changed: (found: object) => void): void {
+    for (const missing of [...this.missing]) {
+      const found = this.place(missing);
+      if (found.verified) changed(found);
+    }
+  }
+
+  private set(group: Group, wanted: readonly Arguments[], make: Missing['make']): object {
+    this.groups.set(group, []);
+    this.missing = this.missing.filter((m) => m.group !== group);
+    const described = wanted.map((wish) => {
+      const missing: Missing = { id: ++this.lastId, group, wish, make };
+      this.missing.push(missing);
+      return this.place(missing);
     });
-    this.groups.set(group, placed);
     return { breakpoints: described };
+  }
+
+  /** Puts a breakpoint where it belongs, if that is known. */
+  private place(missing: Missing): Description {
+    const { id, group, wish, make } = missing;
+    try {
+      const { line, ...made } = make(wish);
+      this.groups.get(group)?.push({ id, ...made });
+      this.missing = this.missing.filter((m) => m !== missing);
+      const instructionReference = `0x${made.point.start.toString(16)}`;
+      return { id, verified: true, instructionReference, ...(line === undefined ? {} : { line }) };
+    } catch (e) {
+      if (!(e instanceof DebugError)) throw e;
+      return { id, verified: false, message: e.message };
+    }
   }
 
   private execute(address: bigint, b: Arguments): Omit<Placed, 'id'> {

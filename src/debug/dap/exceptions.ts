@@ -49,8 +49,8 @@ export interface ExceptionNote {
 
 /** Signals, oopses and panics that a client stops at. */
 export class Exceptions {
-  /** Where the client says nothing it wants none. */
-  private chosen: ReadonlySet<string> = new Set();
+  /** What a client that says nothing gets. */
+  private chosen: ReadonlySet<string> = new Set(FILTERS.filter((f) => f.default).map(({ filter }) => filter));
   private readonly guestInfo: GuestInfo;
 
   constructor(guestInfo: GuestInfo) {

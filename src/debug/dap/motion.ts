@@ -77,6 +77,7 @@ export class Motion {
         return counted ? go(o) : undefined;
       });
       this.scene.moved();
+      this.scene.breakpoints.refresh((breakpoint) => this.scene.event('breakpoint', { reason: 'changed', breakpoint }));
       if (end === undefined) this.stopped('pause', this.scene.inferior().activeThread());
       else if (end.reason === 'halted') this.scene.event('terminated');
       else this.report(end);

@@ -500,7 +500,7 @@ export class GdbSession {
       this.general = this.inferior.activeThread();
       this.control = this.general;
       this.reply(
-        `O${toHex(latin1('(gdb has not seen this move: type `maintenance flush register-cache`, then `info registers pc`)\n'))}`,
+        `O${toHex(latin1('(gdb has not seen this move: type `maintenance flush register-cache`, then `info registers pc`; `hindsight debug --print-gdbinit` has a `seek` that does)\n'))}`,
       );
     }
     return 'OK';

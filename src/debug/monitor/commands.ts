@@ -15,6 +15,7 @@ import { originText } from '../origin-text.ts';
 import { Process } from '../process.ts';
 import { DebugError } from '../target.ts';
 import type { CommandScene, MonitorCommand } from './monitor.ts';
+import { SEARCHES } from './searches.ts';
 
 const hex = (v: bigint): string => `0x${v.toString(16)}`;
 const lines = (list: readonly string[], none: string): string => `${list.length === 0 ? none : list.join('\n')}\n`;
@@ -193,6 +194,7 @@ export const COMMANDS: readonly MonitorCommand[] = [
     help: 'who last read there before now',
     run: (scene, args) => lastOrigin(scene, 'read', args),
   },
+  ...SEARCHES,
   {
     name: 'branch',
     help: 'go on from here as a live machine that may be written to',
