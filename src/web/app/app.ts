@@ -138,7 +138,10 @@ export class App {
       },
       this.fontSize,
     );
-    this.past = new PastTerminal(this.element('past-terminal'), this.history, this.fontSize);
+    this.past = new PastTerminal(this.element('past-terminal'), this.history, this.fontSize, (offset) => {
+      const instructions = this.history.instructionsAt(offset) + 1;
+      void this.move((machine) => machine.seek({ instructions, sequence: 0 }));
+    });
     this.timeline = new TimelineView(this.element('lanes') as HTMLCanvasElement, this.lanes, this.history, {
       preview: (place) => this.preview(place),
       land: (place) => void this.land(place),

@@ -182,7 +182,7 @@ function transport(view: ShellView, actions: ShellActions): TemplateResult {
       <button ?disabled=${none} title="Mark this instant, with a note (M)" @click=${actions.mark}>⚑ Mark</button>
       ${view.futures.map(
         (name, i) =>
-          html`<button title="Go to the end of this future; what is here now stays in the picture" @click=${() => actions.goToFuture(i)}>⑂ ${name}</button>`,
+          html`<button title="Go to the end of this future; what is here now stays in the picture" @click=${() => actions.goToFuture(i)}>↳ ${name}</button>`,
       )}
       <span class="busy" role="status">${view.busy ? 'moving …' : ''}</span>
       <span class="spring"></span>

@@ -1,6 +1,7 @@
 import { SearchAddon } from '@xterm/addon-search';
 import { SerializeAddon } from '@xterm/addon-serialize';
 import { Terminal } from '@xterm/xterm';
+import { clickedLine, findPrinted } from './find-printed.ts';
 import type { ConsoleHistory } from './history.ts';
 import { TERMINAL_FONT, TERMINAL_THEME } from './theme.ts';
 
@@ -28,7 +29,8 @@ export class PastTerminal {
   private wanted: { readonly instructions: number; readonly offset: number } | undefined;
   private busy: Promise<void> | undefined;
 
-  constructor(host: HTMLElement, history: ConsoleHistory, fontSize: number) {
+  /** @param onClick gets the offset of the character that was clicked on */
+  constructor(host: HTMLElement, history: ConsoleHistory, fontSize: number, onClick: (offset: number) => void) {
     this.history = history;
     this.terminal = new Terminal({
       disableStdin: true,
@@ -43,6 +45,12 @@ export class PastTerminal {
     this.terminal.loadAddon(this.serializer);
     this.terminal.loadAddon(this.search);
     this.terminal.open(host);
+    host.addEventListener('click', (event) => {
+      // A click that ends a selection is not meant.
+      const clicked = this.terminal.hasSelection() ? undefined : clickedLine(this.terminal, event);
+      const offset = clicked && findPrinted(this.history, this.shown, clicked.line, clicked.later);
+      if (offset !== undefined) onClick(offset);
+    });
   }
 
   /**
