@@ -49,6 +49,8 @@ export class PageSite {
       const image = machine[role];
       if (image?.hash === undefined)
         throw new CliError(`the guest's ${role} has no known hash; make the guest again with hindsight guest build`);
+      // A file may be read in part only, as far as it was needed.
+      image.ready?.(0, image.bytes.length);
       return this.addImage(role, image.hash, image.bytes);
     };
     const snapshots = snapshot.files.map(({ source }, i) =>
@@ -75,6 +77,7 @@ export class PageSite {
     for (const { role, hash, file: name } of neededImages(recording.header)) {
       if (inside.has(hash)) continue;
       const image = role === 'disk' ? undefined : found[role];
+      image?.ready?.(0, image.bytes.length);
       if (image !== undefined) this.addImage(role, hash, image.bytes);
       else if (existsSync(name))
         this.addImage(role, hash, name, found.disks?.find(({ backend }) => backend.hash === hash)?.backend.size);
