@@ -134,8 +134,6 @@ describe.skipIf(guest === undefined)('hindsight snapshot', { timeout: 240_000 },
   test('killed at any moment of saving, the store has the last good one', async () => {
     const source = `${join(dir, 'a.hsr')}@`;
     expect((await run('snapshot', 'save', `${source}60%`, 'kept')).status).toBe(0);
-    const good = readFileSync(join(store(), 'kept.json'), 'utf8');
-    let changed = 0;
     for (let i = 0; i < 8; i++) {
       const child = spawn(process.execPath, [CLI, 'snapshot', 'save', '-q', `${source}${62 + i}%`, 'kept'], {
         env,
@@ -149,14 +147,12 @@ describe.skipIf(guest === undefined)('hindsight snapshot', { timeout: 240_000 },
       }, i % 4);
       await ended;
       clearInterval(watch);
-      if (readFileSync(join(store(), 'kept.json'), 'utf8') !== good) changed++;
       const { hash, bases } = JSON.parse(readFileSync(join(store(), 'kept.json'), 'utf8')) as {
         hash: string;
         bases: string[];
       };
       for (const one of [hash, ...bases]) expect(existsSync(join(store(), `${one}.hss`))).toBe(true);
     }
-    expect(changed).toBeLessThanOrEqual(8);
     expect((await run('run', '-q', '--no-stdin', '--from', 'kept')).status).toBe(0);
   });
 
