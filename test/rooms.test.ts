@@ -143,6 +143,7 @@ const PACKAGES: Record<string, RegExp> = {
   history: /^@sqlite\.org\/sqlite-wasm$/,
   'host/node': /^(node:|comlink$)/,
   'host/browser': /^comlink$/,
+  vscode: /^vscode$/,
   web: /^(@xterm\/(xterm|addon-[a-z-]+)|comlink|lit)$/,
 };
 /** Clocks, randomness, processes, modules of a runtime, pages. */

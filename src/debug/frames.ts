@@ -26,7 +26,7 @@ export interface Variable {
 }
 
 /** A function that is being executed: of a frame on the stack, or inlined into one. */
-export class Frame {
+export class ProgramFrame {
   /** The frame on the stack it is in. */
   readonly stack: StackFrame;
   readonly instance: FunctionInstance | undefined;
@@ -36,7 +36,7 @@ export class Frame {
   private readonly guestInfo: GuestInfo;
   private readonly file: SymbolFile | undefined;
   private readonly memory: (address: bigint, length: number) => Uint8Array;
-  private readonly outer: () => Frame | undefined;
+  private readonly outer: () => ProgramFrame | undefined;
   /** The function that has the stack's frame. */
   private readonly subprogram: DebugEntry | undefined;
 
@@ -45,7 +45,7 @@ export class Frame {
     readonly guestInfo: GuestInfo;
     readonly file: SymbolFile | undefined;
     readonly memory: (address: bigint, length: number) => Uint8Array;
-    readonly outer: () => Frame | undefined;
+    readonly outer: () => ProgramFrame | undefined;
     readonly instance?: FunctionInstance;
     readonly subprogram?: DebugEntry;
     readonly line?: SourceLine;
@@ -305,8 +305,8 @@ export function framesOf(
   guestInfo: GuestInfo,
   stack: readonly StackFrame[],
   memory: (address: bigint, length: number) => Uint8Array,
-): Frame[] {
-  const out: Frame[] = [];
+): ProgramFrame[] {
+  const out: ProgramFrame[] = [];
   stack.forEach((frame) => {
     const file = guestInfo.fileAt(frame.at);
     const common = { stack: frame, guestInfo, file, memory };
@@ -315,12 +315,12 @@ export function framesOf(
     const instances = guestInfo.functionsAt(frame.at);
     const subprogram = instances.at(-1)?.entry;
     // The frame that called this one on the stack follows what was inlined into it.
-    const outer = (): Frame | undefined => out[first + Math.max(1, instances.length)];
+    const outer = (): ProgramFrame | undefined => out[first + Math.max(1, instances.length)];
     if (instances.length === 0 || subprogram === undefined)
-      out.push(new Frame({ ...common, outer, inlined: false, ...(line && { line }) }));
+      out.push(new ProgramFrame({ ...common, outer, inlined: false, ...(line && { line }) }));
     instances.forEach((instance, i) => {
       const inlined = i < instances.length - 1;
-      out.push(new Frame({ ...common, outer, instance, subprogram, inlined, ...(line && { line }) }));
+      out.push(new ProgramFrame({ ...common, outer, instance, subprogram, inlined, ...(line && { line }) }));
       const { call } = instance;
       line = call && {
         line: call.line,

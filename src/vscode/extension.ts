@@ -1,6 +1,6 @@
 import * as vscode from 'vscode';
 import { adapterCommand } from './adapter.ts';
-import { timelinePage } from './timeline-page.ts';
+import { TIMELINE_PAGE } from './timeline-page.ts';
 
 const TYPE = 'hindsight';
 
@@ -73,7 +73,7 @@ class TimelineView implements vscode.WebviewViewProvider {
     view.onDidDispose(() => {
       this.view = undefined;
     });
-    view.webview.html = timelinePage(crypto.randomUUID());
+    view.webview.html = TIMELINE_PAGE;
     if (this.session !== undefined) void this.stopped(this.session);
   }
 

@@ -4,7 +4,7 @@ import { describe, expect, it } from 'vitest';
 import { evaluate } from '../../src/debug/expression/evaluate.ts';
 import { parseExpression } from '../../src/debug/expression/parse.ts';
 import { FrameScope, namesOf } from '../../src/debug/expression/scope.ts';
-import { type Frame, framesOf } from '../../src/debug/frames.ts';
+import { framesOf, type ProgramFrame } from '../../src/debug/frames.ts';
 import { valueText } from '../../src/debug/values/format.ts';
 import { readVirtual } from '../../src/machine/view/virtual-memory.ts';
 import { runGdb } from './gdb-client.ts';
@@ -53,11 +53,11 @@ async function gdbSays(built: Scene, elf: string, commands: readonly string[]): 
 }
 
 /** The frames of the machine as it is. */
-const ours = ({ target, guestInfo }: Scene): Frame[] =>
+const ours = ({ target, guestInfo }: Scene): ProgramFrame[] =>
   framesOf(guestInfo, guestInfo.backtrace(0), (a, n) => readVirtual(target, 0, a, n));
 
 /** gdb names the value of what was optimized away with blanks of its own. */
-const variablesOf = (frame: Frame): [string, string][] =>
+const variablesOf = (frame: ProgramFrame): [string, string][] =>
   frame.variables().map(({ name, value }) => [name, valueText(value)]);
 
 const sorted = (list: readonly (readonly [string, string])[]): string[] => [

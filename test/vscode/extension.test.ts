@@ -97,7 +97,6 @@ describe('the VS Code extension', () => {
       module,
       exports: module.exports,
       require,
-      crypto,
     });
     module.exports.activate({ subscriptions: [] });
     const manifest = JSON.parse(files.get('extension/package.json')!.toString());

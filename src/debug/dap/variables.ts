@@ -7,7 +7,7 @@ import { evaluate } from '../expression/evaluate.ts';
 import { parseStatement } from '../expression/parse.ts';
 import { registerNamed } from '../expression/registers.ts';
 import { FrameScope, namesOf, shown } from '../expression/scope.ts';
-import { type Frame, framesOf, type Variable } from '../frames.ts';
+import { framesOf, type ProgramFrame, type Variable } from '../frames.ts';
 import type { Inferior } from '../inferior.ts';
 import type { Monitor } from '../monitor/monitor.ts';
 import { DebugError, type DebugTarget } from '../target.ts';
@@ -24,7 +24,7 @@ const hex = (v: bigint): string => `0x${v.toString(16)}`;
 export interface FramePlace {
   readonly thread: number;
   readonly index: number;
-  readonly frame: Frame;
+  readonly frame: ProgramFrame;
 }
 
 type RegisterGroup = 'integer' | 'float' | 'control' | 'machine';

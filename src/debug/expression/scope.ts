@@ -2,7 +2,7 @@ import type { MachineView, RegisterId } from '../../machine/view/machine-view.ts
 import { F, PC, X } from '../../machine/view/machine-view.ts';
 import { readVirtual } from '../../machine/view/virtual-memory.ts';
 import { stripped, type Type } from '../../symbols/dwarf/types.ts';
-import { type Frame, framesOf } from '../frames.ts';
+import { framesOf, type ProgramFrame } from '../frames.ts';
 import type { GuestInfo } from '../guest-info.ts';
 import { DebugError } from '../target.ts';
 import { valueText } from '../values/format.ts';
@@ -18,7 +18,7 @@ const SP = 2;
 /** The names of a frame of a hart or thread. */
 export class FrameScope implements Scope, NameScope {
   readonly source: ValueSource;
-  private readonly frame: Frame;
+  private readonly frame: ProgramFrame;
   private readonly guestInfo: GuestInfo;
   private readonly read: (id: RegisterId) => bigint | undefined;
   private readonly more: Readonly<Record<string, bigint>>;
@@ -27,7 +27,7 @@ export class FrameScope implements Scope, NameScope {
    * @param read registers that a frame has no own ones of, such as CSRs @param more names of numbers, e.g. `instant`
    */
   constructor(
-    frame: Frame,
+    frame: ProgramFrame,
     guestInfo: GuestInfo,
     read: (id: RegisterId) => bigint | undefined,
     more: Readonly<Record<string, bigint>>,
