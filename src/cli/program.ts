@@ -43,7 +43,7 @@ function machineFlags(command: Command): Command {
 
 /** Folders that answer for a live machine's shares. */
 function shareFlags(command: Command, what: string): Command {
-  return command.option('--share <dir[:name][:ro]>', what, collect);
+  return command.option('--share <dir[:name][:9p][:ro]>', what, collect);
 }
 
 /** What a live machine's network device is wired to. */
@@ -92,7 +92,7 @@ export function createProgram(version: string, finish: (status: number) => void)
           ),
         ),
       ),
-      "a folder of this host's that the guest finds at /mnt/NAME; ro: only to read; may be repeated",
+      "a folder of this host's that the guest finds at /mnt/NAME; 9p: by 9P instead of virtiofs; ro: only to read; may be repeated",
     ),
     'keep a recording in this file',
   )

@@ -11,6 +11,7 @@ import { blkEntry } from './virtio/blk.ts';
 import { consoleEntry } from './virtio/console.ts';
 import { fsEntry } from './virtio/fs.ts';
 import { netEntry } from './virtio/net.ts';
+import { ninePEntry } from './virtio/ninep.ts';
 import { rngEntry } from './virtio/rng.ts';
 
 /**
@@ -27,7 +28,7 @@ export const PLATFORM_DEVICES: readonly PlatformEntry[] = [
 ];
 
 /** The devices that a configuration may put into slots. */
-export const SLOT_DEVICES = [blkEntry, rngEntry, consoleEntry, balloonEntry, fsEntry, netEntry] as const;
+export const SLOT_DEVICES = [blkEntry, rngEntry, consoleEntry, balloonEntry, fsEntry, netEntry, ninePEntry] as const;
 
 /** What sits in a virtio slot: the `kind` of an entry, and what that entry says besides. */
 export type SlotConfig = Parameters<(typeof SLOT_DEVICES)[number]['check']>[0];

@@ -41,7 +41,7 @@ export interface InitFacts {
  * - `hindsight.size=hvc0` keeps a shell's terminal as large as that virtio console, whose size the host can change;
  * - `hindsight.rows=`, `hindsight.cols=`, `hindsight.term=`, `hindsight.hostname=` describe terminal and host;
  * - `hindsight.modules=A,B` loads modules; `hindsight.net=dhcp|up|ADDRESS/BITS` brings the network up, by `hindsight.mac=ADDRESS` with another address than its device's;
- *   `hindsight.shares=TAG,TAG` mounts shared folders (virtiofs) at /mnt/TAG;
+ *   `hindsight.shares=TAG,TAG` mounts shared folders (virtiofs, or else 9P) at /mnt/TAG;
  * - `hindsight.session` starts the agent of the session channel, working on the root disk if there is one;
  * - `hindsight.wait` prepares everything that all of this has in common, writes `RS hindsight:ready LF` and waits for more of these words on the
  *   console, each on a line and without `hindsight.`, up to an empty line. A machine is snapshotted there; once it goes on, the kernel's
@@ -169,7 +169,10 @@ fi
 
 [ -n "$shares" ] && for share in $(echo "$shares" | tr , ' '); do
   mkdir -p "/mnt/$share"
-  mount -t virtiofs "$share" "/mnt/$share" ||
+  mount -t virtiofs "$share" "/mnt/$share" 2>/dev/null || {
+    modprobe 9p && modprobe 9pnet_virtio &&
+      mount -t 9p -o trans=virtio,version=9p2000.L,msize=512000,cache=mmap "$share" "/mnt/$share"
+  } ||
     echo "hindsight: share $share could not be mounted" >"$tty"
 done
 

@@ -12,6 +12,7 @@ import { consoleHold, consoleResize, virtioConsole } from '../../src/devices/vir
 import { virtioFs } from '../../src/devices/virtio/fs.ts';
 import { VirtioMmio } from '../../src/devices/virtio/mmio.ts';
 import { netLink, virtioNet } from '../../src/devices/virtio/net.ts';
+import { virtio9p } from '../../src/devices/virtio/ninep.ts';
 import { VirtioPci } from '../../src/devices/virtio/pci.ts';
 import { virtioRng } from '../../src/devices/virtio/rng.ts';
 import { MemoryBackend, OverlayDisk } from '../../src/storage/index.ts';
@@ -197,6 +198,13 @@ export const MODELS: readonly Model[] = [
     offsets: VIRTIO_OFFSETS,
     queues: 2,
     create: () => plain((world) => new VirtioMmio(world.context, virtioFs('share'))),
+  },
+  {
+    name: 'virtio-9p',
+    offsets: VIRTIO_OFFSETS,
+    queues: 1,
+    features: [0],
+    create: () => plain((world) => new VirtioMmio(world.context, virtio9p('share'))),
   },
   {
     name: 'virtio-rng on PCI',

@@ -9,7 +9,7 @@ import { SharedFolder } from '../../src/host/node/share/share.ts';
 import { createHostRoom } from '../../src/host/room.ts';
 import { attachShare } from '../../src/host/share.ts';
 import type { CoreKind } from '../../src/machine/engine/cores.ts';
-import type { Machine, MachineOptions } from '../../src/machine/session/machine.ts';
+import type { Machine } from '../../src/machine/session/machine.ts';
 import { openTimeline } from '../../src/timeline/open.ts';
 import { describeGuest, type ExecResult, exec, theImages } from './guest.ts';
 
@@ -53,16 +53,18 @@ describeGuest('programs that work with files', () => {
   /** Runs the programs in a directory of the guest's; with a recording. */
   async function run(
     directory: string,
-    { prepare = () => undefined, ...more }: MachineOptions & { prepare?: (vm: Machine) => void } = {},
+    {
+      prepare = () => undefined,
+      shares: more = [],
+    }: { shares?: readonly string[]; prepare?: (vm: Machine) => void } = {},
   ): Promise<Run> {
     const room = createHostRoom();
     const pieces: Uint8Array[] = [];
-    const shares = ['programs', ...(more.shares ?? [])];
+    const shares = ['programs', ...more];
     const program = open(programs);
     const done = await exec(
       `python3 /mnt/programs/files.py ${directory} ${OPERATIONS} ${NAMES}; bash /mnt/programs/tools.sh ${directory}; sync`,
       {
-        ...more,
         memory: '512M',
         shares,
         boot: { root: '/dev/vda', shares },

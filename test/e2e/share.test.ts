@@ -44,77 +44,81 @@ read only
 cannot be removed
 `;
 
-describeGuest('shared folders in Debian', () => {
-  const scratch = mkdtempSync(join(tmpdir(), 'hindsight-shares-'));
-  const work = join(scratch, 'work');
-  const readOnly = join(scratch, 'ro');
-  let recording: Uint8Array;
-  let hash: string;
+for (const protocol of ['virtiofs', '9p'] as const)
+  describeGuest(`folders shared by ${protocol} in Debian`, () => {
+    const scratch = mkdtempSync(join(tmpdir(), 'hindsight-shares-'));
+    const work = join(scratch, 'work');
+    const readOnly = join(scratch, 'ro');
+    let recording: Uint8Array;
+    let hash: string;
 
-  beforeAll(() => {
-    mkdirSync(work);
-    mkdirSync(readOnly);
-    writeFileSync(join(work, 'from-host'), 'host\n');
-    writeFileSync(join(work, 'script'), WORK);
-    writeFileSync(join(readOnly, 'file'), 'read this\n');
-    writeFileSync(join(scratch, 'secret'), 'secret\n');
-    symlinkSync('../secret', join(work, 'to-secret'));
-  });
-  afterAll(() => rmSync(scratch, { recursive: true, force: true }));
-
-  it('work as a file system does, and the host sees what was written', async () => {
-    const room = createHostRoom();
-    const pieces: Uint8Array[] = [];
-    const folders = [new SharedFolder(work), new SharedFolder(readOnly)];
-    const { output, machine } = await exec('cat /mnt/work/to-secret 2>/dev/null || echo nothing; . /mnt/work/script', {
-      shares: ['work', 'ro'],
-      boot: { shares: ['work', 'ro'] },
-      record: { write: (bytes) => void pieces.push(bytes.slice()) },
-      hashEvery: 2 ** 26,
-      prepare(vm) {
-        attachShare(vm, 'work', folders[0], room);
-        attachShare(vm, 'ro', folders[1], room, { readOnly: true });
-      },
+    beforeAll(() => {
+      mkdirSync(work);
+      mkdirSync(readOnly);
+      writeFileSync(join(work, 'from-host'), 'host\n');
+      writeFileSync(join(work, 'script'), WORK);
+      writeFileSync(join(readOnly, 'file'), 'read this\n');
+      writeFileSync(join(scratch, 'secret'), 'secret\n');
+      symlinkSync('../secret', join(work, 'to-secret'));
     });
-    expect(output).toBe(`nothing\n${EXPECTED}`);
-    for (const folder of folders) folder.dispose();
-    expect(readFileSync(join(work, 'from-guest'), 'utf8')).toBe('guest\n');
-    expect(readFileSync(join(work, 'a', 'three'), 'utf8')).toBe('one\n');
-    expect(readFileSync(join(readOnly, 'file'), 'utf8')).toBe('read this\n');
-    expect(readdirSync(join(work, 'a')).sort()).toEqual(['b', 'out', 'three', 'two']);
-    expect(readFileSync(join(scratch, 'secret'), 'utf8')).toBe('secret\n');
-    recording = new Uint8Array(Buffer.concat(pieces));
-    hash = machine.hash();
-  });
+    afterAll(() => rmSync(scratch, { recursive: true, force: true }));
 
-  it.each<CoreKind>(['jit', 'wasm'])('replay on %s with the folders gone, to the same state', async (core) => {
-    rmSync(scratch, { recursive: true, force: true });
-    const { timeline } = await openTimeline(recording, theImages(), createHostRoom(), { core });
-    await timeline.seek(timeline.end);
-    expect(timeline.hash()).toBe(hash);
-  });
-
-  it('any file system answers, later, too', async () => {
-    const room = createHostRoom();
-    const fs = new MemoryFs();
-    const slow = new Proxy(fs, {
-      get: (target, key) => {
-        const value = Reflect.get(target, key) as unknown;
-        if (typeof value !== 'function') return value;
-        return async (...args: unknown[]) => {
-          await room.yieldToHost();
-          return (value as (...args: unknown[]) => unknown).apply(target, args);
-        };
-      },
+    it('work as a file system does, and the host sees what was written', async () => {
+      const room = createHostRoom();
+      const pieces: Uint8Array[] = [];
+      const folders = [new SharedFolder(work), new SharedFolder(readOnly)];
+      const { output, machine } = await exec(
+        'cat /mnt/work/to-secret 2>/dev/null || echo nothing; . /mnt/work/script',
+        {
+          shares: ['work', 'ro'].map((name) => ({ name, protocol })),
+          boot: { shares: ['work', 'ro'] },
+          record: { write: (bytes) => void pieces.push(bytes.slice()) },
+          hashEvery: 2 ** 26,
+          prepare(vm) {
+            attachShare(vm, 'work', folders[0], room);
+            attachShare(vm, 'ro', folders[1], room, { readOnly: true });
+          },
+        },
+      );
+      expect(output).toBe(`nothing\n${EXPECTED}`);
+      for (const folder of folders) folder.dispose();
+      expect(readFileSync(join(work, 'from-guest'), 'utf8')).toBe('guest\n');
+      expect(readFileSync(join(work, 'a', 'three'), 'utf8')).toBe('one\n');
+      expect(readFileSync(join(readOnly, 'file'), 'utf8')).toBe('read this\n');
+      expect(readdirSync(join(work, 'a')).sort()).toEqual(['b', 'out', 'three', 'two']);
+      expect(readFileSync(join(scratch, 'secret'), 'utf8')).toBe('secret\n');
+      recording = new Uint8Array(Buffer.concat(pieces));
+      hash = machine.hash();
     });
-    const { output } = await exec(
-      'cd /mnt/memory; mkdir d; echo hello >d/f; cp d/f g; ls -l g | cut -c1-10; cat g; rm -r d; ls',
-      {
-        shares: ['memory'],
-        boot: { shares: ['memory'] },
-        prepare: (vm) => void attachShare(vm, 'memory', slow as unknown as MemoryFs, room),
-      },
-    );
-    expect(output).toBe('-rw-r--r--\nhello\ng\n');
+
+    it.each<CoreKind>(['jit', 'wasm'])('replay on %s with the folders gone, to the same state', async (core) => {
+      rmSync(scratch, { recursive: true, force: true });
+      const { timeline } = await openTimeline(recording, theImages(), createHostRoom(), { core });
+      await timeline.seek(timeline.end);
+      expect(timeline.hash()).toBe(hash);
+    });
+
+    it('any file system answers, later, too', async () => {
+      const room = createHostRoom();
+      const fs = new MemoryFs();
+      const slow = new Proxy(fs, {
+        get: (target, key) => {
+          const value = Reflect.get(target, key) as unknown;
+          if (typeof value !== 'function') return value;
+          return async (...args: unknown[]) => {
+            await room.yieldToHost();
+            return (value as (...args: unknown[]) => unknown).apply(target, args);
+          };
+        },
+      });
+      const { output } = await exec(
+        'cd /mnt/memory; mkdir d; echo hello >d/f; cp d/f g; ls -l g | cut -c1-10; cat g; rm -r d; ls',
+        {
+          shares: [{ name: 'memory', protocol }],
+          boot: { shares: ['memory'] },
+          prepare: (vm) => void attachShare(vm, 'memory', slow as unknown as MemoryFs, room),
+        },
+      );
+      expect(output).toBe('-rw-r--r--\nhello\ng\n');
+    });
   });
-});

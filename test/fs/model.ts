@@ -68,14 +68,36 @@ export const step: fc.Arbitrary<Step> = fc.oneof(
   fc.constant({ op: 'forgetAll' as const }),
 );
 
+/** What a {@link Walker} needs of a client, whatever protocol it speaks. */
+export type FileClient = Pick<
+  FuseClient,
+  | 'create'
+  | 'forget'
+  | 'getattr'
+  | 'link'
+  | 'list'
+  | 'lookup'
+  | 'mkdir'
+  | 'open'
+  | 'read'
+  | 'readlink'
+  | 'release'
+  | 'rename'
+  | 'rmdir'
+  | 'setattr'
+  | 'symlink'
+  | 'unlink'
+  | 'write'
+>;
+
 /** Runs steps as a client that looks every path up. What comes back must not depend on the file system behind the server. */
 export class Walker {
   private readonly looked: bigint[] = [];
   private open: { id: bigint; fh: bigint } | undefined;
 
-  private readonly client: FuseClient;
+  private readonly client: FileClient;
 
-  constructor(client: FuseClient) {
+  constructor(client: FileClient) {
     this.client = client;
   }
 

@@ -172,7 +172,7 @@ export async function runMachine(flags: RunFlags, { detachable = false, ended }:
           checked,
           { ...asked, ...(network?.hasOwnAddress && { mac: network.slot.mac.match(/../g)!.join(':') }) },
           {
-            ...(names.length > 0 && { shares: names }),
+            ...(names.length > 0 && { shares: shares.devices }),
             ...(network && { devices: [network.hasOwnAddress ? { ...network.slot, mac: COMMON_MAC } : network.slot] }),
           },
         )
@@ -180,7 +180,7 @@ export async function runMachine(flags: RunFlags, { detachable = false, ended }:
           hardware: {
             ...(await openHardware(flags, checked, asked)),
             ...(network && { devices: [network.slot] }),
-            shares: names,
+            shares: shares.devices,
             virtioConsole: boot.size !== undefined && size,
           },
         };

@@ -66,7 +66,7 @@ function message(sequence: number, ...parts: readonly Uint8Array[]): Uint8Array 
 
 /**
  * The inputs by which the device gets a reply.
- * @param header fuse_out_header @param body what follows it @param room whether {@link REPLY_ROOM} bytes before the body in its buffer are free: then it is not copied
+ * @param header fuse_out_header, or what is before the data of a 9P read @param body what follows it @param room whether {@link REPLY_ROOM} bytes before the body in its buffer are free: then it is not copied
  */
 export function fsReply(sequence: number, header: Uint8Array, body: Uint8Array, room = false): Uint8Array[] {
   if (body.length < LARGE_BODY) return [message(sequence, header, body)];
@@ -77,29 +77,40 @@ export function fsReply(sequence: number, header: Uint8Array, body: Uint8Array, 
   return [first, second];
 }
 
+/** In what the devices that ask a server on the host for files differ. */
+export interface FileDeviceType extends Pick<VirtioModel, 'name' | 'id' | 'features' | 'queueSizes' | 'config'> {
+  /** Bytes of a reply's header where its body is a message of its own. */
+  readonly replyHeader: number;
+}
+
 /**
- * File system device (virtiofs; virtio 1.2, 5.11). It carries FUSE requests to a server on the host and knows nothing of their contents: a
- * request is an output, its reply an input event (contract 11), so that a replay needs no files. What the guest's files are is thus
- * in the recording, and the folder is no part of the machine.
+ * A device with files that a server on the host has. It carries requests to that server and knows nothing of their contents: a request is an
+ * output, its reply an input event (contract 11), so that a replay needs no files. What the guest's files are is thus in the recording,
+ * and the folder is no part of the machine.
  */
-class VirtioFs implements VirtioModel {
-  readonly name = 'fs';
-  readonly id = VIRTIO_ID.fs;
-  readonly features = [];
-  readonly queueSizes = new Array<number>(QUEUES).fill(QUEUE_SIZE);
-  readonly config = new Uint8Array(TAG_SIZE + 4);
+export class FileDevice implements VirtioModel {
+  readonly name: string;
+  readonly id: number;
+  readonly features: readonly number[];
+  readonly queueSizes: readonly number[];
+  readonly config: Uint8Array;
   readonly losesInput = true;
   private readonly bus: VirtioBus;
+  private readonly replyHeader: number;
   /** In the order of their making. */
   private requests: Request[] = [];
   private sequence = 0;
   /** Request whose reply has its header already; 0 for none. */
   private begun = 0;
 
-  constructor(bus: VirtioBus, tag: string) {
+  constructor(bus: VirtioBus, { name, id, features, queueSizes, config, replyHeader }: FileDeviceType) {
     this.bus = bus;
-    this.config.set(tagBytes(tag));
-    this.config[TAG_SIZE] = 1;
+    this.name = name;
+    this.id = id;
+    this.features = features;
+    this.queueSizes = queueSizes;
+    this.config = config;
+    this.replyHeader = replyHeader;
   }
 
   get awaitsAnswer(): boolean {
@@ -142,7 +153,7 @@ class VirtioFs implements VirtioModel {
     if (sequence === BODY) {
       const { begun } = this;
       this.begun = 0;
-      this.finish(begun, fuse, REPLY_HEADER);
+      this.finish(begun, fuse, this.replyHeader);
     } else if (sequence >= BODY_FOLLOWS) {
       this.begun = sequence - BODY_FOLLOWS;
       const request = this.requests.find((asked) => asked.sequence === this.begun);
@@ -200,16 +211,27 @@ class VirtioFs implements VirtioModel {
 }
 
 /** @throws RangeError when it does not fit */
-function tagBytes(tag: string): Uint8Array {
+export function tagBytes(tag: string): Uint8Array {
   const bytes = new TextEncoder().encode(tag);
   if (bytes.length < 1 || bytes.length > TAG_SIZE || bytes.includes(0))
     throw new RangeError(`a share's name has 1 to ${TAG_SIZE} bytes, "${tag}" has ${bytes.length}`);
   return bytes;
 }
 
-/** Builds a file system device. @param tag the name that the guest mounts */
+/** Builds a file system device (virtiofs; virtio 1.2, 5.11), which carries FUSE. @param tag the name that the guest mounts */
 export function virtioFs(tag: string): VirtioModelFactory {
-  return (bus) => new VirtioFs(bus, tag);
+  const config = new Uint8Array(TAG_SIZE + 4);
+  config.set(tagBytes(tag));
+  config[TAG_SIZE] = 1;
+  return (bus) =>
+    new FileDevice(bus, {
+      name: 'fs',
+      id: VIRTIO_ID.fs,
+      features: [],
+      queueSizes: new Array<number>(QUEUES).fill(QUEUE_SIZE),
+      config,
+      replyHeader: REPLY_HEADER,
+    });
 }
 
 /** A shared folder in a slot. Which folder of the host's, and whether it may be written, is the host's affair. */
@@ -219,16 +241,19 @@ export interface FsSlot {
   readonly tag: string;
 }
 
+/** @throws ConfigError for a tag that is none */
+export function checkTag({ tag }: { readonly tag: string }): void {
+  if (typeof tag !== 'string') throw new ConfigError('a share needs a tag');
+  try {
+    tagBytes(tag);
+  } catch (error) {
+    throw new ConfigError((error as RangeError).message);
+  }
+}
+
 export const fsEntry: SlotEntry<FsSlot> = {
   kind: 'fs',
   host: { output: 'frames' },
-  check({ tag }) {
-    if (typeof tag !== 'string') throw new ConfigError('a share needs a tag');
-    try {
-      tagBytes(tag);
-    } catch (error) {
-      throw new ConfigError((error as RangeError).message);
-    }
-  },
+  check: checkTag,
   model: ({ tag }) => virtioFs(tag),
 };

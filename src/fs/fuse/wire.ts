@@ -5,8 +5,8 @@ const TWO_32 = 2 ** 32;
 
 /** Reads the fields of a request. A request that is too short throws EINVAL. */
 export class RequestReader {
-  private readonly bytes: Uint8Array;
-  private readonly view: DataView;
+  protected readonly bytes: Uint8Array;
+  protected readonly view: DataView;
   private at: number;
 
   constructor(bytes: Uint8Array, at: number) {
@@ -43,7 +43,7 @@ export class RequestReader {
     return this.bytes.subarray(at, at + length);
   }
 
-  private take(length: number): number {
+  protected take(length: number): number {
     const { at } = this;
     if (at + length > this.bytes.length) throw new FsError('EINVAL', 'a request that is too short');
     this.at = at + length;
@@ -65,6 +65,10 @@ export class ReplyWriter {
   /** Where the next field goes. */
   get offset(): number {
     return this.at;
+  }
+
+  u8(value: number): void {
+    this.bytes[this.at++] = value;
   }
 
   u16(value: number): void {

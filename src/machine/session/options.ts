@@ -51,10 +51,10 @@ export interface HardwareOptions {
   readonly mmu?: 'sv39' | 'sv48' | 'sv57';
   readonly disks?: readonly DiskOption[];
   /**
-   * Names of shared folders, for each a virtiofs device on a PCI bus. What answers for them is attached to the machine once it is built;
+   * Names of shared folders, for each a virtiofs or 9P device on a PCI bus. What answers for them is attached to the machine once it is built;
    * until then the guest waits.
    */
-  readonly shares?: readonly string[];
+  readonly shares?: readonly (string | ShareDevice)[];
   /**
    * Whether there is a virtio console besides the serial port, and how large its terminal is (80 × 25 if not given). `ports` are channels
    * of their own to programs in the guest (/dev/vportNp1, Np2, … in Linux): {@link Machine.send} and the event `output` know them by name.
@@ -99,6 +99,18 @@ export interface ImageFiles {
   /** Files that it shares pages with. */
   readonly findSnapshot?: FindSnapshotFile;
 }
+
+/** A shared folder's device; a name alone is one of virtiofs. */
+export interface ShareDevice {
+  readonly name: string;
+  /** Default `virtiofs`. */
+  readonly protocol?: 'virtiofs' | '9p';
+}
+
+const shareSlot = (share: string | ShareDevice): SlotConfig =>
+  typeof share === 'string'
+    ? { kind: 'fs', tag: share }
+    : { kind: share.protocol === '9p' ? '9p' : 'fs', tag: share.name };
 
 const DEFAULT_MEMORY = '256M';
 const DEFAULT_QUANTUM = 20_000;
@@ -161,7 +173,7 @@ export async function planConfig(options: HardwareOptions, room: HostRoom): Prom
     rotation: { seed, quantum: options.quantum ?? DEFAULT_QUANTUM, chaos: options.chaos ?? false },
     rngSeed: rngSeedText(options.rngSeed) ?? seedBytes(seed),
     slots,
-    ...(options.shares && options.shares.length > 0 && { pci: options.shares.map((tag) => ({ kind: 'fs', tag })) }),
+    ...(options.shares && options.shares.length > 0 && { pci: options.shares.map(shareSlot) }),
   };
 }
 

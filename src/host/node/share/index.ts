@@ -2,6 +2,7 @@ import { statSync } from 'node:fs';
 import { basename, resolve } from 'node:path';
 import type { HostRoom } from '../../../machine/session/host-room.ts';
 import type { Machine } from '../../../machine/session/machine.ts';
+import type { ShareDevice } from '../../../machine/session/options.ts';
 import { attachShare } from '../../share.ts';
 import { SharedFolder, ShareError } from './share.ts';
 
@@ -11,18 +12,21 @@ export interface ShareOption {
   /** 1 to 36 letters, digits, `.`, `_` or `-`. */
   readonly name: string;
   readonly readOnly: boolean;
+  readonly protocol: 'virtiofs' | '9p';
 }
 
 const NAME = /^[\w.-]{1,36}$/;
 const isFolder = (path: string): boolean => statSync(path, { throwIfNoEntry: false })?.isDirectory() ?? false;
 
 /**
- * Reads `DIR[:NAME][:ro]`. Without a name it is the folder's own. A folder whose name has colons is found before it is taken apart.
+ * Reads `DIR[:NAME][:9p][:ro]`. Without a name it is the folder's own. A folder whose name has colons is found before it is taken apart.
  * @throws ShareError when it cannot be understood
  */
 export function parseShare(text: string): ShareOption {
   const readOnly = text.endsWith(':ro');
-  const rest = readOnly ? text.slice(0, -3) : text;
+  const writable = readOnly ? text.slice(0, -3) : text;
+  const protocol = writable.endsWith(':9p') ? '9p' : 'virtiofs';
+  const rest = protocol === '9p' ? writable.slice(0, -3) : writable;
   const colon = rest.lastIndexOf(':');
   const named = colon > 0 && !isFolder(rest);
   const folder = named ? rest.slice(0, colon) : rest;
@@ -31,12 +35,12 @@ export function parseShare(text: string): ShareOption {
     : basename(resolve(folder))
         .replace(/[^\w.-]/g, '_')
         .slice(0, 36) || 'share';
-  if (folder === '') throw new ShareError('--share: expected DIR[:NAME][:ro], with the folder to share first');
+  if (folder === '') throw new ShareError('--share: expected DIR[:NAME][:9p][:ro], with the folder to share first');
   if (!NAME.test(name))
     throw new ShareError(
       `--share ${text}: "${name}" is no name for a share: expected 1 to 36 letters, digits, ".", "_" or "-"`,
     );
-  return { folder, name, readOnly };
+  return { folder, name, readOnly, protocol };
 }
 
 /** Folders that are open and wait for their machine. */
@@ -59,9 +63,14 @@ export class HostShares implements AsyncDisposable {
     }
   }
 
-  /** What the machine gets of them. */
+  /** What the guest mounts. */
   get names(): readonly string[] {
     return this.shares.map(({ option }) => option.name);
+  }
+
+  /** The devices that the guest finds them by. */
+  get devices(): readonly ShareDevice[] {
+    return this.shares.map(({ option: { name, protocol } }) => ({ name, protocol }));
   }
 
   /** Has the folders answer for the machine's shares. */

@@ -1,0 +1,567 @@
+import { errnoOf, FsError } from '../errno.ts';
+import {
+  type AttributeChange,
+  type Attributes,
+  type Awaitable,
+  after,
+  type DirectoryEntry,
+  FILE_TYPE,
+  type FileSystem,
+  NAME_MAX,
+  type Name,
+  nameBytes,
+  type OpenMode,
+  PERMISSIONS,
+  STICKY,
+  TYPE_MASK,
+} from '../file-system.ts';
+import { checkName } from '../name.ts';
+import {
+  ATTRIBUTES_VALID,
+  CHANGE,
+  HEADER,
+  LOCK,
+  MAGIC,
+  MAX_WALK,
+  OPEN,
+  QID_SIZE,
+  READ_HEADER,
+  REMOVE_DIRECTORY,
+  RLERROR,
+  T,
+  VERSION,
+} from './protocol.ts';
+import { MessageReader, MessageWriter } from './wire.ts';
+
+/** Longest message. */
+const MAX_MESSAGE = 2 ** 20;
+/** Longest value of an extended attribute (XATTR_SIZE_MAX). */
+const MAX_EXTENDED = 65_536;
+/** Fids that a client may hold. */
+const MAX_FIDS = 1 << 20;
+
+/** What changes something; refused where a share is read-only. */
+const CHANGES: ReadonlySet<number> = new Set([
+  T.LCREATE,
+  T.SYMLINK,
+  T.MKNOD,
+  T.SETATTR,
+  T.XATTRCREATE,
+  T.LINK,
+  T.MKDIR,
+  T.RENAMEAT,
+  T.UNLINKAT,
+  T.WRITE,
+]);
+
+/** What a client holds under a number of its own. */
+interface Fid<N, H> {
+  readonly node: N;
+  readonly file?: H;
+  /** A directory that is read: what was in it at its beginning. */
+  entries?: readonly DirectoryEntry[];
+  /** An attribute's value, or the list of their names. */
+  readonly value?: Uint8Array;
+  /** An attribute that is set once all of its value was written. */
+  readonly setting?: { readonly name: Name; readonly value: Uint8Array; readonly flags: number; at: number };
+}
+
+export interface NinePServerOptions {
+  /** Refuse all that changes something with EROFS. */
+  readonly readOnly?: boolean;
+}
+
+/** An answer in two pieces, so that nothing large is copied. */
+export interface NinePReply {
+  /** The message up to the data of a read; all of it for others. */
+  readonly header: Uint8Array;
+  /** The data of a read. */
+  readonly body: Uint8Array;
+}
+
+/** What follows an answer's header: a message without it, or data of a read. */
+type Answer = MessageWriter | Uint8Array;
+
+/**
+ * A 9P2000.L server over a {@link FileSystem}: a message's bytes in, its answer's bytes out. It doubts all of a message. Locks are granted: Linux'
+ * client decides about those of its own processes first.
+ */
+export class NinePServer<N extends object, H extends object> {
+  private readonly fs: FileSystem<N, H>;
+  private readonly readOnly: boolean;
+  private readonly fids = new Map<number, Fid<N, H>>();
+  /** How many fids hold a node. */
+  private readonly uses = new Map<N, number>();
+  /** Requests under way, by their tags. */
+  private readonly waiting = new Map<number, Promise<unknown>>();
+  private largest = MAX_MESSAGE;
+
+  constructor(fs: FileSystem<N, H>, options: NinePServerOptions = {}) {
+    this.fs = fs;
+    this.readOnly = options.readOnly ?? false;
+  }
+
+  /** How many fids the client holds. */
+  get held(): number {
+    return this.fids.size;
+  }
+
+  /** Serves one message. @returns its answer; undefined for what is no message */
+  handle(message: Uint8Array): Awaitable<NinePReply | undefined> {
+    if (message.length < HEADER) return undefined;
+    const view = new DataView(message.buffer, message.byteOffset, message.byteLength);
+    const type = view.getUint8(4);
+    const tag = view.getUint16(5, true);
+    const done = (body: Answer): NinePReply => answered(body, type + 1, tag);
+    const failed = (error: unknown): NinePReply => {
+      const w = new MessageWriter(4);
+      w.u32(errnoOf(error));
+      return answered(w, RLERROR, tag);
+    };
+    try {
+      const body = this.dispatch(type, new MessageReader(message));
+      if (!(body instanceof Promise)) return done(body);
+      const answer = body.then(done, failed);
+      this.waiting.set(tag, answer);
+      return answer.finally(() => {
+        if (this.waiting.get(tag) === answer) this.waiting.delete(tag);
+      });
+    } catch (error) {
+      return failed(error);
+    }
+  }
+
+  /** The client is gone: closes and forgets what it held. */
+  async close(): Promise<void> {
+    for (const fid of [...this.fids.keys()]) await this.release(fid);
+  }
+
+  private dispatch(type: number, r: MessageReader): Awaitable<Answer> {
+    const { fs } = this;
+    if (this.readOnly && CHANGES.has(type)) throw new FsError('EROFS');
+    switch (type) {
+      case T.VERSION:
+        return this.version(r);
+      case T.ATTACH: {
+        const fid = r.u32();
+        return after(fs.attributes(fs.root), (a) => {
+          this.hold(fid, { node: fs.root });
+          return qid(a);
+        });
+      }
+      case T.FLUSH: {
+        // Answered after the old request, whose tag is free then.
+        const old = this.waiting.get(r.u16());
+        return old === undefined ? new MessageWriter(0) : old.then(() => new MessageWriter(0));
+      }
+      case T.WALK: {
+        const from = this.fid(r.u32());
+        const fid = r.u32();
+        const names = Array.from({ length: Math.min(r.u16(), MAX_WALK + 1) }, () => r.text());
+        if (names.length > MAX_WALK) throw new FsError('EINVAL');
+        return this.walk(from.node, names, fid);
+      }
+      case T.CLUNK:
+        return after(this.clunk(r.u32()), empty);
+      case T.REMOVE:
+        return after(this.release(r.u32()), () => {
+          throw new FsError('EOPNOTSUPP');
+        });
+      case T.GETATTR: {
+        const { node, file } = this.fid(r.u32());
+        return after(fs.attributes(node, file), attributes);
+      }
+      case T.SETATTR:
+        return this.setAttributes(r);
+      case T.STATFS:
+        return after(fs.statistics(), (s) => {
+          const w = new MessageWriter(60);
+          w.u32(MAGIC);
+          w.u32(s.blockSize);
+          for (const count of [s.blocks, s.freeBlocks, s.availableBlocks, s.files, s.freeFiles, 0]) w.u64(count);
+          w.u32(NAME_MAX);
+          return w;
+        });
+      case T.LOPEN:
+        return this.open(r.u32(), r.u32());
+      case T.LCREATE:
+        return this.create(r);
+      case T.MKNOD: {
+        const { node } = this.fid(r.u32());
+        const name = checkName(r.text());
+        const mode = r.u32();
+        // Only files: a device or socket of the guest's has no meaning for the host, and a share is no place for one.
+        if ((mode & TYPE_MASK) !== FILE_TYPE.file && (mode & TYPE_MASK) !== 0) throw new FsError('EPERM');
+        const written = { read: false, write: true, truncate: false };
+        return after(fs.create(node, name, permissions(mode), written), (made) =>
+          after(fs.close(made.handle), () => this.made(made.node)),
+        );
+      }
+      case T.MKDIR: {
+        const { node } = this.fid(r.u32());
+        const name = checkName(r.text());
+        return after(fs.makeDirectory(node, name, permissions(r.u32())), (made) => this.made(made));
+      }
+      case T.SYMLINK: {
+        const { node } = this.fid(r.u32());
+        const name = checkName(r.text());
+        return after(fs.makeSymlink(node, name, nameBytes(r.text())), (made) => this.made(made));
+      }
+      case T.READLINK:
+        return after(fs.readLink(this.fid(r.u32()).node), (target) => {
+          const w = new MessageWriter(2 + target.length);
+          w.u16(target.length);
+          w.put(target);
+          return w;
+        });
+      case T.LINK: {
+        const directory = this.fid(r.u32()).node;
+        const { node } = this.fid(r.u32());
+        return after(fs.link(node, directory, checkName(r.text())), empty);
+      }
+      case T.RENAMEAT: {
+        const from = this.fid(r.u32()).node;
+        const name = checkName(r.text());
+        const to = this.fid(r.u32()).node;
+        return after(fs.rename(from, name, to, checkName(r.text()), 0), empty);
+      }
+      case T.UNLINKAT: {
+        const { node } = this.fid(r.u32());
+        const name = checkName(r.text());
+        const removed = (r.u32() & REMOVE_DIRECTORY) !== 0 ? fs.removeDirectory(node, name) : fs.unlink(node, name);
+        return after(removed, empty);
+      }
+      case T.READDIR: {
+        const fid = this.fid(r.u32());
+        const from = offsetOf(r.u64());
+        const size = Math.min(r.u32(), this.largest - READ_HEADER);
+        if (from > 0 && fid.entries !== undefined) return this.entries(fid.entries, from, size);
+        return after(fs.list(fid.node), (listed) => {
+          const here = (name: string): DirectoryEntry => ({ name, inode: 1, type: FILE_TYPE.directory });
+          fid.entries = [here('.'), here('..'), ...listed];
+          return this.entries(fid.entries, from, size);
+        });
+      }
+      case T.READ:
+        return this.read(this.fid(r.u32()), offsetOf(r.u64()), Math.min(r.u32(), this.largest - READ_HEADER));
+      case T.WRITE:
+        return this.write(this.fid(r.u32()), offsetOf(r.u64()), r.data(r.u32()));
+      case T.FSYNC: {
+        const { file } = this.fid(r.u32());
+        const dataOnly = r.u32() !== 0;
+        return file === undefined ? new MessageWriter(0) : after(fs.sync(file, dataOnly), empty);
+      }
+      case T.LOCK: {
+        this.fid(r.u32());
+        const w = new MessageWriter(1);
+        w.u8(LOCK.success);
+        return w;
+      }
+      case T.GETLOCK: {
+        this.fid(r.u32());
+        r.skip(1);
+        const [start, length, process, client] = [r.u64(), r.u64(), r.u32(), r.text()];
+        const w = new MessageWriter(23 + client.length);
+        w.u8(LOCK.unlocked);
+        w.u64(start);
+        w.u64(length);
+        w.u32(process);
+        w.text(client);
+        return w;
+      }
+      case T.XATTRWALK:
+        return this.walkExtended(this.fid(r.u32()).node, r.u32(), r.text());
+      case T.XATTRCREATE: {
+        const number = r.u32();
+        const { node } = this.fid(number);
+        const name = r.text();
+        const size = r.u64();
+        if (size > MAX_EXTENDED) throw new FsError('ERANGE');
+        this.replace(number, { node, setting: { name, value: new Uint8Array(size), flags: r.u32(), at: 0 } });
+        return new MessageWriter(0);
+      }
+      default:
+        throw new FsError('EOPNOTSUPP', `9P message of type ${type}`);
+    }
+  }
+
+  private version(r: MessageReader): Awaitable<Answer> {
+    const size = r.u32();
+    const version = r.text();
+    this.largest = Math.max(4096, Math.min(size, MAX_MESSAGE));
+    return after(this.close(), () => {
+      const spoken = version === VERSION ? VERSION : 'unknown';
+      const w = new MessageWriter(6 + spoken.length);
+      w.u32(this.largest);
+      w.text(spoken);
+      return w;
+    });
+  }
+
+  /** Each name below the one before; a walk that ends early says how far it came, and makes no fid. */
+  private walk(from: N, names: readonly Name[], fid: number): Awaitable<Answer> {
+    const found: Attributes[] = [];
+    const report = (): Answer => {
+      const w = new MessageWriter(2 + QID_SIZE * found.length);
+      w.u16(found.length);
+      for (const a of found) w.qid(a);
+      return w;
+    };
+    const step = (node: N): Awaitable<Answer> => {
+      if (found.length === names.length) {
+        this.hold(fid, { node });
+        return report();
+      }
+      const ended = (error: unknown): Answer => {
+        if (found.length === 0) throw error;
+        return report();
+      };
+      try {
+        const next = after(this.fs.lookup(node, checkName(names[found.length])), (child) =>
+          after(this.fs.attributes(child), (a) => {
+            found.push(a);
+            return step(child);
+          }),
+        );
+        return next instanceof Promise ? next.catch(ended) : next;
+      } catch (error) {
+        return ended(error);
+      }
+    };
+    return step(from);
+  }
+
+  private open(number: number, flags: number): Awaitable<Answer> {
+    const { node } = this.fid(number);
+    return after(this.fs.attributes(node), (a) => {
+      if ((a.mode & TYPE_MASK) === FILE_TYPE.directory) return opened(a);
+      const mode = openMode(flags);
+      if (this.readOnly && (mode.write || mode.truncate)) throw new FsError('EROFS');
+      return after(this.fs.open(node, mode), (file) => {
+        this.replace(number, { node, file });
+        return opened(a);
+      });
+    });
+  }
+
+  /** Creates a file, or opens the one that somebody made since the client looked, unless the client wants it new. */
+  private create(r: MessageReader): Awaitable<Answer> {
+    const number = r.u32();
+    const { node: directory } = this.fid(number);
+    const name = checkName(r.text());
+    const flags = r.u32();
+    const bits = permissions(r.u32());
+    const mode = openMode(flags);
+    const { fs } = this;
+    const take = (node: N, file: H): Awaitable<Answer> => {
+      this.replace(number, { node, file });
+      return after(fs.attributes(node, file), opened);
+    };
+    const found = (error: unknown): Awaitable<Answer> => {
+      if ((error as { code?: unknown }).code !== 'EEXIST' || (flags & OPEN.exclusive) !== 0) throw error;
+      return after(fs.lookup(directory, name), (node) => after(fs.open(node, mode), (file) => take(node, file)));
+    };
+    try {
+      const made = after(fs.create(directory, name, bits, mode), ({ node, handle }) => take(node, handle));
+      return made instanceof Promise ? made.catch(found) : made;
+    } catch (error) {
+      return found(error);
+    }
+  }
+
+  private setAttributes(r: MessageReader): Awaitable<Answer> {
+    const { node, file } = this.fid(r.u32());
+    const valid = r.u32();
+    const [mode, uid, gid, size] = [r.u32(), r.u32(), r.u32(), r.u64()];
+    const [accessed, accessedNs, modified, modifiedNs] = [r.u64(), r.u64(), r.u64(), r.u64()];
+    const change: AttributeChange = {
+      ...(valid & CHANGE.mode && { mode }),
+      ...(valid & CHANGE.uid && { uid }),
+      ...(valid & CHANGE.gid && { gid }),
+      ...(valid & CHANGE.size && { size: offsetOf(size) }),
+      ...(valid & CHANGE.accessed && { accessed: time(valid & CHANGE.accessedGiven, accessed, accessedNs) }),
+      ...(valid & CHANGE.modified && { modified: time(valid & CHANGE.modifiedGiven, modified, modifiedNs) }),
+    };
+    return after(this.fs.setAttributes(node, change, file), empty);
+  }
+
+  private entries(all: readonly DirectoryEntry[], from: number, size: number): Answer {
+    const w = new MessageWriter(4 + size);
+    w.skip(4);
+    let next = from;
+    for (; next < all.length; next++) {
+      const { name, inode, type } = all[next];
+      if (w.offset + QID_SIZE + 11 + name.length > READ_HEADER + size) break;
+      w.qid({ inode, mode: type });
+      w.u64(next + 1);
+      w.u8(type >>> 12);
+      w.text(name);
+    }
+    const bytes = w.bytes.subarray(READ_HEADER, w.offset);
+    return bytes;
+  }
+
+  private read({ file, value }: Fid<N, H>, offset: number, size: number): Awaitable<Answer> {
+    if (value !== undefined) return value.subarray(offset, offset + size);
+    if (file === undefined) throw new FsError('EBADF');
+    const into = new Uint8Array(size);
+    return after(this.fs.read(file, offset, into), (length) => into.subarray(0, length));
+  }
+
+  private write({ file, setting }: Fid<N, H>, offset: number, data: Uint8Array): Awaitable<Answer> {
+    const done = (): Answer => {
+      const w = new MessageWriter(4);
+      w.u32(data.length);
+      return w;
+    };
+    if (setting !== undefined) {
+      if (offset + data.length > setting.value.length) throw new FsError('EINVAL');
+      setting.value.set(data, offset);
+      setting.at = Math.max(setting.at, offset + data.length);
+      return done();
+    }
+    if (file === undefined) throw new FsError('EBADF');
+    return after(this.fs.write(file, offset, data), done);
+  }
+
+  /** A fid from which an attribute's value is read, or the names of all. */
+  private walkExtended(node: N, fid: number, name: Name): Awaitable<Answer> {
+    const { fs } = this;
+    if (fs.getExtended === undefined || fs.listExtended === undefined) throw new FsError('EOPNOTSUPP');
+    const list = (names: readonly Name[]): Uint8Array => nameBytes(names.map((one) => `${one}\0`).join(''));
+    const value = name === '' ? after(fs.listExtended(node), list) : fs.getExtended(node, name);
+    return after(value, (bytes) => {
+      this.hold(fid, { node, value: bytes });
+      const w = new MessageWriter(8);
+      w.u64(bytes.length);
+      return w;
+    });
+  }
+
+  /** Lets a fid go. An attribute that was written through it is set now; one with no value is removed (as Linux' client asks for it). */
+  private clunk(number: number): Awaitable<void> {
+    const { node, setting } = this.fid(number);
+    const released = this.release(number);
+    if (setting === undefined) return released;
+    const { name, value, flags, at } = setting;
+    return after(released, () => {
+      if (at < value.length) throw new FsError('EIO', 'an attribute whose value was not written');
+      if (this.fs.setExtended === undefined) throw new FsError('EOPNOTSUPP');
+      if (value.length === 0 && flags === REPLACE_ATTRIBUTE) {
+        if (this.fs.removeExtended === undefined) throw new FsError('EOPNOTSUPP');
+        return this.fs.removeExtended(node, name);
+      }
+      return this.fs.setExtended(node, name, value, flags);
+    });
+  }
+
+  private made(node: N): Awaitable<Answer> {
+    return after(this.fs.attributes(node), (a) => {
+      if (!this.uses.has(node)) this.fs.forget(node);
+      return qid(a);
+    });
+  }
+
+  private fid(number: number): Fid<N, H> {
+    const fid = this.fids.get(number);
+    if (fid === undefined) throw new FsError('ESTALE', `fid ${number} is not held`);
+    return fid;
+  }
+
+  private hold(number: number, fid: Fid<N, H>): void {
+    if (this.fids.size >= MAX_FIDS) throw new FsError('ENFILE');
+    // A fid in use is walked to itself, or by a client that lost count.
+    const old = this.fids.get(number);
+    this.uses.set(fid.node, (this.uses.get(fid.node) ?? 0) + 1);
+    this.fids.set(number, fid);
+    if (old !== undefined) void this.drop(old);
+  }
+
+  /** A fid becomes something else of the same or another node. */
+  private replace(number: number, fid: Fid<N, H>): void {
+    this.hold(number, fid);
+  }
+
+  private release(number: number): Awaitable<void> {
+    const fid = this.fid(number);
+    this.fids.delete(number);
+    return this.drop(fid);
+  }
+
+  private drop({ node, file }: Fid<N, H>): Awaitable<void> {
+    const left = this.uses.get(node)! - 1;
+    if (left > 0) this.uses.set(node, left);
+    else this.uses.delete(node);
+    return after(file === undefined ? undefined : this.fs.close(file), () => {
+      if (left === 0 && !this.uses.has(node)) this.fs.forget(node);
+    });
+  }
+}
+
+/** Flags of an XATTRCREATE that removes: XATTR_REPLACE. */
+const REPLACE_ATTRIBUTE = 2;
+
+function answered(answer: Answer, type: number, tag: number): NinePReply {
+  const data = answer instanceof Uint8Array;
+  const header = data ? new Uint8Array(READ_HEADER) : answer.bytes;
+  const body = data ? answer : NOTHING;
+  const view = new DataView(header.buffer, header.byteOffset);
+  view.setUint32(0, header.length + body.length, true);
+  view.setUint8(4, type);
+  view.setUint16(5, tag, true);
+  if (data) view.setUint32(HEADER, body.length, true);
+  return { header, body };
+}
+
+const NOTHING = new Uint8Array(0);
+const empty = (): Answer => new MessageWriter(0);
+const permissions = (mode: number): number => mode & (PERMISSIONS | STICKY);
+
+function qid(a: Attributes): Answer {
+  const w = new MessageWriter(QID_SIZE);
+  w.qid(a);
+  return w;
+}
+
+/** Rlopen and Rlcreate: qid and iounit, where 0 leaves it to the size of messages. */
+function opened(a: Attributes): Answer {
+  const w = new MessageWriter(QID_SIZE + 4);
+  w.qid(a);
+  return w;
+}
+
+function attributes(a: Attributes): Answer {
+  const w = new MessageWriter(153);
+  w.u64(ATTRIBUTES_VALID);
+  w.qid(a);
+  w.u32(a.mode);
+  w.u32(a.uid);
+  w.u32(a.gid);
+  w.u64(a.links);
+  w.u64(a.device);
+  w.u64(a.size);
+  w.u64(4096);
+  w.u64(a.blocks);
+  for (const { seconds, nanoseconds } of [a.accessed, a.modified, a.changed]) {
+    w.seconds(seconds);
+    w.u64(nanoseconds);
+  }
+  return w;
+}
+
+function openMode(flags: number): OpenMode {
+  const access = flags & OPEN.accessMode;
+  if (access === OPEN.accessMode) throw new FsError('EINVAL');
+  return { read: access !== 1, write: access !== 0, truncate: (flags & OPEN.truncate) !== 0 };
+}
+
+/** Offsets beyond 2^53 are not exact here, and no file is that long. */
+function offsetOf(value: number): number {
+  if (value > Number.MAX_SAFE_INTEGER) throw new FsError('EFBIG');
+  return value;
+}
+
+function time(given: number, seconds: number, nanoseconds: number): AttributeChange['accessed'] & {} {
+  // Seconds before 1970 come as numbers near 2^64.
+  return given === 0 ? 'now' : { seconds: seconds >= 2 ** 63 ? seconds - 2 ** 64 : seconds, nanoseconds };
+}
