@@ -49,6 +49,7 @@ const ARROWS: Record<string, readonly string[]> = {
   probe: ['debug', 'history', 'isa', 'linux', 'machine', 'symbols', 'timeline'],
   'host/room.ts': ['machine/session/host-room.ts'],
   'host/share.ts': ['devices', 'fs', 'machine'],
+  'host/guest-link.ts': ['guest', 'host/room.ts', 'machine', 'sandbox'],
   'host/http-disk.ts': ['host/sources.ts', 'storage'],
   'host/sources.ts': ['bytes'],
   'index.ts': [
@@ -75,6 +76,7 @@ const ARROWS: Record<string, readonly string[]> = {
     'fs',
     'generated',
     'guest',
+    'host/guest-link.ts',
     'host/http-disk.ts',
     'host/room.ts',
     'jit',

@@ -31,6 +31,7 @@ export interface MachineFlags {
   readonly seed?: string;
   readonly chaos?: string;
   readonly share?: readonly string[];
+  readonly control?: string;
   readonly net?: string;
   readonly cold?: boolean;
   readonly quiet?: boolean;
@@ -149,7 +150,7 @@ async function openDisks(flags: MachineFlags): Promise<{ disks: DiskOption[]; ro
 }
 
 /** Flags that make a machine that the guest's own snapshot is not of, or whose host has answers that a snapshot does not. */
-const COLD_FLAGS = ['kernel', 'initrd', 'firmware', 'append', 'isa', 'seed', 'chaos'] as const;
+const COLD_FLAGS = ['kernel', 'initrd', 'firmware', 'append', 'isa', 'seed', 'chaos', 'control'] as const;
 
 /** The first flag because of which a machine must boot instead of starting from the guest's snapshot. */
 export function coldFlag(flags: MachineFlags): string | undefined {

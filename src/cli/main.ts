@@ -6,6 +6,7 @@ import { VERSION } from './version.ts';
 /** Errors of ours that a user can cause; anything else is a bug and says so. */
 const EXPECTED = new Set([
   'NetworkOptionError',
+  'ControlError',
   'ShareError',
   'LoadError',
   'ConfigError',

@@ -96,6 +96,7 @@ export function createProgram(version: string, finish: (status: number) => void)
     ),
     'keep a recording in this file',
   )
+    .option('--control <name>', 'let hindsight cp reach the files of this machine while it runs, as NAME:/PATH')
     .option('--exec <command>', "run this in the guest's shell, print its output only, and exit with its status")
     .option('--no-stdin', "give the guest's command no input")
     .option(
@@ -268,9 +269,12 @@ export function createProgram(version: string, finish: (status: number) => void)
     opens(
       program
         .command('cp')
-        .description('Copy files out of a recorded machine as they were at an instant')
-        .argument('<source>', 'RECORDING@INSTANT:/PATH, or with the disk before the path: RECORDING@50%:vda:/PATH')
-        .argument('<destination>', 'a file or folder here, or - for standard output'),
+        .description('Copy files out of a recorded machine as they were at an instant, or to and from one that runs')
+        .argument(
+          '<source>',
+          'RECORDING@INSTANT:/PATH, or with the disk before the path: RECORDING@50%:vda:/PATH; NAME:/PATH of a machine that runs with --control NAME; or a file here',
+        )
+        .argument('<destination>', 'a file or folder here, - for standard output, or NAME:/PATH'),
     ),
   ).action(async (from: string, to: string, flags: CpFlags) =>
     finish(await (await import('./commands/cp.ts')).cp(from, to, flags)),

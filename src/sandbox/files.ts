@@ -105,6 +105,13 @@ export class GuestFiles {
     await this.run(`rename ${from}`, OPERATION.RENAME, [from, to]);
   }
 
+  /** Makes a symbolic link that points to `target`, in place of a link or file that is there: by the guest's `ln`. @throws Error with what ln said */
+  async symlink(target: string, path: string): Promise<void> {
+    const command = this.access.spawn(['ln', '-snf', target, path]);
+    command.end();
+    await finished(command, `link ${path}`);
+  }
+
   /** A folder with all that is in it, as a tar archive: by the guest's `tar`. @throws GuestError, Error with what tar said */
   async pack(path: string): Promise<Uint8Array> {
     return finished(this.access.spawn(['tar', '-C', path, '-cf', '-', '.']), `pack ${path}`);

@@ -11,6 +11,7 @@ import type { Hardware } from '../../machine/session/options.ts';
 import { formatInstant } from '../../record/divergence.ts';
 import { CliError, UsageError } from '../exit.ts';
 import { explained, openRecording, parseDestination, type RecordingFlags } from '../recordings.ts';
+import { copyFrom, copyIn, parseLive } from './cp-live.ts';
 
 /** Flags of `hindsight cp`. */
 export interface CpFlags extends RecordingFlags {
@@ -34,7 +35,7 @@ function parseSource(text: string): Source {
   const match = SOURCE.exec(text);
   if (match === null)
     throw new UsageError(
-      `"${text}" names no file of the past: expected RECORDING@INSTANT:/PATH or RECORDING@INSTANT:vda:/PATH, such as boot.hsr@50%:/etc/passwd`,
+      `"${text}" names no file of the past: expected RECORDING@INSTANT:/PATH or RECORDING@INSTANT:vda:/PATH, such as boot.hsr@50%:/etc/passwd, or NAME:/PATH of a machine that runs`,
     );
   const [, recording, at, volume, path] = match;
   return { recording, at, path, ...(volume !== undefined && { volume }) };
@@ -73,8 +74,22 @@ async function openVolume(volume: string, engine: Engine, hardware: Hardware): P
 const rootVolume = (engine: Engine): string =>
   /(?:^|\s)root=\/dev\/(vd[a-z])(?:\s|$)/.exec(engine.config.append)?.[1] ?? INITRAMFS;
 
-/** `hindsight cp`: copies files out of a recording as they were at an instant. */
+/** Copies to or from a machine that runs, if one is named. */
+async function copyLive(from: string, to: string): Promise<{ readonly note: string | undefined } | undefined> {
+  const [source, target] = [parseLive(from), parseLive(to)];
+  if (source !== undefined && target !== undefined)
+    throw new UsageError('one of the two must be on this host: copy it out first, then in');
+  if (target !== undefined) return { note: await copyIn(from, target) };
+  return source && { note: await copyFrom(source, to) };
+}
+
+/** `hindsight cp`: copies files out of a recording as they were at an instant, or to and from a machine that runs. */
 export async function cp(from: string, to: string, flags: CpFlags): Promise<number> {
+  const live = await copyLive(from, to);
+  if (live !== undefined) {
+    if (live.note !== undefined && flags.quiet !== true) process.stderr.write(`hindsight: ${live.note}\n`);
+    return 0;
+  }
   const source = parseSource(from);
   const at = parseDestination('the instant', source.at);
   const { timeline, hardware } = await openRecording(source.recording, flags);

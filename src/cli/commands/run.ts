@@ -2,6 +2,8 @@ import { openSync, writeSync } from 'node:fs';
 import { StateError } from '../../bytes/state-stream.ts';
 import { EXEC_STDIN, type GuestBoot } from '../../guest/cmdline.ts';
 import { ExecOutput } from '../../guest/exec-stream.ts';
+import { SESSION_PORT } from '../../guest/init-script.ts';
+import { ControlServer } from '../../host/node/control.ts';
 import { forgetStart, provideStart } from '../../host/node/guest/index.ts';
 import { nodeRegionCompiler } from '../../host/node/region-compiler.ts';
 import { keepRememberedCode, readRememberedCode } from '../../host/node/remembered-code.ts';
@@ -164,7 +166,9 @@ export async function runMachine(flags: RunFlags, { detachable = false, ended }:
     ...(flags.hostname !== undefined && { hostname: flags.hostname }),
     ...(names.length > 0 && { shares: names }),
     ...(network && { net: network.boot }),
+    ...(flags.control !== undefined && { session: true }),
   };
+  const ports = flags.control === undefined ? {} : { ports: [SESSION_PORT] };
   const { hardware, from, typed } =
     cold === undefined
       ? await fromSnapshot(
@@ -181,7 +185,7 @@ export async function runMachine(flags: RunFlags, { detachable = false, ended }:
             ...(await openHardware(flags, checked, asked)),
             ...(network && { devices: [network.slot] }),
             shares: shares.devices,
-            virtioConsole: boot.size !== undefined && size,
+            virtioConsole: (boot.size !== undefined || flags.control !== undefined) && { ...size, ...ports },
           },
         };
   await using machine = await Machine.create(
@@ -205,6 +209,7 @@ export async function runMachine(flags: RunFlags, { detachable = false, ended }:
   }
   shares.attach(machine, room);
   network?.attach(machine);
+  await using _control = flags.control === undefined ? undefined : await ControlServer.open(flags.control, machine);
   if (!quiet && (checked.core ?? 'jit') === 'jit' && machine.internals.engine.core.kind !== 'jit')
     process.stderr.write(`hindsight: ${NOT_TRANSLATING}\n`);
   const output = exec ? new ExecOutput() : undefined;

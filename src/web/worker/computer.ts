@@ -1,4 +1,5 @@
 import { GuestInfo } from '../../debug/guest-info.ts';
+import { GuestLink } from '../../host/guest-link.ts';
 import { createHostRoom } from '../../host/room.ts';
 import type { Machine } from '../../machine/session/machine.ts';
 import type { Session } from '../../machine/session/session.ts';
@@ -11,7 +12,6 @@ import { LivePast } from '../../timeline/live.ts';
 import type { MoveResult } from '../../timeline/mover.ts';
 import type { RecordedTimeline } from '../../timeline/open.ts';
 import type { Timeline } from '../../timeline/timeline.ts';
-import { GuestLink } from './guest-link.ts';
 import type { MachineState, News, SiteFile } from './protocol.ts';
 import type { LookedAt } from './questions/looked-at.ts';
 import { Sampler } from './sampler.ts';

@@ -1,22 +1,25 @@
-import { SESSION_PORT } from '../../guest/init-script.ts';
-import { createHostRoom } from '../../host/room.ts';
-import type { Machine } from '../../machine/session/machine.ts';
-import { SessionEndedError } from '../../sandbox/errors.ts';
-import type { GuestFiles } from '../../sandbox/files.ts';
-import { GuestSession } from '../../sandbox/guest-session.ts';
+import { SESSION_PORT } from '../guest/init-script.ts';
+import type { Machine } from '../machine/session/machine.ts';
+import { SessionEndedError } from '../sandbox/errors.ts';
+import type { GuestFiles } from '../sandbox/files.ts';
+import { GuestSession } from '../sandbox/guest-session.ts';
+import { createHostRoom } from './room.ts';
 
-/** Milliseconds that the guest may take to answer. */
+/** Milliseconds that the guest may take to answer, unless said otherwise. */
 const PATIENCE = 20_000;
 
 /** The way into a guest besides its terminal: files, by the agent of the session channel. */
 export class GuestLink {
   private readonly machine: Machine;
+  private readonly patience: number;
   private readonly room = createHostRoom();
   private readonly endings = new Set<(reason: Error) => void>();
   private session: Promise<GuestSession> | undefined;
 
-  constructor(machine: Machine) {
+  /** @param patience milliseconds that the guest may take to answer */
+  constructor(machine: Machine, patience: number = PATIENCE) {
     this.machine = machine;
+    this.patience = patience;
   }
 
   /**
@@ -42,7 +45,7 @@ export class GuestLink {
       },
       true,
     );
-    const cancel = this.room.after(PATIENCE, () => this.end(new SessionEndedError('the guest does not answer')));
+    const cancel = this.room.after(this.patience, () => this.end(new SessionEndedError('the guest does not answer')));
     // Whoever wants files hears of it.
     session.catch(() => undefined).finally(cancel);
     this.session = session;
