@@ -10,6 +10,8 @@ import { MAX_HARTS } from '../isa/layout.ts';
 import { parseMemory } from '../machine/board/config.ts';
 import { CORES, type CoreKind } from '../machine/engine/cores.ts';
 import type { DiskOption, HardwareOptions, NamedBytes } from '../machine/session/options.ts';
+import { POLICIES, type PolicyName } from '../storage/cache/policy.ts';
+import type { CacheOptions } from '../storage/chunked.ts';
 import { CliError, UsageError } from './exit.ts';
 import { provideDisk, provideGuest } from './guest-build.ts';
 import { parseChoice, parseInteger, parsePackageNames, parseSize } from './values.ts';
@@ -25,6 +27,7 @@ export interface MachineFlags {
   readonly append?: string;
   readonly firmware?: string;
   readonly disk?: readonly string[];
+  readonly diskCache?: string;
   readonly root?: string;
   /** True without a size. */
   readonly balloon?: string | true;
@@ -45,6 +48,9 @@ const PLAIN_COMMAND_LINE = 'console=ttyS0';
 const BALLOON_MODULE = 'virtio_balloon';
 /** In place of a kernel: firmware alone. */
 const NO_KERNEL = 'none';
+/** Memory that a disk on a server may take. */
+const SMALLEST_CACHE = 2 ** 20;
+const LARGEST_CACHE = 2 ** 36;
 const MAX_SEED = 0xffff_ffff;
 
 /** Values of the flags that can be refused without opening a file. */
@@ -105,6 +111,17 @@ export function builtDisk(text: string): string[] | undefined {
   return text.startsWith(`${BUILT_DISK}+`) ? parsePackageNames('--disk', text.slice(BUILT_DISK.length + 1)) : undefined;
 }
 
+/** Reads `SIZE` or `SIZE:POLICY`. @throws UsageError */
+function parseDiskCache(text: string): CacheOptions {
+  const [size, policy] = text.split(':');
+  return {
+    bytes: parseSize('--disk-cache', size!, SMALLEST_CACHE, LARGEST_CACHE),
+    ...(policy !== undefined && {
+      policy: parseChoice('--disk-cache', policy, Object.keys(POLICIES) as PolicyName[]),
+    }),
+  };
+}
+
 const OVERLAY_OPTION = ',overlay=';
 
 /** `FILE` or `FILE,overlay=NAME`. */
@@ -122,8 +139,13 @@ export const joinDisk = ({ file, overlay }: { readonly file: string; readonly ov
   `${file}${OVERLAY_OPTION}${overlay}`;
 
 /** @param overlay to be laid over it: the built disk is the one it was made over then, also when there is a newer one */
-async function openBase(file: string, quiet: boolean, overlay: string | undefined): Promise<DiskOption> {
-  if (isUrl(file)) return { file, backend: await openUrl(file) };
+async function openBase(
+  file: string,
+  quiet: boolean,
+  overlay: string | undefined,
+  cache: CacheOptions | undefined,
+): Promise<DiskOption> {
+  if (isUrl(file)) return { file, backend: await openUrl(file, cache && { cache }) };
   const packages = builtDisk(file);
   if (packages === undefined) return { file, backend: openDiskFile(file) };
   const former = overlay === undefined ? undefined : overlayBase(overlay);
@@ -135,11 +157,12 @@ async function openBase(file: string, quiet: boolean, overlay: string | undefine
 
 async function openDisks(flags: MachineFlags): Promise<{ disks: DiskOption[]; root?: string }> {
   const disks: DiskOption[] = [];
+  const cache = flags.diskCache === undefined ? undefined : parseDiskCache(flags.diskCache);
   let root = flags.root;
   for (const [index, typed] of (flags.disk ?? []).entries()) {
     const { file, overlay } = parseDisk(typed);
     const path = overlay === undefined ? undefined : overlayPath(overlay);
-    const disk = await openBase(file, flags.quiet ?? false, path);
+    const disk = await openBase(file, flags.quiet ?? false, path, cache);
     const kept = path && (await KeptDisk.open(disk.backend, path, disk.file));
     disks.push(kept ? { ...disk, backend: kept } : disk);
     if (builtDisk(file) !== undefined) root ??= `/dev/vd${String.fromCharCode(0x61 + index)}`;

@@ -35,6 +35,10 @@ function machineFlags(command: Command): Command {
       'a raw or qcow2 disk image, the http(s) address of a raw one, or debian for the built root disk (debian+git,fio: with these packages too); FILE,overlay=NAME keeps what is written to it; may be repeated',
       collect,
     )
+    .option(
+      '--disk-cache <size[:policy]>',
+      'memory for what is read of a disk on a server: 64M by s3fifo unless given; also lru, 2q, arc',
+    )
     .option('--root <device>', 'work on this disk, such as /dev/vda; the built root disk is worked on by itself')
     .option('--balloon [size]', 'a memory balloon: memory the guest frees is dropped, and so much is taken from it')
     .option('--seed <n>', "seed of the harts' rotation and of the kernel's random numbers")
@@ -115,7 +119,7 @@ export function createProgram(version: string, finish: (status: number) => void)
     .option('--cold', "boot, instead of starting from the guest's own snapshot")
     .option(
       '--stats',
-      'end with what the translator did: its share of instructions, regions, compile time, ways out; in --json, too',
+      'end with what the translator did (its share of instructions, regions, compile time, ways out; in --json, too), and caches of disks on servers',
     )
     .option('--dump-regions <file>', 'write guest code and the WebAssembly it became here, region by region');
   run.action(async (flags: RunFlags) =>

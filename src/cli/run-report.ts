@@ -1,14 +1,36 @@
+import { HttpDisk } from '../host/http-disk.ts';
 import { translatorStatistics } from '../machine/engine/cores.ts';
 import type { Machine } from '../machine/session/machine.ts';
+import type { DiskOption } from '../machine/session/options.ts';
 import type { SessionEnd } from './session.ts';
 import { type RunSummary, summaryLine } from './summary.ts';
 import { refusal, statisticsLines } from './translator-report.ts';
+import { formatBytes } from './values.ts';
+
+/** What the tiers of the disks on servers did, a line each. */
+function diskLines(disks: readonly DiskOption[]): string[] {
+  return disks.flatMap(({ file, backend }) => {
+    if (!(backend instanceof HttpDisk)) return [];
+    const { memory, stored, fetched } = backend.tiers;
+    const wanted = memory.hits + memory.misses;
+    const tier = ({ chunks, bytes }: typeof stored): string => `${chunks} (${formatBytes(bytes)})`;
+    return [
+      `disk ${file}: ${wanted} chunks read; ${memory.hits} from memory (${memory.policy}, ${formatBytes(memory.bytes)} of ${formatBytes(memory.capacity)}), ${tier(stored)} kept on this host, ${tier(fetched)} from the server`,
+    ];
+  });
+}
 
 /** Tells how it went: a line for people, and with `--json` one for programs. */
 export function report(
   machine: Machine,
   end: SessionEnd,
-  { quiet, json, stats, freshLine }: { quiet: boolean; json: boolean; stats: boolean; freshLine: boolean },
+  {
+    quiet,
+    json,
+    stats,
+    freshLine,
+    disks = [],
+  }: { quiet: boolean; json: boolean; stats: boolean; freshLine: boolean; disks?: readonly DiskOption[] },
 ): void {
   const instructions = machine.instant.instructions;
   const translator = translatorStatistics(machine.internals.engine.core);
@@ -28,6 +50,7 @@ export function report(
   if (!quiet) process.stderr.write(`hindsight: ${summaryLine(summary)}\n`);
   if (stats) {
     const lines = translator ? statisticsLines(translator, instructions) : [`core ${summary.core} translates nothing`];
+    lines.push(...diskLines(disks));
     process.stderr.write(lines.map((l) => `hindsight: ${l}\n`).join(''));
   } else if (!quiet && translator?.refused !== undefined)
     process.stderr.write(`hindsight: ${refusal(translator.refused)}\n`);

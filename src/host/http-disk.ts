@@ -1,6 +1,5 @@
-import type { BlockBackend } from '../storage/backend.ts';
 import { SECTOR } from '../storage/backend.ts';
-import { ChunkedBackend } from '../storage/chunked.ts';
+import { type CacheOptions, type CacheStatistics, ChunkedBackend, type ChunkSource } from '../storage/chunked.ts';
 import { HttpSource } from './sources.ts';
 
 /** Bytes that are fetched at a time. */
@@ -27,6 +26,8 @@ export interface ChunkStore {
 }
 
 export interface HttpDiskOptions {
+  /** How chunks are kept in memory; 64 MiB by S3-FIFO if not said. */
+  readonly cache?: CacheOptions;
   /** Opens the store for the chunks of a disk of that name and size; without one they are kept in memory only. */
   readonly store?: (name: string, chunkSize: number, size: number) => ChunkStore;
   /** What the disk is known to be: it opens although the server cannot be reached, and reads what the store has. */
@@ -35,12 +36,36 @@ export interface HttpDiskOptions {
   readonly retries?: readonly number[];
 }
 
+/** Where the chunks came from that reads wanted. */
+export interface HttpDiskStatistics {
+  readonly memory: CacheStatistics;
+  /** Chunks that the store had, and bytes of them. */
+  readonly stored: { readonly chunks: number; readonly bytes: number };
+  /** Chunks that the server sent, and bytes of them. */
+  readonly fetched: { readonly chunks: number; readonly bytes: number };
+}
+
+/** A disk on a web server, behind a cache in memory and a store; see {@link openHttpDisk}. */
+export class HttpDisk extends ChunkedBackend {
+  private readonly counts: Omit<HttpDiskStatistics, 'memory'>;
+
+  constructor(source: ChunkSource, counts: Omit<HttpDiskStatistics, 'memory'>) {
+    super(source, MEMORY);
+    this.counts = counts;
+  }
+
+  /** What each tier did so far. */
+  get tiers(): HttpDiskStatistics {
+    return { memory: this.statistics, ...this.counts };
+  }
+}
+
 /**
  * A disk image on a web server, fetched piece by piece where the guest reads it (RFC 9110, section 14). While a piece is on its way the machine waits
  * and guest time does not pass. Its name is what the server tells versions apart by: a strong ETag or a date.
  * @throws HttpDiskError when the server knows no ranges, or does not say when a file changed
  */
-export async function openHttpDisk(url: string, options: HttpDiskOptions = {}): Promise<BlockBackend> {
+export async function openHttpDisk(url: string, options: HttpDiskOptions = {}): Promise<HttpDisk> {
   const retries = options.retries ?? RETRIES;
   const source = await tried(url, retries, () => HttpSource.open(url)).catch((error: unknown) => {
     if (options.known === undefined || !(error instanceof UnreachableError)) throw error;
@@ -54,14 +79,21 @@ export async function openHttpDisk(url: string, options: HttpDiskOptions = {}): 
   if (size === 0) throw new HttpDiskError(`disk ${url} is empty`);
   const hash = source === undefined ? options.known!.hash : `${HTTP_NAME}${source.version}`;
   const store = options.store?.(`${url}\n${hash}`, CHUNK, size);
-  return new ChunkedBackend(
+  const stored = { chunks: 0, bytes: 0 };
+  const fetched = { chunks: 0, bytes: 0 };
+  const count = (tier: { chunks: number; bytes: number }, bytes: Uint8Array): Uint8Array => {
+    tier.chunks++;
+    tier.bytes += bytes.length;
+    return bytes;
+  };
+  const disk = new HttpDisk(
     {
       size,
       hash,
       chunkSize: CHUNK,
       async fetch(index) {
         const kept = store?.get(index);
-        if (kept !== undefined) return kept;
+        if (kept !== undefined) return count(stored, kept);
         const at = index * CHUNK;
         if (source === undefined)
           throw new HttpDiskError(
@@ -70,11 +102,13 @@ export async function openHttpDisk(url: string, options: HttpDiskOptions = {}): 
         const bytes = new Uint8Array(Math.min(CHUNK, size - at));
         bytes.set(await tried(url, retries, () => source.read(at, Math.min(CHUNK, source.size - at))));
         store?.put(index, bytes);
-        return bytes;
+        return count(fetched, bytes);
       },
     },
-    MEMORY,
+    { stored, fetched },
   );
+  if (options.cache !== undefined) disk.setCache(options.cache);
+  return disk;
 }
 
 /** Tries again what failed on the way to the server; what the server said is final. */

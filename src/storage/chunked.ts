@@ -1,5 +1,5 @@
 import { type BlockBackend, checkRange } from './backend.ts';
-import { type CachePolicy, POLICIES } from './cache/policy.ts';
+import { type CachePolicy, POLICIES, type PolicyName } from './cache/policy.ts';
 
 /** Where a {@link ChunkedBackend} has its bytes from: a file, a server, a cache on this machine. */
 export interface ChunkSource {
@@ -13,6 +13,24 @@ export interface ChunkSource {
   fetch(index: number): Promise<Uint8Array>;
 }
 
+/** How a cache is to work. What is left out stays as it is. */
+export interface CacheOptions {
+  /** What stays when there is no room for all; default `s3fifo`. */
+  readonly policy?: PolicyName;
+  /** Bytes that are kept; at least one chunk is. */
+  readonly bytes?: number;
+}
+
+/** What a cache did so far. Counts are of chunks that reads wanted, each time. */
+export interface CacheStatistics {
+  readonly policy: PolicyName;
+  /** Bytes that it may keep, and keeps. */
+  readonly capacity: number;
+  readonly bytes: number;
+  readonly hits: number;
+  readonly misses: number;
+}
+
 /**
  * A base that arrives in chunks, some time after it was asked for, with those kept that are used again (S3-FIFO). Reads wanting the same chunk share
  * one fetch; a fetch that failed is tried again by the next read.
@@ -23,17 +41,33 @@ export class ChunkedBackend implements BlockBackend {
   readonly immediate = false;
   private readonly source: ChunkSource;
   /** Decides what stays: reading something large once does not push out what is read again and again. */
-  private readonly policy: CachePolicy;
+  private policy!: CachePolicy;
   private readonly kept = new Map<number, Uint8Array>();
   private readonly coming = new Map<number, Promise<Uint8Array>>();
+  private cache = { policy: 's3fifo' as PolicyName, bytes: 0 };
+  private held = 0;
+  private hits = 0;
+  private misses = 0;
 
   /** @param cacheBytes how much is kept; at least one chunk is */
   constructor(source: ChunkSource, cacheBytes: number) {
     this.source = source;
     this.size = source.size;
     this.hash = source.hash;
-    const capacity = Math.max(1, Math.floor(cacheBytes / source.chunkSize));
-    this.policy = POLICIES.s3fifo(capacity, (index) => this.kept.delete(index));
+    this.setCache({ bytes: cacheBytes });
+  }
+
+  /** Changes policy or size while it is used; what is kept stays as far as there is room. The guest notices nothing. */
+  setCache(options: CacheOptions): void {
+    this.cache = { ...this.cache, ...options };
+    const capacity = Math.max(1, Math.floor(this.cache.bytes / this.source.chunkSize));
+    this.policy = POLICIES[this.cache.policy](capacity, (index) => this.drop(index));
+    for (const index of [...this.kept.keys()]) this.policy.use(index);
+  }
+
+  get statistics(): CacheStatistics {
+    const { cache, held, hits, misses } = this;
+    return { policy: cache.policy, capacity: cache.bytes, bytes: held, hits, misses };
   }
 
   read(offset: number, into: Uint8Array): void | Promise<void> {
@@ -55,7 +89,11 @@ export class ChunkedBackend implements BlockBackend {
 
   private recall(index: number): Uint8Array | undefined {
     const chunk = this.kept.get(index);
-    if (chunk !== undefined) this.policy.use(index);
+    if (chunk === undefined) this.misses++;
+    else {
+      this.hits++;
+      this.policy.use(index);
+    }
     return chunk;
   }
 
@@ -78,7 +116,14 @@ export class ChunkedBackend implements BlockBackend {
   }
 
   private keep(index: number, chunk: Uint8Array): void {
-    this.policy.use(index);
+    this.drop(index);
     this.kept.set(index, chunk);
+    this.held += chunk.length;
+    this.policy.use(index);
+  }
+
+  private drop(index: number): void {
+    this.held -= this.kept.get(index)?.length ?? 0;
+    this.kept.delete(index);
   }
 }

@@ -1,5 +1,5 @@
 export type { BlockBackend } from './backend.ts';
-export { ChunkedBackend, type ChunkSource } from './chunked.ts';
+export { type CacheOptions, type CacheStatistics, ChunkedBackend, type ChunkSource } from './chunked.ts';
 export type { DiskOverlay } from './image-name.ts';
 export { BlankBackend, MemoryBackend } from './memory.ts';
 export { CHUNK, type OverlayChunk, OverlayDisk } from './overlay.ts';

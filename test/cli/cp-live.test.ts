@@ -13,7 +13,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { guest } from './guest.ts';
-import { CLI, hindsight } from './hindsight.ts';
+import { bundled, CLI, hindsight } from './hindsight.ts';
 
 describe.skipIf(guest === undefined)('hindsight cp with a machine that runs', { timeout: 600_000 }, () => {
   const scratch = mkdtempSync(join(tmpdir(), 'hindsight-cp-live-'));
@@ -23,6 +23,7 @@ describe.skipIf(guest === undefined)('hindsight cp with a machine that runs', { 
   let ended: Promise<unknown>;
 
   beforeAll(async () => {
+    await bundled;
     const wait = 'echo there; until [ -f /root/done ]; do sleep 0.2; done; cat /root/in/hello';
     const flags = ['run', '-q', '--control', name, '--clock', 'host', '--record', recording, '--exec', wait];
     running = spawn(process.execPath, [CLI, ...flags], { stdio: ['ignore', 'pipe', 'inherit'] });
@@ -59,7 +60,7 @@ describe.skipIf(guest === undefined)('hindsight cp with a machine that runs', { 
 
   it('says what is wrong', async () => {
     const missing = await hindsight(['cp', `${name}:/no/such`, scratch]);
-    expect(missing).toMatchObject({ status: 1, stderr: expect.stringMatching(/\/no\/such.*No such file/) });
+    expect(missing).toMatchObject({ status: 1, stderr: expect.stringMatching(/\/no\/such.*no such file/) });
     const nobody = await hindsight(['cp', 'nobody-here:/etc/passwd', '-']);
     expect(nobody).toMatchObject({ status: 1, stderr: expect.stringContaining('--control nobody-here') });
     expect(await hindsight(['cp', `${name}:/a`, `${name}:/b`])).toMatchObject({ status: 2 });

@@ -61,3 +61,27 @@ test('a chunk of the wrong length is refused', async () => {
   const base = new ChunkedBackend(source({ fetch: async () => new Uint8Array(10) }), CHUNK);
   await expect(base.read(0, new Uint8Array(512))).rejects.toThrow('disk chunk 0 has 10 bytes, expected 1024');
 });
+
+test('policy and size change while it is used: what is kept stays as far as there is room', async () => {
+  const from = source();
+  const base = new ChunkedBackend(from, 10 * CHUNK);
+  const read = async (index: number): Promise<void> => void (await base.read(index * CHUNK, new Uint8Array(512)));
+  for (const index of [0, 1, 2, 3, 4]) await read(index);
+  expect(base.statistics).toEqual({
+    policy: 's3fifo',
+    capacity: 10 * CHUNK,
+    bytes: contents.length,
+    hits: 0,
+    misses: 5,
+  });
+  base.setCache({ policy: 'lru' });
+  for (const index of [0, 1, 2, 3, 4]) await read(index);
+  expect(base.statistics).toMatchObject({ policy: 'lru', hits: 5, misses: 5 });
+  base.setCache({ bytes: 2 * CHUNK });
+  expect(base.statistics).toMatchObject({ capacity: 2 * CHUNK, bytes: CHUNK + 512 });
+  for (const index of [3, 4]) await read(index);
+  expect(from.fetched).toEqual([0, 1, 2, 3, 4]);
+  await read(0);
+  expect(from.fetched).toEqual([0, 1, 2, 3, 4, 0]);
+  expect(base.statistics).toMatchObject({ bytes: CHUNK + 512, hits: 7, misses: 6 });
+});

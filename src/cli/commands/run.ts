@@ -233,6 +233,7 @@ export async function runMachine(flags: RunFlags, { detachable = false, ended }:
   if (recorder.checkpoints) past?.capture();
   report(machine, end, {
     quiet,
+    disks: hardware.disks ?? [],
     json: flags.json ?? false,
     stats: flags.stats ?? false,
     freshLine: session.atLineStart,

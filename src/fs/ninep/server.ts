@@ -31,7 +31,7 @@ import {
   T,
   VERSION,
 } from './protocol.ts';
-import { MessageReader, MessageWriter } from './wire.ts';
+import { NinePReader, NinePWriter } from './wire.ts';
 
 /** Longest message. */
 const MAX_MESSAGE = 2 ** 20;
@@ -80,7 +80,7 @@ export interface NinePReply {
 }
 
 /** What follows an answer's header: a message without it, or data of a read. */
-type Answer = MessageWriter | Uint8Array;
+type Answer = NinePWriter | Uint8Array;
 
 /**
  * A 9P2000.L server over a {@link FileSystem}: a message's bytes in, its answer's bytes out. It doubts all of a message. Locks are granted: Linux'
@@ -114,12 +114,12 @@ export class NinePServer<N extends object, H extends object> {
     const tag = view.getUint16(5, true);
     const done = (body: Answer): NinePReply => answered(body, type + 1, tag);
     const failed = (error: unknown): NinePReply => {
-      const w = new MessageWriter(4);
+      const w = new NinePWriter(4);
       w.u32(errnoOf(error));
       return answered(w, RLERROR, tag);
     };
     try {
-      const body = this.dispatch(type, new MessageReader(message));
+      const body = this.dispatch(type, new NinePReader(message));
       if (!(body instanceof Promise)) return done(body);
       const answer = body.then(done, failed);
       this.waiting.set(tag, answer);
@@ -136,7 +136,7 @@ export class NinePServer<N extends object, H extends object> {
     for (const fid of [...this.fids.keys()]) await this.release(fid);
   }
 
-  private dispatch(type: number, r: MessageReader): Awaitable<Answer> {
+  private dispatch(type: number, r: NinePReader): Awaitable<Answer> {
     const { fs } = this;
     if (this.readOnly && CHANGES.has(type)) throw new FsError('EROFS');
     switch (type) {
@@ -152,7 +152,7 @@ export class NinePServer<N extends object, H extends object> {
       case T.FLUSH: {
         // Answered after the old request, whose tag is free then.
         const old = this.waiting.get(r.u16());
-        return old === undefined ? new MessageWriter(0) : old.then(() => new MessageWriter(0));
+        return old === undefined ? new NinePWriter(0) : old.then(() => new NinePWriter(0));
       }
       case T.WALK: {
         const from = this.fid(r.u32());
@@ -175,7 +175,7 @@ export class NinePServer<N extends object, H extends object> {
         return this.setAttributes(r);
       case T.STATFS:
         return after(fs.statistics(), (s) => {
-          const w = new MessageWriter(60);
+          const w = new NinePWriter(60);
           w.u32(MAGIC);
           w.u32(s.blockSize);
           for (const count of [s.blocks, s.freeBlocks, s.availableBlocks, s.files, s.freeFiles, 0]) w.u64(count);
@@ -209,7 +209,7 @@ export class NinePServer<N extends object, H extends object> {
       }
       case T.READLINK:
         return after(fs.readLink(this.fid(r.u32()).node), (target) => {
-          const w = new MessageWriter(2 + target.length);
+          const w = new NinePWriter(2 + target.length);
           w.u16(target.length);
           w.put(target);
           return w;
@@ -249,11 +249,11 @@ export class NinePServer<N extends object, H extends object> {
       case T.FSYNC: {
         const { file } = this.fid(r.u32());
         const dataOnly = r.u32() !== 0;
-        return file === undefined ? new MessageWriter(0) : after(fs.sync(file, dataOnly), empty);
+        return file === undefined ? new NinePWriter(0) : after(fs.sync(file, dataOnly), empty);
       }
       case T.LOCK: {
         this.fid(r.u32());
-        const w = new MessageWriter(1);
+        const w = new NinePWriter(1);
         w.u8(LOCK.success);
         return w;
       }
@@ -261,7 +261,7 @@ export class NinePServer<N extends object, H extends object> {
         this.fid(r.u32());
         r.skip(1);
         const [start, length, process, client] = [r.u64(), r.u64(), r.u32(), r.text()];
-        const w = new MessageWriter(23 + client.length);
+        const w = new NinePWriter(23 + client.length);
         w.u8(LOCK.unlocked);
         w.u64(start);
         w.u64(length);
@@ -278,20 +278,20 @@ export class NinePServer<N extends object, H extends object> {
         const size = r.u64();
         if (size > MAX_EXTENDED) throw new FsError('ERANGE');
         this.replace(number, { node, setting: { name, value: new Uint8Array(size), flags: r.u32(), at: 0 } });
-        return new MessageWriter(0);
+        return new NinePWriter(0);
       }
       default:
         throw new FsError('EOPNOTSUPP', `9P message of type ${type}`);
     }
   }
 
-  private version(r: MessageReader): Awaitable<Answer> {
+  private version(r: NinePReader): Awaitable<Answer> {
     const size = r.u32();
     const version = r.text();
     this.largest = Math.max(4096, Math.min(size, MAX_MESSAGE));
     return after(this.close(), () => {
       const spoken = version === VERSION ? VERSION : 'unknown';
-      const w = new MessageWriter(6 + spoken.length);
+      const w = new NinePWriter(6 + spoken.length);
       w.u32(this.largest);
       w.text(spoken);
       return w;
@@ -302,7 +302,7 @@ export class NinePServer<N extends object, H extends object> {
   private walk(from: N, names: readonly Name[], fid: number): Awaitable<Answer> {
     const found: Attributes[] = [];
     const report = (): Answer => {
-      const w = new MessageWriter(2 + QID_SIZE * found.length);
+      const w = new NinePWriter(2 + QID_SIZE * found.length);
       w.u16(found.length);
       for (const a of found) w.qid(a);
       return w;
@@ -345,7 +345,7 @@ export class NinePServer<N extends object, H extends object> {
   }
 
   /** Creates a file, or opens the one that somebody made since the client looked, unless the client wants it new. */
-  private create(r: MessageReader): Awaitable<Answer> {
+  private create(r: NinePReader): Awaitable<Answer> {
     const number = r.u32();
     const { node: directory } = this.fid(number);
     const name = checkName(r.text());
@@ -369,7 +369,7 @@ export class NinePServer<N extends object, H extends object> {
     }
   }
 
-  private setAttributes(r: MessageReader): Awaitable<Answer> {
+  private setAttributes(r: NinePReader): Awaitable<Answer> {
     const { node, file } = this.fid(r.u32());
     const valid = r.u32();
     const [mode, uid, gid, size] = [r.u32(), r.u32(), r.u32(), r.u64()];
@@ -386,7 +386,7 @@ export class NinePServer<N extends object, H extends object> {
   }
 
   private entries(all: readonly DirectoryEntry[], from: number, size: number): Answer {
-    const w = new MessageWriter(4 + size);
+    const w = new NinePWriter(4 + size);
     w.skip(4);
     let next = from;
     for (; next < all.length; next++) {
@@ -410,7 +410,7 @@ export class NinePServer<N extends object, H extends object> {
 
   private write({ file, setting }: Fid<N, H>, offset: number, data: Uint8Array): Awaitable<Answer> {
     const done = (): Answer => {
-      const w = new MessageWriter(4);
+      const w = new NinePWriter(4);
       w.u32(data.length);
       return w;
     };
@@ -432,7 +432,7 @@ export class NinePServer<N extends object, H extends object> {
     const value = name === '' ? after(fs.listExtended(node), list) : fs.getExtended(node, name);
     return after(value, (bytes) => {
       this.hold(fid, { node, value: bytes });
-      const w = new MessageWriter(8);
+      const w = new NinePWriter(8);
       w.u64(bytes.length);
       return w;
     });
@@ -514,24 +514,24 @@ function answered(answer: Answer, type: number, tag: number): NinePReply {
 }
 
 const NOTHING = new Uint8Array(0);
-const empty = (): Answer => new MessageWriter(0);
+const empty = (): Answer => new NinePWriter(0);
 const permissions = (mode: number): number => mode & (PERMISSIONS | STICKY);
 
 function qid(a: Attributes): Answer {
-  const w = new MessageWriter(QID_SIZE);
+  const w = new NinePWriter(QID_SIZE);
   w.qid(a);
   return w;
 }
 
 /** Rlopen and Rlcreate: qid and iounit, where 0 leaves it to the size of messages. */
 function opened(a: Attributes): Answer {
-  const w = new MessageWriter(QID_SIZE + 4);
+  const w = new NinePWriter(QID_SIZE + 4);
   w.qid(a);
   return w;
 }
 
 function attributes(a: Attributes): Answer {
-  const w = new MessageWriter(153);
+  const w = new NinePWriter(153);
   w.u64(ATTRIBUTES_VALID);
   w.qid(a);
   w.u32(a.mode);

@@ -4,7 +4,7 @@ import { ReplyWriter, RequestReader } from '../fuse/wire.ts';
 import { HEADER, QID_TYPE } from './protocol.ts';
 
 /** Reads the fields of a 9P message. */
-export class MessageReader extends RequestReader {
+export class NinePReader extends RequestReader {
   constructor(message: Uint8Array) {
     super(message, HEADER);
   }
@@ -26,7 +26,7 @@ export class MessageReader extends RequestReader {
 }
 
 /** Writes an answer of a known length; the header is {@link finish}ed last. */
-export class MessageWriter extends ReplyWriter {
+export class NinePWriter extends ReplyWriter {
   /** @param length of what follows the header */
   constructor(length: number) {
     super(HEADER + length);

@@ -111,7 +111,7 @@ export async function findImages(
   for (const image of neededImages(header)) {
     if (inside.has(image.hash)) continue;
     if (image.hash.startsWith(HTTP_NAME)) {
-      const backend = await openUrl(image.file, image);
+      const backend = await openUrl(image.file, { known: image });
       if (backend.hash !== image.hash || backend.size !== image.size)
         throw new ImageMissingError(
           `disk ${image.file} is not what it was when it was recorded: it changed on the server`,
