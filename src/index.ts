@@ -104,6 +104,8 @@ export { Sandbox } from './sandbox/sandbox.ts';
 export {
   BlankBackend,
   type BlockBackend,
+  type CacheOptions,
+  type CacheStatistics,
   ChunkedBackend,
   type ChunkSource,
   type DiskOverlay,

@@ -112,6 +112,7 @@ const ARROWS: Record<string, readonly string[]> = {
     'devices',
     'fs',
     'guest',
+    'host/http-disk.ts',
     'history',
     'host/node',
     'host/room.ts',

@@ -7,7 +7,7 @@ import type { FileInfo, GuestFiles } from '../../sandbox/files.ts';
 import { GuestLink } from '../guest-link.ts';
 
 /** A machine cannot be reached, or given a name; the message says why. */
-export class ControlError extends Error {
+class ControlError extends Error {
   override name = 'ControlError';
 }
 
