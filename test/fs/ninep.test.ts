@@ -137,7 +137,7 @@ describe('9P2000.L', () => {
         await served.close();
         expect(served.held).toBe(0);
       }),
-      { numRuns: 150 },
+      { numRuns: 300 },
     ));
 
   test('the same on a folder of the host, which nothing leaves', async () => {

@@ -334,8 +334,11 @@ export class NinePServer<N extends object, H extends object> {
   private open(number: number, flags: number): Awaitable<Answer> {
     const { node } = this.fid(number);
     return after(this.fs.attributes(node), (a) => {
-      if ((a.mode & TYPE_MASK) === FILE_TYPE.directory) return opened(a);
       const mode = openMode(flags);
+      if ((a.mode & TYPE_MASK) === FILE_TYPE.directory) {
+        if (mode.write) throw new FsError('EISDIR');
+        return opened(a);
+      }
       if (this.readOnly && (mode.write || mode.truncate)) throw new FsError('EROFS');
       return after(this.fs.open(node, mode), (file) => {
         this.replace(number, { node, file });
