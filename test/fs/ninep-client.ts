@@ -1,5 +1,15 @@
+import { ERRNO_NUMBER } from '../../src/errno.ts';
 import { nameBytes, nameOf } from '../../src/fs/file-system.ts';
-import { CHANGE, HEADER, QID_SIZE, REMOVE_DIRECTORY, RLERROR, T, VERSION } from '../../src/fs/ninep/protocol.ts';
+import {
+  CHANGE,
+  HEADER,
+  QID_SIZE,
+  QID_TYPE,
+  REMOVE_DIRECTORY,
+  RLERROR,
+  T,
+  VERSION,
+} from '../../src/fs/ninep/protocol.ts';
 import type { NinePServer } from '../../src/fs/ninep/server.ts';
 import { type Entry, FuseError, O, ROOT, type Stat } from './fuse-client.ts';
 import type { FileClient } from './model.ts';
@@ -123,11 +133,12 @@ export class NinePClient implements FileClient {
     await this.send(T.RENAMEAT, u32(Number(parent)), text(name), u32(Number(to)), text(newName));
   }
 
-  /** Opens a fid of its own, which is also the file's handle. */
-  async open(id: bigint, flags: number = O.RDWR): Promise<bigint> {
+  /** Opens a fid of its own, which is also the file's handle. Of a directory a kernel reads the entries only: EISDIR. */
+  async open(id: bigint, flags: number = O.RDWR, directory = false): Promise<bigint> {
     const fid = await this.walk(id);
     try {
-      await this.send(T.LOPEN, u32(Number(fid), flags));
+      const [type] = await this.send(T.LOPEN, u32(Number(fid), flags));
+      if (type === QID_TYPE.directory && !directory) throw new FuseError(ERRNO_NUMBER.EISDIR);
     } catch (error) {
       await this.forget(fid);
       throw error;
@@ -172,7 +183,7 @@ export class NinePClient implements FileClient {
   }
 
   async list(id: bigint, { size = 4096 } = {}): Promise<{ name: string; inode: bigint }[]> {
-    const fid = await this.open(id, O.RDONLY);
+    const fid = await this.open(id, O.RDONLY, true);
     const found: { name: string; inode: bigint }[] = [];
     let offset = 0n;
     try {
