@@ -3,9 +3,9 @@ import { GuestLink } from '../../host/guest-link.ts';
 import { createHostRoom } from '../../host/room.ts';
 import type { Machine } from '../../machine/session/machine.ts';
 import type { Session } from '../../machine/session/session.ts';
+import { copyRecording } from '../../record/copy.ts';
 import type { Instant } from '../../record/door.ts';
 import type { NotedInstant } from '../../record/format.ts';
-import { Recorder } from '../../record/recorder.ts';
 import type { GuestFiles } from '../../sandbox/files.ts';
 import type { MoveOptions } from '../../timeline/driver.ts';
 import { LivePast } from '../../timeline/live.ts';
@@ -203,16 +203,8 @@ export class Computer {
    */
   recording(marks: readonly NotedInstant[], files: readonly SiteFile[]): Blob {
     const { log, state, engine } = this.session;
-    const parts: Uint8Array<ArrayBuffer>[] = [];
-    const recorder = new Recorder(
-      { ...log.header, marks },
-      { write: (bytes) => void parts.push(bytes.slice()) },
-      log.events,
-    );
-    for (const { at, hash } of log.hashes) recorder.mark(at, engine.time, hash);
-    for (const { hash, bytes } of files) recorder.embed(hash, bytes);
-    if (state === 'past') recorder.close(log.end, log.endTime);
-    else recorder.close(engine.instant, engine.time);
+    const present = state === 'past' ? {} : { end: { at: engine.instant, time: engine.time } };
+    const parts = copyRecording(log, { ...present, marks, files });
     return new Blob(parts, { type: 'application/octet-stream' });
   }
 
