@@ -145,7 +145,6 @@ const ARROWS: Record<string, readonly string[]> = {
 };
 const PACKAGES: Record<string, RegExp> = {
   cli: /^(node:|commander$|@sqlite\.org\/sqlite-wasm$)/,
-  history: /^@sqlite\.org\/sqlite-wasm$/,
   'host/node': /^(node:|comlink$)/,
   'host/browser': /^comlink$/,
   vscode: /^vscode$/,

@@ -1,10 +1,9 @@
-import type { Database, Sqlite3Static, SqlValue, WasmPointer } from '@sqlite.org/sqlite-wasm';
 import type { LinuxKernel } from '../linux/kernel.ts';
 import type { MoveOptions } from '../timeline/driver.ts';
 import type { Timeline } from '../timeline/timeline.ts';
 import { readHistory } from './read.ts';
 import type { HistoryRow, HistoryTable } from './table.ts';
-import type { VirtualTableApi } from './virtual-table-api.ts';
+import type { SqliteDatabase, SqlValue, Statement, VirtualTableApi, WasmPointer } from './virtual-table-api.ts';
 
 /** A query is wrong; the message is SQLite's, or says what is not there. */
 export class QueryError extends Error {
@@ -77,16 +76,18 @@ interface Cursor {
  * asks for rows that are not there it is ended, what its constraints leave is replayed, and it is begun again.
  */
 export class HistoryDatabase {
-  private readonly sqlite3: Sqlite3Static;
+  private readonly sqlite3: VirtualTableApi;
   private readonly timeline: Timeline;
   private readonly kernel: LinuxKernel;
-  private readonly db: Database;
+  private readonly db: SqliteDatabase;
   private readonly plans: Plan[] = [];
   private missing: { readonly table: VirtualTable; readonly part: Part } | undefined;
   /** The signal has ended the replay: what is not there is empty. */
   private partial = false;
 
-  constructor(sqlite3: Sqlite3Static, timeline: Timeline, kernel: LinuxKernel, tables: readonly HistoryTable[]) {
+  /** @param library what the initialisation of @sqlite.org/sqlite-wasm gives */
+  constructor(library: object, timeline: Timeline, kernel: LinuxKernel, tables: readonly HistoryTable[]) {
+    const sqlite3 = library as VirtualTableApi;
     this.sqlite3 = sqlite3;
     this.timeline = timeline;
     this.kernel = kernel;
@@ -127,7 +128,7 @@ export class HistoryDatabase {
 
   private attempt(sql: string): Pick<QueryResult, 'columns' | 'rows'> | undefined {
     const { db } = this;
-    let statement: ReturnType<Database['prepare']> | undefined;
+    let statement: Statement | undefined;
     try {
       statement = db.prepare(sql);
       const first = this.sqlite3.capi.sqlite3_sql(statement.pointer!);
@@ -179,7 +180,7 @@ export class HistoryDatabase {
   }
 
   private register(virtual: VirtualTable): void {
-    const { capi, vtab } = this.sqlite3 as unknown as VirtualTableApi;
+    const { capi, vtab } = this.sqlite3;
     const { table } = virtual;
     const declaration = table.columns.map(({ name, type }) => `"${name}" ${type}`).join(', ');
     const cursors = new Map<WasmPointer, Cursor>();

@@ -1,4 +1,23 @@
-import type { SqlValue, WasmPointer } from '@sqlite.org/sqlite-wasm';
+/** A value of SQLite in JavaScript. */
+export type SqlValue = string | number | bigint | null | Uint8Array | Int8Array | ArrayBuffer;
+
+/** An address in SQLite's memory. */
+export type WasmPointer = number;
+
+/** A prepared statement. */
+export interface Statement {
+  readonly pointer?: WasmPointer;
+  getColumnNames(): string[];
+  step(): boolean;
+  get(into: SqlValue[]): SqlValue[];
+  finalize(): void;
+}
+
+/** A database. */
+export interface SqliteDatabase {
+  prepare(sql: string): Statement;
+  close(): void;
+}
 
 /** The members of a C structure, by `$name`. */
 interface IndexInfo {
@@ -30,8 +49,13 @@ interface VirtualTableMethods {
   xRowid(cursor: WasmPointer, ppRowid: WasmPointer): number;
 }
 
-/** What of the package is used to make virtual tables. Its own types do not describe it (https://sqlite.org/wasm/doc/trunk/vtab.md). */
+/**
+ * What is used of @sqlite.org/sqlite-wasm. Its own types do not describe how virtual tables are made (https://sqlite.org/wasm/doc/trunk/vtab.md), and need
+ * those of browsers.
+ */
 export interface VirtualTableApi {
+  readonly oo1: { readonly DB: new (name: string) => SqliteDatabase };
+  readonly config: object;
   readonly vtab: {
     setupModule(options: { readonly catchExceptions: boolean; readonly methods: VirtualTableMethods }): WasmPointer;
     xIndexInfo(pointer: WasmPointer): IndexInfo;
@@ -41,6 +65,7 @@ export interface VirtualTableApi {
   };
   readonly capi: {
     readonly SQLITE_INTERRUPT: number;
+    sqlite3_sql(statement: WasmPointer): string;
     sqlite3_declare_vtab(db: WasmPointer, sql: string): number;
     sqlite3_create_module(db: object, name: string, module: WasmPointer, aux: number): number;
     sqlite3_values_to_js(argc: number, argv: WasmPointer): SqlValue[];
