@@ -4,7 +4,7 @@
  */
 import { spawnSync } from 'node:child_process';
 import { join } from 'node:path';
-import { Machine } from '../src/host/node/index.ts';
+import { Machine, type Sandbox } from '../src/host/node/index.ts';
 
 const rounds = Number(process.argv[2] ?? 5);
 const CLI = join(process.cwd(), 'dist/cli.mjs');
@@ -45,3 +45,20 @@ line("a command's round trip", trips);
 const copies: number[] = [];
 for (let i = 0; i < rounds; i++) copies.push(await timed(async () => (await box.fork()).close()));
 line('fork, until its first answer', copies);
+
+// What a process with a sandbox takes, and what copies that have run a command add to it.
+const resident = (): number => process.memoryUsage.rss() / 2 ** 20;
+const alone = resident();
+const ten: Sandbox[] = [];
+for (let i = 0; i < 10; i++) {
+  const copy = await box.fork();
+  await copy.exec(['true']);
+  ten.push(copy);
+}
+process.stdout.write(
+  `memory with one, and with ten copies${' '.repeat(10)}${alone.toFixed(0)} MB, ${resident().toFixed(0)} MB\n`,
+);
+for (const copy of ten) await copy.close();
+const saves: number[] = [];
+for (let i = 0; i < rounds; i++) saves.push(await timed(() => box.snapshot()));
+line('snapshot() as bytes', saves);
