@@ -64,34 +64,32 @@ const { child, address } = await serve();
 const browser = await chromium.launch({ executablePath: CHROMIUM, args: ['--no-sandbox', '--disable-gpu'] });
 try {
   mkdirSync(out, { recursive: true });
-  for (const colorScheme of ['dark', 'light']) {
-    const context = await browser.newContext({ colorScheme, viewport: { width: 1280, height: 800 } });
-    const page = await context.newPage();
-    await page.goto(address);
-    await session(page);
-    await page.getByRole('button', { name: 'Pause' }).click();
+  const context = await browser.newContext({ colorScheme: 'dark', viewport: { width: 1280, height: 800 } });
+  const page = await context.newPage();
+  await page.goto(address);
+  await session(page);
+  await page.getByRole('button', { name: 'Pause' }).click();
+  await quiet(page);
+  for (let i = 0; i < 3; i++) {
+    await page.getByRole('button', { name: 'Back one line' }).click();
     await quiet(page);
-    for (let i = 0; i < 3; i++) {
-      await page.getByRole('button', { name: 'Back one line' }).click();
-      await quiet(page);
-    }
-    await mark(page, 'the file is still there');
-    if (colorScheme === 'dark') await page.screenshot({ path: join(out, 'past.png') });
-    await page.getByRole('button', { name: 'Go on from here' }).click();
-    await page.waitForFunction(() => document.querySelector('.where')?.innerText === 'Live', undefined, PATIENT);
-    await command(page, 'cat notes; echo saved', 'saved\n');
-    await page.waitForTimeout(1000);
-    await page.getByRole('button', { name: 'Pause' }).click();
-    await quiet(page);
-    for (let i = 0; i < 2; i++) {
-      await page.getByRole('button', { name: 'Back one system call' }).click();
-      await quiet(page);
-    }
-    await openPanes(page, ['Disassembly', 'Call stack', 'Registers']);
-    await page.waitForTimeout(4000);
-    await page.screenshot({ path: join(out, `panes-${colorScheme}.png`) });
-    await context.close();
   }
+  await mark(page, 'the file is still there');
+  await page.screenshot({ path: join(out, 'past.png') });
+  await page.getByRole('button', { name: 'Go on from here' }).click();
+  await page.waitForFunction(() => document.querySelector('.where')?.innerText === 'Live', undefined, PATIENT);
+  await command(page, 'cat notes; echo saved', 'saved\n');
+  await page.waitForTimeout(1000);
+  await page.getByRole('button', { name: 'Pause' }).click();
+  await quiet(page);
+  for (let i = 0; i < 2; i++) {
+    await page.getByRole('button', { name: 'Back one system call' }).click();
+    await quiet(page);
+  }
+  await openPanes(page, ['Disassembly', 'Call stack', 'Registers']);
+  await page.waitForTimeout(4000);
+  await page.screenshot({ path: join(out, 'panes-dark.png') });
+  await context.close();
 } finally {
   await browser.close();
   child.kill();
