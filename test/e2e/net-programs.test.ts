@@ -182,11 +182,11 @@ describeGuest("programs of Debian on the guest's network", () => {
     const port = await freePort();
     const script = `
       echo 'hello from the guest' >hello
-      tcpdump -Z root -i eth0 -w c.pcap 2>t &
+      tcpdump -Z root -i eth0 -w c.pcap 2>t & T=$!
       until grep -q listening t; do sleep 0.1; done
       python3 -m http.server 80 >log 2>&1 &
       until grep -q 'GET /stop' log; do sleep 0.1; done
-      sleep 0.5; kill %1; wait %1; base64 -w0 c.pcap`;
+      sleep 0.5; kill $T; wait $T; base64 -w0 c.pcap`;
     const ended = run(script, '--record', file, '--publish', `${port}:80`);
     const fetched = async (path: string): Promise<string> =>
       (await fetch(`http://127.0.0.1:${port}/${path}`, { signal: AbortSignal.timeout(60_000) })).text();

@@ -45,7 +45,10 @@ async function passedBetween(
   frames: Passed[],
 ): Promise<Passed[]> {
   const signal = {};
-  await explained(timeline, timeline.seek(from === undefined ? 0 : parseDestination('--from', from), signal));
+  await explained(
+    timeline,
+    timeline.seek(from === undefined ? timeline.begin : parseDestination('--from', from), signal),
+  );
   frames.length = 0;
   const start = timeline.at;
   const goal = until === undefined ? timeline.end : parseDestination('--until', until);
