@@ -145,7 +145,7 @@ const ARROWS: Record<string, readonly string[]> = {
 };
 const PACKAGES: Record<string, RegExp> = {
   cli: /^(node:|commander$|@sqlite\.org\/sqlite-wasm$)/,
-  'host/node': /^(node:|comlink$)/,
+  'host/node': /^(node:|comlink$|ws$)/,
   'host/browser': /^comlink$/,
   vscode: /^vscode$/,
   web: /^(@xterm\/(xterm|addon-[a-z-]+)|comlink|lit)$/,

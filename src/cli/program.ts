@@ -9,12 +9,12 @@ import type { InfoFlags } from './commands/info.ts';
 import type { ProbeFlags } from './commands/probe.ts';
 import type { RelayFlags } from './commands/relay.ts';
 import type { ReplayFlags } from './commands/replay.ts';
-import type { RunFlags } from './commands/run.ts';
 import type { SnapshotSaveFlags } from './commands/snapshot.ts';
 import type { StraceFlags } from './commands/strace.ts';
 import type { WebFlags } from './commands/web.ts';
 import { EXIT, UsageError } from './exit.ts';
 import { addQuestions } from './question-commands.ts';
+import type { RunFlags } from './run-flags.ts';
 import { parsePackageNames } from './values.ts';
 
 const collect = (value: string, before: string[] = []): string[] => [...before, value];

@@ -3,7 +3,7 @@ import type { MoveOptions } from '../timeline/driver.ts';
 import type { Timeline } from '../timeline/timeline.ts';
 import { readHistory } from './read.ts';
 import type { HistoryRow, HistoryTable } from './table.ts';
-import type { SqliteDatabase, SqlValue, Statement, VirtualTableApi, WasmPointer } from './virtual-table-api.ts';
+import type { SqliteDatabase, SqlStatement, SqlValue, VirtualTableApi, WasmPointer } from './virtual-table-api.ts';
 
 /** A query is wrong; the message is SQLite's, or says what is not there. */
 export class QueryError extends Error {
@@ -128,7 +128,7 @@ export class HistoryDatabase {
 
   private attempt(sql: string): Pick<QueryResult, 'columns' | 'rows'> | undefined {
     const { db } = this;
-    let statement: Statement | undefined;
+    let statement: SqlStatement | undefined;
     try {
       statement = db.prepare(sql);
       const first = this.sqlite3.capi.sqlite3_sql(statement.pointer!);

@@ -5,7 +5,7 @@ export type SqlValue = string | number | bigint | null | Uint8Array | Int8Array 
 export type WasmPointer = number;
 
 /** A prepared statement. */
-export interface Statement {
+export interface SqlStatement {
   readonly pointer?: WasmPointer;
   getColumnNames(): string[];
   step(): boolean;
@@ -15,7 +15,7 @@ export interface Statement {
 
 /** A database. */
 export interface SqliteDatabase {
-  prepare(sql: string): Statement;
+  prepare(sql: string): SqlStatement;
   close(): void;
 }
 

@@ -13,10 +13,10 @@ import { UsageError } from '../exit.ts';
 import { parseCore } from '../machine-flags.ts';
 import { openNetworkOf } from '../net-flags.ts';
 import { checkRecorderFlags, keepPast, recorderOptions } from '../recorder-flags.ts';
+import { type Leaving, type RunFlags, snapshotAt } from '../run-flags.ts';
 import { report } from '../run-report.ts';
 import { TerminalSession } from '../session.ts';
 import { parseClock, parseDuration } from '../values.ts';
-import { type Leaving, type RunFlags, snapshotAt } from './run.ts';
 
 /** Flags that say what machine to build, which a snapshot says already, or what its guest is to begin with. */
 const SAID_ALREADY = [

@@ -7,9 +7,10 @@ import type { Machine } from '../../machine/session/machine.ts';
 import type { ImageFiles } from '../../machine/session/options.ts';
 import { UsageError } from '../exit.ts';
 import { builtDisk, joinDisk, parseDisk } from '../machine-flags.ts';
+import type { RunFlags } from '../run-flags.ts';
 import type { SessionEnd } from '../session.ts';
-import { type RunFlags, runMachine } from './run.ts';
 import { goOn } from './run-from.ts';
+import { runMachine } from './run-machine.ts';
 
 /** Flags that say what a machine is: those of its first run count for all of its life. */
 const MADE_WITH = [

@@ -1,11 +1,11 @@
 import { html, nothing, type TemplateResult } from 'lit';
 import { saveFile } from '../app/save-file.ts';
 import { openDialog } from '../layout/dialog.ts';
-import type { GuestFile } from '../worker/protocol.ts';
+import type { FolderEntry } from '../worker/protocol.ts';
 
 /** Files of the live guest. */
-export interface FileAccess {
-  list(folder: string): Promise<readonly GuestFile[]>;
+export interface GuestFolders {
+  list(folder: string): Promise<readonly FolderEntry[]>;
   get(path: string): Promise<Uint8Array>;
   put(path: string, contents: Uint8Array): Promise<void>;
 }
@@ -14,7 +14,7 @@ const joined = (folder: string, name: string): string => `${folder === '/' ? '' 
 const parentOf = (folder: string): string => folder.slice(0, folder.lastIndexOf('/')) || '/';
 
 /** Shows folders of the guest; files go out by a click, and in by a choice or a drop. */
-export function openFilesDialog(root: HTMLElement, access: FileAccess, start = '/root'): void {
+export function openFilesDialog(root: HTMLElement, access: GuestFolders, start = '/root'): void {
   const dialog = openDialog(root, 'Files of the guest');
   let note = '';
   let folder = start;
@@ -36,7 +36,7 @@ export function openFilesDialog(root: HTMLElement, access: FileAccess, start = '
       for (const file of files ?? [])
         await access.put(joined(folder, file.name), new Uint8Array(await file.arrayBuffer()));
     });
-  const row = ({ name, kind, size }: GuestFile): TemplateResult => {
+  const row = ({ name, kind, size }: FolderEntry): TemplateResult => {
     const path = joined(folder, name);
     if (kind === 'directory') return html`<li><button @click=${() => go(path)}>${name}/</button></li>`;
     if (kind !== 'file') return html`<li><span>${name}</span> <span class="note">${kind}</span></li>`;

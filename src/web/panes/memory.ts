@@ -2,7 +2,7 @@ import { html, nothing, render, type TemplateResult } from 'lit';
 import type { AccessOrigin } from '../../debug/origin.ts';
 import type { Focus } from '../focus/focus.ts';
 import { shortTime } from '../timeline/units.ts';
-import type { Memory } from '../worker/questions/memory.ts';
+import type { MemoryBytes } from '../worker/questions/memory.ts';
 import type { OpenPane, PaneContext, PaneKind } from './pane.ts';
 
 const COLUMNS = 16;
@@ -35,8 +35,8 @@ class MemoryPane implements OpenPane {
   private from: bigint | undefined;
   private focused: bigint | undefined;
   private length = 8;
-  private shown: Memory | undefined;
-  private before: Memory | undefined;
+  private shown: MemoryBytes | undefined;
+  private before: MemoryBytes | undefined;
   private shownAt = '';
   private found: AccessOrigin | undefined;
   private said = '';
@@ -92,7 +92,7 @@ class MemoryPane implements OpenPane {
     this.scroll(Math.sign(event.deltaY) * WHEEL_ROWS);
   };
 
-  private view(memory: Memory): TemplateResult {
+  private view(memory: MemoryBytes): TemplateResult {
     const rows = Array.from({ length: ROWS }, (_, i) => i * COLUMNS);
     return html`
       <form class="pane-form" @submit=${this.go}>
@@ -153,7 +153,7 @@ class MemoryPane implements OpenPane {
       </div>`;
   }
 
-  private row({ from, bytes, mapped }: Memory, row: number): TemplateResult {
+  private row({ from, bytes, mapped }: MemoryBytes, row: number): TemplateResult {
     const columns = Array.from({ length: COLUMNS }, (_, i) => row + i);
     const text = columns.map((i) => (mapped[i] === 0 ? ' ' : printable(bytes[i]))).join('');
     return html`

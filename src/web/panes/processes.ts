@@ -1,6 +1,6 @@
 import { html, nothing, render, type TemplateResult } from 'lit';
 import type { Focus } from '../focus/focus.ts';
-import type { Process } from '../worker/questions/processes.ts';
+import type { ProcessInTree } from '../worker/questions/processes.ts';
 import type { OpenPane, PaneContext, PaneKind } from './pane.ts';
 
 const STATES: Readonly<Record<string, string>> = {
@@ -40,7 +40,7 @@ class ProcessesPane implements OpenPane {
     render(nothing, this.host);
   }
 
-  private view(processes: readonly Process[] | undefined, chosen: number | undefined): TemplateResult {
+  private view(processes: readonly ProcessInTree[] | undefined, chosen: number | undefined): TemplateResult {
     if (processes === undefined) return html`<p class="pane-note">No Linux kernel is up at this instant.</p>`;
     const shown = processes.filter(({ ofKernel }) => this.showsKernel || !ofKernel);
     return html`
@@ -63,7 +63,7 @@ class ProcessesPane implements OpenPane {
     void this.update(this.context.focus.now);
   };
 
-  private row({ pid, name, state, hart, ofKernel, depth }: Process, chosen: boolean): TemplateResult {
+  private row({ pid, name, state, hart, ofKernel, depth }: ProcessInTree, chosen: boolean): TemplateResult {
     return html`
       <tr aria-current=${chosen ? 'true' : nothing}>
         <td class="number">${pid}</td>

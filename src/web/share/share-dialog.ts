@@ -2,7 +2,7 @@ import { html, nothing, type TemplateResult } from 'lit';
 import { openDialog } from '../layout/dialog.ts';
 
 /** What sharing needs. */
-export interface Shared {
+export interface ShareChoices {
   /** Address of the page that shows what is seen now; undefined while the recording is nowhere but here. */
   readonly link: string | undefined;
   /** The recording as a file. @param embed with the machine's files in it */
@@ -10,7 +10,7 @@ export interface Shared {
 }
 
 /** Ways to hand on what is seen: a link to it, or a file. */
-export function openShareDialog(root: HTMLElement, { link, save }: Shared): void {
+export function openShareDialog(root: HTMLElement, { link, save }: ShareChoices): void {
   const dialog = openDialog(root, 'Share');
   let note = '';
   const show = (): void => dialog.show(view());

@@ -110,7 +110,7 @@ export interface RemoteDisk {
 }
 
 /** A file in the guest. */
-export interface GuestFile {
+export interface FolderEntry {
   readonly name: string;
   readonly kind: string;
   readonly size: number;
@@ -199,7 +199,7 @@ export interface PageWorker {
   /** Writes a file in the live guest. @throws GuestError, SessionEndedError */
   putFile(path: string, contents: Uint8Array): Promise<void>;
   /** What a folder of the live guest holds. @throws GuestError, SessionEndedError */
-  listFiles(folder: string): Promise<readonly GuestFile[]>;
+  listFiles(folder: string): Promise<readonly FolderEntry[]>;
   /** Reads a file of the live guest. @throws GuestError, SessionEndedError */
   getFile(path: string): Promise<Uint8Array>;
   /** Ends the move that is under way. */

@@ -4,7 +4,7 @@ import { addressSpace } from './address-space.ts';
 import type { LookedAt } from './looked-at.ts';
 
 /** A stretch of memory. */
-export interface Memory {
+export interface MemoryBytes {
   readonly from: bigint;
   readonly bytes: Uint8Array;
   /** For each byte whether anything is mapped there: 1 or 0. */
@@ -23,7 +23,7 @@ export function memory(
   from: bigint,
   length: number,
   focused: bigint | undefined,
-): Memory {
+): MemoryBytes {
   const resolve = addressSpace(lookedAt, hart, process);
   const [bytes, mapped] = [new Uint8Array(length), new Uint8Array(length)];
   for (let done = 0; done < length; ) {

@@ -2,7 +2,7 @@ import type { Task } from '../../../linux/tasks.ts';
 import type { LookedAt } from './looked-at.ts';
 
 /** A process of the guest. */
-export interface Process {
+export interface ProcessInTree {
   readonly pid: number;
   readonly parent: number;
   readonly name: string;
@@ -17,7 +17,7 @@ export interface Process {
 }
 
 /** The processes of the guest's Linux as a tree: each follows its parent. Undefined before the kernel is up. */
-export function processes({ view, info }: LookedAt): readonly Process[] | undefined {
+export function processes({ view, info }: LookedAt): readonly ProcessInTree[] | undefined {
   if (info.kernel() === undefined) return undefined;
   const all = info.processes().filter(({ pid }) => pid !== 0);
   const running = new Map(Array.from({ length: view.harts }, (_, hart) => [info.current(hart)?.tgid, hart]));
@@ -27,7 +27,7 @@ export function processes({ view, info }: LookedAt): readonly Process[] | undefi
     const parent = known.has(task.parent) ? task.parent : 0;
     children.set(parent, [...(children.get(parent) ?? []), task]);
   }
-  const tree: Process[] = [];
+  const tree: ProcessInTree[] = [];
   const add = (parent: number, depth: number): void => {
     for (const { pid, parent: of, name, state, mm } of children.get(parent) ?? []) {
       const hart = running.get(pid);
