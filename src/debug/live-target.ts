@@ -5,6 +5,7 @@ import type { HostRoom } from '../machine/session/host-room.ts';
 import type { Machine } from '../machine/session/machine.ts';
 import type { Session } from '../machine/session/session.ts';
 import { compareInstants, type HostEvent, type Input, type Instant } from '../record/door.ts';
+import type { NotedInstant } from '../record/format.ts';
 import type { EngineDriver, MoveOptions } from '../timeline/driver.ts';
 import type { LivePast } from '../timeline/live.ts';
 import { type DebugDriver, DebugTarget } from './target.ts';
@@ -41,6 +42,10 @@ export class LiveBase implements DebugDriver {
 
   get live(): boolean {
     return this.session.state !== 'past';
+  }
+
+  get marks(): readonly NotedInstant[] {
+    return this.session.log.header.marks ?? [];
   }
 
   get readOnly(): boolean {

@@ -3,6 +3,7 @@ import { EngineView } from '../machine/view/engine-view.ts';
 import type { RegisterId } from '../machine/view/machine-view.ts';
 import { resolver } from '../machine/view/virtual-memory.ts';
 import type { Input } from '../record/door.ts';
+import type { NotedInstant } from '../record/format.ts';
 import type { EngineDriver } from '../timeline/driver.ts';
 import { Mover } from '../timeline/mover.ts';
 import { type EventNote, eventNote } from './event-note.ts';
@@ -16,6 +17,8 @@ export class DebugError extends Error {
 export interface DebugDriver extends EngineDriver {
   /** What is debugged, for people. */
   readonly title: string;
+  /** Places in time that are kept with the recording. */
+  readonly marks: readonly NotedInstant[];
   /** The machine's past is given: nothing may be written. */
   readonly readOnly: boolean;
   /** Forgets the future and lets the machine go on live from here. @throws DebugError when it cannot be done */
@@ -49,6 +52,11 @@ export class DebugTarget extends EngineView {
 
   get title(): string {
     return this.driver.title;
+  }
+
+  /** Places in time that are kept with the recording, in their order. */
+  get marks(): readonly NotedInstant[] {
+    return this.driver.marks;
   }
 
   /** Writes are refused: the past cannot be changed, only branched from. */

@@ -3,6 +3,7 @@ import type { Limit, Stop } from '../machine/engine/stop.ts';
 import { STOP } from '../machine/engine/stop.ts';
 import type { Session } from '../machine/session/session.ts';
 import { compareInstants, type HostEvent, type Input, type Instant } from '../record/door.ts';
+import type { NotedInstant } from '../record/format.ts';
 import type { EngineDriver, MoveOptions } from '../timeline/driver.ts';
 import type { Past } from '../timeline/past.ts';
 import type { Timeline } from '../timeline/timeline.ts';
@@ -33,6 +34,10 @@ class TimelineBase implements DebugDriver {
 
   get begin(): Instant {
     return this.timeline.begin;
+  }
+
+  get marks(): readonly NotedInstant[] {
+    return this.session.log.header.marks ?? [];
   }
 
   get readOnly(): boolean {

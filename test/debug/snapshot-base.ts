@@ -8,6 +8,7 @@ import type { Limit, Stop } from '../../src/machine/engine/stop.ts';
 import { restoreMachine, saveMachine } from '../../src/machine/state/save.ts';
 import type { Input } from '../../src/record/door.ts';
 import { compareInstants, type Instant } from '../../src/record/door.ts';
+import type { NotedInstant } from '../../src/record/format.ts';
 import { LiveDoor } from '../../src/record/live-door.ts';
 import { fixedSources } from '../../src/record/sources.ts';
 
@@ -72,6 +73,7 @@ export class SnapshotBase implements DebugDriver {
   readonly engine: Engine;
   readonly begin: Instant = { instructions: 0, sequence: 0 };
   readonly events = [];
+  marks: readonly NotedInstant[] = [];
   readOnly = true;
   endless = false;
   private top: Instant;

@@ -91,6 +91,11 @@ function tellRecording(file: string, bytes: number, recording: Recording, json: 
         hashes: hashes.length,
         checkpoints: checkpoints.length,
         embedded: [...images.keys()],
+        marks: (header.marks ?? []).map(({ at, time, note }) => ({
+          instant: formatInstant(at),
+          guestSeconds: time / 1e9,
+          note,
+        })),
         sizes,
         machine: machineOf(config),
         images: neededImages(header),
@@ -105,6 +110,7 @@ function tellRecording(file: string, bytes: number, recording: Recording, json: 
   row('events', `${events.length}`);
   row('state hashes', `${hashes.length}`);
   row('checkpoints', checkpoints.length === 0 ? '0' : `${checkpoints.length}, ${formatBytes(sizes.checkpoint ?? 0)}`);
+  for (const { at, note } of header.marks ?? []) row('mark', `${formatInstant(at)}  ${note}`);
 }
 
 export function tellMachine(

@@ -6,7 +6,9 @@ import { modules } from '../../linux/modules.ts';
 import { findTask, type Task, tasks } from '../../linux/tasks.ts';
 import { CSR, PC, PRV, X } from '../../machine/view/machine-view.ts';
 import { currentSatp, flagText, levelsOf, mappings, walk } from '../../machine/view/page-table.ts';
+import { formatInstant } from '../../record/divergence.ts';
 import type { Instant } from '../../record/door.ts';
+import type { NotedInstant } from '../../record/format.ts';
 import type { StackFrame } from '../backtrace.ts';
 import { registerNamed } from '../expression/registers.ts';
 import { findProcess } from '../find-process.ts';
@@ -38,21 +40,41 @@ export function parseAddress({ guestInfo }: Pick<CommandScene, 'guestInfo'>, tex
   return BigInt.asUintN(64, found + (sum && guestInfo.address(clean) === undefined ? BigInt(sum[2]) : 0n));
 }
 
-/** An instant: a number, a percentage, `begin`, `end`, `event N`, or +N/-N from now. */
+/** An instant: a number, a percentage, `begin`, `end`, `event N`, `mark N`, or +N/-N from now. */
 export function parseInstant({ target }: Pick<CommandScene, 'target'>, args: readonly string[]): Instant {
   const [text] = args;
   const { mover } = target;
   if (text === 'begin') return mover.begin;
   if (text === 'end') return mover.end;
   if (text === 'event') return mover.locate({ event: Number(args[1]) });
+  if (text === 'mark') return markNumbered(target.marks, args[1]);
   const m = /^([+-]?)([0-9_]+(?:\.[0-9]+)?)(%?)$/.exec(text ?? '');
   if (!m)
-    throw new DebugError('give an instant: a number of instructions, 50%, begin, end, event N, or +N / -N from here');
+    throw new DebugError(
+      'give an instant: a number of instructions, 50%, begin, end, event N, mark N, or +N / -N from here',
+    );
   const value = Number(m[2].replaceAll('_', ''));
   if (m[3]) return mover.locate(`${value}%`);
   if (m[1] === '') return mover.locate(value);
   return mover.locate(target.instant.instructions + (m[1] === '-' ? -value : value));
 }
+
+/** A mark by its number, from 1. @throws DebugError when there is none */
+function markNumbered(marks: readonly NotedInstant[], number: string | undefined): Instant {
+  const mark = /^\d+$/.test(number ?? '') ? marks[Number(number) - 1] : undefined;
+  if (mark !== undefined) return mark.at;
+  throw new DebugError(
+    marks.length === 0
+      ? 'the recording has no marks'
+      : `there is no mark ${number ?? ''}: marks lists those from 1 to ${marks.length}`,
+  );
+}
+
+/** The marks of a recording, a line each. */
+const marksText = (marks: readonly NotedInstant[]): string =>
+  marks.length === 0
+    ? 'the recording has no marks\n'
+    : marks.map(({ at, note }, i) => `${i + 1}  ${formatInstant(at)}  ${note}\n`).join('');
 
 function where({ target, guestInfo }: CommandScene): string {
   const hart = target.activeHart();
@@ -150,9 +172,14 @@ export const COMMANDS: readonly MonitorCommand[] = [
   },
   { name: 'when', help: 'the present instant', run: where },
   {
+    name: 'marks',
+    help: "the recording's marks; seek mark N goes to one",
+    run: ({ target }) => marksText(target.marks),
+  },
+  {
     name: 'seek',
     usage: 'INSTANT',
-    help: 'go to a number, 50%, begin, end, event N, +N, -N',
+    help: 'go to a number, 50%, begin, end, event N, mark N, +N, -N',
     run: async (scene, args) => {
       await scene.target.mover.seek(parseInstant(scene, args), { signal: scene.signal });
       return where(scene);
