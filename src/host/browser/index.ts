@@ -1,5 +1,5 @@
 /** Hindsight in a page: machines and timelines run in a worker, so that the page stays free. */
-import { proxy, type Remote, releaseProxy, wrap } from 'comlink';
+import { proxy, type Remote, releaseProxy } from 'comlink';
 import type { CoreKind } from '../../machine/engine/cores.ts';
 import type { ExpectOptions } from '../../machine/session/console.ts';
 import type { RunResult, RunUntil } from '../../machine/session/driver.ts';
@@ -22,17 +22,8 @@ import type {
   WorkerOpenOptions,
   WorkerRunOptions,
   WorkerSearch,
-  WorkerService,
 } from './service.ts';
-
-/** What was wrapped once stays: comlink releases the worker's end when a wrapper is collected. */
-const services = new WeakMap<Worker, Remote<WorkerService>>();
-
-function serviceOf(worker: Worker): Remote<WorkerService> {
-  let service = services.get(worker);
-  if (service === undefined) services.set(worker, (service = wrap<WorkerService>(worker)));
-  return service;
-}
+import { serviceOf } from './worker-service.ts';
 
 /** Does `work`, and `stop` when the signal says so. */
 async function until<T>(
@@ -309,5 +300,7 @@ export type {
   WorkerMove,
   WorkerOpenOptions,
   WorkerRunOptions,
+  WorkerSandboxOptions,
   WorkerSearch,
 } from './service.ts';
+export { type WorkerExecOptions, type WorkerFiles, WorkerSandbox } from './worker-sandbox.ts';

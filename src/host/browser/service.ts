@@ -7,6 +7,8 @@ import type { MachineEvents, MachineOptions, RunOptions } from '../../machine/se
 import type { DiskOption, ImageFiles } from '../../machine/session/options.ts';
 import type { EventDescription } from '../../record/describe.ts';
 import type { Instant } from '../../record/door.ts';
+import type { GuestFiles } from '../../sandbox/files.ts';
+import type { ExecOptions, ExecResult } from '../../sandbox/guest-session.ts';
 import type { Breakpoint, Hit, SearchFor } from '../../timeline/breakpoints.ts';
 import type { Destination, MoveResult, SearchOptions } from '../../timeline/mover.ts';
 import type { TimelineOptions } from '../../timeline/past.ts';
@@ -121,8 +123,34 @@ export interface WorkerOpenOptions extends TimelineOptions {
   readonly files?: Omit<ImageFiles, 'disks'> & { readonly disks?: readonly WorkerDisk[] };
 }
 
+/** Options of a sandbox in a worker; `append` is the rest of the kernel's command line, with the defaults left out. */
+export type WorkerSandboxOptions = Omit<WorkerMachineOptions, 'virtioConsole'>;
+
+/** What a sandbox in a worker does with files of the guest. */
+export type FilesMethod = Exclude<keyof GuestFiles, 'readText'>;
+
+/** A sandbox of the worker. */
+export interface SandboxService {
+  /** @param id tells it apart from the others, for {@link kill} @param heard hears what it prints, as it comes */
+  exec(
+    id: number,
+    command: string | readonly string[],
+    options: Omit<ExecOptions, 'signal' | 'onStdout' | 'onStderr' | 'stdin'> & { readonly stdin?: string | Uint8Array },
+    heard?: ((stream: 'stdout' | 'stderr', bytes: Uint8Array) => void) & ProxyMarked,
+  ): Promise<ExecResult>;
+  kill(id: number): void;
+  files(method: FilesMethod, ...args: unknown[]): Promise<unknown>;
+  mark(): Promise<Instant>;
+  rewind(to: Destination | GuestTime): Promise<void>;
+  fork(): Promise<SandboxService & ProxyMarked>;
+  snapshot(): Promise<Uint8Array>;
+  hash(): string;
+  close(): Promise<void>;
+}
+
 /** The worker, for comlink. */
 export interface WorkerService {
   createMachine(options: WorkerMachineOptions): Promise<MachineService & ProxyMarked>;
+  startSandbox(options: WorkerSandboxOptions): Promise<SandboxService & ProxyMarked>;
   openTimeline(recording: PageFile, options?: WorkerOpenOptions): Promise<RecordingService & ProxyMarked>;
 }
