@@ -181,8 +181,14 @@ describe.runIf(have(GCC))('clients', () => {
     const debugged = scene(program, { core: 'wasm', limit: 100_000 });
     const monitor = new Monitor(debugged.target, debugged.guestInfo);
     const c = new DapClient(debugged, monitor);
-    let release = (): void => undefined;
-    const busy = monitor.exclusively(() => new Promise<void>((resolve) => (release = resolve)));
+    let release!: () => void;
+    let busy!: Promise<void>;
+    await new Promise<void>((started) => {
+      busy = monitor.exclusively(() => {
+        started();
+        return new Promise<void>((resolve) => (release = resolve));
+      });
+    });
     expect((await c.ask('initialize', { adapterID: 'x' })).supportsStepBack).toBe(true);
     release();
     await busy;

@@ -3,6 +3,7 @@ import { nameBytes, nameOf } from '../../src/fs/file-system.ts';
 import {
   CHANGE,
   HEADER,
+  OPEN,
   QID_SIZE,
   QID_TYPE,
   REMOVE_DIRECTORY,
@@ -183,7 +184,7 @@ export class NinePClient implements FileClient {
   }
 
   async list(id: bigint, { size = 4096 } = {}): Promise<{ name: string; inode: bigint }[]> {
-    const fid = await this.open(id, O.RDONLY, true);
+    const fid = await this.open(id, O.RDONLY | OPEN.directory, true);
     const found: { name: string; inode: bigint }[] = [];
     let offset = 0n;
     try {

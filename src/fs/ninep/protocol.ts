@@ -44,7 +44,7 @@ export const QID_TYPE = { directory: 0x80, symlink: 0x02, file: 0 } as const;
 export const MAX_WALK = 16;
 
 /** open(2) flags as the protocol has them (P9_DOTL_*). */
-export const OPEN = { accessMode: 3, exclusive: 0o200, truncate: 0o1000 } as const;
+export const OPEN = { accessMode: 3, exclusive: 0o200, truncate: 0o1000, directory: 0o200000 } as const;
 /** Flag of UNLINKAT: a directory. */
 export const REMOVE_DIRECTORY = 0x200;
 /** Of Rgetattr: all but birth time, generation and data version (P9_STATS_BASIC). */

@@ -339,6 +339,7 @@ export class NinePServer<N extends object, H extends object> {
         if (mode.write) throw new FsError('EISDIR');
         return opened(a);
       }
+      if ((flags & OPEN.directory) !== 0) throw new FsError('ENOTDIR');
       if (this.readOnly && (mode.write || mode.truncate)) throw new FsError('EROFS');
       return after(this.fs.open(node, mode), (file) => {
         this.replace(number, { node, file });
