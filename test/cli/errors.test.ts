@@ -53,7 +53,7 @@ afterAll(() => rmSync(dir, { recursive: true, force: true }));
 /** Arguments (words with @ name a file of ours), the exit status, and what the one line says. */
 const CASES: readonly (readonly [string, number, RegExp])[] = [
   ['run --memm 1G', 2, /unknown option '--memm'.*Did you mean --mem\?/],
-  ['rum', 2, /unknown command 'rum'.*Did you mean run\?/],
+  ['repley', 2, /unknown command 'repley'.*Did you mean replay\?/],
   ['run --mem lots', 2, /memory size "lots"/],
   ['run --mem 1K --kernel @image', 2, /memory size 1K is impossible/],
   ['run --mem 64G --kernel @image', 2, /memory size 64G is impossible/],

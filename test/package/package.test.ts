@@ -31,7 +31,7 @@ const EXAMPLES = [...readFileSync(join(ROOT, 'README.md'), 'utf8').matchAll(/```
 /** What each of the examples prints, in their order; a later one opens the recording of the first. */
 const PRINTED: readonly (readonly RegExp[])[] = [
   [/^Linux hindsight \S+ .* riscv64 GNU\/Linux\r?$/m, /^\{ instructions: \d+, sequence: \d+ \} [0-9a-f]{16}\n$/m],
-  [/^1 \S init$/m, /^0x[0-9a-f]{16} <do_exit>$/m],
+  [/^1 \S helper$/m, /^0x[0-9a-f]{16} <do_exit>$/m],
   [/^Linux hindsight \S+ .* riscv64 GNU\/Linux\n 3 text\n$/],
 ];
 
