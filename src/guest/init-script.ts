@@ -247,7 +247,8 @@ fi
 cd /root
 shell=/bin/sh
 [ -n "$root" ] && [ -x /root-disk/bin/bash ] && shell=/bin/bash
-setsid -c "$@" "$shell" -l <"$tty" >"$tty" 2>&1 &
+# Not by busybox's setsid: what a shell starts in the background is to ignore Ctrl-C, until somebody says otherwise.
+(exec /${HELPER_FILE} terminal "$@" "$shell" -l <"$tty" >"$tty" 2>&1) &
 wait $!
 finish poweroff
 }

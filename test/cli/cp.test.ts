@@ -64,7 +64,7 @@ describe.skipIf(guest === undefined)('hindsight cp', { timeout: 90_000 }, () => 
   });
 
   test.each([
-    ['no source', ['cp', 'run.hsr:/etc/passwd', '.'], 2, 'names no file of the past'],
+    ['no source', ['cp', 'run.hsr:/etc/passwd', '.'], 1, 'a file of the past is RECORDING@INSTANT:/PATH'],
     ['no disk', ['cp', 'RUN@50%:vdb:/x', '.'], 1, 'no disk vdb; its disks: vda'],
     ['no instant', ['cp', 'RUN@half:vda:/x', '.'], 2, 'expected instructions such as'],
     ['no file system yet', ['cp', 'RUN@0:vda:/etc', '.'], 1, 'there is no such file'],
