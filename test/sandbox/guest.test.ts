@@ -96,7 +96,7 @@ describeGuest('a sandbox', () => {
   });
 
   test('others start from its snapshot, each with numbers of its own; what is no such snapshot is refused', async () => {
-    await box.exec('echo kept >/tmp/snapshot; /bin/busybox sleep 1000 >/dev/null 2>&1 &');
+    await box.exec('echo kept >/tmp/snapshot; /bin/busybox sleep 1000 >/dev/null 2>&1 & echo $! >/tmp/sleeper');
     const from = await box.snapshot();
     const draw = 'cat /tmp/snapshot /proc/sys/kernel/random/uuid; ps | grep -c [s]leep.1000; date +%s';
     const drawn: string[][] = [];
@@ -110,7 +110,7 @@ describeGuest('a sandbox', () => {
     ]);
     expect(drawn[0]![1]).not.toBe(drawn[1]![1]);
     for (const [, , , seconds] of drawn) expect(Math.abs(Number(seconds) - Date.now() / 1000)).toBeLessThan(60);
-    await box.exec('killall busybox');
+    await box.exec('kill $(cat /tmp/sleeper)');
     await expect(Machine.start({ from, memory: '64M' })).rejects.toThrow(/^memory cannot be given with from/);
     await expect(Machine.start({ from: from.subarray(0, 5000) })).rejects.toMatchObject({ name: 'StateError' });
   });
