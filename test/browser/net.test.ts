@@ -1,7 +1,6 @@
 import { existsSync, readFileSync } from 'node:fs';
-import { createServer as createHttpServer, type Server as HttpServer } from 'node:http';
-import { type AddressInfo, createServer, type Server } from 'node:net';
-import { build } from 'esbuild';
+import type { Server as HttpServer } from 'node:http';
+import { createServer, type Server } from 'node:net';
 import { type Browser, chromium, type Page } from 'playwright-core';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { commandLine, type GuestBoot } from '../../src/guest/cmdline.ts';
@@ -9,9 +8,9 @@ import { type Relay, serveRelay } from '../../src/host/node/net/relay.ts';
 import { Timeline } from '../../src/index.ts';
 import { theGuest } from '../e2e/guest.ts';
 import { CHROMIUM, FLAGS } from './headless.ts';
+import { portOf, servePage } from './page-server.ts';
 
 const { found: guest } = await theGuest();
-const portOf = (server: { address(): string | AddressInfo | null }): number => (server.address() as AddressInfo).port;
 
 describe.skipIf(!existsSync(CHROMIUM) || guest === undefined)(
   "a machine's network in a page",
@@ -24,32 +23,15 @@ describe.skipIf(!existsSync(CHROMIUM) || guest === undefined)(
     let page: Page;
 
     beforeAll(async () => {
-      const source = (path: string): string => new URL(path, import.meta.url).pathname;
-      const { outputFiles } = await build({
-        entryPoints: { page: source('net-page.ts'), worker: source('../../src/host/browser/worker.ts') },
-        ...{ bundle: true, write: false, outdir: '/', platform: 'browser', format: 'esm', target: 'es2022' },
-        logLevel: 'error',
-      });
-      const files: Readonly<Record<string, string | Uint8Array>> = {
-        '/': '<!doctype html><link rel="icon" href="data:,"><script type="module" src="page.js"></script>',
-        '/kernel': readFileSync(guest!.kernel),
-        '/initrd': readFileSync(guest!.initrd),
-        '/hello': 'hello to whom it may concern\n',
-        '/closed': 'for this origin only\n',
-        ...Object.fromEntries(outputFiles.map(({ path, contents }) => [path, contents])),
-      };
-      server = createHttpServer(({ url = '' }, response) => {
-        const type = url.endsWith('.js') ? 'text/javascript' : url === '/' ? 'text/html' : 'application/octet-stream';
-        const open = url === '/hello' ? { 'access-control-allow-origin': '*' } : {};
-        response.writeHead(url in files ? 200 : 404, { 'content-type': type, ...open }).end(files[url]);
+      server = await servePage('net-page.ts', guest!, {
+        others: { '/hello': 'hello to whom it may concern\n', '/closed': 'for this origin only\n' },
+        open: ['/hello'],
       });
       echo = createServer((socket) => {
         socket.on('error', () => undefined);
         socket.once('data', (bytes) => socket.end(`echo ${bytes.toString()}`));
       });
-      await Promise.all(
-        [server, echo].map((one) => new Promise<void>((resolve) => one.listen(0, '127.0.0.1', resolve))),
-      );
+      await new Promise<void>((resolve) => echo.listen(0, '127.0.0.1', resolve));
       relay = await serveRelay({ host: '127.0.0.1', port: 0, allowHost: true });
       browser = await chromium.launch({ executablePath: CHROMIUM, args: FLAGS });
       page = await browser.newPage();

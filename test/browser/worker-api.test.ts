@@ -1,7 +1,5 @@
 import { existsSync, readFileSync } from 'node:fs';
-import { createServer, type Server } from 'node:http';
-import type { AddressInfo } from 'node:net';
-import { build } from 'esbuild';
+import type { Server } from 'node:http';
 import { type Browser, chromium } from 'playwright-core';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { commandLine } from '../../src/guest/cmdline.ts';
@@ -9,6 +7,7 @@ import type { Instant } from '../../src/index.ts';
 import { MemoryBackend, Timeline } from '../../src/index.ts';
 import { theGuest } from '../e2e/guest.ts';
 import { CHROMIUM, FLAGS } from './headless.ts';
+import { portOf, servePage } from './page-server.ts';
 
 const { found: guest } = await theGuest();
 
@@ -45,28 +44,12 @@ describe.skipIf(!existsSync(CHROMIUM) || guest === undefined)("a page's worker",
   let session: Session;
 
   beforeAll(async () => {
-    const source = (path: string): string => new URL(path, import.meta.url).pathname;
-    const { outputFiles } = await build({
-      entryPoints: { page: source('worker-page.ts'), worker: source('../../src/host/browser/worker.ts') },
-      ...{ bundle: true, write: false, outdir: '/', platform: 'browser', format: 'esm', target: 'es2022' },
-      logLevel: 'error',
-    });
-    const files: Readonly<Record<string, string | Uint8Array>> = {
-      '/': '<!doctype html><link rel="icon" href="data:,"><script type="module" src="page.js"></script>',
-      '/kernel': readFileSync(guest!.kernel),
-      '/initrd': readFileSync(guest!.initrd),
-      ...Object.fromEntries(outputFiles.map(({ path, contents }) => [path, contents])),
-    };
-    server = createServer(({ url = '' }, response) => {
-      const type = url.endsWith('.js') ? 'text/javascript' : url === '/' ? 'text/html' : 'application/octet-stream';
-      response.writeHead(url in files ? 200 : 404, { 'content-type': type }).end(files[url]);
-    });
-    await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
+    server = await servePage('worker-page.ts', guest!);
     browser = await chromium.launch({ executablePath: CHROMIUM, args: FLAGS });
     const page = await browser.newPage();
     const failures: string[] = [];
     page.on('pageerror', ({ message }) => failures.push(message));
-    await page.goto(`http://127.0.0.1:${(server.address() as AddressInfo).port}/`);
+    await page.goto(`http://127.0.0.1:${portOf(server)}/`);
     await page.waitForFunction('globalThis.session');
     const append = commandLine({ modules: ['virtio_mmio', 'virtio_blk'] });
     session = (await page.evaluate(`session(${JSON.stringify(append)})`)) as Session;
