@@ -2,17 +2,21 @@
 import { join } from 'node:path';
 import { pathToFileURL } from 'node:url';
 import { checkNode, installPackages, root } from './install.mjs';
+import { isUpToDate, noteUpToDate } from './up-to-date.mjs';
 
 /** Builds what is out of date, then becomes the command line with `args`. */
 export async function hindsight(args) {
   checkNode();
-  installPackages();
-  try {
-    const { build } = await import('./build.mjs');
-    await build();
-  } catch (error) {
-    process.stderr.write(`hindsight: the build failed: ${error?.message ?? error}\n`);
-    process.exit(1);
+  if (!isUpToDate()) {
+    installPackages();
+    try {
+      const { build } = await import('./build.mjs');
+      await build();
+      noteUpToDate();
+    } catch (error) {
+      process.stderr.write(`hindsight: the build failed: ${error?.message ?? error}\n`);
+      process.exit(1);
+    }
   }
   const cli = join(root, 'dist/cli.mjs');
   process.argv = [process.argv[0], cli, ...args];

@@ -1,7 +1,7 @@
 import type { Core, CoreHost } from '../core/core.ts';
 import { type CoreExports, coreOver, instantiateCore } from '../core/wasm/core.ts';
 import { JIT_CORE_WASM_BASE64 } from '../generated/jit-core-wasm.ts';
-import type { Exit } from '../isa/layout.ts';
+import { type Exit, MACHINE, MACHINE_AT } from '../isa/layout.ts';
 import { HELPERS, LEAVE } from './abi.ts';
 import {
   BATCH_DELAY_AT,
@@ -68,6 +68,8 @@ export interface JitOptions {
   readonly compile?: (bytes: Uint8Array<ArrayBuffer>) => WebAssembly.Module;
   /** What {@link JitCore.remember} gave in an earlier run. Anything that does not fit is ignored. */
   readonly remembered?: Uint8Array;
+  /** Ticks after which what is remembered is used: a run that is over sooner does not earn the time it takes to translate. Default 0. */
+  readonly recallAfter?: number;
   /** Another thread that translates and compiles; without one it happens between two regions. */
   readonly compiler?: RegionCompiler;
 }
@@ -166,8 +168,17 @@ export function createJitCore(memory: WebAssembly.Memory, host: CoreHost, option
     exports.hashPage(ram >>> 12);
     return view.getFloat64(PAGE_HASH_AT, true);
   };
-  const known = options.remembered && new RememberedCode(options.remembered, VERSION);
-  const remembered = known && known.size > 0 ? known : undefined;
+  let earlier: RememberedCode | undefined;
+  /** What earlier runs left, which is read once. */
+  const known = (): RememberedCode | undefined => {
+    if (options.remembered === undefined) return undefined;
+    earlier ??= new RememberedCode(options.remembered, VERSION);
+    return earlier.size > 0 ? earlier : undefined;
+  };
+  let untilRecall = options.recallAfter ?? 0;
+  /** Guest time in ticks. */
+  const now = (): number =>
+    Number(view.getBigUint64(MACHINE_AT + MACHINE.timeEnd, true)) - view.getUint32(MACHINE_AT + MACHINE.left, true);
   const made = new Translator(
     memory,
     {
@@ -193,7 +204,7 @@ export function createJitCore(memory: WebAssembly.Memory, host: CoreHost, option
       limits: options.limits,
       inspect: options.inspect,
       compiler: options.compiler,
-      remembered,
+      remembered: () => (untilRecall <= 0 ? known() : undefined),
       // a jump to code without a region costs several transitions
       costs:
         options.threshold === 0
@@ -216,10 +227,17 @@ export function createJitCore(memory: WebAssembly.Memory, host: CoreHost, option
     kind: 'jit',
     run(hart: number, ticks: number): Exit {
       if (made.awaits) timed(() => made.receive());
-      if (remembered !== undefined && view.getUint32(NEW_CODE_COUNT_AT, true) > 0) timed(() => made.recall(threshold));
+      if (untilRecall > 0) {
+        const before = now();
+        const exit = core.run(hart, ticks);
+        untilRecall -= now() - before;
+        return exit;
+      }
+      if (options.remembered !== undefined && view.getUint32(NEW_CODE_COUNT_AT, true) > 0)
+        timed(() => made.recall(threshold));
       return core.run(hart, ticks);
     },
-    remember: () => remember(cache.values(), hashPage, remembered, VERSION),
+    remember: () => remember(cache.values(), hashPage, known(), VERSION),
     dropDerived(): void {
       cache.clear();
       made.clear();

@@ -67,8 +67,8 @@ export interface TranslatorOptions {
   readonly inspect?: (text: string) => void;
   /** Another thread that compiles. */
   readonly compiler?: RegionCompiler;
-  /** What was hot in earlier runs. */
-  readonly remembered: RememberedCode | undefined;
+  /** What was hot in earlier runs, as far as it is to be used by now. */
+  readonly remembered: () => RememberedCode | undefined;
 }
 
 /** A region that is to be made, and what its base's code was then. */
@@ -161,7 +161,7 @@ export class Translator implements RegionLookup {
 
   /** Looks at the pages that code was executed on for the first time: what was hot there in an earlier run is at once. */
   recall(threshold: number): void {
-    const { remembered } = this.options;
+    const remembered = this.options.remembered();
     const count = this.memory.getUint32(NEW_CODE_COUNT_AT, true);
     this.memory.setUint32(NEW_CODE_COUNT_AT, 0, true);
     for (let i = 0; i < count; i++) {
@@ -179,7 +179,7 @@ export class Translator implements RegionLookup {
 
   /** New regions as an earlier run had them. */
   private asRemembered(jobs: readonly Job[]): Job[] {
-    const { remembered } = this.options;
+    const remembered = this.options.remembered();
     if (!remembered) return [...jobs];
     const result: Job[] = [];
     const first = new Map<RememberedRegion, number>();
@@ -346,7 +346,7 @@ export class Translator implements RegionLookup {
     this.host.executedCode(ram >>> 12);
     const bytes = (at: number, length: number): Uint8Array => new Uint8Array(this.memory.buffer, at, length);
     const executed = bytes(EXECUTED_AT, EXECUTED_SIZE).slice();
-    const { remembered } = this.options;
+    const remembered = this.options.remembered();
     const before = remembered?.executed(this.host.hashPage(ram));
     before?.forEach((b, i) => (executed[i] |= b));
     return [bytes(RAM_AT + ram, 4096), executed];
@@ -354,7 +354,7 @@ export class Translator implements RegionLookup {
 
   /** Whether code of the page is worth a look: it was executed, now or in an earlier run. */
   private isUsed(ram: number): boolean {
-    return this.isDecoded(ram) || this.options.remembered?.has(this.host.hashPage(ram)) === true;
+    return this.isDecoded(ram) || this.options.remembered()?.has(this.host.hashPage(ram)) === true;
   }
 
   private isDecoded(ram: number): boolean {

@@ -48,6 +48,16 @@ test('what was hot is translated at once', () => {
   expect(core.statistics()).toMatchObject({ recalled: 0, ticks: 0 });
 });
 
+test('nothing is recalled before so many ticks have been executed', () => {
+  const options = { threshold: NEVER, remembered: memory(), recallAfter: 2_000_000 };
+  const { core } = rig('jit', program(2000), RAM, options);
+  for (let i = 0; i < 2000; i++) core.run(0, 1000);
+  expect(core.statistics()).toMatchObject({ recalled: 0, ticks: 0 });
+  for (let i = 0; i < 2000; i++) core.run(0, 1000);
+  expect(core.statistics().recalled).toBeGreaterThan(0);
+  expect(core.statistics().ticks).toBeGreaterThan(1000);
+});
+
 test('code that is another now is not what is remembered', () => {
   const changed = program(2000);
   new DataView(changed.buffer, changed.byteOffset).setUint32(

@@ -37,7 +37,11 @@ function program(): Uint8Array {
 
 async function machine(): Promise<Machine> {
   const vm = await Machine.create(
-    { firmware: { file: 'functions', bytes: program() }, memory: '2M', translator: { ...readRememberedCode() } },
+    {
+      firmware: { file: 'functions', bytes: program() },
+      memory: '2M',
+      translator: { ...readRememberedCode(), recallAfter: 0 },
+    },
     createHostRoom(),
   );
   await vm.run({ instructions: 8_000_000 });
