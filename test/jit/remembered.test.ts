@@ -2,6 +2,7 @@
 import { expect, test } from 'vitest';
 import { rig } from '../../bench/jit/rig.ts';
 import { assembleNamed } from '../../src/isa/encode.ts';
+import { NEW_CODE_COUNT_AT } from '../../src/jit/area.ts';
 import { Assembler } from './assembler.ts';
 import { difference } from './lockstep.ts';
 import { Random } from './random.ts';
@@ -49,10 +50,13 @@ test('what was hot is translated at once', () => {
 });
 
 test('nothing is recalled before so many ticks have been executed', () => {
-  const options = { threshold: NEVER, remembered: memory(), recallAfter: 2_000_000 };
-  const { core } = rig('jit', program(2000), RAM, options);
-  for (let i = 0; i < 2000; i++) core.run(0, 1000);
-  expect(core.statistics()).toMatchObject({ recalled: 0, ticks: 0 });
+  const options = { threshold: NEVER, remembered: memory(), recallAfter: 5000 };
+  const { core, memory: machine } = rig('jit', program(2000), RAM, options);
+  const waiting = (): number => new DataView(machine.memory.buffer).getUint32(NEW_CODE_COUNT_AT, true);
+  core.run(0, 5000);
+  expect(waiting()).toBe(2);
+  core.run(0, 1000);
+  expect(waiting()).toBe(0);
   for (let i = 0; i < 2000; i++) core.run(0, 1000);
   expect(core.statistics().recalled).toBeGreaterThan(0);
   expect(core.statistics().ticks).toBeGreaterThan(1000);
