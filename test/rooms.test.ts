@@ -46,7 +46,7 @@ const ARROWS: Record<string, readonly string[]> = {
   debug: ['bytes', 'core', 'isa', 'linux', 'machine', 'record', 'symbols', 'timeline'],
   vscode: [],
   history: ['errno.ts', 'linux', 'machine', 'record', 'timeline'],
-  probe: ['debug', 'history', 'isa', 'linux', 'machine', 'symbols', 'timeline'],
+  probe: ['core', 'debug', 'history', 'isa', 'linux', 'machine', 'symbols', 'timeline'],
   'host/room.ts': ['machine/session/host-room.ts'],
   'host/share.ts': ['devices', 'fs', 'machine'],
   'host/guest-link.ts': ['guest', 'host/room.ts', 'machine', 'sandbox'],

@@ -60,6 +60,62 @@ function* nodeEntries(kernel: LinuxKernel, encoded: bigint, max: bigint, depth: 
   }
 }
 
+/** The entry of a maple tree for an index. */
+function mapleEntry(kernel: LinuxKernel, root: bigint, index: bigint): bigint {
+  if (!isNode(root)) return root;
+  let encoded = root;
+  for (let depth = 0; depth <= DEPTH; depth++) {
+    const type = Number((encoded >> 3n) & 15n);
+    const slots = NODE_SLOTS[type];
+    if (slots === undefined) return 0n;
+    const bytes = kernel.read(encoded & ~0xffn, 16 * slots);
+    if (bytes.length < 16 * slots) return 0n;
+    const view = new DataView(bytes.buffer, bytes.byteOffset);
+    let i = 0;
+    for (; i < slots - 1; i++) {
+      const pivot = view.getBigUint64(8 + 8 * i, true);
+      if (index <= pivot || (pivot === 0n && i > 0)) break;
+    }
+    const entry = view.getBigUint64(8 * slots + 8 * i, true);
+    if (type === LEAF || entry <= RESERVED) return entry > RESERVED ? entry : 0n;
+    encoded = entry;
+  }
+  return 0n;
+}
+
+/** What a `struct vm_area_struct` says of the file that is mapped. */
+export interface FileMapping {
+  readonly start: bigint;
+  readonly end: bigint;
+  /** Offset in the file, bytes. */
+  readonly offset: bigint;
+  /** Address of the struct file; 0 for memory of its own. */
+  readonly file: bigint;
+  readonly executable: boolean;
+}
+
+/** Reads the mapping of a `struct vm_area_struct`. */
+export function fileMapping(kernel: LinuxKernel, vma: bigint): FileMapping {
+  const get = (path: string): bigint => kernel.get('vm_area_struct', vma, path);
+  const file = get('vm_file');
+  return {
+    start: get('vm_start'),
+    end: get('vm_end'),
+    offset: file === 0n ? 0n : get('vm_pgoff') << 12n,
+    file,
+    executable: (get('vm_flags') & FLAG.EXEC) !== 0n,
+  };
+}
+
+/** The mapping that an address of a process lies in. @param mm address of its mm_struct */
+export function mappingAt(kernel: LinuxKernel, mm: bigint, address: bigint): FileMapping | undefined {
+  if (mm === 0n) return undefined;
+  const vma = mapleEntry(kernel, kernel.get('mm_struct', mm, 'mm_mt.ma_root'), address);
+  if (vma === 0n) return undefined;
+  const found = fileMapping(kernel, vma);
+  return address >= found.start && address < found.end ? found : undefined;
+}
+
 /** The memory map of a process, its files as the process itself names them; empty for kernel threads. */
 export function memoryAreas(kernel: LinuxKernel, { address, mm }: Task): MemoryArea[] {
   if (mm === 0n) return [];

@@ -3,7 +3,7 @@ import type { SyscallType } from '../linux/syscalls.ts';
 import type { NamedAddress } from '../symbols/table.ts';
 import type { BreakpointKind } from '../timeline/breakpoints.ts';
 import type { ProbeArguments } from './environment.ts';
-import { suggestion } from './script-error.ts';
+import { type Span, suggestion } from './script-error.ts';
 import type { AttachPoint } from './syntax.ts';
 import { type ScriptType, SIGNED, UNSIGNED } from './values.ts';
 
@@ -31,6 +31,19 @@ export type Attachment = { readonly probe: string; readonly args: ReadonlyMap<st
   | { readonly kind: 'point'; readonly on: BreakpointKind; readonly start: bigint; readonly end: bigint }
   /** Where the function at an address returns. */
   | { readonly kind: 'return'; readonly address: bigint }
+  /** Where a program's file is mapped: before an instruction of a function, or where the function returns. */
+  | {
+      readonly kind: 'user';
+      /** An absolute path, or a library's name such as `libc`. */
+      readonly file: string;
+      /** A function's name, with `*` and `?`, or an address as the file has it. */
+      readonly at: string | bigint;
+      /** Bytes after that. */
+      readonly offset: bigint;
+      readonly returns: boolean;
+      /** In the script, for what turns out to be wrong once the file is there. */
+      readonly span: Span;
+    }
   /** Every so many nanoseconds of guest time, or instructions. */
   | { readonly kind: 'every'; readonly unit: 'nanoseconds' | 'instructions'; readonly count: number }
 );
@@ -46,6 +59,8 @@ const ALIASES: Readonly<Record<string, string>> = {
   fexit: 'kretprobe',
   kfunc: 'kprobe',
   kretfunc: 'kretprobe',
+  u: 'uprobe',
+  ur: 'uretprobe',
   t: 'tracepoint',
   i: 'interval',
   p: 'profile',
@@ -64,6 +79,8 @@ const PROVIDERS = [
   'END',
   'kprobe',
   'kretprobe',
+  'uprobe',
+  'uretprobe',
   'tracepoint',
   'interval',
   'profile',
@@ -82,6 +99,9 @@ export function attach(point: AttachPoint, targets: AttachTargets): Attachment[]
     case 'kprobe':
     case 'kretprobe':
       return functions(provider, parts, targets);
+    case 'uprobe':
+    case 'uretprobe':
+      return inProgram(provider, point);
     case 'tracepoint':
       return tracepoint(parts, targets);
     case 'interval':
@@ -132,6 +152,38 @@ function functions(
   });
 }
 
+/** `uprobe:FILE:FUNCTION`, `uprobe:FILE:FUNCTION+OFFSET`, `uprobe:FILE:ADDRESS`. The file is looked at once a process maps it. */
+function inProgram(provider: 'uprobe' | 'uretprobe', { parts, start, end }: AttachPoint): Attachment[] | string {
+  const [file = '', place = '', ...more] = parts;
+  const form = `expected ${provider}:FILE:FUNCTION, such as ${provider}:/bin/busybox:main or ${provider}:libc:malloc`;
+  if (file === '' || place === '' || more.length > 0 || (file.includes('/') && !file.startsWith('/'))) return form;
+  const [, name = place, offset] = /^(.+?)\+(0x[0-9a-f]+|\d+)$/i.exec(place) ?? [];
+  const address = /^(0x[0-9a-f]+|\d+)$/i.test(name);
+  const returns = provider === 'uretprobe';
+  if (returns && (address || offset !== undefined)) return `${form}: a return is that of a whole function`;
+  return [
+    {
+      kind: 'user',
+      probe: `${provider}:${file}:${place}`,
+      file,
+      at: address ? BigInt(name) : name,
+      offset: BigInt(offset ?? 0),
+      returns,
+      span: { start, end },
+      args: NO_ARGS,
+    },
+  ];
+}
+
+/** What `*` and `?` stand for in names. */
+export const patternOf = (pattern: string): RegExp =>
+  new RegExp(
+    `^${pattern
+      .replace(/[.+^${}()|[\]\\]/g, '\\$&')
+      .replaceAll('*', '.*')
+      .replaceAll('?', '.')}$`,
+  );
+
 function matching(pattern: string, { symbols }: AttachTargets): NamedAddress[] | string {
   const code = [...symbols].filter(({ code }) => code);
   if (!/[*?]/.test(pattern)) {
@@ -143,12 +195,7 @@ function matching(pattern: string, { symbols }: AttachTargets): NamedAddress[] |
         )}`
       : [exact];
   }
-  const expression = new RegExp(
-    `^${pattern
-      .replace(/[.+^${}()|[\]\\]/g, '\\$&')
-      .replaceAll('*', '.*')
-      .replaceAll('?', '.')}$`,
-  );
+  const expression = patternOf(pattern);
   const all = new Map(code.filter(({ name }) => expression.test(name)).map((symbol) => [symbol.address, symbol]));
   if (all.size === 0) return `no function of the kernel matches ${pattern}`;
   if (all.size > PATTERN_LIMIT)

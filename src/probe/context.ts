@@ -1,12 +1,12 @@
-import { backtrace } from '../debug/backtrace.ts';
 import type { GuestInfo } from '../debug/guest-info.ts';
 import type { LinuxKernel } from '../linux/kernel.ts';
-import { currentTask } from '../linux/tasks.ts';
+import { currentOn, currentTask } from '../linux/tasks.ts';
 import type { EngineView } from '../machine/view/engine-view.ts';
-import { PC, X } from '../machine/view/machine-view.ts';
+import { X } from '../machine/view/machine-view.ts';
 import { readNumber, readVirtual } from '../machine/view/virtual-memory.ts';
 import type { ArgumentPlace, Attachment } from './attach.ts';
 import type { ProbeContext } from './environment.ts';
+import type { ProgramSymbols } from './program-symbols.ts';
 import { textOf, type Value } from './values.ts';
 
 const A0 = 10;
@@ -18,13 +18,21 @@ export class MachineContext implements ProbeContext {
   private readonly view: EngineView;
   private readonly guest: GuestInfo;
   private readonly kernel: LinuxKernel | undefined;
+  private readonly programs: ProgramSymbols | undefined;
   private readonly attachment: Attachment;
   readonly hart: number;
   private known: ProbeContext['task'] | undefined;
 
-  constructor(view: EngineView, guest: GuestInfo, attachment: Attachment, hart: number) {
+  constructor(
+    view: EngineView,
+    guest: GuestInfo,
+    programs: ProgramSymbols | undefined,
+    attachment: Attachment,
+    hart: number,
+  ) {
     this.view = view;
     this.guest = guest;
+    this.programs = programs;
     this.kernel = guest.kernel();
     this.attachment = attachment;
     this.hart = hart;
@@ -53,17 +61,28 @@ export class MachineContext implements ProbeContext {
   readonly bytes = (address: bigint, length: number): Uint8Array => readVirtual(this.view, this.hart, address, length);
 
   readonly symbol = (address: bigint, user: boolean): string => {
-    const name = user === address >> 63n > 0n ? undefined : this.guest.name(address);
-    return name ?? `0x${address.toString(16)}`;
+    const wanted = user !== address >> 63n > 0n;
+    const name = wanted ? (user ? this.program() : this.guest).name(address) : undefined;
+    return name ?? hex(address);
   };
 
   readonly stack = (user: boolean, limit: number): string => {
-    const inKernel = (this.view.readRegister(this.hart, PC) ?? 0n) >> 63n === 1n;
-    const frames =
-      user && inKernel ? this.userFrames(limit) : this.guest.backtrace(this.hart, limit).map(({ pc }) => pc);
-    const wanted = frames.filter((pc) => pc >> 63n === (user ? 0n : 1n));
-    return wanted.map((pc) => `\n    ${this.symbol(pc, user)}`).join('');
+    if (!user) {
+      const frames = this.guest.backtrace(this.hart, limit).filter(({ pc }) => pc >> 63n === 1n);
+      return frames.map((frame) => `\n    ${this.guest.frameName(frame) ?? hex(frame.pc)}`).join('');
+    }
+    const task = this.kernel && currentOn(this.kernel, this.hart);
+    if (task === undefined) return '';
+    const program = this.program();
+    const frames = program.taskBacktrace(task).user.slice(0, limit);
+    return frames.map((frame) => `\n    ${program.frameName(frame) ?? hex(frame.pc)}`).join('');
   };
+
+  /** The guest with the symbols of the program that runs here. */
+  private program(): GuestInfo {
+    const task = this.kernel && currentOn(this.kernel, this.hart);
+    return task === undefined || this.programs === undefined ? this.guest : this.programs.of(task);
+  }
 
   argument(name: string): Value {
     const place = this.attachment.args.get(name);
@@ -93,33 +112,6 @@ export class MachineContext implements ProbeContext {
     const comm = textOf(this.bytes(address + BigInt(offset), size));
     return { tgid: field('tgid'), pid: field('pid'), comm, address };
   }
-
-  /** The program's frames while its hart is in the kernel: from the registers it came with, at the top of the task's kernel stack. */
-  private userFrames(limit: number): bigint[] {
-    const { kernel, guest, view, hart } = this;
-    const { address } = this.task;
-    if (kernel === undefined || address === 0n) return [];
-    const registers = savedRegisters(kernel, address);
-    const reg = (name: string): bigint => kernel.get('pt_regs', registers, name);
-    const unwinding = {
-      read: (at: bigint, length: number) => readVirtual(view, hart, at, length),
-      functionStart: (at: bigint) => guest.near(at)?.start,
-    };
-    const known = new Map([
-      [1, reg('ra')],
-      [2, reg('sp')],
-      [8, reg('s0')],
-    ]);
-    return backtrace(unwinding, reg('epc'), (n) => known.get(n), limit).map(({ pc }) => pc);
-  }
 }
 
-/** Address of the pt_regs of a task that came from user mode: THREAD_SIZE above its stack's lowest address, less its size rounded to 16. */
-function savedRegisters(kernel: LinuxKernel, task: bigint): bigint {
-  const stack = kernel.get('task_struct', task, 'stack');
-  const size = BigInt(kernel.btf.sizeOf(kernel.btf.struct('pt_regs')) + 15) & ~15n;
-  return stack + THREAD_SIZE - size;
-}
-
-/** Bytes of a kernel stack: four pages (Linux arch/riscv/include/asm/thread_info.h, without KASAN). */
-const THREAD_SIZE = 4n * 4096n;
+const hex = (address: bigint): string => `0x${address.toString(16)}`;

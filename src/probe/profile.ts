@@ -1,8 +1,8 @@
 import type { GuestInfo } from '../debug/guest-info.ts';
-import { processSymbols } from '../debug/process-symbols.ts';
-import { currentOn, type Task } from '../linux/tasks.ts';
+import { currentOn } from '../linux/tasks.ts';
 import type { MoveOptions } from '../timeline/driver.ts';
 import type { Mover } from '../timeline/mover.ts';
+import { ProgramSymbols } from './program-symbols.ts';
 
 /** A call stack and how many instructions were executed in it, by one process. */
 export interface ProfileStack {
@@ -36,15 +36,7 @@ export async function profile(
   const kernel = guest.kernel();
   if (kernel === undefined) throw new RangeError('no Linux kernel with symbols and type information is in the machine');
   const found = new Map<string, { pid: number; comm: string; frames: readonly string[]; samples: number }>();
-  /** What is known of a process while it executes one program. */
-  const known = new Map<string, GuestInfo>();
-  const withSymbols = (task: Task): GuestInfo => {
-    if (task.mm === 0n) return guest;
-    const key = `${task.mm} ${kernel.get('mm_struct', task.mm, 'exe_file')} ${task.tgid}`;
-    let info = known.get(key);
-    if (info === undefined) known.set(key, (info = guest.withProcessFiles(processSymbols(kernel, task))));
-    return info;
-  };
+  const programs = new ProgramSymbols(guest, kernel);
   const name = (info: GuestInfo, pc: bigint, at: bigint): string => {
     const near = info.near(at);
     const text = near?.name ?? `0x${pc.toString(16)}`;
@@ -53,7 +45,7 @@ export async function profile(
   const look = (): void => {
     const task = currentOn(kernel, mover.view.activeHart());
     if (task === undefined || (pid !== undefined && task.tgid !== pid)) return;
-    const info = withSymbols(task);
+    const info = programs.of(task);
     const stack = info.taskBacktrace(task);
     const frames = [...stack.kernel, ...stack.user].map((frame) => name(info, frame.pc, frame.at)).reverse();
     const key = `${task.tgid} ${task.name}\n${frames.join('\n')}`;

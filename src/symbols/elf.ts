@@ -8,6 +8,8 @@ export interface ElfFile {
   /** The lowest address its segments ask for: 0 for position-independent ones. */
   readonly base: bigint;
   readonly end: bigint;
+  /** Offset in the file of what is loaded to an address; undefined where the file has nothing for it. */
+  fileOffset(address: bigint): bigint | undefined;
   /** Content of a section, unpacked; undefined when it is not there or holds none. @throws RangeError when it cannot be unpacked */
   section(name: string): Uint8Array | undefined;
   /** Where a section lies in memory; 0 where it does not. */
@@ -60,6 +62,7 @@ export function readElf(bytes: Uint8Array, name: string): ElfFile {
 
   let base: bigint | undefined;
   let end = 0n;
+  const segments: { readonly start: bigint; readonly size: bigint; readonly offset: bigint }[] = [];
   const phoff = u64(32);
   const phentsize = view.getUint16(54, true);
   for (let i = 0; i < view.getUint16(56, true); i++) {
@@ -68,6 +71,7 @@ export function readElf(bytes: Uint8Array, name: string): ElfFile {
     if (view.getUint32(at, true) !== LOAD) continue;
     const start = view.getBigUint64(at + 16, true);
     if (base === undefined || start < base) base = start;
+    segments.push({ start, size: view.getBigUint64(at + 32, true), offset: view.getBigUint64(at + 8, true) });
     const to = start + view.getBigUint64(at + 40, true);
     if (to > end) end = to;
   }
@@ -110,6 +114,10 @@ export function readElf(bytes: Uint8Array, name: string): ElfFile {
     base: base ?? 0n,
     end,
     symbols: chosen < 0 ? [] : readSymbols(content(chosen), content(headers[chosen].link)),
+    fileOffset(address) {
+      const found = segments.find(({ start, size }) => address >= start && address < start + size);
+      return found && address - found.start + found.offset;
+    },
     section,
     sectionAddress(wanted) {
       const i = indexOf(wanted);

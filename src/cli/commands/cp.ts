@@ -1,16 +1,12 @@
 import { statSync } from 'node:fs';
 import { basename, join } from 'node:path';
-import { readCpio } from '../../fs/cpio-fs.ts';
-import type { DiskContents } from '../../fs/ext4/blocks.ts';
-import { Ext4Fs } from '../../fs/ext4/ext4-fs.ts';
-import { FILE_TYPE, type FileSystem, TYPE_MASK } from '../../fs/file-system.ts';
+import { FILE_TYPE, TYPE_MASK } from '../../fs/file-system.ts';
 import { findPath } from '../../fs/walk.ts';
 import { type CopyCount, contents, copyOut, reasonOf } from '../../host/node/copy-out.ts';
-import type { Engine } from '../../machine/engine/engine.ts';
-import type { Hardware } from '../../machine/session/options.ts';
 import { formatInstant } from '../../record/divergence.ts';
 import { CliError, UsageError } from '../exit.ts';
 import { explained, openRecording, parseDestination, type RecordingFlags } from '../recordings.ts';
+import { INITRAMFS, openVolume, rootVolume } from '../volumes.ts';
 import { copyFrom, copyIn, parseLive } from './cp-live.ts';
 
 /** Flags of `hindsight cp`. */
@@ -28,8 +24,6 @@ interface Source {
 }
 
 const SOURCE = /^(.+?)@([^/]+?):(?:(vd[a-z]|initramfs):)?(\/.*)$/s;
-const INITRAMFS = 'initramfs';
-const FIRST_DISK = 0x61;
 
 function parseSource(text: string): Source {
   const match = SOURCE.exec(text);
@@ -40,39 +34,6 @@ function parseSource(text: string): Source {
   const [, recording, at, volume, path] = match;
   return { recording, at, path, ...(volume !== undefined && { volume }) };
 }
-
-/** A disk as the guest had written it at this instant. */
-function diskContents(engine: Engine, index: number): DiskContents {
-  const disk = engine.board.disks[index];
-  return {
-    size: disk.size,
-    async read(offset, into) {
-      const read = disk.prefetch(offset, into.length);
-      await read.late;
-      read.finish(0, into);
-    },
-  };
-}
-
-async function openVolume(volume: string, engine: Engine, hardware: Hardware): Promise<FileSystem> {
-  const { disks } = engine.board;
-  if (volume === INITRAMFS) {
-    const hash = engine.config.initrd?.hash;
-    const image = hardware.images.find((candidate) => candidate.hash === hash);
-    if (image === undefined) throw new CliError('the machine of this recording was started without an initramfs');
-    return readCpio(image.bytes);
-  }
-  const index = volume.charCodeAt(2) - FIRST_DISK;
-  if (index >= disks.length) {
-    const there = disks.map((_, i) => `vd${String.fromCharCode(FIRST_DISK + i)}`).join(', ') || 'none';
-    throw new CliError(`the machine of this recording has no disk ${volume}; its disks: ${there}`);
-  }
-  return Ext4Fs.open(diskContents(engine, index));
-}
-
-/** What the guest's root was: a disk that its kernel was told of, or the initramfs. */
-const rootVolume = (engine: Engine): string =>
-  /(?:^|\s)root=\/dev\/(vd[a-z])(?:\s|$)/.exec(engine.config.append)?.[1] ?? INITRAMFS;
 
 /** Copies to or from a machine that runs, if one is named. */
 async function copyLive(from: string, to: string): Promise<{ readonly note: string | undefined } | undefined> {

@@ -6,6 +6,7 @@ import { runProbes } from '../../probe/run.ts';
 import { ScriptError } from '../../probe/script-error.ts';
 import { CliError, EXIT, UsageError } from '../exit.ts';
 import { explained, openRecording, parseDestination, type RecordingFlags } from '../recordings.ts';
+import { rootFileReader } from '../volumes.ts';
 
 /** Flags of `hindsight probe`. */
 export interface ProbeFlags extends RecordingFlags {
@@ -34,10 +35,12 @@ export async function probe(file: string, words: readonly string[], flags: Probe
   if (from !== undefined) await explained(timeline, timeline.seek(from, { signal }));
   const write = (text: string): void => void process.stdout.write(text);
   const output = flags.json ? jsonOutput(write) : textOutput(write);
-  const options = { signal, parameters, ...(mapLimit !== undefined && { mapLimit }) };
+  const readFile = rootFileReader(timeline.engine);
+  const options = { signal, parameters, readFile, ...(mapLimit !== undefined && { mapLimit }) };
   try {
     const guest = new GuestInfo(timeline.view);
-    const { reason, hits } = await explained(timeline, runProbes(timeline, guest, script, output, options));
+    const { reason, hits, warnings } = await explained(timeline, runProbes(timeline, guest, script, output, options));
+    for (const warning of warnings) process.stderr.write(`hindsight: ${warning}\n`);
     if (reason === 'interrupted') {
       process.stderr.write(
         `hindsight: interrupted at ${timeline.at.instructions} instructions: what is printed is partial\n`,
