@@ -26,6 +26,8 @@ export interface Unwinding {
   readonly read: (address: bigint, length: number) => Uint8Array;
   /** First address of the function around an address. */
   readonly functionStart: (address: bigint) => bigint | undefined;
+  /** Whether an address is known to be data: nothing returns to it. */
+  readonly isData?: (address: bigint) => boolean;
   readonly frameInformation?: (address: bigint) => FrameInformation | undefined;
 }
 
@@ -106,9 +108,11 @@ function epilogue(u: Unwinding, pc: bigint): Layout | undefined {
   return undefined;
 }
 
-/** Whether a return address can be one: an even address after a call. */
+/** Whether a return address can be one: even, with something mapped before it, and not data. */
 function plausible(u: Unwinding, address: bigint): boolean {
-  return address !== 0n && (address & 1n) === 0n && u.read(address - 2n, 2).length === 2;
+  return (
+    address !== 0n && (address & 1n) === 0n && u.read(address - 2n, 2).length === 2 && !(u.isData?.(address) ?? false)
+  );
 }
 
 /** Bytes of a signal's frame before its registers, pc first: siginfo, then ucontext up to its mcontext (Linux arch/riscv/include/uapi/asm/ucontext.h). */

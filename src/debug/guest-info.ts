@@ -202,6 +202,7 @@ export class GuestInfo {
     return {
       read,
       functionStart: (a) => this.near(a)?.start,
+      isData: (a) => this.near(a)?.within === false,
       frameInformation: (a) => {
         const file = this.fileAt(a);
         return file?.callFrames && { frames: file.callFrames, bias: file.bias };

@@ -1,20 +1,30 @@
 /**
  * The kernel's own symbol table, found in an image of its memory by its structure. Laid out by the kernel's build one after the
- * other, each 8-byte aligned: number of symbols, names (length, then token numbers), markers (offset of every 256th name), token table,
- * token index, offsets, base address (Linux 6.12, scripts/kallsyms.c).
+ * other: number of symbols, names (length, then token numbers), markers (offset of every 256th name), token table, token index,
+ * offsets. In Linux 6.12 each is 8-byte aligned, an offset counts from a base address, and that follows the offsets; in Linux 7.2
+ * each is 4-byte aligned, and an offset counts from where it lies itself (scripts/kallsyms.c of each).
  */
 
-/** A symbol: address, type letter as `nm` prints it, name. */
+/** A symbol: where it is, its type letter as `nm` prints it, its name. */
 export interface KernelSymbol {
-  readonly address: bigint;
+  /** Bytes from `Kallsyms.base`. */
+  readonly offset: bigint;
   readonly type: string;
   readonly name: string;
+}
+
+/** A kernel's symbol table. */
+export interface Kallsyms {
+  /** The address that offsets count from; undefined when that is the image's first byte, wherever it is mapped. */
+  readonly base: bigint | undefined;
+  readonly symbols: readonly KernelSymbol[];
 }
 
 const TOKENS = 256;
 const DIGITS = Uint8Array.from({ length: 20 }, (_, i) => (i % 2 === 0 ? 0x30 + i / 2 : 0));
 
 const align8 = (n: number): number => (n + 7) & ~7;
+const align4 = (n: number): number => (n + 3) & ~3;
 
 function find(bytes: Uint8Array, what: Uint8Array, from: number): number {
   for (let at = bytes.indexOf(what[0], from); at >= 0; at = bytes.indexOf(what[0], at + 1)) {
@@ -50,10 +60,10 @@ function tokensAt(bytes: Uint8Array, view: DataView, digits: number): Tokens | u
     text.push(String.fromCharCode(...bytes.subarray(at, end)));
     at = end + 1;
   }
-  const index = align8(at);
-  if (index + 2 * TOKENS > bytes.length) return undefined;
-  for (let n = 0; n < TOKENS; n++) if (view.getUint16(index + 2 * n, true) !== offsets[n]) return undefined;
-  return { start, end: index + 2 * TOKENS, text };
+  const index = [align4(at), align8(at)].find(
+    (i) => i + 2 * TOKENS <= bytes.length && offsets.every((offset, n) => view.getUint16(i + 2 * n, true) === offset),
+  );
+  return index === undefined ? undefined : { start, end: index + 2 * TOKENS, text };
 }
 
 /** Length of a name's entry and where its tokens begin. */
@@ -81,13 +91,17 @@ function namesBefore(bytes: Uint8Array, view: DataView, tokens: number): Names |
   const chunks = (at - markers) / 4 + 1;
   if (chunks < 2) return undefined;
   const second = view.getUint32(markers + 4, true);
-  const latest = (markers - last) & ~7;
-  for (let head = latest; head > Math.max(0, latest - 0x4_0000); head -= 8) {
+  const latest = (markers - last) & ~3;
+  for (let head = latest; head > Math.max(0, latest - 0x4_0000); head -= 4) {
     const count = view.getUint32(head, true);
-    if (Math.ceil(count / 256) !== chunks || view.getUint32(head + 4, true) !== 0) continue;
-    let name = head + 8;
-    for (let i = 0; i < 256; i++) name = entry(bytes, name).to;
-    if (name - head - 8 === second) return { count, at: head + 8 };
+    if (Math.ceil(count / 256) !== chunks) continue;
+    // Padded where tables are 8-byte aligned.
+    const first = [head + 4, head + 8].find((names) => {
+      let name = names;
+      for (let i = 0; i < 256; i++) name = entry(bytes, name).to;
+      return name - names === second;
+    });
+    if (first !== undefined) return { count, at: first };
   }
   return undefined;
 }
@@ -97,26 +111,29 @@ function namesBefore(bytes: Uint8Array, view: DataView, tokens: number): Names |
  * @param image the kernel's memory from its first byte on
  * @returns undefined when there is none
  */
-export function readKallsyms(image: Uint8Array): KernelSymbol[] | undefined {
+export function readKallsyms(image: Uint8Array): Kallsyms | undefined {
   const view = new DataView(image.buffer, image.byteOffset, image.byteLength);
   for (let digits = find(image, DIGITS, 0); digits >= 0; digits = find(image, DIGITS, digits + 1)) {
     const tokens = tokensAt(image, view, digits);
     const names = tokens && namesBefore(image, view, tokens.start);
     if (!tokens || !names) continue;
-    const offsets = align8(tokens.end);
+    const offsets = tokens.end;
     const baseAt = align8(offsets + 4 * names.count);
     if (baseAt + 8 > image.length) continue;
-    const base = view.getBigUint64(baseAt, true);
-    const out: KernelSymbol[] = [];
+    // The first symbol is the lowest: counted from a base it is not negative, counted from its own place it is.
+    const fromItself = view.getInt32(offsets, true) < 0;
+    const symbols: KernelSymbol[] = [];
     let at = names.at;
     for (let i = 0; i < names.count; i++) {
       const { from, to } = entry(image, at);
       let text = '';
       for (let k = from; k < to; k++) text += tokens.text[image[k]];
       at = to;
-      out.push({ address: base + BigInt(view.getUint32(offsets + 4 * i, true)), type: text[0], name: text.slice(1) });
+      const place = offsets + 4 * i;
+      const offset = BigInt(fromItself ? place + view.getInt32(place, true) : view.getUint32(place, true));
+      symbols.push({ offset, type: text[0], name: text.slice(1) });
     }
-    return out;
+    return { base: fromItself ? undefined : view.getBigUint64(baseAt, true), symbols };
   }
   return undefined;
 }

@@ -8,6 +8,18 @@ import { readKallsyms } from './kallsyms.ts';
 const SATP = 0x180;
 const LONGEST_STRING = 4096;
 const LIST_LIMIT = 100_000;
+/** Where the kernel is mapped unless it was moved (Linux, arch/riscv/include/asm/pgtable.h, KERNEL_LINK_ADDR). */
+const LINK_ADDRESS = 0xffff_ffff_8000_0000n;
+
+/** Where a kernel's image is mapped, as it says itself in `kernel_map`; before it has written that, where it was linked to. */
+function mappedAt(image: Uint8Array, btf: Btf, map: bigint | undefined): bigint {
+  const field = map === undefined ? undefined : btf.field(btf.struct('kernel_mapping'), 'virt_addr');
+  if (!field) return LINK_ADDRESS;
+  const at = Number(map) + field.offset;
+  return at + 8 > image.length
+    ? LINK_ADDRESS
+    : new DataView(image.buffer, image.byteOffset).getBigUint64(at, true) || LINK_ADDRESS;
+}
 
 /** A Linux kernel as its own symbols and types describe it, read from guest memory at the present instant. */
 export class LinuxKernel {
@@ -32,18 +44,20 @@ export class LinuxKernel {
     const image = findKernelImage(view);
     if (!image) return undefined;
     const bytes = view.readPhysical(image.physical, image.size);
-    const list = readKallsyms(bytes);
-    if (!list) return undefined;
-    const symbols = new SymbolTable(
-      list.map((s) => ({ address: s.address, size: 0, name: s.name, code: /[tTwW]/.test(s.type) })),
-    );
-    const at = (name: string): bigint | undefined => symbols.find(name)?.address;
-    const start = at('_start');
-    const from = at('__start_BTF');
-    const to = at('__stop_BTF');
-    if (start === undefined || from === undefined || to === undefined || to - start > BigInt(image.size))
+    const table = readKallsyms(bytes);
+    if (!table) return undefined;
+    const offsetOf = (name: string): bigint | undefined => table.symbols.find((s) => s.name === name)?.offset;
+    const origin = offsetOf('_start');
+    const from = offsetOf('__start_BTF');
+    const to = offsetOf('__stop_BTF');
+    if (origin === undefined || from === undefined || to === undefined || to - origin > BigInt(image.size))
       return undefined;
-    return new LinuxKernel(view, image, symbols, new Btf(bytes.slice(Number(from - start), Number(to - start))), start);
+    const btf = new Btf(bytes.slice(Number(from - origin), Number(to - origin)));
+    const base = table.base ?? mappedAt(bytes, btf, offsetOf('kernel_map'));
+    const symbols = new SymbolTable(
+      table.symbols.map((s) => ({ address: base + s.offset, size: 0, name: s.name, code: /[tTwW]/.test(s.type) })),
+    );
+    return new LinuxKernel(view, image, symbols, btf, base + origin);
   }
 
   /** Address of a symbol. @throws RangeError when there is none */
