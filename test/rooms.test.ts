@@ -43,7 +43,7 @@ const ARROWS: Record<string, readonly string[]> = {
   timeline: ['bytes', 'isa', 'machine', 'record', 'storage'],
   symbols: ['bytes'],
   linux: ['machine', 'symbols'],
-  debug: ['bytes', 'core', 'isa', 'linux', 'machine', 'record', 'symbols', 'timeline'],
+  debug: ['bytes', 'core', 'fs', 'isa', 'linux', 'machine', 'record', 'symbols', 'timeline'],
   vscode: [],
   history: ['errno.ts', 'linux', 'machine', 'record', 'timeline'],
   probe: ['core', 'debug', 'history', 'isa', 'linux', 'machine', 'symbols', 'timeline'],

@@ -11,6 +11,7 @@ import type { FunctionInstance } from '../symbols/dwarf/debug-info.ts';
 import type { SourceLine } from '../symbols/dwarf-lines.ts';
 import { type Near, nearText, type SymbolTable } from '../symbols/table.ts';
 import { backtrace, type StackFrame, type Unwinding } from './backtrace.ts';
+import { type DebugFileSource, ProcessSymbols } from './process-symbols.ts';
 import type { SymbolFile } from './symbol-file.ts';
 
 /** DWARF's number of f0. */
@@ -22,6 +23,8 @@ export class GuestInfo {
   private readonly given: SymbolFile[] = [];
   private processFiles: readonly SymbolFile[] = [];
   private kernelFound: LinuxKernel | undefined;
+  private programsFound: ProcessSymbols | undefined;
+  private readonly split: DebugFileSource;
   private modulesAt: Instant = { instructions: -1, sequence: 0 };
   private moduleTables: {
     readonly name: string;
@@ -30,13 +33,21 @@ export class GuestInfo {
     readonly table: () => SymbolTable;
   }[] = [];
 
-  constructor(view: MachineView) {
+  /** @param split where debug information that was split from programs is looked for; in the guest only if not given */
+  constructor(view: MachineView, split: DebugFileSource = () => Promise.resolve(undefined)) {
     this.view = view;
+    this.split = split;
   }
 
   /** The guest's Linux, once it is there. */
   kernel(): LinuxKernel | undefined {
     return (this.kernelFound ??= LinuxKernel.find(this.view));
+  }
+
+  /** Files and symbols of the guest's programs, once its Linux is there. */
+  programs(): ProcessSymbols | undefined {
+    const kernel = this.kernel();
+    return (this.programsFound ??= kernel && new ProcessSymbols(kernel, this.split));
   }
 
   /** The processes of the guest's Linux, or all its threads, by number; none before it is up. */
@@ -56,8 +67,9 @@ export class GuestInfo {
 
   /** The same guest with other files of a process. */
   withProcessFiles(files: readonly SymbolFile[]): GuestInfo {
-    const other = new GuestInfo(this.view);
+    const other = new GuestInfo(this.view, this.split);
     other.kernelFound = this.kernelFound;
+    other.programsFound = this.programsFound;
     other.given.push(...this.given);
     other.processFiles = files;
     return other;

@@ -161,7 +161,7 @@ export class Origins {
     await mover.seek(at);
     const before = read();
     if (device === undefined) await mover.align();
-    const here = guestOnHart(guest, hart);
+    const here = await guestOnHart(guest, hart);
     const pc = view.readRegister(hart, PC) ?? 0n;
     const task = guest.current(hart);
     const origin = {

@@ -1,3 +1,4 @@
+import { concat } from '../bytes/concat.ts';
 import { CurrentTasks } from '../linux/current-tasks.ts';
 import type { LinuxKernel } from '../linux/kernel.ts';
 import { executablePath, memoryAreas } from '../linux/maps.ts';
@@ -12,7 +13,6 @@ import type { StackFrame } from './backtrace.ts';
 import type { GuestInfo } from './guest-info.ts';
 import type { Inferior, InferiorMove, InferiorStop, ThreadNote } from './inferior.ts';
 import { ProcessMoves } from './process-moves.ts';
-import { processSymbols } from './process-symbols.ts';
 import { DebugError, type DebugTarget } from './target.ts';
 
 const SATP = 0x180;
@@ -39,8 +39,22 @@ export class Process implements Inferior {
   private mappedThen = '';
   private listed: { readonly at: Instant; readonly threads: readonly Task[] } | undefined;
 
-  /** @param followChild whether a fork is followed into the child @throws DebugError when there is no such process */
-  constructor(target: DebugTarget, guestInfo: GuestInfo, pid: number, followChild: () => boolean = () => false) {
+  /**
+   * Finds a process and loads its symbols.
+   * @param followChild whether a fork is followed into the child @throws DebugError when there is no such process
+   */
+  static async open(
+    target: DebugTarget,
+    guestInfo: GuestInfo,
+    pid: number,
+    followChild: () => boolean = () => false,
+  ): Promise<Process> {
+    const process = new Process(target, guestInfo, pid, followChild);
+    await process.loadSymbols();
+    return process;
+  }
+
+  private constructor(target: DebugTarget, guestInfo: GuestInfo, pid: number, followChild: () => boolean) {
     const kernel = guestInfo.kernel();
     if (!kernel)
       throw new DebugError('no Linux kernel with kallsyms and BTF is in memory at this instant: seek to a later one');
@@ -55,7 +69,6 @@ export class Process implements Inferior {
     this.leader = task.address;
     this.current = new CurrentTasks(kernel);
     this.moves = new ProcessMoves(this, followChild);
-    this.loadSymbols();
   }
 
   /** The process's threads at this instant, its leader first; empty where it does not exist. */
@@ -66,12 +79,12 @@ export class Process implements Inferior {
     return this.listed.threads;
   }
 
-  /** Symbols and lines of its program and libraries, as far as the guest's memory holds their files. */
-  loadSymbols(): void {
+  /** Symbols and lines of its program and libraries. */
+  private async loadSymbols(): Promise<void> {
     const [task] = this.tasks();
     if (task === undefined) return;
     this.mappedThen = this.mapped();
-    this.guestInfo.setProcessFiles(processSymbols(this.kernel, task));
+    this.guestInfo.setProcessFiles((await this.guestInfo.programs()?.of(task)) ?? []);
   }
 
   private list(): Task[] {
@@ -194,27 +207,29 @@ export class Process implements Inferior {
     this.target.writePhysical(physical, bytes);
   }
 
-  /** A file that the process has mapped, or its program, as it is at this instant; undefined when it is not wholly in the guest's memory. */
-  readFile(path: string): Uint8Array | undefined {
-    const [task] = this.tasks();
-    if (task === undefined) return undefined;
-    const name = path.replace(/^.*\//, '');
-    const areas = memoryAreas(this.kernel, task).filter(({ file }) => file !== 0n);
-    const area = areas.find((a) => a.name === path) ?? areas.find((a) => a.name.endsWith(`/${name}`));
-    return area && new PageCache(this.kernel).read(area.file);
-  }
-
-  readMemory(_thread: number, address: bigint, length: number): Uint8Array {
+  readMemory(thread: number, address: bigint, length: number): Uint8Array {
     const [task] = this.tasks();
     if (task === undefined) return new Uint8Array(0);
     if (address >= USER_END) return this.kernel.read(address, length);
     const pgd = this.kernel.get('mm_struct', task.mm, 'pgd');
-    return readThrough(
-      this.target,
-      (a) => this.kernel.resolveUser(pgd, a)?.physical ?? this.untouched(task, a),
-      address,
-      length,
-    );
+    const resolve = (a: bigint): bigint | undefined =>
+      this.kernel.resolveUser(pgd, a)?.physical ?? this.untouched(task, a);
+    const bytes = readThrough(this.target, resolve, address, length);
+    if (bytes.length === length) return bytes;
+    const next = address + BigInt(bytes.length);
+    const onDisk = this.onDisk(task, next, Math.min(length - bytes.length, 4096 - Number(next & 0xfffn)));
+    if (onDisk === undefined) return bytes;
+    const rest = this.readMemory(thread, next + BigInt(onDisk.length), length - bytes.length - onDisk.length);
+    return concat([bytes, onDisk, rest]);
+  }
+
+  /** A part of a page that the kernel would have to read from a disk, of a file whose symbols were read. */
+  private onDisk(task: Task, address: bigint, length: number): Uint8Array | undefined {
+    const area = memoryAreas(this.kernel, task).find(({ start, end }) => address >= start && address < end);
+    if (area === undefined || area.file === 0n || !area.permissions.startsWith('r')) return undefined;
+    const offset = Number(address - area.start + area.offset);
+    const part = this.guestInfo.programs()?.files.keptPart(area.file, offset, length);
+    return part?.length === 0 ? undefined : part;
   }
 
   /** Where the kernel would take a page from that the program has not touched yet: a file's, or the one of zeros. */
@@ -292,8 +307,13 @@ export class Process implements Inferior {
   /** After a longer way there may be another program, or libraries that were not there before. */
   private async refreshed(move: Promise<InferiorStop>): Promise<InferiorStop> {
     const stop = await this.noted(move);
-    if (this.mapped() !== this.mappedThen) this.loadSymbols();
+    await this.refresh();
     return stop;
+  }
+
+  /** Loads symbols anew if other files are mapped than when they were loaded. */
+  async refresh(): Promise<void> {
+    if (this.mapped() !== this.mappedThen) await this.loadSymbols();
   }
 
   /** The files that are mapped, and where. */

@@ -34,7 +34,7 @@ export class SymbolFile {
   constructor(
     elf: ElfFile | undefined,
     name: string,
-    options: { readonly loadedAt?: bigint; readonly separate?: ElfFile; readonly isProgram?: boolean } = {},
+    options: { readonly loadedAt?: bigint; readonly separate?: ElfFile | undefined; readonly isProgram?: boolean } = {},
   ) {
     this.name = name;
     this.elf = elf;

@@ -42,10 +42,10 @@ export async function profile(
     const text = near?.name ?? `0x${pc.toString(16)}`;
     return pc >> 63n === 1n ? `[k] ${text}` : text;
   };
-  const look = (): void => {
+  const look = async (): Promise<void> => {
     const task = currentOn(kernel, mover.view.activeHart());
     if (task === undefined || (pid !== undefined && task.tgid !== pid)) return;
-    const info = programs.of(task);
+    const info = await programs.read(task);
     const stack = info.taskBacktrace(task);
     const frames = [...stack.kernel, ...stack.user].map((frame) => name(info, frame.pc, frame.at)).reverse();
     const key = `${task.tgid} ${task.name}\n${frames.join('\n')}`;
@@ -59,7 +59,7 @@ export async function profile(
     const { reason } = await mover.scan([], { instructions: Math.min(next, until) }, () => true, moving);
     interrupted = reason === 'interrupted';
     if (interrupted || mover.at.instructions < next) break;
-    look();
+    await look();
   }
   return { stacks: [...found.values()].sort((a, b) => b.samples - a.samples), interrupted };
 }

@@ -1,5 +1,5 @@
 import type { GuestInfo } from '../debug/guest-info.ts';
-import { processSymbols } from '../debug/process-symbols.ts';
+import { guestOfTask, guestOfTaskNow } from '../debug/process-symbols.ts';
 import type { LinuxKernel } from '../linux/kernel.ts';
 import type { Task } from '../linux/tasks.ts';
 
@@ -17,16 +17,28 @@ export class ProgramSymbols {
     this.kernel = kernel;
   }
 
+  /** From files that the guest's memory holds, or that were read before. */
   of(task: Task): GuestInfo {
-    const { guest, kernel, known } = this;
-    if (task.mm === 0n) return guest;
-    const mm = (path: string): bigint => kernel.get('mm_struct', task.mm, path);
-    const key = `${task.mm} ${task.tgid} ${mm('exe_file')} ${mm('map_count')}`;
-    let info = known.get(key);
-    if (info === undefined) {
-      if (known.size >= MOST_KEPT) known.delete(known.keys().next().value!);
-      known.set(key, (info = guest.withProcessFiles(processSymbols(kernel, task))));
-    }
+    const key = this.key(task);
+    return this.known.get(key) ?? this.keep(key, guestOfTaskNow(this.guest, task));
+  }
+
+  /** From the guest's disks, too. */
+  async read(task: Task): Promise<GuestInfo> {
+    const key = this.key(task);
+    return this.known.get(key) ?? this.keep(key, await guestOfTask(this.guest, task));
+  }
+
+  private key(task: Task): string {
+    if (task.mm === 0n) return '';
+    const mm = (path: string): bigint => this.kernel.get('mm_struct', task.mm, path);
+    return `${task.mm} ${task.tgid} ${mm('exe_file')} ${mm('map_count')}`;
+  }
+
+  private keep(key: string, info: GuestInfo): GuestInfo {
+    const { known } = this;
+    if (known.size >= MOST_KEPT) known.delete(known.keys().next().value!);
+    known.set(key, info);
     return info;
   }
 }

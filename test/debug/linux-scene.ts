@@ -7,9 +7,11 @@ import { Monitor } from '../../src/debug/monitor/monitor.ts';
 import type { DebugTarget } from '../../src/debug/target.ts';
 import { timelineTarget } from '../../src/debug/timeline-target.ts';
 import { type CpioEntry, writeCpio } from '../../src/guest/cpio.ts';
-import { findGuest } from '../../src/host/node/guest/index.ts';
+import { commandLine } from '../../src/guest/cmdline.ts';
+import { FileBackend } from '../../src/host/node/disk.ts';
+import { findGuest, type GuestDisk } from '../../src/host/node/guest/index.ts';
 import { createHostRoom } from '../../src/host/room.ts';
-import { Machine } from '../../src/machine/session/machine.ts';
+import { Machine, type MachineOptions } from '../../src/machine/session/machine.ts';
 import type { DiskOption } from '../../src/machine/session/options.ts';
 import { LivePast } from '../../src/timeline/live.ts';
 import { GCC } from './programs.ts';
@@ -44,7 +46,6 @@ export async function linuxScene(
   programs: Readonly<Record<string, string>> = {},
   { harts = 1, disks = [] }: { readonly harts?: number; readonly disks?: readonly DiskOption[] } = {},
 ): Promise<LinuxScene> {
-  const room = createHostRoom();
   const file = (path: string, from: string): CpioEntry => ({
     type: 'file',
     path,
@@ -59,17 +60,34 @@ export async function linuxScene(
   ]);
   const initrd = readFileSync(guest!.initrd);
   const padding = new Uint8Array((4 - (initrd.length % 4)) % 4);
-  const machine = await Machine.create(
-    {
-      kernel: { file: 'kernel', bytes: readFileSync(guest!.kernel) },
-      initrd: { file: 'initrd', bytes: Buffer.concat([initrd, padding, extra]) },
-      append: `${guest!.commandLine}${disks.length > 0 ? ' hindsight.modules=virtio_mmio,virtio_blk' : ''} hindsight.stdin=none hindsight.exec=${Buffer.from(command).toString('base64')}`,
-      harts,
-      disks,
-      core: 'jit',
-    },
-    room,
-  );
+  return record({
+    kernel: { file: 'kernel', bytes: readFileSync(guest!.kernel) },
+    initrd: { file: 'initrd', bytes: Buffer.concat([initrd, padding, extra]) },
+    append: `${guest!.commandLine}${disks.length > 0 ? ' hindsight.modules=virtio_mmio,virtio_blk' : ''} hindsight.stdin=none hindsight.exec=${Buffer.from(command).toString('base64')}`,
+    harts,
+    disks,
+  });
+}
+
+/** The same on the root disk. */
+export async function diskScene(
+  command: string,
+  found: GuestDisk,
+  options: { readonly harts?: number; readonly memory?: string } = {},
+): Promise<LinuxScene> {
+  const backend = new FileBackend(found.disk, { hash: found.manifest.files[0]!.sha256 });
+  return record({
+    kernel: { file: 'kernel', bytes: readFileSync(guest!.kernel) },
+    initrd: { file: 'initrd', bytes: readFileSync(guest!.initrd) },
+    append: commandLine({ exec: command, stdin: 'none', root: '/dev/vda' }),
+    disks: [{ file: found.disk, backend }],
+    ...options,
+  });
+}
+
+async function record(options: MachineOptions): Promise<LinuxScene> {
+  const room = createHostRoom();
+  const machine = await Machine.create({ ...options, core: 'jit' }, room);
   let printed = '';
   machine.on('output', ({ bytes }) => (printed += Buffer.from(bytes).toString('latin1')));
   const past = new LivePast(machine, room);

@@ -1,6 +1,7 @@
 /** Where memory and registers got their contents, against one run forward that notes every store. */
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { GuestInfo } from '../../src/debug/guest-info.ts';
+import { ClientSettings } from '../../src/debug/monitor/monitor.ts';
 import { type AccessOrigin, type OriginQuestion, Origins } from '../../src/debug/origin.ts';
 import { type ValueChange, whenChanged } from '../../src/debug/when.ts';
 import { Machine } from '../../src/machine/session/machine.ts';
@@ -215,13 +216,7 @@ describe.skipIf(guest === undefined)('origins on Linux', { timeout: 240_000 }, (
   it('answer gdb', async () => {
     const { target, monitor } = scene;
     await target.mover.seek('100%');
-    const settings = {
-      process: undefined,
-      only: undefined,
-      overInterrupts: true,
-      attached: undefined,
-      followChild: false,
-    };
+    const settings = new ClientSettings();
     const ask = (line: string): Promise<string> => monitor.run(line, { hart: 0, settings });
     expect(await ask('who-wrote jiffies_64')).toMatch(/^instant \d+[^\n]*\n.*<tick_do_update_jiffies64\+/);
     expect(await ask('who-reads jiffies_64 8')).toMatch(/^instant \d+/);

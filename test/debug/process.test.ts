@@ -88,7 +88,7 @@ describe.runIf(guest !== undefined && have(GCC))('a process of the guest', () =>
     expect(await ask('crash')).toMatch(new RegExp(`a signal for a fault of threads \\(${pid}\\)`));
     expect(target.instant.instructions).toBe(fault.instructions);
     const own = new ClientSettings();
-    own.attached = new Process(target, scene.guestInfo, pid);
+    own.attached = await Process.open(target, scene.guestInfo, pid);
     const inProcess = (line: string): Promise<string> => scene.monitor.run(line, { hart: 0, settings: own });
     const touched = (await inProcess('hits touch 5')).split('\n');
     expect(touched.slice(0, 5).every((l) => /^\d+ {2}hart \d .*<touch>.* threads \(\d+\)$/.test(l))).toBe(true);
@@ -107,7 +107,7 @@ describe.runIf(guest !== undefined && have(GCC))('a process of the guest', () =>
 
   it('is stepped over faults of pages, interrupts, system calls and signals, and back the same way', async () => {
     const { target, guestInfo } = scene;
-    const process = new Process(target, guestInfo, pid);
+    const process = await Process.open(target, guestInfo, pid);
     const entry = process.tasks().length;
     expect(entry).toBe(3);
     const touch = symbol('touch');
@@ -134,7 +134,7 @@ describe.runIf(guest !== undefined && have(GCC))('a process of the guest', () =>
 
   it('is watched also where the kernel writes for it, and stops for nobody else', async () => {
     const { target, guestInfo } = scene;
-    const process = new Process(target, guestInfo, pid);
+    const process = await Process.open(target, guestInfo, pid);
     const received = symbol('received');
     const watch = [{ kind: 'write', start: received, end: received + 8n }] as const;
     const text = (): string => Buffer.from(process.readMemory(pid, received, 15)).toString();
@@ -256,7 +256,7 @@ describe.runIf(guest !== undefined && have(GCC))('a process of the guest', () =>
 
   it('is followed through fork and exec, and to its end', async () => {
     const { target, guestInfo } = scene;
-    const process = new Process(target, guestInfo, pid, () => true);
+    const process = await Process.open(target, guestInfo, pid, () => true);
     const touch = symbol('touch');
     await process.reverseContinue({ points: [{ kind: 'execute', start: touch, end: touch + 1n }] });
     expect(await process.continue({ points: [] })).toMatchObject({ reason: 'fork' });

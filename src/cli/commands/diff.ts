@@ -32,7 +32,7 @@ export async function diff(first: string, second: string, flags: DiffFlags): Pro
   const [one, other] = sides.map(({ timeline }) => timeline);
   try {
     const { same, contained, events } = await explained(one, findParting(one, other, { signal }));
-    const here = sides.map(({ timeline }, i) => describeSide(timeline, events[i]));
+    const here = await Promise.all(sides.map(({ timeline }, i) => describeSide(timeline, events[i])));
     const kernels = [];
     for (const { file, timeline } of sides) kernels.push([timeline, await findKernel(timeline, file, signal)] as const);
     const time = one.guestTime;
@@ -62,7 +62,7 @@ interface Side {
   readonly input?: { readonly instant: string; readonly port: string; readonly text: string };
 }
 
-function describeSide(timeline: Timeline, event: HostEvent | undefined): Side {
+async function describeSide(timeline: Timeline, event: HostEvent | undefined): Promise<Side> {
   const { view, engine } = timeline;
   const hart = view.activeHart();
   const guest = new GuestInfo(view);
@@ -70,7 +70,7 @@ function describeSide(timeline: Timeline, event: HostEvent | undefined): Side {
   const note = event && eventNote(event, 0, (port) => engine.portName(port));
   return {
     ...(task && { process: `${task.name} (${task.pid})` }),
-    place: guestOnHart(guest, hart).describe(view.readRegister(hart, PC) ?? 0n),
+    place: (await guestOnHart(guest, hart)).describe(view.readRegister(hart, PC) ?? 0n),
     ...(note && { input: { instant: formatInstant(note.at), port: note.port, text: `${note.kind} ${note.text}` } }),
   };
 }

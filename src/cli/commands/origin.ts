@@ -3,7 +3,7 @@ import { GuestInfo } from '../../debug/guest-info.ts';
 import { parseAddress } from '../../debug/monitor/commands.ts';
 import { type AccessOrigin, Origins } from '../../debug/origin.ts';
 import { originJson, originText } from '../../debug/origin-text.ts';
-import { processSymbols } from '../../debug/process-symbols.ts';
+import { guestOfTask } from '../../debug/process-symbols.ts';
 import { DebugError } from '../../debug/target.ts';
 import { findTask } from '../../linux/tasks.ts';
 import type { Timeline } from '../../timeline/timeline.ts';
@@ -68,7 +68,7 @@ async function answer(asked: Asked): Promise<number> {
   const { text, length } = parseWhat(what);
   const register = flags.physical || pid !== undefined ? undefined : registerNamed(what);
   if (register !== undefined && kind === 'read') throw new DebugError(`${what} is a register: who-reads is for memory`);
-  const address = register === undefined ? addressOf(guest, text, pid) : 0n;
+  const address = register === undefined ? await addressOf(guest, text, pid) : 0n;
   const space = flags.physical ? 'physical' : pid === undefined ? { hart } : { process: pid };
   for (let found = 0; found < count; found++) {
     const next: AccessOrigin | 'interrupted' | undefined =
@@ -93,9 +93,9 @@ async function answer(asked: Asked): Promise<number> {
 }
 
 /** An address by number or symbol: the kernel's, or with a process also that process's own. */
-function addressOf(guest: GuestInfo, text: string, pid: number | undefined): bigint {
+async function addressOf(guest: GuestInfo, text: string, pid: number | undefined): Promise<bigint> {
   const kernel = guest.kernel();
   const task = pid === undefined || kernel === undefined ? undefined : findTask(kernel, pid);
-  const known = task === undefined || task.mm === 0n ? guest : guest.withProcessFiles(processSymbols(kernel!, task));
+  const known = task === undefined ? guest : await guestOfTask(guest, task);
   return parseAddress({ guestInfo: known }, text);
 }

@@ -1,6 +1,6 @@
 import { GuestInfo } from '../../debug/guest-info.ts';
 import { parseAddress } from '../../debug/monitor/commands.ts';
-import { guestOnHart } from '../../debug/process-symbols.ts';
+import { guestOnHartNow } from '../../debug/process-symbols.ts';
 import { DebugError } from '../../debug/target.ts';
 import { type ValueChange, whenChanged } from '../../debug/when.ts';
 import { formatInstant } from '../../record/divergence.ts';
@@ -74,7 +74,7 @@ function asText({ at, time, hart, pc, before, after }: ValueChange, guest: Guest
   const task = guest.current(hart);
   const who = task === undefined ? `hart ${hart}` : `${task.name} (${task.pid})`;
   const value = `${valueText(before)} → ${valueText(after)}`;
-  return `${formatInstant(at)} ${(time / 1e9).toFixed(6)} s  ${value}  ${who} at ${guestOnHart(guest, hart).describe(pc)}\n`;
+  return `${formatInstant(at)} ${(time / 1e9).toFixed(6)} s  ${value}  ${who} at ${guestOnHartNow(guest, hart).describe(pc)}\n`;
 }
 
 function asJson({ at, time, hart, pc, before, after }: ValueChange, guest: GuestInfo): object {
@@ -86,6 +86,6 @@ function asJson({ at, time, hart, pc, before, after }: ValueChange, guest: Guest
     ...(task && { pid: task.tgid, comm: task.name }),
     before: before === undefined ? null : valueText(before),
     after: after === undefined ? null : valueText(after),
-    place: guestOnHart(guest, hart).describe(pc),
+    place: guestOnHartNow(guest, hart).describe(pc),
   };
 }

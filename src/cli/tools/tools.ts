@@ -44,7 +44,7 @@ const ADDRESS: Parameter = { type: 'string', description: 'a number, or a symbol
 const PID: Parameter = { type: 'integer', description: 'the process whose address it is' };
 
 /** Where the session is, in every answer that moves it. */
-function position({ timeline, guest }: Opened): object {
+async function position({ timeline, guest }: Opened): Promise<object> {
   const { view } = timeline;
   const hart = view.activeHart();
   const task = guest.current(hart);
@@ -53,7 +53,7 @@ function position({ timeline, guest }: Opened): object {
     time: timeline.guestTime,
     hart,
     ...(task && { process: { pid: task.tgid, comm: task.name } }),
-    place: guestOnHart(guest, hart).describe(view.readRegister(hart, PC) ?? 0n),
+    place: (await guestOnHart(guest, hart)).describe(view.readRegister(hart, PC) ?? 0n),
   };
 }
 
@@ -108,7 +108,7 @@ export const TOOLS: readonly Tool[] = [
         events: events.length,
         harts: view.harts,
         ram: view.ram.size,
-        ...position(recording),
+        ...(await position(recording)),
       };
     },
   },
@@ -155,7 +155,7 @@ export const TOOLS: readonly Tool[] = [
     async run(session, { instant, hart = 0, thread }) {
       const { guest } = await session.at(text(instant));
       if (thread === undefined) {
-        const known = guestOnHart(guest, checkedHart(session, hart));
+        const known = await guestOnHart(guest, checkedHart(session, hart));
         return cut(known.backtrace(Number(hart)).map((frame) => known.describeFrame(frame)));
       }
       const kernel = guest.kernel();

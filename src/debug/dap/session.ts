@@ -4,7 +4,6 @@ import { findProcess } from '../find-process.ts';
 import { type Inferior, type InferiorStop, WholeMachine } from '../inferior.ts';
 import { parseAddress, parseInstant } from '../monitor/commands.ts';
 import { ClientSettings, type Monitor } from '../monitor/monitor.ts';
-import { Process } from '../process.ts';
 import { DebugError, type DebugTarget } from '../target.ts';
 import { Arguments } from './arguments.ts';
 import { Breakpoints } from './breakpoints.ts';
@@ -334,7 +333,7 @@ export class DapSession {
   private async attach(which: string): Promise<void> {
     const { guestInfo } = this.options.monitor;
     const pid = await findProcess(this.target, guestInfo, which);
-    this.settings.attached = new Process(this.target, guestInfo, pid, () => this.settings.followChild);
+    await this.settings.attach(this.target, guestInfo, pid);
   }
 
   /** From the beginning again: of the process, or of the recording. */

@@ -1,43 +1,33 @@
 import { tasks } from '../../linux/tasks.ts';
 import { hartOf } from '../../linux/threads.ts';
 import type { GuestInfo } from '../guest-info.ts';
-import type { Inferior } from '../inferior.ts';
-import { Process } from '../process.ts';
-import type { DebugTarget } from '../target.ts';
+import type { GdbClient } from './client.ts';
+import { librariesXml } from './libraries.ts';
 import { targetXml } from './registers.ts';
 import { memoryMapXml, osDataXml, threadsXml } from './xml.ts';
 
-/** What objects are read from. */
-export interface DocumentScene {
-  readonly target: DebugTarget;
-  readonly inferior: Inferior;
-  readonly guestInfo: GuestInfo;
-  readonly physical: boolean;
-}
-
 /** An object that `qXfer` reads ("Debugging with GDB", "General Query Packets"); undefined when there is none. */
-export function readDocument(object: string, annex: string, scene: DocumentScene): Uint8Array | undefined {
-  const text = textDocument(object, annex, scene);
-  if (text !== undefined) return new TextEncoder().encode(text);
-  return object === 'auxv' && scene.inferior instanceof Process ? scene.inferior.auxiliaryVector() : undefined;
+export function readDocument(object: string, annex: string, client: GdbClient): Uint8Array | undefined {
+  if (object === 'auxv') return client.settings.attached?.auxiliaryVector();
+  const text = textDocument(object, annex, client);
+  return text === undefined ? undefined : new TextEncoder().encode(text);
 }
 
-function textDocument(
-  object: string,
-  annex: string,
-  { target, inferior, guestInfo, physical }: DocumentScene,
-): string | undefined {
+function textDocument(object: string, annex: string, client: GdbClient): string | undefined {
+  const { attached } = client.settings;
   switch (object) {
     case 'features':
       return annex === 'target.xml' ? targetXml() : undefined;
     case 'memory-map':
-      return annex === '' ? memoryMapXml(target, physical) : undefined;
+      return annex === '' ? memoryMapXml(client.target, client.physical) : undefined;
     case 'threads':
-      return annex === '' ? threadsXml(inferior.threads()) : undefined;
+      return annex === '' ? threadsXml(client.inferior.threads()) : undefined;
     case 'exec-file':
-      return inferior instanceof Process ? inferior.path : undefined;
+      return attached?.path;
+    case 'libraries-svr4':
+      return attached && librariesXml(attached);
     case 'osdata':
-      return osData(annex, guestInfo);
+      return osData(annex, client.options.monitor.guestInfo);
     default:
       return undefined;
   }

@@ -28,7 +28,8 @@ ${regions.map(([start, size]) => `  <memory type="ram" start="${hex(start)}" len
 `;
 }
 
-const escapeText = (text: string): string => text.replace(/[<>&"']/g, (c) => `&#${c.charCodeAt(0)};`);
+/** Text in an attribute or between tags. */
+export const escapeText = (text: string): string => text.replace(/[<>&"']/g, (c) => `&#${c.charCodeAt(0)};`);
 
 /** The thread list document ("Debugging with GDB", "Thread List Format"). */
 export function threadsXml(threads: readonly ThreadNote[]): string {

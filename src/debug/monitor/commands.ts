@@ -14,7 +14,6 @@ import { registerNamed } from '../expression/registers.ts';
 import { findProcess } from '../find-process.ts';
 import { Origins } from '../origin.ts';
 import { originText } from '../origin-text.ts';
-import { Process } from '../process.ts';
 import { DebugError } from '../target.ts';
 import type { CommandScene, MonitorCommand } from './monitor.ts';
 import { SEARCHES } from './searches.ts';
@@ -317,8 +316,7 @@ export const COMMANDS: readonly MonitorCommand[] = [
     run: async ({ settings, target, guestInfo, signal }, [which]) => {
       if (which === undefined) throw new DebugError('which process? monitor ps lists them: give a number or a name');
       const pid = await findProcess(target, guestInfo, which, { signal });
-      const process = new Process(target, guestInfo, pid, () => settings.followChild);
-      settings.attached = process;
+      const process = await settings.attach(target, guestInfo, pid);
       return `attached to process ${process.pid} (${process.path})\n`;
     },
   },

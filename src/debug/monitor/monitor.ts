@@ -4,7 +4,7 @@ import { readVirtual } from '../../machine/view/virtual-memory.ts';
 import type { Breakpoint } from '../../timeline/breakpoints.ts';
 import type { GuestInfo } from '../guest-info.ts';
 import type { Opening } from '../opening.ts';
-import type { Process } from '../process.ts';
+import { Process } from '../process.ts';
 import { DebugError, type DebugTarget } from '../target.ts';
 import { COMMANDS } from './commands.ts';
 
@@ -20,6 +20,12 @@ export class ClientSettings {
   attached: Process | undefined;
   /** Whether a fork of the process that is attached to is followed into the child. */
   followChild = false;
+
+  /** From here on one process is debugged. @throws DebugError when there is no such process */
+  async attach(target: DebugTarget, guestInfo: GuestInfo, pid: number): Promise<Process> {
+    this.attached = await Process.open(target, guestInfo, pid, () => this.followChild);
+    return this.attached;
+  }
 }
 
 /** What a command is asked from. */

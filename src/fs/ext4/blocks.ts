@@ -6,6 +6,8 @@ export interface DiskContents {
   readonly size: number;
   /** Fills `into` from `offset` on, now or later. */
   read(offset: number, into: Uint8Array): void | Promise<void>;
+  /** Metadata as a kernel that has the disk mounted holds it in memory, newer than disk and journal; undefined where it holds none. */
+  metadata?(offset: number, length: number): Uint8Array | undefined;
 }
 
 /** The disk has no ext4 file system that can be read; the message says what is wrong and at which offset. */
@@ -26,7 +28,7 @@ export class BlockReader {
   /** Block → block in which the journal has it, and whether its first word was changed there. */
   readonly journalled = new Map<number, { readonly block: number; readonly escaped: boolean }>();
   private readonly disk: DiskContents;
-  /** Oldest use first. */
+  /** Oldest use first. Keys are blocks of metadata, and the complements of blocks of data. */
   private readonly kept = new Map<number, Uint8Array>();
 
   /** @param size bytes of a block */
@@ -35,12 +37,24 @@ export class BlockReader {
     this.size = size;
   }
 
-  /** A block's bytes, not to be changed. @throws Ext4Error beyond the disk */
-  async block(index: number): Promise<Uint8Array> {
-    let bytes = this.kept.get(index);
-    this.kept.delete(index);
-    bytes ??= await this.fetch(index);
-    this.kept.set(index, bytes);
+  /** The bytes of a block of metadata, not to be changed. @throws Ext4Error beyond the disk */
+  block(index: number): Promise<Uint8Array> {
+    return this.keep(index, async () => {
+      this.check(index);
+      return this.disk.metadata?.(index * this.size, this.size) ?? (await this.fetch(index));
+    });
+  }
+
+  /** The same of a block of a file or of the journal: what a kernel holds as metadata there is of a former use of the block. */
+  data(index: number): Promise<Uint8Array> {
+    return this.keep(~index, () => this.fetch(index));
+  }
+
+  private async keep(key: number, fetch: () => Promise<Uint8Array>): Promise<Uint8Array> {
+    let bytes = this.kept.get(key);
+    this.kept.delete(key);
+    bytes ??= await fetch();
+    this.kept.set(key, bytes);
     for (const oldest of this.kept.keys()) {
       if (this.kept.size <= KEPT) break;
       this.kept.delete(oldest);
@@ -53,11 +67,16 @@ export class BlockReader {
     this.kept.clear();
   }
 
-  private async fetch(index: number): Promise<Uint8Array> {
-    const journalled = this.journalled.get(index);
-    const offset = (journalled?.block ?? index) * this.size;
+  private check(index: number): void {
+    const offset = index * this.size;
     if (!(offset >= 0 && offset + this.size <= this.disk.size))
       throw new Ext4Error(`block ${index} lies at offset ${offset}, beyond the disk's ${this.disk.size} bytes`);
+  }
+
+  private async fetch(index: number): Promise<Uint8Array> {
+    const journalled = this.journalled.get(index);
+    this.check(journalled?.block ?? index);
+    const offset = (journalled?.block ?? index) * this.size;
     const bytes = new Uint8Array(this.size);
     await this.disk.read(offset, bytes);
     if (journalled?.escaped === true) new DataView(bytes.buffer).setUint32(0, JOURNAL_MAGIC);

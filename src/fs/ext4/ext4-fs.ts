@@ -191,7 +191,7 @@ export class Ext4Fs extends ReadOnlyFs<Ext4Node> {
       const count = Math.min(blocks.size - within, length - at);
       const block = await this.locate(node, index);
       if (block === undefined) into.fill(0, at, at + count);
-      else into.set((await blocks.block(block)).subarray(within, within + count), at);
+      else into.set((await blocks.data(block)).subarray(within, within + count), at);
       at += count;
     }
     return length;
@@ -213,7 +213,8 @@ export class Ext4Fs extends ReadOnlyFs<Ext4Node> {
     };
   }
 
-  private async inode(number: number): Promise<Ext4Node> {
+  /** A file by its inode's number. @throws Ext4Error when there is none */
+  async inode(number: number): Promise<Ext4Node> {
     const { superblock, blocks } = this;
     const perGroup = superblock.getUint32(0x28, true);
     if (number < 1 || number > superblock.getUint32(0, true) || perGroup === 0)

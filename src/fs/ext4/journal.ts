@@ -28,7 +28,7 @@ const view = (bytes: Uint8Array): DataView => new DataView(bytes.buffer, bytes.b
  * @throws Ext4Error when the journal is damaged or of an unknown kind
  */
 export async function recoverJournal(blocks: BlockReader, at: (index: number) => Promise<number>): Promise<void> {
-  const superblock = view(await blocks.block(await at(0)));
+  const superblock = view(await blocks.data(await at(0)));
   if (superblock.getUint32(0) !== JOURNAL_MAGIC)
     throw new Ext4Error('the journal does not begin with its magic number');
   const incompatible = superblock.getUint32(0x28);
@@ -47,7 +47,7 @@ export async function recoverJournal(blocks: BlockReader, at: (index: number) =>
   let staged: Write[] = [];
   let stagedRevokes: number[] = [];
   for (let visited = 0; visited <= length; visited++) {
-    const bytes = await blocks.block(await at(index));
+    const bytes = await blocks.data(await at(index));
     const block = view(bytes);
     if (block.getUint32(0) !== JOURNAL_MAGIC || block.getUint32(8) !== sequence) break;
     const type = block.getUint32(4);

@@ -3,7 +3,7 @@ import { findProcess } from '../../../debug/find-process.ts';
 import { encodePacket, latin1, PacketReader } from '../../../debug/gdb/packets.ts';
 import { GdbSession } from '../../../debug/gdb/session.ts';
 import type { GuestInfo } from '../../../debug/guest-info.ts';
-import { Monitor } from '../../../debug/monitor/monitor.ts';
+import { ClientSettings, Monitor } from '../../../debug/monitor/monitor.ts';
 import { DebugError, type DebugTarget } from '../../../debug/target.ts';
 import { OneClient } from './one-client.ts';
 
@@ -58,19 +58,17 @@ export async function startGdbServer(
     if (!socket.destroyed) {
       log(`gdb connected from ${socket.remoteAddress}:${socket.remotePort}`);
       const { process } = options;
-      const pid =
-        process === undefined
-          ? undefined
-          : await monitor
-              .exclusively(() => findProcess(target, guestInfo, process))
-              .catch((e: unknown) => {
-                if (!(e instanceof DebugError)) throw e;
-                log(`${e.message}: gdb gets the whole machine`);
-                return undefined;
-              });
+      const settings = new ClientSettings();
+      if (process !== undefined)
+        await monitor
+          .exclusively(async () => settings.attach(target, guestInfo, await findProcess(target, guestInfo, process)))
+          .catch((e: unknown) => {
+            if (!(e instanceof DebugError)) throw e;
+            log(`${e.message}: gdb gets the whole machine`);
+          });
       const session = new GdbSession(target, {
         monitor,
-        ...(pid !== undefined && { process: pid }),
+        settings,
         autoBranch: options.autoBranch,
         send: (bytes) => {
           if (socket.writableLength > MAX_BACKLOG) socket.destroy();

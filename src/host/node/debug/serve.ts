@@ -1,4 +1,5 @@
 import type { Readable, Writable } from 'node:stream';
+import { findProcess } from '../../../debug/find-process.ts';
 import { GuestInfo } from '../../../debug/guest-info.ts';
 import { Monitor } from '../../../debug/monitor/monitor.ts';
 import { Opening } from '../../../debug/opening.ts';
@@ -74,9 +75,15 @@ export async function serveDebuggers(target: DebugTarget, options: ServeOptions)
   }
   if (options.gdb) {
     const place = options.gdb;
+    const { process } = options;
+    // One that is gone by now may be far back: longer than gdb waits for its first answers.
+    const ready =
+      process === undefined
+        ? opened
+        : opened.then(() => monitor.exclusively(() => findProcess(target, guestInfo, process))).catch(() => undefined);
     const listen = async (): Promise<void> => {
       // gdb gives up on a server that does not answer, but for 15 s tries again where nobody listens.
-      await Promise.race([opened, later(GDB_PATIENCE)]);
+      await Promise.race([ready, later(GDB_PATIENCE)]);
       const server = await startGdbServer(target, guestInfo, {
         ...place,
         autoBranch: options.autoBranch,

@@ -1,6 +1,6 @@
 import type { StackFrame } from '../../../debug/backtrace.ts';
 import type { GuestInfo } from '../../../debug/guest-info.ts';
-import { guestOnHart, processSymbols } from '../../../debug/process-symbols.ts';
+import { guestOfTask, guestOnHart } from '../../../debug/process-symbols.ts';
 import { processAt } from './address-space.ts';
 import type { LookedAt } from './looked-at.ts';
 
@@ -25,20 +25,20 @@ export interface CallStack {
 const LONGEST = 64;
 
 /** @param process whose stack it is, wherever that process is; without one it is that of the hart */
-export function callStack(lookedAt: LookedAt, hart: number, process: number | undefined): CallStack {
+export async function callStack(lookedAt: LookedAt, hart: number, process: number | undefined): Promise<CallStack> {
   const { info } = lookedAt;
   const running = info.current(hart);
   const found = running?.tgid === process ? undefined : processAt(lookedAt, process);
   if (found === undefined) {
-    const here = guestOnHart(info, hart);
+    const here = await guestOnHart(info, hart);
     const who = info.hartNote(hart);
     return {
       of: `hart ${hart}${who === '' ? '' : `, which runs ${who}`}`,
       parts: [{ title: '', frames: here.backtrace(hart, LONGEST).map((frame) => described(here, frame)) }],
     };
   }
-  const { kernel, task } = found;
-  const here = task.mm === 0n ? info : info.withProcessFiles(processSymbols(kernel, task));
+  const { task } = found;
+  const here = await guestOfTask(info, task);
   const stacks = here.taskBacktrace(task);
   return {
     of: `${task.name} (${task.pid}), which is not running`,
