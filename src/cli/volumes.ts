@@ -1,9 +1,7 @@
 import { readCpio } from '../fs/cpio-fs.ts';
 import type { DiskContents } from '../fs/ext4/blocks.ts';
 import { Ext4Fs } from '../fs/ext4/ext4-fs.ts';
-import { FILE_TYPE, type FileSystem, TYPE_MASK } from '../fs/file-system.ts';
-import { findPath } from '../fs/walk.ts';
-import { contents } from '../host/node/copy-out.ts';
+import type { FileSystem } from '../fs/file-system.ts';
 import type { Engine } from '../machine/engine/engine.ts';
 import type { Hardware } from '../machine/session/options.ts';
 import { CliError } from './exit.ts';
@@ -49,22 +47,3 @@ export async function openVolume(
 /** What the guest's root was: a disk that its kernel was told of, or the initramfs. */
 export const rootVolume = (engine: Engine): string =>
   /(?:^|\s)root=\/dev\/(vd[a-z])(?:\s|$)/.exec(engine.config.append)?.[1] ?? INITRAMFS;
-
-/** Reads files of the guest's root as its disk has them at this instant; undefined what is not there, or was never on a disk. */
-export function rootFileReader(engine: Engine): (path: string) => Promise<Uint8Array | undefined> {
-  return async (path) => {
-    const volume = rootVolume(engine);
-    if (volume === INITRAMFS) return undefined;
-    try {
-      const fs = await openVolume(volume, engine, { images: [] });
-      const node = await findPath(fs, path);
-      if (((await fs.attributes(node)).mode & TYPE_MASK) !== FILE_TYPE.file) return undefined;
-      const pieces: Uint8Array[] = [];
-      for await (const piece of contents(fs, node)) pieces.push(piece.slice());
-      return Buffer.concat(pieces);
-    } catch (error) {
-      if (['FsError', 'Ext4Error', 'CliError'].includes((error as Error).name)) return undefined;
-      throw error;
-    }
-  };
-}

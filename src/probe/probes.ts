@@ -10,7 +10,7 @@ import { MachineContext } from './context.ts';
 import { type Output, printMap } from './output.ts';
 import { type Action, compileScript } from './program.ts';
 import { ProgramSymbols } from './program-symbols.ts';
-import { type ReadGuestFile, type UserAction, UserProbes } from './user-probes.ts';
+import { type UserAction, UserProbes } from './user-probes.ts';
 
 /** What scripts take besides their text. */
 export interface ScriptOptions {
@@ -20,8 +20,6 @@ export interface ScriptOptions {
   readonly mapLimit?: number;
   /** Most bytes that str() and buf() read; default 4096. */
   readonly stringLimit?: number;
-  /** Programs that are not whole in the guest's memory are read by this. */
-  readonly readFile?: ReadGuestFile;
 }
 
 const RA = 1;
@@ -80,8 +78,7 @@ export class Probes {
     };
     this.actions = compileScript(script, options.parameters ?? [], targets, environment, this.state);
     const inPrograms = this.actions.filter((action): action is UserAction => action.attachment.kind === 'user');
-    if (inPrograms.length > 0)
-      this.user = new UserProbes(kernel, view, script, inPrograms, options.readFile ?? (async () => undefined));
+    if (inPrograms.length > 0) this.user = new UserProbes(kernel, view, script, inPrograms);
     for (const action of this.actions) this.place(action);
   }
 

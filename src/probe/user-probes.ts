@@ -1,7 +1,7 @@
 import { ACCESS } from '../core/core.ts';
+import { GuestFiles } from '../debug/guest-files.ts';
 import type { LinuxKernel } from '../linux/kernel.ts';
 import { type FileMapping, fileMapping, mappingAt, memoryAreas } from '../linux/maps.ts';
-import { PageCache } from '../linux/page-cache.ts';
 import { pathOf, rootOf } from '../linux/path.ts';
 import { currentTask, tasks } from '../linux/tasks.ts';
 import type { EngineView } from '../machine/view/engine-view.ts';
@@ -23,9 +23,6 @@ const PATTERN_LIMIT = 4096;
 export interface UserAction extends Action {
   readonly attachment: Extract<Attachment, { readonly kind: 'user' }>;
 }
-
-/** Reads a file of the guest that its memory does not hold whole. @returns undefined when there is none */
-export type ReadGuestFile = (path: string) => Promise<Uint8Array | undefined>;
 
 /** A probe in a file. */
 interface FilePoint {
@@ -53,7 +50,7 @@ export class UserProbes {
   private readonly view: EngineView;
   private readonly script: string;
   private readonly actions: readonly UserAction[];
-  private readonly readFile: ReadGuestFile;
+  private readonly guestFiles: GuestFiles;
   /** By the identity of their files. */
   private readonly files = new Map<string, readonly FilePoint[]>();
   /** By virtual address; an address stays when its process is gone. */
@@ -63,13 +60,7 @@ export class UserProbes {
   private readonly paths = new Set<string>();
 
   /** @throws ScriptError when the kernel does not say what is mapped */
-  constructor(
-    kernel: LinuxKernel | undefined,
-    view: EngineView,
-    script: string,
-    actions: readonly UserAction[],
-    readFile: ReadGuestFile,
-  ) {
+  constructor(kernel: LinuxKernel | undefined, view: EngineView, script: string, actions: readonly UserAction[]) {
     const { span } = actions[0]!.attachment;
     if (kernel === undefined)
       throw new ScriptError('the guest has no Linux kernel with symbols and type information', script, span);
@@ -80,7 +71,7 @@ export class UserProbes {
     this.view = view;
     this.script = script;
     this.actions = actions;
-    this.readFile = readFile;
+    this.guestFiles = new GuestFiles(kernel);
   }
 
   /** Where probes are, as far as is known. */
@@ -161,7 +152,7 @@ export class UserProbes {
     const key = `${inode} ${identity.join(' ')}`;
     let points = this.files.get(key);
     if (points === undefined) {
-      const bytes = new PageCache(kernel).read(file) ?? (await this.readFile(path));
+      const bytes = (await this.guestFiles.opened(file))?.bytes;
       points = bytes === undefined ? this.unreadable(path, actions) : this.find(bytes, path, actions);
       this.files.set(key, points);
     }

@@ -6,7 +6,6 @@ import { runProbes } from '../../probe/run.ts';
 import { ScriptError } from '../../probe/script-error.ts';
 import { CliError, EXIT, UsageError } from '../exit.ts';
 import { explained, openRecording, parseDestination, type RecordingFlags } from '../recordings.ts';
-import { rootFileReader } from '../volumes.ts';
 
 /** Flags of `hindsight probe`. */
 export interface ProbeFlags extends RecordingFlags {
@@ -35,8 +34,7 @@ export async function probe(file: string, words: readonly string[], flags: Probe
   if (from !== undefined) await explained(timeline, timeline.seek(from, { signal }));
   const write = (text: string): void => void process.stdout.write(text);
   const output = flags.json ? jsonOutput(write) : textOutput(write);
-  const readFile = rootFileReader(timeline.engine);
-  const options = { signal, parameters, readFile, ...(mapLimit !== undefined && { mapLimit }) };
+  const options = { signal, parameters, ...(mapLimit !== undefined && { mapLimit }) };
   try {
     const guest = new GuestInfo(timeline.view);
     const { reason, hits, warnings } = await explained(timeline, runProbes(timeline, guest, script, output, options));
