@@ -12,6 +12,7 @@ import { CORES, type CoreKind } from '../machine/engine/cores.ts';
 import type { DiskOption, HardwareOptions, NamedBytes } from '../machine/session/options.ts';
 import { POLICIES, type PolicyName } from '../storage/cache/policy.ts';
 import type { CacheOptions } from '../storage/chunked.ts';
+import type { WritePolicy } from '../storage/index.ts';
 import { CliError, UsageError } from './exit.ts';
 import { provideDisk, provideGuest } from './guest-build.ts';
 import { parseChoice, parseInteger, parsePackageNames, parseSize } from './values.ts';
@@ -122,21 +123,46 @@ function parseDiskCache(text: string): CacheOptions {
   };
 }
 
-const OVERLAY_OPTION = ',overlay=';
-
-/** `FILE` or `FILE,overlay=NAME`. */
-export function parseDisk(text: string): { readonly file: string; readonly overlay?: string } {
-  const at = text.lastIndexOf(OVERLAY_OPTION);
-  if (at < 0) return { file: text };
-  const overlay = text.slice(at + OVERLAY_OPTION.length);
-  if (at === 0 || overlay === '')
-    throw new UsageError(`--disk ${text}: expected FILE,overlay=NAME or FILE,overlay=FILE`);
-  return { file: text.slice(0, at), overlay };
+/** A disk as it is typed. */
+export interface TypedDisk {
+  readonly file: string;
+  readonly overlay?: string;
+  readonly write?: WritePolicy;
+  readonly journal?: string;
 }
 
+/** What follows the file, from the last on. */
+const DISK_OPTION = /^(.*),(overlay|write|journal)=([^,]*)$/s;
+
+/** `FILE` or `FILE,overlay=NAME[,write=back[,journal=FILE]]`. */
+export function parseDisk(text: string): TypedDisk {
+  let file = text;
+  const options: Record<string, string> = {};
+  for (let match = DISK_OPTION.exec(file); match !== null; match = DISK_OPTION.exec(file)) {
+    file = match[1]!;
+    if (match[3] === '' || options[match[2]!] !== undefined) throw badDisk(text);
+    options[match[2]!] = match[3]!;
+  }
+  const { overlay, write, journal } = options;
+  if (file === '') throw badDisk(text);
+  if (overlay === undefined && (write ?? journal) !== undefined)
+    throw new UsageError(`--disk ${text}: write= and journal= say how an overlay is written; add overlay=NAME`);
+  if (journal !== undefined && write !== 'back')
+    throw new UsageError(`--disk ${text}: journal= is for write=back, which writes to it first`);
+  return {
+    file,
+    ...(overlay !== undefined && { overlay }),
+    ...(write !== undefined && { write: parseChoice('--disk …,write=', write, ['through', 'back'] as const) }),
+    ...(journal !== undefined && { journal }),
+  };
+}
+
+const badDisk = (text: string): UsageError =>
+  new UsageError(`--disk ${text}: expected FILE, FILE,overlay=NAME or FILE,overlay=NAME,write=back[,journal=FILE]`);
+
 /** What {@link parseDisk} reads. */
-export const joinDisk = ({ file, overlay }: { readonly file: string; readonly overlay: string }): string =>
-  `${file}${OVERLAY_OPTION}${overlay}`;
+export const joinDisk = ({ file, ...options }: TypedDisk): string =>
+  [file, ...Object.entries(options).map(([name, value]) => `${name}=${value}`)].join(',');
 
 /** @param overlay to be laid over it: the built disk is the one it was made over then, also when there is a newer one */
 async function openBase(
@@ -160,10 +186,10 @@ async function openDisks(flags: MachineFlags): Promise<{ disks: DiskOption[]; ro
   const cache = flags.diskCache === undefined ? undefined : parseDiskCache(flags.diskCache);
   let root = flags.root;
   for (const [index, typed] of (flags.disk ?? []).entries()) {
-    const { file, overlay } = parseDisk(typed);
+    const { file, overlay, write, journal } = parseDisk(typed);
     const path = overlay === undefined ? undefined : overlayPath(overlay);
     const disk = await openBase(file, flags.quiet ?? false, path, cache);
-    const kept = path && (await KeptDisk.open(disk.backend, path, disk.file));
+    const kept = path && (await KeptDisk.open(disk.backend, path, disk.file, { write, journal }));
     disks.push(kept ? { ...disk, backend: kept } : disk);
     if (builtDisk(file) !== undefined) root ??= `/dev/vd${String.fromCharCode(0x61 + index)}`;
   }

@@ -32,7 +32,7 @@ function machineFlags(command: Command): Command {
     .option('--firmware <file>', 'M-mode firmware such as OpenSBI fw_dynamic.bin; otherwise SBI is built in')
     .option(
       '--disk <file>',
-      'a raw or qcow2 disk image, the http(s) address of a raw one, or debian for the built root disk (debian+git,fio: with these packages too); FILE,overlay=NAME keeps what is written to it; may be repeated',
+      'a raw or qcow2 disk image, the http(s) address of a raw one, or debian for the built root disk (debian+git,fio: with these packages too); FILE,overlay=NAME keeps what is written to it, with ,write=back by way of a journal; may be repeated',
       collect,
     )
     .option(
@@ -375,6 +375,14 @@ export function createProgram(version: string, finish: (status: number) => void)
     .description('Put what was written into the base image, a raw one, and remove the overlay')
     .argument('<overlay>', OVERLAY)
     .action(async (name: string) => finish(await (await import('./commands/disk.ts')).diskCommit(name)));
+  disk
+    .command('drain')
+    .description('Put what a crash left in the journal (write=back) into the overlay, as the next run would')
+    .argument('<overlay>', OVERLAY)
+    .option('--lose', 'give that up instead, where the journal is gone or damaged: the disk is as of an earlier flush')
+    .action(async (name: string, flags: { lose?: boolean }) =>
+      finish(await (await import('./commands/disk.ts')).diskDrain(name, flags)),
+    );
   disk
     .command('discard')
     .description('Remove an overlay: the disk is its base again')

@@ -1,3 +1,4 @@
+import { KeptDisk } from '../host/node/overlay-file.ts';
 import { HttpDisk } from '../host/http-disk.ts';
 import { translatorStatistics } from '../machine/engine/cores.ts';
 import type { Machine } from '../machine/session/machine.ts';
@@ -10,6 +11,16 @@ import { formatBytes } from './values.ts';
 /** What the tiers of the disks on servers did, a line each. */
 function diskLines(disks: readonly DiskOption[]): string[] {
   return disks.flatMap(({ file, backend }) => {
+    if (backend instanceof KeptDisk) {
+      const { policy, journaled, put, waiting, stalls } = backend.written;
+      const journal =
+        policy === 'back'
+          ? ` ${journaled.flushes} flushes (${formatBytes(journaled.bytes)}) to the journal, ${formatBytes(waiting)} of it not yet in the overlay, ${stalls} waits for room;`
+          : '';
+      return [
+        `disk ${file}, write-${policy}:${journal} ${put.commits} commits (${formatBytes(put.bytes)}) to the overlay`,
+      ];
+    }
     if (!(backend instanceof HttpDisk)) return [];
     const { memory, stored, fetched } = backend.tiers;
     const wanted = memory.hits + memory.misses;

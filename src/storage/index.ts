@@ -7,3 +7,4 @@ export { OverlaidBackend } from './overlay-log/backend.ts';
 export { type OverlayBase, OverlayError } from './overlay-log/format.ts';
 export { mergeOverlay, OverlayKeeper } from './overlay-log/keeper.ts';
 export { type OverlayFile, OverlayLog } from './overlay-log/log.ts';
+export { type Journal, type WritePolicy, type WriteStatistics, WriteTier } from './overlay-log/write-tier.ts';

@@ -1,9 +1,9 @@
 import { execFileSync, spawn } from 'node:child_process';
-import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
-import { openOverlayBytes } from '../../src/host/node/overlay-file.ts';
+import { openOverlayBytes } from '../../src/host/node/overlay-bytes.ts';
 import { OverlayLog } from '../../src/storage/index.ts';
 import { guest } from './guest.ts';
 import { CLI, hindsight } from './hindsight.ts';
@@ -59,43 +59,79 @@ describe.skipIf(guest === undefined)('a disk that keeps what is written', { time
     expect(await run('ls /mnt')).toBe('lost+found\n');
   });
 
-  test('killed while the guest writes, has all that the guest had synchronized, in order', async () => {
-    rmSync(overlay, { force: true });
-    let written = 0;
-    for (let kill = 0; kill < 4; kill++) {
-      const script = `${MOUNT} && cat /mnt/log 2>/dev/null | wc -l; i=${written}; while true; do i=$((i+1)); echo $i >>/mnt/log; head -c 20000 /dev/urandom >/mnt/noise.$((i % 7)); sync; echo synced $i; done`;
-      const machine = spawn(
-        process.execPath,
-        [CLI, 'run', '--quiet', '--no-stdin', '--disk', `${base},overlay=${overlay}`, '--exec', script],
-        { stdio: ['ignore', 'pipe', 'inherit'] },
-      );
-      let heard = '';
-      await new Promise<void>((resolve) =>
-        machine.stdout.on('data', (bytes: Buffer) => {
-          heard += bytes.toString();
-          if (heard.split('synced').length > 8 + 5 * kill) resolve();
-        }),
-      );
-      if (kill === 0) {
-        const second = await hindsight(['run', '--disk', `${base},overlay=${overlay}`, '--no-stdin', '--exec', 'true']);
-        expect(second.status).toBe(1);
-        expect(second.stderr).toMatch(/work\.hso is in use by another machine/);
+  test.each(['through', 'back'])(
+    'killed while the guest writes, by write-%s, has all that the guest had synchronized, in order',
+    async (write) => {
+      rmSync(overlay, { force: true });
+      let written = 0;
+      const journal = write === 'back' ? `,write=back,journal=${join(dir, 'work.hsj')}` : '';
+      for (let kill = 0; kill < 4; kill++) {
+        const script = `${MOUNT} && cat /mnt/log 2>/dev/null | wc -l; i=${written}; while true; do i=$((i+1)); echo $i >>/mnt/log; head -c 20000 /dev/urandom >/mnt/noise.$((i % 7)); sync; echo synced $i; done`;
+        const machine = spawn(
+          process.execPath,
+          [CLI, 'run', '--quiet', '--no-stdin', '--disk', `${base},overlay=${overlay}${journal}`, '--exec', script],
+          { stdio: ['ignore', 'pipe', 'inherit'] },
+        );
+        let heard = '';
+        await new Promise<void>((resolve) =>
+          machine.stdout.on('data', (bytes: Buffer) => {
+            heard += bytes.toString();
+            if (heard.split('synced').length > 8 + 5 * kill) resolve();
+          }),
+        );
+        if (kill === 0) {
+          const second = await hindsight([
+            'run',
+            '--disk',
+            `${base},overlay=${overlay}`,
+            '--no-stdin',
+            '--exec',
+            'true',
+          ]);
+          expect(second.status).toBe(1);
+          expect(second.stderr).toMatch(/work\.hso is in use by another machine/);
+        }
+        machine.kill('SIGKILL');
+        await new Promise((resolve) => machine.once('close', resolve));
+        const synced = Number(/synced (\d+)\n(?![\s\S]*synced \d+\n)/.exec(heard)?.[1]);
+        // The file system, once its journal is replayed, is sound.
+        const image = join(dir, `killed-${kill}.img`);
+        expect((await hindsight(['disk', 'export', overlay, image])).status).toBe(0);
+        execFileSync('e2fsck', ['-p', image], { stdio: 'ignore' });
+        execFileSync('e2fsck', ['-fn', image], { stdio: 'ignore' });
+        const log = execFileSync('debugfs', ['-R', 'cat /log', image], {
+          stdio: ['ignore', 'pipe', 'ignore'],
+        }).toString();
+        const lines = log.trim().split('\n').map(Number);
+        expect(lines).toEqual(lines.map((_, i) => i + 1));
+        expect(lines.length).toBeGreaterThanOrEqual(synced);
+        written = lines.length;
       }
-      machine.kill('SIGKILL');
-      await new Promise((resolve) => machine.once('close', resolve));
-      const synced = Number(/synced (\d+)\n(?![\s\S]*synced \d+\n)/.exec(heard)?.[1]);
-      // The file system, once its journal is replayed, is sound.
-      const image = join(dir, `killed-${kill}.img`);
-      expect((await hindsight(['disk', 'export', overlay, image])).status).toBe(0);
-      execFileSync('e2fsck', ['-p', image], { stdio: 'ignore' });
-      execFileSync('e2fsck', ['-fn', image], { stdio: 'ignore' });
-      const log = execFileSync('debugfs', ['-R', 'cat /log', image], {
-        stdio: ['ignore', 'pipe', 'ignore'],
-      }).toString();
-      const lines = log.trim().split('\n').map(Number);
-      expect(lines).toEqual(lines.map((_, i) => i + 1));
-      expect(lines.length).toBeGreaterThanOrEqual(synced);
-      written = lines.length;
+    },
+  );
+
+  test('is written back by way of a journal, which is gone in the end; the statistics say so; it replays', async () => {
+    rmSync(overlay, { force: true });
+    const journal = join(dir, 'orderly.hsj');
+    const recording = join(dir, 'back.hsr');
+    const { status, stderr } = await hindsight([
+      ...['run', '--quiet', '--no-stdin', '--stats', '--record', recording],
+      ...['--disk', `${base},overlay=${overlay},write=back,journal=${journal}`],
+      ...['--exec', `${MOUNT}; for i in 1 2 3; do echo $i >>/mnt/file; sync; done`],
+    ]);
+    expect(status).toBe(0);
+    expect(stderr).toMatch(/write-back: \d+ flushes \(.*\) to the journal, .* 0 waits for room; \d+ commits/);
+    expect(existsSync(journal)).toBe(false);
+    expect(await run('cat /mnt/file')).toBe('1\n2\n3\n');
+    expect(await hindsight(['replay', recording, '--verify', '--json'])).toMatchObject({ status: 0, stderr: '' });
+    for (const [disk, problem] of [
+      [`${base},write=back`, /add overlay=NAME/],
+      [`${base},overlay=${overlay},journal=x`, /journal= is for write=back/],
+      [`${base},overlay=${overlay},write=later`, /through, back|through or back/],
+    ] as const) {
+      const wrong = await hindsight(['run', '--no-stdin', '--disk', disk, '--exec', 'true']);
+      expect(wrong.status).toBe(2);
+      expect(wrong.stderr).toMatch(problem);
     }
   });
 

@@ -1,113 +1,10 @@
 import { describe, expect, it, test } from 'vitest';
-import {
-  MemoryBackend,
-  OverlaidBackend,
-  OverlayDisk,
-  OverlayError,
-  type OverlayFile,
-  OverlayKeeper,
-  OverlayLog,
-} from '../../src/storage/index.ts';
-
-const SIZE = 64 * 4096 + 512;
-const ID = '00112233445566778899aabbccddeeff';
-
-/** Numbers from a seed (mulberry32). */
-function numbers(seed: number): (below: number) => number {
-  let state = seed;
-  return (below) => {
-    state = (state + 0x6d2b79f5) | 0;
-    let t = Math.imul(state ^ (state >>> 15), 1 | state);
-    t = (t + Math.imul(t ^ (t >>> 7), 61 | t)) ^ t;
-    return ((t ^ (t >>> 14)) >>> 0) % below;
-  };
-}
-
-/** A file in memory that can be cut short or run out of room. */
-class MemoryFile implements OverlayFile {
-  readonly name = 'work.hso';
-  bytes: Uint8Array;
-  room = Infinity;
-
-  constructor(bytes = new Uint8Array(0)) {
-    this.bytes = bytes;
-  }
-  get size(): number {
-    return this.bytes.length;
-  }
-  read(offset: number, into: Uint8Array): number {
-    const part = this.bytes.subarray(offset, offset + into.length);
-    into.set(part);
-    return part.length;
-  }
-  write(offset: number, data: Uint8Array): void {
-    const end = offset + data.length;
-    if (end > this.room) throw new Error('ENOSPC: no space left on device');
-    if (end > this.bytes.length) {
-      const grown = new Uint8Array(end);
-      grown.set(this.bytes);
-      this.bytes = grown;
-    }
-    this.bytes.set(data, offset);
-  }
-  sync(): void {}
-  truncate(size: number): void {
-    this.bytes = this.bytes.slice(0, size);
-  }
-  close(): void {}
-}
-
-const base = new MemoryBackend(
-  Uint8Array.from({ length: SIZE }, (_, i) => (i * 7) & 255),
-  'b'.repeat(64),
-);
-
-function contents(backend: { read(offset: number, into: Uint8Array): void | Promise<void> }): Uint8Array {
-  const bytes = new Uint8Array(SIZE);
-  void backend.read(0, bytes);
-  return bytes;
-}
-
-const diskContents = (disk: OverlayDisk): Uint8Array => {
-  const bytes = new Uint8Array(SIZE);
-  disk.prefetch(0, SIZE).finish(0, bytes);
-  return bytes;
-};
+import { OverlaidBackend, type OverlayDisk, OverlayError, OverlayLog } from '../../src/storage/index.ts';
+import { base, change, contents, create, diskContents, MemoryFile, machine, numbers } from './overlay-machine.ts';
 
 /** Compared as a whole: looking for the differences of long arrays takes seconds. */
 const expectSame = (found: Uint8Array, expected: Uint8Array | undefined): void =>
   expect(expected !== undefined && Buffer.compare(found, expected)).toBe(0);
-
-const create = (file: OverlayFile): OverlayLog =>
-  OverlayLog.create(file, ID, { size: SIZE, hash: base.hash, path: '/images/disk.img' });
-
-interface Machine {
-  readonly log: OverlayLog;
-  readonly backend: OverlaidBackend;
-  readonly disk: OverlayDisk;
-  readonly keeper: OverlayKeeper;
-}
-
-function machine(log: OverlayLog): Machine {
-  const backend = new OverlaidBackend(base, log);
-  const disk = new OverlayDisk(backend);
-  return { log, backend, disk, keeper: new OverlayKeeper(disk, backend, log) };
-}
-
-/** Does something to a disk at random. */
-function change(disk: OverlayDisk, random: (below: number) => number): void {
-  const sectors = SIZE / 512;
-  const at = random(sectors);
-  const length = 1 + random(Math.min(20, sectors - at));
-  const kind = random(8);
-  if (kind === 0) disk.zero(at * 512, length * 512);
-  else if (kind === 1) disk.discard(at * 512, length * 512);
-  else
-    disk.write(
-      at * 512,
-      Uint8Array.from({ length: length * 512 }, () => random(256)),
-    );
-}
 
 describe('an overlay file', () => {
   it('holds the disk as of the last flush, over machines that come and go and go back in time', () => {
@@ -203,8 +100,8 @@ describe('an overlay file', () => {
     expect(() => OverlayLog.open(new MemoryFile(new Uint8Array(10_000)))).toThrow(/work\.hso is no overlay/);
     const file = new MemoryFile();
     create(file);
-    file.bytes[8] = 2;
-    expect(() => OverlayLog.open(file)).toThrow(/format version 2; this program knows version 1/);
+    file.bytes[8] = 3;
+    expect(() => OverlayLog.open(file)).toThrow(/format version 3; this program knows versions 1 and 2/);
   });
 
   test('without room for a flush is as it was before, and goes on once there is room', () => {

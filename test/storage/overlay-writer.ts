@@ -1,10 +1,10 @@
-/** Writes to a disk with an overlay until it is killed, and says what it has flushed: `FILE OVERLAY SEED`. See overlay-kill.test.ts. */
+/** Writes to a disk with an overlay until it is killed, and says what it has flushed: `FILE OVERLAY [JOURNAL]`: with a journal it writes back. See overlay-kill.test.ts. */
 import { openDiskFile } from '../../src/host/node/disk-file.ts';
 import { KeptDisk } from '../../src/host/node/overlay-file.ts';
 import { OverlayDisk } from '../../src/storage/index.ts';
 
-const [file, overlay] = process.argv.slice(2);
-const kept = await KeptDisk.open(openDiskFile(file!), overlay!, file!);
+const [file, overlay, journal] = process.argv.slice(2);
+const kept = await KeptDisk.open(openDiskFile(file!), overlay!, file!, journal ? { write: 'back', journal } : {});
 const disk = new OverlayDisk(kept);
 kept.keepWrites(disk, () => true);
 const round = new Uint8Array(512);
@@ -17,4 +17,7 @@ for (let i = new DataView(round.buffer).getUint32(0, true) + 1; ; i++) {
   disk.write(0, bytes);
   disk.flush();
   process.stdout.write(`${i}\n`);
+  // Time for what is in the journal to be put into the overlay, now and then.
+  if (journal && i % 40 === 0) await new Promise((resolve) => setTimeout(resolve, 5));
+  if (journal && i % 97 === 0) kept.setWrites(kept.written.policy === 'back' ? 'through' : 'back', journal);
 }

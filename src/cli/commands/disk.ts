@@ -2,6 +2,7 @@ import { keptOverlays, overlayPath } from '../../host/node/overlay-file.ts';
 import {
   commitOverlay,
   discardOverlay,
+  drainOverlay,
   exportOverlay,
   type OverlayReport,
   reportOverlay,
@@ -53,6 +54,11 @@ export async function diskInfo(name: string, flags: { readonly json?: boolean })
   row('overlay', `${report.file}, ${formatBytes(report.bytes)}${report.inUse ? ', in use' : ''}`);
   row('base', `${report.base}, ${formatBytes(report.size)}, SHA-256 ${report.baseHash}`);
   row('changed', `${formatBytes(report.changed)} of the disk, by ${report.commits} commits; all of it is sound`);
+  if (report.journal !== undefined)
+    row(
+      'journal',
+      `${report.journal}${report.inUse ? '' : ' has what was flushed last: it is put here by the next run, or by hindsight disk drain'}`,
+    );
   if (report.merging) row('commit', 'to the base was interrupted: hindsight disk commit finishes it');
   return EXIT.OK;
 }
@@ -61,6 +67,17 @@ export async function diskInfo(name: string, flags: { readonly json?: boolean })
 export async function diskCommit(name: string): Promise<number> {
   const { base, changed } = await commitOverlay(overlayPath(name));
   process.stderr.write(`hindsight: ${formatBytes(changed)} were put into ${base}; the overlay is gone\n`);
+  return EXIT.OK;
+}
+
+/** `hindsight disk drain`. */
+export async function diskDrain(name: string, flags: { readonly lose?: boolean }): Promise<number> {
+  const journal = await drainOverlay(overlayPath(name), flags.lose ?? false);
+  process.stderr.write(
+    journal === undefined
+      ? `hindsight: overlay ${name} has no journal; nothing was to be done\n`
+      : `hindsight: what was in ${journal} was ${flags.lose ? 'given up' : 'put into the overlay'}; the journal is gone\n`,
+  );
   return EXIT.OK;
 }
 

@@ -43,9 +43,13 @@ function flagsToKeep(flags: RunFlags, named: NamedMachine): MachineFlagSet {
     MADE_WITH.filter((name) => flags[name] !== undefined).map((name) => [name, flags[name]]),
   );
   const disk = flags.disk?.map((typed, i) => {
-    const { file, overlay } = parseDisk(typed);
-    const path = isUrl(file) || builtDisk(file) !== undefined ? file : resolve(file);
-    return joinDisk({ file: path, overlay: overlay === undefined ? named.overlay(i) : overlayPath(overlay) });
+    const { file, overlay, journal, ...options } = parseDisk(typed);
+    return joinDisk({
+      file: isUrl(file) || builtDisk(file) !== undefined ? file : resolve(file),
+      overlay: overlay === undefined ? named.overlay(i) : overlayPath(overlay),
+      ...options,
+      ...(journal !== undefined && { journal: resolve(journal) }),
+    });
   });
   return { ...kept, ...(disk && { disk }) } as MachineFlagSet;
 }
@@ -99,10 +103,12 @@ async function withOverlays(
 ): Promise<ImageFiles> {
   const disks = [...(files.disks ?? [])];
   for (const [i, commit] of commits.entries()) {
-    const overlay = typed[i] === undefined ? undefined : parseDisk(typed[i]).overlay;
-    if (commit === null || overlay === undefined) continue;
+    if (commit === null || typed[i] === undefined) continue;
+    const { overlay, write, journal } = parseDisk(typed[i]);
+    if (overlay === undefined) continue;
     const { file, backend } = disks[i]!;
-    disks[i] = { ...disks[i]!, backend: await KeptDisk.open(backend, overlayPath(overlay), file, commit) };
+    const kept = await KeptDisk.open(backend, overlayPath(overlay), file, { until: commit, write, journal });
+    disks[i] = { ...disks[i]!, backend: kept };
   }
   return { ...files, disks };
 }

@@ -9,7 +9,7 @@ function dataDirectory(): string {
 }
 
 /** A folder in it. @param make makes it where it is not there */
-export function dataFolder(name: 'disks' | 'machines', make = false): string {
+export function dataFolder(name: 'disks' | 'journals' | 'machines', make = false): string {
   const folder = join(dataDirectory(), name);
   if (make) mkdirSync(folder, { recursive: true, mode: 0o700 });
   return folder;

@@ -25,7 +25,7 @@ import { openSource } from './file-source.ts';
 import { buildGuest, provideStart, waitingGuest } from './guest/index.ts';
 import { findImages } from './images.ts';
 import { MachineNetwork, type NetworkOptions } from './net/network.ts';
-import { KeptDisk, overlayPath } from './overlay-file.ts';
+import { KeptDisk, type KeptOptions, overlayPath } from './overlay-file.ts';
 import { openRecordFile } from './record-file.ts';
 import { nodeRegionCompiler } from './region-compiler.ts';
 import { readRememberedCode } from './remembered-code.ts';
@@ -35,7 +35,10 @@ import { openSnapshotOf, saveSnapshot } from './snapshots/index.ts';
  * The path of a disk image, whose contents stay as they are: what is written to it is lost with the machine, unless it is kept in an overlay: a name
  * among the user's, or a file. Or a disk of other kind.
  */
-export type NodeDisk = string | { readonly file: string; readonly overlay: string } | DiskOption;
+export type NodeDisk =
+  | string
+  | ({ readonly file: string; readonly overlay: string } & Pick<KeptOptions, 'write' | 'journal'>)
+  | DiskOption;
 
 /** Options of {@link Machine.create} on Node. */
 export interface NodeMachineOptions
@@ -96,11 +99,11 @@ async function closingOnFailure<T>(opened: readonly Closeable[], make: () => Pro
 /** Opens a disk's files, which are closed with the others that were opened. */
 async function openDisk(disk: NodeDisk, opened: Closeable[]): Promise<DiskOption> {
   if (typeof disk === 'object' && 'backend' in disk) return disk;
-  const { file, overlay } = typeof disk === 'string' ? { file: disk, overlay: undefined } : disk;
+  const { file, overlay, ...options } = typeof disk === 'string' ? { file: disk, overlay: undefined } : disk;
   const base = openDiskFile(file);
   opened.push(base);
   if (overlay === undefined) return { file, backend: base };
-  const kept = await KeptDisk.open(base, overlayPath(overlay), file);
+  const kept = await KeptDisk.open(base, overlayPath(overlay), file, options);
   opened.splice(opened.indexOf(base), 1, kept);
   return { file, backend: kept };
 }

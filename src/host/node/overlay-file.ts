@@ -1,17 +1,5 @@
 import { randomBytes } from 'node:crypto';
-import {
-  closeSync,
-  existsSync,
-  fstatSync,
-  fsyncSync,
-  ftruncateSync,
-  openSync,
-  readdirSync,
-  readSync,
-  renameSync,
-  rmSync,
-  writeSync,
-} from 'node:fs';
+import { existsSync, readdirSync, renameSync, rmSync } from 'node:fs';
 import { dirname, join, resolve } from 'node:path';
 import {
   type BlockBackend,
@@ -20,49 +8,19 @@ import {
   type OverlayBase,
   type OverlayDisk,
   OverlayError,
-  type OverlayFile,
   OverlayKeeper,
   OverlayLog,
+  type WritePolicy,
+  type WriteStatistics,
+  WriteTier,
 } from '../../storage/index.ts';
 import { dataFolder, isKeptName } from './data.ts';
+import { journalPath, makeJournal, recoverJournal } from './journal-file.ts';
 import { type Lock, takeLock } from './lock.ts';
+import { openOverlayBytes, syncFolder } from './overlay-bytes.ts';
 
 /** What names of overlay files end with. */
 const SUFFIX = '.hso';
-
-/** A file as overlays use it. @param flags as of open(2) */
-export function openOverlayBytes(path: string, flags: 'r' | 'r+' | 'wx+'): OverlayFile {
-  let fd: number;
-  try {
-    fd = openSync(path, flags, 0o600);
-  } catch (error) {
-    const { code, message } = error as NodeJS.ErrnoException;
-    throw new OverlayError(
-      code === 'ENOENT'
-        ? `overlay ${path}: there is no such file`
-        : `overlay ${path} cannot be opened: ${code ?? message}`,
-      { cause: error },
-    );
-  }
-  return {
-    name: path,
-    get size() {
-      return fstatSync(fd).size;
-    },
-    read(offset, into) {
-      let got = 0;
-      for (let n = 1; n > 0 && got < into.length; got += n)
-        n = readSync(fd, into, got, into.length - got, offset + got);
-      return got;
-    },
-    write(offset, bytes) {
-      for (let at = 0; at < bytes.length; ) at += writeSync(fd, bytes, at, bytes.length - at, offset + at);
-    },
-    sync: () => fsyncSync(fd),
-    truncate: (size) => ftruncateSync(fd, size),
-    close: () => closeSync(fd),
-  };
-}
 
 /** Where an overlay is that a user names: a file, if it looks like one, otherwise a name among those that are kept. */
 export function overlayPath(name: string): string {
@@ -79,7 +37,7 @@ export function overlayBase(path: string): OverlayBase | undefined {
   if (!existsSync(path)) return undefined;
   const bytes = openOverlayBytes(path, 'r');
   try {
-    return OverlayLog.open(bytes).header.base;
+    return OverlayLog.headerOf(bytes).base;
   } finally {
     bytes.close();
   }
@@ -123,29 +81,47 @@ export function checkBase(log: OverlayLog, base: BlockBackend, basePath: string)
   );
 }
 
+/** How a {@link KeptDisk} is to be opened. */
+export interface KeptOptions {
+  /** The commit after which the machine goes on: what came later is dropped. */
+  readonly until?: number | undefined;
+  /** When a flush is done; default `through`. */
+  readonly write?: WritePolicy | undefined;
+  /** File of the journal, with `back`; in the user's data folder if not said. */
+  readonly journal?: string | undefined;
+}
+
+/** Milliseconds from a flush until what is in the journal begins to be put into the overlay: what is written again meanwhile is put there once. */
+const DRAIN_DELAY = 1000;
+/** The same after the overlay could not be written. */
+const RETRY_DELAY = 10_000;
+
 /** A disk whose writes are kept in an overlay file, which is this process's until it is closed. */
 export class KeptDisk extends OverlaidBackend {
   private readonly writes: OverlayLog;
+  private readonly tier: WriteTier;
   private readonly lock: Lock;
   private keeper: OverlayKeeper | undefined;
+  private timer: NodeJS.Timeout | undefined;
+  private isClosed = false;
 
   private constructor(base: BlockBackend & { close?(): void }, log: OverlayLog, lock: Lock) {
     super(base, log);
     this.writes = log;
+    this.tier = new WriteTier(log);
     this.lock = lock;
   }
 
   /**
    * Opens an overlay over a base; one that is not there is made.
    * @param base closed with it @param path see {@link overlayPath} @param basePath of the base, for messages
-   * @param until the commit after which the machine goes on: what came later is dropped
    * @throws OverlayError
    */
   static async open(
     base: BlockBackend & { close?(): void },
     path: string,
     basePath: string,
-    until?: number,
+    { until, write = 'through', journal }: KeptOptions = {},
   ): Promise<KeptDisk> {
     if (dirname(path) === dataFolder('disks')) dataFolder('disks', true);
     const lock = await lockOverlay(path);
@@ -155,6 +131,7 @@ export class KeptDisk extends OverlaidBackend {
         log = OverlayLog.open(openOverlayBytes(path, 'r+'), until);
         checkBase(log, base, basePath);
         log.cutOff();
+        recoverJournal(log);
         if (log.wasteful) log = compacted(log, path);
       } else {
         const id = randomBytes(16).toString('hex');
@@ -162,7 +139,9 @@ export class KeptDisk extends OverlaidBackend {
         log = OverlayLog.create(openOverlayBytes(path, 'wx+'), id, { size, hash, path: resolve(basePath) });
         syncFolder(path);
       }
-      return new KeptDisk(base, log, lock);
+      const disk = new KeptDisk(base, log, lock);
+      disk.setWrites(write, journal);
+      return disk;
     } catch (error) {
       lock.release();
       throw error;
@@ -174,21 +153,67 @@ export class KeptDisk extends OverlaidBackend {
     return this.writes.sequence;
   }
 
+  /** What became of what the guest flushed. */
+  get written(): WriteStatistics {
+    return this.tier.statistics;
+  }
+
+  /**
+   * Changes when a flush is done, while the disk is used or not. From back to through, what is in the journal is put into the overlay first.
+   * @param journal file of the journal; in the user's data folder if not said @throws OverlayError, and it is as before
+   */
+  setWrites(policy: WritePolicy, journal?: string): void {
+    if (policy === this.tier.policy) return;
+    if (policy === 'through') return this.tier.writeThrough();
+    const path = journalPath(this.writes, journal);
+    this.tier.writeBack(makeJournal(this.writes, path), path);
+  }
+
   keepWrites(disk: OverlayDisk, isLive: () => boolean): void {
-    const keeper = new OverlayKeeper(disk, this, this.writes);
+    const keeper = new OverlayKeeper(disk, this, this.writes, this.tier);
     this.keeper = keeper;
     disk.onFlush = () => {
-      if (isLive()) keeper.flush();
+      if (!isLive()) return;
+      keeper.flush();
+      this.drainLater(DRAIN_DELAY);
     };
   }
 
   keepNow(): void {
     this.keeper?.flush();
+    this.tier.drain();
   }
 
   override close(): void {
+    if (this.isClosed) return;
+    this.isClosed = true;
+    clearTimeout(this.timer);
+    try {
+      this.tier.writeThrough();
+    } catch (error) {
+      // It stays in the journal, which the overlay names: whoever opens it next hears why, or finds that it can be written again.
+      if (!(error instanceof OverlayError)) throw error;
+    }
     super.close();
     this.lock.release();
+  }
+
+  private drainLater(delay: number): void {
+    if (this.timer !== undefined || !this.tier.behind) return;
+    this.timer = setTimeout(() => void this.drainSteps(), delay).unref();
+  }
+
+  private async drainSteps(): Promise<void> {
+    let delay = DRAIN_DELAY;
+    try {
+      while (!this.isClosed && (await this.tier.step())) await new Promise((resolve) => setImmediate(resolve));
+    } catch (error) {
+      // The guest's writes are safe in the journal; once that is full, a flush says what is wrong.
+      if (!(error instanceof OverlayError)) throw error;
+      delay = RETRY_DELAY;
+    }
+    this.timer = undefined;
+    if (!this.isClosed) this.drainLater(delay);
   }
 }
 
@@ -233,15 +258,5 @@ function compacted(log: OverlayLog, path: string): OverlayLog {
     // No room for a second one: it works as it is.
     if (error instanceof OverlayError) return log;
     throw error;
-  }
-}
-
-/** A new name is only durable once its folder is. */
-function syncFolder(path: string): void {
-  const fd = openSync(dirname(path), 'r');
-  try {
-    fsyncSync(fd);
-  } finally {
-    closeSync(fd);
   }
 }

@@ -13,7 +13,9 @@ import {
 import { type BlockBackend, mergeOverlay, OverlaidBackend, OverlayError, OverlayLog } from '../../storage/index.ts';
 import { DiskFileError, FileBackend } from './disk.ts';
 import { openDiskFile } from './disk-file.ts';
-import { checkBase, lockOverlay, openOverlayBytes, overlayInUse } from './overlay-file.ts';
+import { loseJournal, recoverJournal, removeJournal } from './journal-file.ts';
+import { openOverlayBytes } from './overlay-bytes.ts';
+import { checkBase, lockOverlay, overlayInUse } from './overlay-file.ts';
 
 /** What is known of an overlay. */
 export interface OverlayReport {
@@ -30,6 +32,8 @@ export interface OverlayReport {
   readonly commits: number;
   /** Being put into its base was interrupted. */
   readonly merging: boolean;
+  /** File with what was flushed and is not yet in the overlay. */
+  readonly journal?: string;
   readonly inUse: boolean;
 }
 
@@ -50,10 +54,34 @@ export async function reportOverlay(path: string, verify: boolean): Promise<Over
       bytes: bytes.size,
       commits: log.sequence,
       merging: log.merging,
+      ...(log.journal && { journal: log.journal.path }),
       inUse: await overlayInUse(path),
     };
   } finally {
     bytes.close();
+  }
+}
+
+/**
+ * Puts what a crash left in an overlay's journal into it. @param lose gives that up instead: the disk is as of an earlier flush
+ * @returns the journal, undefined when there is none @throws OverlayError when it is in use, or the journal gone, damaged or another one
+ */
+export async function drainOverlay(path: string, lose: boolean): Promise<string | undefined> {
+  const lock = await lockOverlay(path);
+  try {
+    const bytes = openOverlayBytes(path, 'r+');
+    try {
+      const log = OverlayLog.open(bytes);
+      const journal = log.journal?.path;
+      log.cutOff();
+      if (lose) loseJournal(log);
+      else recoverJournal(log);
+      return journal;
+    } finally {
+      bytes.close();
+    }
+  } finally {
+    lock.release();
   }
 }
 
@@ -62,6 +90,7 @@ export async function discardOverlay(path: string): Promise<void> {
   if (!existsSync(path)) throw new OverlayError(`overlay ${path}: there is no such file`);
   const lock = await lockOverlay(path);
   try {
+    removeJournalOf(path);
     rmSync(path);
   } finally {
     lock.release();
@@ -78,6 +107,8 @@ export async function commitOverlay(path: string): Promise<{ readonly base: stri
     const bytes = openOverlayBytes(path, 'r+');
     try {
       const log = OverlayLog.open(bytes);
+      log.cutOff();
+      recoverJournal(log);
       log.verify();
       const { changed } = log;
       const { path: base, size } = log.header.base;
@@ -90,7 +121,6 @@ export async function commitOverlay(path: string): Promise<{ readonly base: stri
         );
       const fd = openForWriting(base);
       try {
-        log.cutOff();
         if (!log.merging) log.beginMerging();
         if (length < size) ftruncateSync(fd, size);
         mergeOverlay(log, size, (offset, data) => writeWhole(fd, data, offset));
@@ -117,8 +147,10 @@ export async function exportOverlay(path: string, target: string): Promise<numbe
   const lock = await lockOverlay(path);
   const beside = `${target}.${randomBytes(6).toString('hex')}.new`;
   try {
-    const bytes = openOverlayBytes(path, 'r');
+    const bytes = openOverlayBytes(path, 'r+');
     const log = OverlayLog.open(bytes);
+    log.cutOff();
+    recoverJournal(log);
     const base = openBase(log);
     const disk = new OverlaidBackend(base, log);
     try {
@@ -145,6 +177,19 @@ export async function exportOverlay(path: string, target: string): Promise<numbe
     throw error;
   } finally {
     lock.release();
+  }
+}
+
+/** Removes the journal that an overlay names; an overlay that cannot be read names none. */
+function removeJournalOf(path: string): void {
+  const bytes = openOverlayBytes(path, 'r');
+  try {
+    const { journal, header } = OverlayLog.open(bytes);
+    if (journal !== undefined) removeJournal(header.id, journal.path);
+  } catch (error) {
+    if (!(error instanceof OverlayError)) throw error;
+  } finally {
+    bytes.close();
   }
 }
 

@@ -16,6 +16,10 @@ import { CHUNK } from '../overlay.ts';
  * A mark says up to where the file was once synchronized: what cannot be read before that is damage, after it a commit that a crash cut short.
  */
 const VERSION = 1;
+/** Of files in which a commit has named a journal. */
+export const JOURNAL_VERSION = 2;
+/** Where the version is; the header's checksum leaves it out. */
+export const VERSION_AT = 8;
 const HEADER_SIZE = 4096;
 export const MARKS_AT = HEADER_SIZE;
 export const MARK_SIZE = 512;
@@ -36,6 +40,8 @@ export const COMMIT_KIND = {
   WRITES: 0,
   /** From here on all of it is being put into the base, which may hold any part of it. */
   MERGING: 1,
+  /** In place of the table: the {@link JournalNote} of what may hold later commits, as JSON filled up with spaces; nothing but spaces ends that. */
+  JOURNAL: 2,
 } as const;
 
 export const ENTRY_KIND = {
@@ -59,6 +65,13 @@ export interface OverlayBase {
   /** As {@link BlockBackend.hash}. */
   readonly hash: string;
   /** Where it was found last. */
+  readonly path: string;
+}
+
+/** A file that holds commits which are not yet here. */
+export interface JournalNote {
+  /** As {@link OverlayHeader.id}, of the journal. */
+  readonly id: string;
   readonly path: string;
 }
 
@@ -96,7 +109,7 @@ export function packHeader({ id, base }: OverlayHeader): Uint8Array {
   const bytes = new Uint8Array(HEADER_SIZE);
   const view = viewOf(bytes);
   for (let i = 0; i < MAGIC.length; i++) bytes[i] = MAGIC.charCodeAt(i);
-  view.setUint32(8, VERSION, true);
+  view.setUint32(VERSION_AT, VERSION, true);
   for (let i = 0; i < 16; i++) bytes[16 + i] = Number.parseInt(id.slice(2 * i, 2 * i + 2), 16);
   view.setFloat64(32, base.size, true);
   let at = 40;
@@ -119,10 +132,10 @@ export function readHeader(bytes: Uint8Array, name: string): OverlayHeader {
   const view = viewOf(bytes);
   if (bytes.length < HEADER_SIZE || String.fromCharCode(...bytes.subarray(0, MAGIC.length)) !== MAGIC)
     throw new OverlayError(`${name} is no overlay: it does not begin with "${MAGIC}"`);
-  const version = view.getUint32(8, true);
-  if (version !== VERSION)
+  const version = view.getUint32(VERSION_AT, true);
+  if (version !== VERSION && version !== JOURNAL_VERSION)
     throw new OverlayError(
-      `overlay ${name} is of format version ${version}; this program knows version ${VERSION}: use the release it was made with`,
+      `overlay ${name} is of format version ${version}; this program knows versions ${VERSION} and ${JOURNAL_VERSION}: use the release it was made with`,
     );
   if (view.getUint32(12, true) !== crc32c(bytes.subarray(16, HEADER_SIZE)))
     throw new OverlayError(`overlay ${name} is damaged in its header: bring a copy of it, or discard it`);
@@ -157,19 +170,41 @@ export function readMark(bytes: Uint8Array): SyncMark | undefined {
   return sound ? { end: view.getFloat64(8, true), sequence: view.getFloat64(16, true) } : undefined;
 }
 
-export function packCommit(sequence: number, kind: number, table: readonly TableEntry[]): Uint8Array {
-  const bytes = new Uint8Array(COMMIT_HEADER + table.length * ENTRY_SIZE);
+export function packTable(table: readonly TableEntry[]): Uint8Array {
+  const bytes = new Uint8Array(table.length * ENTRY_SIZE);
   const view = viewOf(bytes);
   for (const [i, entry] of table.entries()) {
-    const at = COMMIT_HEADER + i * ENTRY_SIZE;
+    const at = i * ENTRY_SIZE;
     view.setUint32(at, entry.id, true);
     bytes[at + 4] = entry.mask;
     bytes[at + 5] = entry.kind;
     view.setUint32(at + 8, entry.sum, true);
   }
+  return bytes;
+}
+
+/** What stands in place of a table in a commit of kind JOURNAL. */
+export function packNote(note: JournalNote | undefined): Uint8Array {
+  const text = new TextEncoder().encode(note === undefined ? '' : JSON.stringify(note));
+  const bytes = new Uint8Array(Math.ceil(text.length / ENTRY_SIZE) * ENTRY_SIZE).fill(0x20);
+  bytes.set(text);
+  return bytes;
+}
+
+/** @throws SyntaxError */
+export function readNote(bytes: Uint8Array): JournalNote | undefined {
+  const text = new TextDecoder().decode(bytes).trim();
+  return text === '' ? undefined : (JSON.parse(text) as JournalNote);
+}
+
+/** @param table of {@link ENTRY_SIZE} bytes an entry */
+export function packCommit(sequence: number, kind: number, table: Uint8Array): Uint8Array {
+  const bytes = new Uint8Array(COMMIT_HEADER + table.length);
+  const view = viewOf(bytes);
+  bytes.set(table, COMMIT_HEADER);
   view.setUint32(0, COMMIT_MAGIC, true);
   view.setFloat64(8, sequence, true);
-  view.setUint32(16, table.length, true);
+  view.setUint32(16, table.length / ENTRY_SIZE, true);
   view.setUint32(20, kind, true);
   view.setUint32(24, crc32c(bytes.subarray(COMMIT_HEADER)), true);
   view.setUint32(4, crc32c(bytes.subarray(8, COMMIT_HEADER)), true);

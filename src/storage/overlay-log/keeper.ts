@@ -7,16 +7,21 @@ export class OverlayKeeper {
   private readonly disk: OverlayDisk;
   private readonly backend: OverlaidBackend;
   private readonly log: OverlayLog;
+  private readonly target: Pick<OverlayLog, 'append'>;
   private generation = 0;
   private restores: number;
   /** Contents of chunks that were put there, by chunk. */
   private readonly kept = new Map<number, Uint8Array>();
 
-  /** @param disk over `backend` @param log what `backend` was made of, and nothing was added to since */
-  constructor(disk: OverlayDisk, backend: OverlaidBackend, log: OverlayLog) {
+  /**
+   * @param disk over `backend` @param log what `backend` was made of, and nothing was added to since
+   * @param target takes what is written, on its way there
+   */
+  constructor(disk: OverlayDisk, backend: OverlaidBackend, log: OverlayLog, target: Pick<OverlayLog, 'append'> = log) {
     this.disk = disk;
     this.backend = backend;
     this.log = log;
+    this.target = target;
     this.restores = disk.restores;
   }
 
@@ -27,7 +32,7 @@ export class OverlayKeeper {
     const changed = [...(same ? disk.changedSince(this.generation) : this.differences())];
     const gone = same ? [] : this.gone();
     if (changed.length + gone.length === 0) return;
-    this.log.append([...changed.map((chunk) => this.written(chunk)), ...gone.map((id) => this.before(id))]);
+    this.target.append([...changed.map((chunk) => this.written(chunk)), ...gone.map((id) => this.before(id))]);
     for (const id of gone) this.kept.delete(id);
     for (const { id, data } of changed) this.kept.set(id, data);
     this.generation = disk.seal();
