@@ -2,7 +2,7 @@ import { existsSync } from 'node:fs';
 import { readFile } from 'node:fs/promises';
 import { bootLines, bootWords, COMMAND_LINE_LIMIT, type GuestBoot } from '../guest/cmdline.ts';
 import { commandArchive } from '../guest/initramfs.ts';
-import { openDiskFile } from '../host/node/disk-file.ts';
+import { isDiskFile, openDiskFile } from '../host/node/disk-file.ts';
 import { waitingGuest } from '../host/node/guest/index.ts';
 import { KeptDisk, overlayBase, overlayPath } from '../host/node/overlay-file.ts';
 import { isUrl, openUrl } from '../host/node/url-disk.ts';
@@ -12,7 +12,7 @@ import { CORES, type CoreKind } from '../machine/engine/cores.ts';
 import type { DiskOption, HardwareOptions, NamedBytes } from '../machine/session/options.ts';
 import { POLICIES, type PolicyName } from '../storage/cache/policy.ts';
 import type { CacheOptions } from '../storage/chunked.ts';
-import type { WritePolicy } from '../storage/index.ts';
+import { OverlaidBackend, type WritePolicy } from '../storage/index.ts';
 import { CliError, UsageError } from './exit.ts';
 import { provideDisk, provideGuest } from './guest-build.ts';
 import { parseChoice, parseInteger, parsePackageNames, parseSize } from './values.ts';
@@ -197,6 +197,13 @@ async function openDisks(flags: MachineFlags): Promise<{ disks: DiskOption[]; ro
     throw new UsageError(`--root ${root}: there is no disk; add --disk ${BUILT_DISK}, or --disk FILE`);
   return { disks, ...(root !== undefined && { root }) };
 }
+
+/** Closes what is open of disks, once their machine has ended. */
+export const closingDisks = (disks: readonly DiskOption[] = []): Disposable => ({
+  [Symbol.dispose]() {
+    for (const { backend } of disks) if (isDiskFile(backend) || backend instanceof OverlaidBackend) backend.close();
+  },
+});
 
 /** Flags that make a machine that the guest's own snapshot is not of, or whose host has answers that a snapshot does not. */
 const COLD_FLAGS = ['kernel', 'initrd', 'firmware', 'append', 'isa', 'seed', 'chaos', 'control'] as const;

@@ -1,5 +1,5 @@
-import { KeptDisk } from '../host/node/overlay-file.ts';
 import { HttpDisk } from '../host/http-disk.ts';
+import { KeptDisk } from '../host/node/overlay-file.ts';
 import { translatorStatistics } from '../machine/engine/cores.ts';
 import type { Machine } from '../machine/session/machine.ts';
 import type { DiskOption } from '../machine/session/options.ts';

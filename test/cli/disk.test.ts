@@ -95,7 +95,7 @@ describe.skipIf(guest === undefined)('a disk that keeps what is written', { time
         await new Promise((resolve) => machine.once('close', resolve));
         const synced = Number(/synced (\d+)\n(?![\s\S]*synced \d+\n)/.exec(heard)?.[1]);
         // The file system, once its journal is replayed, is sound.
-        const image = join(dir, `killed-${kill}.img`);
+        const image = join(dir, `killed-${write}-${kill}.img`);
         expect((await hindsight(['disk', 'export', overlay, image])).status).toBe(0);
         execFileSync('e2fsck', ['-p', image], { stdio: 'ignore' });
         execFileSync('e2fsck', ['-fn', image], { stdio: 'ignore' });

@@ -10,7 +10,7 @@ import type { StartSnapshot } from '../../machine/session/session.ts';
 import { formatInstant } from '../../record/divergence.ts';
 import { timeWarp } from '../../record/inputs.ts';
 import { UsageError } from '../exit.ts';
-import { parseCore } from '../machine-flags.ts';
+import { closingDisks, parseCore } from '../machine-flags.ts';
 import { openNetworkOf } from '../net-flags.ts';
 import { checkRecorderFlags, keepPast, recorderOptions } from '../recorder-flags.ts';
 import { type Leaving, type RunFlags, snapshotAt } from '../run-flags.ts';
@@ -69,6 +69,7 @@ export async function goOn(
   const ticking = clock ?? (kind === 'terminal' ? 'host' : 'virtual');
   using network = await openNetworkOf(config, flags, quiet);
   const room = createHostRoom();
+  using _disks = closingDisks(files.disks);
   await using machine = await createFromStart(
     Machine,
     start,

@@ -17,6 +17,7 @@ import { CliError } from '../exit.ts';
 import {
   type CheckedFlags,
   checkMachineFlags,
+  closingDisks,
   coldFlag,
   openHardware,
   openWaitingHardware,
@@ -139,6 +140,7 @@ export async function runMachine(flags: RunFlags, { detachable = false, ended }:
             virtioConsole: (boot.size !== undefined || flags.control !== undefined) && { ...size, ...ports },
           },
         };
+  using _disks = closingDisks(hardware.disks);
   await using machine = await Machine.create(
     {
       ...hardware,
