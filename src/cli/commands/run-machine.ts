@@ -8,6 +8,7 @@ import { forgetStart, provideStart } from '../../host/node/guest/index.ts';
 import { nodeRegionCompiler } from '../../host/node/region-compiler.ts';
 import { keepRememberedCode, readRememberedCode } from '../../host/node/remembered-code.ts';
 import { HostShares, parseShare } from '../../host/node/share/index.ts';
+import { keepFirstPages, takeFirstPages } from '../../host/node/snapshots/first-pages.ts';
 import { type InputKind, inputKind } from '../../host/node/standard-input.ts';
 import { createHostRoom } from '../../host/room.ts';
 import { Machine, type RunOptions } from '../../machine/session/machine.ts';
@@ -153,6 +154,7 @@ export async function runMachine(flags: RunFlags, { detachable = false, ended }:
     },
     room,
   );
+  if (from) takeFirstPages(machine, from);
   if (cold !== undefined && !flags.cold && !quiet)
     process.stderr.write(`hindsight: ${cold} is not what the guest's snapshot was made with: it boots\n`);
   if (typed !== undefined) {
@@ -183,6 +185,7 @@ export async function runMachine(flags: RunFlags, { detachable = false, ended }:
   });
   await ended?.(machine, end);
   await keepRememberedCode(machine);
+  if (from) await keepFirstPages(machine, from);
   if (recorder.checkpoints) past?.capture();
   report(machine, end, {
     quiet,

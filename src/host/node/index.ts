@@ -29,6 +29,7 @@ import { KeptDisk, type KeptOptions, overlayPath } from './overlay-file.ts';
 import { openRecordFile } from './record-file.ts';
 import { nodeRegionCompiler } from './region-compiler.ts';
 import { readRememberedCode } from './remembered-code.ts';
+import { keepFirstPages, takeFirstPages } from './snapshots/first-pages.ts';
 import { openSnapshotOf, saveSnapshot } from './snapshots/index.ts';
 
 /**
@@ -285,6 +286,8 @@ export class Machine extends BaseMachine {
         createHostRoom(),
         opened,
       );
+      takeFirstPages(machine, from);
+      opened.push({ close: () => keepFirstPages(machine, from) });
       machine.refreshClock();
       if (overlaid) void machine.write(bootLines({ ...boot, session: true }));
       return machine;

@@ -61,7 +61,7 @@ export class Bus implements CoreHost {
   }
 
   pageAbsent(page: number): void {
-    this.absent.fetch(page);
+    this.absent.touch(page);
   }
 
   /** Reads registers without effect, for debuggers. @returns undefined where nothing is */

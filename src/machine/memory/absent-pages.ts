@@ -16,6 +16,8 @@ export class AbsentPages {
   private readonly ram: Uint8Array;
   private from: PageSource | undefined;
   private left = 0;
+  private most = 0;
+  private readonly noted: number[] = [];
 
   /** @param flags a byte of PAGE_FLAG bits a page @param ram all of RAM */
   constructor(flags: Uint8Array, ram: Uint8Array) {
@@ -26,6 +28,16 @@ export class AbsentPages {
   /** Where absent pages come from. */
   get source(): PageSource | undefined {
     return this.from;
+  }
+
+  /** Notes from now on which pages harts touch first, so many at most. */
+  note(most: number): void {
+    this.most = most;
+  }
+
+  /** Pages that were absent when a hart touched them, since {@link note}. */
+  get touched(): readonly number[] {
+    return this.noted;
   }
 
   /** How many there are. */
@@ -58,6 +70,19 @@ export class AbsentPages {
   fetch(page: number): void {
     if ((this.flags[page] & PAGE_FLAG.ABSENT) === 0) return;
     this.from!.read(page, this.ram.subarray(page * PAGE_SIZE, (page + 1) * PAGE_SIZE));
+    this.drop(page);
+  }
+
+  /** Fetches a page that a hart is about to access. @throws as {@link fetch} */
+  touch(page: number): void {
+    this.fetch(page);
+    if (this.noted.length < this.most) this.noted.push(page);
+  }
+
+  /** Puts a page there if it is absent. @param contents what its source would give */
+  put(page: number, contents: Uint8Array): void {
+    if ((this.flags[page] & PAGE_FLAG.ABSENT) === 0) return;
+    this.ram.set(contents, page * PAGE_SIZE);
     this.drop(page);
   }
 

@@ -90,7 +90,7 @@ export interface MachineParts {
 
 /** A file or another thing of the host's that is held open. */
 export interface Closeable {
-  close(): void;
+  close(): void | Promise<void>;
 }
 
 /** A class of machines: {@link Machine} or one made from it. */
@@ -401,7 +401,7 @@ export class Machine {
     try {
       if (!inPast && this.keepsWrites) for (const backend of this.internals.hardware.backends) backend.keepNow?.();
     } finally {
-      for (const resource of this.resources) resource.close();
+      for (const resource of this.resources) await resource.close();
     }
   }
 

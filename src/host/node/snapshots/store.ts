@@ -9,6 +9,7 @@ import { SnapshotFile } from '../../../machine/state/snapshot-file.ts';
 import { type SnapshotBase, writeSnapshot } from '../../../machine/state/snapshot-writer.ts';
 import { exclusively } from '../exclusive.ts';
 import { replaceFile } from '../replace-file.ts';
+import { firstPagesPath } from './first-pages.ts';
 import { openSnapshot, openSnapshotSource } from './snapshot-source.ts';
 
 /** A snapshot cannot be found, kept or named so; says which and what to do. */
@@ -139,7 +140,8 @@ export class SnapshotStore {
       for (const { entry } of entries) {
         const sizes = await Promise.all(
           [entry.hash, ...entry.bases].map(
-            async (hash) => [hash, (await stat(this.path(hash)).catch(() => undefined))?.size ?? 0] as const,
+            async (hash) =>
+              [hash, (await sizeOf(this.path(hash))) + (await sizeOf(firstPagesPath(this.path(hash))))] as const,
           ),
         );
         const all = new Map([...kept, ...sizes]);
@@ -220,7 +222,7 @@ export class SnapshotStore {
   private async sweep(given: readonly string[] = []): Promise<void> {
     const needed = new Set((await this.list()).flatMap(({ hash, bases }) => [hash, ...bases]));
     for (const file of await readdir(this.directory).catch(() => [])) {
-      const hash = /^([0-9a-f]{32,64})\.hss(?:\.sha256)?$/.exec(file)?.[1];
+      const hash = /^([0-9a-f]{32,64})\.(?:hss(?:\.sha256)?|first)$/.exec(file)?.[1];
       const leftover = file.endsWith('.new');
       if (!leftover && (hash === undefined || needed.has(hash))) continue;
       const path = join(this.directory, file);
@@ -233,6 +235,8 @@ export class SnapshotStore {
     return exclusively(`snapshots ${this.directory}`, work);
   }
 }
+
+const sizeOf = async (path: string): Promise<number> => (await stat(path).catch(() => undefined))?.size ?? 0;
 
 function parseEntry(text: string): Omit<StoredSnapshot, 'name'> | undefined {
   try {
