@@ -19,8 +19,8 @@ import { parseChoice, parseInteger, parsePackageNames, parseSize } from './value
 
 /** Flags that say what machine to build, as typed. */
 export interface MachineFlags {
-  readonly mem: string;
-  readonly harts: string;
+  readonly mem?: string;
+  readonly harts?: string;
   readonly core?: string;
   readonly isa?: string;
   readonly kernel?: string;
@@ -41,6 +41,9 @@ export interface MachineFlags {
   readonly quiet?: boolean;
 }
 
+/** What a machine has unless it is said. */
+export const DEFAULT_MEMORY = '256M';
+export const DEFAULT_HARTS = '1';
 /** Name of the root disk that `hindsight guest build --disk` makes. */
 const BUILT_DISK = 'debian';
 /** What a kernel that is not the guest's is told unless the user says otherwise. */
@@ -76,10 +79,10 @@ export function checkMachineFlags(flags: MachineFlags): CheckedFlags {
     throw new UsageError('--kernel none leaves nothing to run; add --firmware FILE, a program for machine mode');
   if (flags.initrd !== undefined && flags.kernel === NO_KERNEL)
     throw new UsageError('--initrd needs a kernel; --kernel none is none');
-  const memory = parseMemory(flags.mem);
+  const memory = parseMemory(flags.mem ?? DEFAULT_MEMORY);
   return {
     memory,
-    harts: parseInteger('--harts', flags.harts, 1, MAX_HARTS),
+    harts: parseInteger('--harts', flags.harts ?? DEFAULT_HARTS, 1, MAX_HARTS),
     ...parseCore(flags.core),
     ...(flags.balloon !== undefined && {
       balloon: flags.balloon === true ? 0 : parseSize('--balloon', flags.balloon, 0, memory),

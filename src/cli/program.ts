@@ -22,8 +22,8 @@ const collect = (value: string, before: string[] = []): string[] => [...before, 
 /** Flags that every machine made from scratch knows. */
 function machineFlags(command: Command): Command {
   return command
-    .option('--mem <size>', 'RAM of the machine', '256M')
-    .option('--harts <n>', 'number of harts, 1 to 8', '1')
+    .option('--mem <size>', 'RAM of the machine; 256M unless given')
+    .option('--harts <n>', 'number of harts, 1 to 8; 1 unless given')
     .option('--core <core>', 'jit, wasm or ts: speed differs, results never')
     .option('--isa <isa>', 'the instruction set, such as rv64gc; all extensions unless given')
     .option('--kernel <file>', "a Linux Image or ELF program instead of the guest's kernel; none: firmware alone")

@@ -27,6 +27,8 @@ export interface RunFlags extends MachineFlags, RecorderFlags, NetFlags {
 export interface Leaving {
   /** It can be left as it is, to go on later. */
   readonly detachable?: boolean;
+  /** Called with what its guest is told to do, where its /init waits for that; at a restart it is told so again. */
+  readonly begins?: (words: string) => Promise<void>;
   /** Called when its session is over, before it is closed. */
   readonly ended?: (machine: Machine, end: SessionEnd) => Promise<void>;
 }

@@ -40,6 +40,8 @@ export class Sandbox {
   private readonly parts: SandboxParts;
   private session: GuestSession | undefined;
   private running: Promise<unknown> | undefined;
+  /** The guest restarted, and its agent has not answered yet. */
+  private restarting: Promise<void> | undefined;
   private readonly endings = new Set<(reason: Error) => void>();
   private closed = false;
 
@@ -47,6 +49,13 @@ export class Sandbox {
     this.parts = parts;
     this.machine = parts.machine;
     this.watchForPanic();
+    this.machine.on('reset', () => {
+      if (this.closed) return;
+      this.detach(new SessionEndedError('the guest restarted'));
+      // What was sent to the agent that is gone.
+      this.machine.discard(SESSION_PORT);
+      this.restarting = this.attachSession(true).catch(() => undefined);
+    });
   }
 
   /**
@@ -76,7 +85,8 @@ export class Sandbox {
    * @param command a text for `/bin/sh -c`, or a program and its arguments
    * @throws GuestError when it cannot begin, CommandTimeoutError, SessionEndedError, what the signal was aborted with
    */
-  exec(command: string | readonly string[], options?: ExecOptions): Promise<ExecResult> {
+  async exec(command: string | readonly string[], options?: ExecOptions): Promise<ExecResult> {
+    await this.restarting;
     return this.attached.exec(command, options);
   }
 
@@ -168,9 +178,13 @@ export class Sandbox {
     return past;
   }
 
-  private async connect(fresh: boolean, timeout = 120_000): Promise<void> {
-    const { room } = this.parts;
+  private connect(fresh: boolean, timeout?: number): Promise<void> {
     this.run();
+    return this.attachSession(fresh, timeout);
+  }
+
+  private async attachSession(fresh: boolean, timeout = 120_000): Promise<void> {
+    const { room } = this.parts;
     const cancel = room.after(timeout, () =>
       this.end(new SessionEndedError(`the guest did not answer within ${timeout} ms`)),
     );

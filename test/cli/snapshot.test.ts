@@ -105,6 +105,32 @@ describe.skipIf(guest === undefined)('hindsight snapshot', { timeout: 240_000 },
     await fails(/names no instant of a recording: expected RECORDING@INSTANT/, 'snapshot', 'save', 'x', 'y');
     await fails(/is no name for a snapshot|no such file/, 'run', '--from', '../x');
     await fails(/--exec cannot be given with --from/, 'run', '--from', 'first', '--exec', 'true');
+    for (const [flag, value, has] of [
+      ['--mem', '512M', '256 MiB'],
+      ['--harts', '2', '1'],
+    ])
+      await fails(
+        new RegExp(`${flag} ${value}: the snapshot's machine has ${has}, which stays`),
+        'run',
+        '--from',
+        'first',
+        flag!,
+        value!,
+      );
+    await fails(/--disk-cache cannot be given with --from/, 'run', '--from', 'first', '--disk-cache', '1M');
+    await fails(/--from cannot be given with --name/, 'run', '--from', 'first', '--name', 'work');
+    await fails(/the machine has no share "work"/, 'run', '--from', 'first', '--share', `${dir}:work`);
+    await fails(/has no network device/, 'run', '--from', 'first', '--net', 'user');
+    await fails(
+      /first has no channel for it; it has to be made with --control/,
+      'run',
+      '--from',
+      'first',
+      '--control',
+      'c',
+    );
+    // What is the same may be said.
+    expect((await run('run', '-q', '--no-stdin', '--from', 'first', '--mem', '256M', '--harts', '1')).status).toBe(0);
     const file = join(dir, 'broken.hss');
     const whole = readFileSync(join(dir, 'whole.hss'));
     writeFileSync(file, whole);

@@ -46,6 +46,17 @@ describe.skipIf(guest === undefined)("the guest's own snapshot", { timeout: 120_
     }
   });
 
+  test('is told again what to do when it restarts', async () => {
+    const { stdout, status } = await hindsight(['run', '--quiet', '--timeout', '100s'], {
+      input: 'echo up $(cut -d. -f1 /proc/uptime)\nreboot\nsleep 1000\n',
+      onOutput: (text, kill) => {
+        if (/up \d+\n[^]*up \d+\n/.test(text)) kill('SIGTERM');
+      },
+    });
+    expect(stdout).toMatch(/up 0\n[^]*up 0\n/);
+    expect(status).toBe(130);
+  });
+
   test('is left alone by --cold, and by flags that make another machine, which say so', async () => {
     const cold = await hindsight([
       'run',

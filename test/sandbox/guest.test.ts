@@ -124,6 +124,18 @@ describeGuest('a sandbox', () => {
     await expect(other.exec('true')).rejects.toMatchObject(reason);
   });
 
+  test('a guest that restarts ends what was under way, and takes commands again', async () => {
+    await using restarting = await Machine.start();
+    await restarting.exec('echo before >/tmp/file');
+    const under = restarting.exec('reboot; sleep 1000');
+    await expect(under).rejects.toMatchObject({ name: 'SessionEndedError', message: 'the guest restarted' });
+    // Waits until it is there again.
+    const { stdout } = await restarting.exec('cat /tmp/file 2>&1; date +%s; head -c 16 /dev/urandom | md5sum');
+    const [file, seconds] = stdout.split('\n');
+    expect(file).toMatch(/No such file/);
+    expect(Math.abs(Number(seconds) - Date.now() / 1000)).toBeLessThan(120);
+  }, 240_000);
+
   test('goes back: what was done after has not happened', async () => {
     await box.files.write('/tmp/state', 'first');
     const then = await box.mark();

@@ -1,17 +1,16 @@
-import { openSync, writeSync } from 'node:fs';
 import { StateError } from '../../bytes/state-stream.ts';
 import { EXEC_STDIN, type GuestBoot } from '../../guest/cmdline.ts';
 import { ExecOutput } from '../../guest/exec-stream.ts';
 import { SESSION_PORT } from '../../guest/init-script.ts';
 import { ControlServer } from '../../host/node/control.ts';
 import { forgetStart, provideStart } from '../../host/node/guest/index.ts';
-import { nodeRegionCompiler } from '../../host/node/region-compiler.ts';
-import { keepRememberedCode, readRememberedCode } from '../../host/node/remembered-code.ts';
+import { answerRestarts } from '../../host/node/guest/restarts.ts';
+import { keepRememberedCode } from '../../host/node/remembered-code.ts';
 import { HostShares, parseShare } from '../../host/node/share/index.ts';
 import { keepFirstPages, takeFirstPages } from '../../host/node/snapshots/first-pages.ts';
 import { type InputKind, inputKind } from '../../host/node/standard-input.ts';
 import { createHostRoom } from '../../host/room.ts';
-import { Machine, type RunOptions } from '../../machine/session/machine.ts';
+import { Machine } from '../../machine/session/machine.ts';
 import type { HardwareOptions } from '../../machine/session/options.ts';
 import type { StartSnapshot } from '../../machine/session/session.ts';
 import { CliError } from '../exit.ts';
@@ -29,6 +28,7 @@ import { checkRecorderFlags, keepPast, recorderOptions } from '../recorder-flags
 import { type Leaving, type RunFlags, snapshotAt } from '../run-flags.ts';
 import { report } from '../run-report.ts';
 import { type SessionOptions, TerminalSession } from '../session.ts';
+import { watchTranslator } from '../translator-flags.ts';
 import { NOT_TRANSLATING } from '../translator-report.ts';
 import { parseClock, parseDuration } from '../values.ts';
 
@@ -67,14 +67,6 @@ function plan(flags: RunFlags, kind: InputKind): Plan {
   };
 }
 
-/** What `--stats` and `--dump-regions` ask of the translator. */
-function watchTranslator({ stats, dumpRegions }: RunFlags, now: () => number): Pick<RunOptions, 'translator'> {
-  if (dumpRegions === undefined)
-    return { translator: { compiler: nodeRegionCompiler(), ...readRememberedCode(), ...(stats && { now }) } };
-  const file = openSync(dumpRegions, 'w');
-  return { translator: { now, inspect: (text) => void writeSync(file, `${text}\n`) } };
-}
-
 /** Ethernet address that machines of a snapshot have until their guests take the one that was drawn for them. */
 const COMMON_MAC = '525400123456';
 
@@ -97,7 +89,10 @@ async function fromSnapshot(
 }
 
 /** Runs a machine from its beginning. */
-export async function runMachine(flags: RunFlags, { detachable = false, ended }: Leaving = {}): Promise<number> {
+export async function runMachine(
+  flags: RunFlags,
+  { detachable = false, ended, begins }: Leaving = {},
+): Promise<number> {
   const checked = checkMachineFlags(flags);
   const recorder = checkRecorderFlags(flags);
   const clock = parseClock(flags.clock);
@@ -161,6 +156,8 @@ export async function runMachine(flags: RunFlags, { detachable = false, ended }:
     machine.refreshClock();
     if (boot.size !== undefined) machine.resize(size.columns, size.rows);
     void machine.write(typed);
+    answerRestarts(machine, typed);
+    await begins?.(typed);
   }
   shares.attach(machine, room);
   network?.attach(machine);

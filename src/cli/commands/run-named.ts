@@ -6,7 +6,7 @@ import { isUrl } from '../../host/node/url-disk.ts';
 import type { Machine } from '../../machine/session/machine.ts';
 import type { ImageFiles } from '../../machine/session/options.ts';
 import { UsageError } from '../exit.ts';
-import { builtDisk, joinDisk, parseDisk } from '../machine-flags.ts';
+import { builtDisk, DEFAULT_HARTS, DEFAULT_MEMORY, joinDisk, parseDisk } from '../machine-flags.ts';
 import type { RunFlags } from '../run-flags.ts';
 import type { SessionEnd } from '../session.ts';
 import { goOn } from './run-from.ts';
@@ -32,8 +32,7 @@ const MADE_WITH = [
   'allow',
   'allowHost',
 ] as const satisfies readonly (keyof RunFlags)[];
-/** What commander fills in where nothing was typed. */
-const DEFAULTS: Readonly<Record<string, unknown>> = { mem: '256M', harts: '1' };
+const DEFAULTS: Readonly<Record<string, unknown>> = { mem: DEFAULT_MEMORY, harts: DEFAULT_HARTS };
 
 type MachineFlagSet = Pick<RunFlags, (typeof MADE_WITH)[number]>;
 
@@ -58,8 +57,8 @@ function flagsToKeep(flags: RunFlags, named: NamedMachine): MachineFlagSet {
 function refuseOthers(flags: RunFlags, kept: Readonly<Record<string, unknown>>, named: NamedMachine): void {
   const typed: Readonly<Record<string, unknown>> = { ...flagsToKeep(flags, named) };
   for (const name of MADE_WITH) {
-    if (typed[name] === undefined || typed[name] === DEFAULTS[name]) continue;
-    if (JSON.stringify(typed[name]) === JSON.stringify(kept[name])) continue;
+    if (typed[name] === undefined) continue;
+    if (JSON.stringify(typed[name]) === JSON.stringify(kept[name] ?? DEFAULTS[name])) continue;
     throw new UsageError(
       `--${name} ${String(flags[name])}: machine ${named.name} was made with ${kept[name] === undefined ? `no --${name}` : `--${name} ${String(kept[name])}`}; leave it away, or run another name`,
     );
@@ -68,8 +67,6 @@ function refuseOthers(flags: RunFlags, kept: Readonly<Record<string, unknown>>, 
 
 /** `hindsight run --name`: a machine that is kept between runs. */
 export async function runNamed(name: string, flags: RunFlags): Promise<number> {
-  if (flags.from !== undefined)
-    throw new UsageError('--from cannot be given with --name: a machine with a name goes on from where it was left');
   const named = await NamedMachine.open(name);
   try {
     if (named.flags !== undefined) refuseOthers(flags, named.flags, named);
@@ -78,7 +75,8 @@ export async function runNamed(name: string, flags: RunFlags): Promise<number> {
       leave(named, machine, end, flags.quiet ?? false);
     const whole = { ...flags, ...(named.flags as MachineFlagSet) };
     const { suspended } = named;
-    if (suspended === undefined) return await runMachine(whole, { detachable: true, ended });
+    if (suspended === undefined)
+      return await runMachine(whole, { detachable: true, ended, begins: (words) => named.noteWords(words) });
     if (flags.exec !== undefined)
       throw new UsageError(
         `--exec cannot be given: machine ${name} is suspended, with its guest running already; go on with it and power it off first`,
@@ -89,7 +87,12 @@ export async function runNamed(name: string, flags: RunFlags): Promise<number> {
       whole.disk ?? [],
       suspended.commits,
     );
-    return await goOn(start, files, `machine ${name}`, whole, { detachable: true, ended, since: suspended.at });
+    return await goOn(start, files, `machine ${name}`, whole, {
+      detachable: true,
+      ended,
+      since: suspended.at,
+      ...(named.words !== undefined && { words: named.words }),
+    });
   } finally {
     named.release();
   }

@@ -23,6 +23,7 @@ import { createHostRoom } from '../room.ts';
 import { isDiskFile, openDiskFile } from './disk-file.ts';
 import { openSource } from './file-source.ts';
 import { buildGuest, provideStart, waitingGuest } from './guest/index.ts';
+import { answerRestarts } from './guest/restarts.ts';
 import { findImages } from './images.ts';
 import { MachineNetwork, type NetworkOptions } from './net/network.ts';
 import { KeptDisk, type KeptOptions, overlayPath } from './overlay-file.ts';
@@ -289,7 +290,9 @@ export class Machine extends BaseMachine {
       takeFirstPages(machine, from);
       opened.push({ close: () => keepFirstPages(machine, from) });
       machine.refreshClock();
-      if (overlaid) void machine.write(bootLines({ ...boot, session: true }));
+      const words = bootLines({ ...boot, session: true });
+      answerRestarts(machine, words);
+      if (overlaid) void machine.write(words);
       return machine;
     });
   }

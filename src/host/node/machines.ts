@@ -34,6 +34,8 @@ interface MachineRecord {
   readonly made: number;
   /** Flags it was made with. */
   readonly flags: Readonly<Record<string, unknown>>;
+  /** What its guest was told to do when it was switched on. */
+  readonly words?: string;
   /** Left out while it is switched off. */
   readonly suspended?: Suspended;
 }
@@ -112,6 +114,16 @@ export class NamedMachine {
   /** Flags it was made with; undefined for a new one. */
   get flags(): Readonly<Record<string, unknown>> | undefined {
     return this.record?.flags;
+  }
+
+  /** What its guest was told to do when it was switched on, if it was. */
+  get words(): string | undefined {
+    return this.record?.words;
+  }
+
+  /** Keeps what its guest is told to do. */
+  noteWords(words: string): Promise<void> {
+    return this.put({ ...this.record!, words });
   }
 
   /** When it was suspended, if it is. */

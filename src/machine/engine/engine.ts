@@ -46,6 +46,8 @@ export interface EngineParts {
   readonly core: CoreFactory;
   /** Gets the output of a device; `port` is its id. */
   readonly output: (port: number, payload: Uint8Array) => void;
+  /** Called after every reset. */
+  readonly wasReset?: () => void;
 }
 
 /**
@@ -78,7 +80,7 @@ export class Engine implements Witness {
   private ramObserver: RamObserver | undefined;
 
   /** Builds the machine and powers it on. @throws ConfigError, LoadError */
-  constructor({ config, plan, backends, door, core, output }: EngineParts) {
+  constructor({ config, plan, backends, door, core, output, wasReset }: EngineParts) {
     checkConfig(config);
     this.config = config;
     this.plan = plan;
@@ -149,7 +151,10 @@ export class Engine implements Witness {
       admission: this.admission,
       points: this.points,
       core: () => this.attached,
-      powerOn: () => this.powerOn(),
+      powerOn: () => {
+        this.powerOn();
+        wasReset?.();
+      },
     });
     this.attached = core(memory.memory, this.bus);
     this.powerOn();

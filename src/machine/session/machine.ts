@@ -69,6 +69,8 @@ export interface MachineEvents {
   readonly output: { readonly port: string; readonly bytes: Uint8Array };
   /** The guest ended. */
   readonly halt: Halt;
+  /** The guest restarted the machine, or the reset button was pushed; at this instant or a little before. What waited to be read by it may wait still. */
+  readonly reset: Instant;
   /** Something entered the machine. */
   readonly event: HostEvent;
   /** A listener threw that said nothing of its own about errors. */
@@ -120,6 +122,7 @@ export class Machine {
    */
   onOutput: ((port: number, bytes: Uint8Array) => void) | undefined;
   private readonly resources: readonly Closeable[];
+  private wasReset = false;
   private readonly driver: Driver;
   private readonly cadence: RecordingCadence;
   private readonly outputs = new Outputs(
@@ -162,6 +165,9 @@ export class Machine {
     this.wires = new Wires(session, () => this.driver.wake());
     session.onRestart = (past) => this.wires.restart(past);
     session.onEvent = (event) => this.listeners.tell('event', event);
+    session.onReset = () => {
+      this.wasReset = true;
+    };
     session.onLeave = () => this.outputs.flush();
     if (options.embed === true) {
       for (const { hash, bytes } of hardware.images) recorder.embed(hash, bytes);
@@ -315,6 +321,11 @@ export class Machine {
     this.wires.connect(port, link);
   }
 
+  /** Drops input for a device that its guest has not read yet. @throws RangeError when there is no such port */
+  discard(port: string): void {
+    this.internals.inputs.discard(this.portId(port));
+  }
+
   /** Pushes the reset button. */
   reset(): void {
     this.put(userCommand(COMMAND.RESET));
@@ -444,6 +455,10 @@ export class Machine {
 
   /** Passes on what came out, and keeps the recording. */
   private afterSlice(border: number): void {
+    if (this.wasReset) {
+      this.wasReset = false;
+      this.listeners.tell('reset', this.instant);
+    }
     this.outputs.flush();
     this.cadence.afterSlice(border);
     this.onSlice?.();

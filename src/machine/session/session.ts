@@ -66,6 +66,8 @@ export class Session {
   readonly inputs: LiveDoor;
   /** Called for each event that entered a live machine, after it was recorded. */
   onEvent: ((event: HostEvent) => void) | undefined;
+  /** Called after the machine was reset while it was not in the past. */
+  onReset: (() => void) | undefined;
   /** Called before the session leaves the present: what came out of the machine is complete. */
   onLeave: (() => void) | undefined;
   /** Called when the machine goes on live from another state than it had; gets what had entered until there, as far as that is known. */
@@ -100,6 +102,9 @@ export class Session {
       backends,
       door: this.door,
       core: parts.core,
+      wasReset: () => {
+        if (this.replay === undefined) this.onReset?.();
+      },
       output: (port, bytes) => {
         const replayed = this.replay !== undefined;
         output?.(port, bytes, replayed);
