@@ -28,6 +28,9 @@ const PROMPT = /root@hindsight:\S*# (?:\x1b\[\d*[A-Za-z])*$/;
 /** Milliseconds that a command of a story may take, on a busy host. */
 const PATIENCE = 120_000;
 
+/** Characters of a line's echo that are waited for: less than what fits beside the prompt. */
+const ECHOED = 40;
+
 /** A line typed at the shell, and what is waited for then; the prompt when nothing is said. */
 export type Typed = string | readonly [line: string, until: RegExp];
 
@@ -57,6 +60,8 @@ export async function recordShell(
     for (const typed of lines) {
       const [line, until] = typeof typed === 'string' ? [typed, PROMPT] : typed;
       await machine.write(`${line}\n`);
+      // The prompt that is waited for is the one after the line's echo: one from before may still be on its way.
+      shown += (await machine.expect(line.slice(0, ECHOED), { timeout: PATIENCE })).text;
       shown += (await machine.expect(until, { timeout: PATIENCE })).text;
     }
   } finally {

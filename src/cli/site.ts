@@ -6,7 +6,7 @@ import { provideStart } from '../host/node/guest/index.ts';
 import { findImages } from '../host/node/images.ts';
 import { neededImages } from '../machine/session/images.ts';
 import type { HardwareOptions } from '../machine/session/options.ts';
-import type { SiteGuest, SiteImage, SiteManifest } from '../web/guest/manifest.ts';
+import type { SiteGuest, SiteImage, SiteManifest, SiteRecording } from '../web/guest/manifest.ts';
 import { CliError } from './exit.ts';
 import { checkMachineFlags, openWaitingHardware } from './machine-flags.ts';
 import { loadRecording } from './recordings.ts';
@@ -18,10 +18,17 @@ const IMAGES = 'guest';
 /** Address of the manifest. */
 export const MANIFEST = `${IMAGES}/site.json`;
 
+/** A file's name as people say it: `a-boot-explained` is "A boot explained". */
+const titleOf = (name: string): string => {
+  const words = name.replaceAll(/[-_]+/g, ' ').trim();
+  return words === '' ? name : words[0].toUpperCase() + words.slice(1);
+};
+
 /** The page with all that belongs to it: addresses relative to it, and files or contents. */
 export class PageSite {
   readonly files = new Map<string, string | Uint8Array>();
   private readonly images = new Map<string, SiteImage>();
+  private readonly recordings: SiteRecording[] = [];
   private guest: SiteGuest | undefined;
 
   /** The page's own files. @throws CliError when it was not built */
@@ -88,13 +95,19 @@ export class PageSite {
     }
     const address = `recordings/${basename(file)}`;
     this.files.set(address, file);
+    this.recordings.push({ title: titleOf(basename(file, '.hsr')), address: encodeURI(address) });
     return address;
   }
 
   /** What the page has to know of the other files; belongs at {@link MANIFEST}. */
   get manifest(): Uint8Array {
-    const images = [...this.images.values()];
-    const manifest: SiteManifest = { version: 1, ...(this.guest && { guest: this.guest }), images };
+    const { guest, recordings } = this;
+    const manifest: SiteManifest = {
+      version: 1,
+      ...(guest && { guest }),
+      images: [...this.images.values()],
+      recordings,
+    };
     return new TextEncoder().encode(JSON.stringify(manifest));
   }
 

@@ -1,4 +1,5 @@
 import { App } from '../app/app.ts';
+import type { AppOptions } from '../app/options.ts';
 
 /**
  * `<hindsight-machine>`: a machine with its terminal, timeline and panes. Needs the page's style sheet, and beside its script `worker.js` and the folder
@@ -29,7 +30,7 @@ export class HindsightMachine extends HTMLElement {
     return this.app.hash();
   }
 
-  private open(recording?: File): void {
+  private open(recording?: AppOptions['recording']): void {
     this.app?.close();
     this.replaceChildren();
     const root = document.createElement('div');
@@ -49,7 +50,7 @@ export class HindsightMachine extends HTMLElement {
       base: base === null ? new URL('.', import.meta.url).href : new URL(base, document.baseURI).href,
       ownsAddress: this.hasAttribute('own-address'),
       view: view.toString(),
-      reopen: (file) => this.open(file),
+      reopen: (chosen) => this.open(chosen),
       tell: (kind, detail) => this.dispatchEvent(new CustomEvent(`hindsight-${kind}`, { detail, bubbles: true })),
       ...(recording && { recording }),
     });

@@ -1,6 +1,7 @@
 import { html, nothing, type TemplateResult } from 'lit';
+import { messageOf } from '../app/message.ts';
 import { saveFile } from '../app/save-file.ts';
-import { openDialog } from '../layout/dialog.ts';
+import { openActingDialog } from '../layout/dialog.ts';
 import type { FolderEntry } from '../worker/protocol.ts';
 
 /** Files of the live guest. */
@@ -15,24 +16,13 @@ const parentOf = (folder: string): string => folder.slice(0, folder.lastIndexOf(
 
 /** Shows folders of the guest; files go out by a click, and in by a choice or a drop. */
 export function openFilesDialog(root: HTMLElement, access: GuestFolders, start = '/root'): void {
-  const dialog = openDialog(root, 'Files of the guest');
-  let note = '';
   let folder = start;
-  const act = async (what: () => Promise<void>): Promise<void> => {
-    try {
-      note = '';
-      await what();
-    } catch (error) {
-      note = error instanceof Error ? error.message : String(error);
-    }
-    await show();
-  };
   const go = (to: string): Promise<void> =>
-    act(async () => {
+    dialog.act(async () => {
       folder = to;
     });
   const put = (files: FileList | null): Promise<void> =>
-    act(async () => {
+    dialog.act(async () => {
       for (const file of files ?? [])
         await access.put(joined(folder, file.name), new Uint8Array(await file.arrayBuffer()));
     });
@@ -41,27 +31,28 @@ export function openFilesDialog(root: HTMLElement, access: GuestFolders, start =
     if (kind === 'directory') return html`<li><button @click=${() => go(path)}>${name}/</button></li>`;
     if (kind !== 'file') return html`<li><span>${name}</span> <span class="note">${kind}</span></li>`;
     const save = async (): Promise<void> => saveFile(new Blob([(await access.get(path)).slice()]), name);
-    return html`<li><button title="Download" @click=${() => act(save)}>${name}</button> <span class="note">${size} bytes</span></li>`;
+    return html`<li><button title="Download" @click=${() => dialog.act(save)}>${name}</button> <span class="note">${size} bytes</span></li>`;
   };
-  const show = async (): Promise<void> => {
-    let list: TemplateResult;
+  const list = async (): Promise<TemplateResult> => {
     try {
       const files = await access.list(folder);
-      list = html`<ul class="files">${files.length === 0 ? html`<li class="note">empty</li>` : files.map(row)}</ul>`;
+      return html`<ul class="files">${files.length === 0 ? html`<li class="note">This folder is empty.</li>` : files.map(row)}</ul>`;
     } catch (error) {
-      list = html`<p role="alert">${error instanceof Error ? error.message : String(error)}</p>`;
+      return html`<p role="alert">${messageOf(error)}</p>`;
     }
-    dialog.show(html`
+  };
+  const dialog = openActingDialog(
+    root,
+    'Files of the guest',
+    async () => html`
       <p class="field">
         <code>${folder}</code>
         ${folder === '/' ? nothing : html`<button @click=${() => go(parentOf(folder))}>Up</button>`}
-        <label class="pick">Put a file here
+        <label class="pick">Put files here
           <input type="file" multiple @change=${(event: Event) => put((event.target as HTMLInputElement).files)} />
         </label>
       </p>
-      ${list}
-      ${note === '' ? nothing : html`<p role="alert">${note}</p>`}
-      <p class="note">A file that is dropped on the page goes to /root.</p>`);
-  };
-  void show();
+      ${await list()}
+      <p class="note">A file that is dropped on the page goes to /root.</p>`,
+  );
 }

@@ -5,6 +5,16 @@ export interface SiteManifest {
   readonly guest?: SiteGuest;
   /** Files of machines: kernels, disks, snapshots, … */
   readonly images: readonly SiteImage[];
+  /** Recordings to choose from. */
+  readonly recordings?: readonly SiteRecording[];
+}
+
+/** A recording of the site. */
+export interface SiteRecording {
+  /** Its name for people. */
+  readonly title: string;
+  /** Relative to the page. */
+  readonly address: string;
 }
 
 /** A guest, its files named by their hashes. */

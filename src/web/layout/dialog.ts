@@ -1,4 +1,5 @@
-import { html, render, type TemplateResult } from 'lit';
+import { html, nothing, render, type TemplateResult } from 'lit';
+import { messageOf } from '../app/message.ts';
 
 /** A dialog of the page that is open. */
 export interface OpenDialog {
@@ -24,4 +25,35 @@ export function openDialog(root: HTMLElement, title: string): OpenDialog {
   show(html``);
   dialog.showModal();
   return { show, close };
+}
+
+/** A dialog whose contents change with what is done in it. */
+export interface ActingDialog {
+  /** Does something and shows the contents as they are then, with what went wrong. @param done says that it was done */
+  act(what: () => Promise<void>, done?: string): Promise<void>;
+  close(): void;
+}
+
+/** Opens a dialog. @param contents gives what is in it; called after every action */
+export function openActingDialog(
+  root: HTMLElement,
+  title: string,
+  contents: () => TemplateResult | Promise<TemplateResult>,
+): ActingDialog {
+  const dialog = openDialog(root, title);
+  const show = async (note: TemplateResult | typeof nothing): Promise<void> =>
+    dialog.show(html`${await contents()}${note}`);
+  void show(nothing);
+  return {
+    close: dialog.close,
+    async act(what, done = '') {
+      let note = done === '' ? nothing : html`<p role="status">${done}</p>`;
+      try {
+        await what();
+      } catch (error) {
+        note = html`<p role="alert">${messageOf(error)}</p>`;
+      }
+      await show(note);
+    },
+  };
 }

@@ -1,8 +1,11 @@
 import { html, nothing, type TemplateResult } from 'lit';
 import { PANES } from '../panes/list.ts';
+import type { SiteRecording } from '../guest/manifest.ts';
 import type { Axis } from '../timeline/lane-data.ts';
+import { LANES, type LaneName } from '../timeline/lanes.ts';
 import { shortCount, shortTime } from '../timeline/units.ts';
-import type { MachineState } from '../worker/protocol.ts';
+import type { MachineState, StepKind } from '../worker/protocol.ts';
+import { menu } from './menu.ts';
 
 /** What the frame of the page shows. */
 export interface ShellView {
@@ -11,13 +14,18 @@ export interface ShellView {
   /** What went wrong and what to do, for the user to read and close. */
   readonly message: string | undefined;
   readonly state: MachineState | undefined;
+  /** The playhead is dragged: the terminal shows what was there. */
+  readonly previewing: boolean;
   /** Millions of instructions in a second. */
   readonly mips: number | undefined;
   /** Name of the recording that is open. */
   readonly recording: string | undefined;
+  /** Recordings of the site. */
+  readonly recordings: readonly SiteRecording[];
   /** Names of the other ways that time went. */
   readonly futures: readonly string[];
   readonly openPanes: readonly string[];
+  readonly hiddenLanes: ReadonlySet<LaneName>;
   readonly axis: Axis;
   readonly playing: boolean;
   readonly speed: number;
@@ -30,8 +38,9 @@ export interface ShellView {
 /** What the frame's controls do. */
 export interface ShellActions {
   togglePane(name: string): void;
+  toggleLane(name: LaneName): void;
   closeMessage(): void;
-  step(kind: 'instruction' | 'function' | 'syscall' | 'line', direction: 1 | -1): void;
+  step(kind: StepKind | 'line', direction: 1 | -1): void;
   togglePlay(): void;
   setSpeed(speed: number): void;
   mark(): void;
@@ -44,7 +53,10 @@ export interface ShellActions {
   find(): void;
   fontSize(by: number): void;
   share(): void;
+  help(): void;
   openFile(): void;
+  /** @param address of a recording of the site */
+  openRecording(address: string): void;
   goToFuture(index: number): void;
   files(): void;
   storage(): void;
@@ -68,26 +80,36 @@ const KEYS: readonly (readonly [string, string, string])[] = [
 export function shell(view: ShellView, actions: ShellActions): TemplateResult {
   const { state } = view;
   const past = state?.mode === 'past';
+  const showsPast = past || view.previewing;
   return html`
     <header class="bar">
       <h1><span class="logo" aria-hidden="true"></span>Hindsight</h1>
       <span id="status" role="status">${statusText(view)}</span>
       <span class="spring"></span>
-      <details class="menu" id="pane-menu">
-        <summary>Panes</summary>
-        <ul>
-          ${PANES.map(
-            ({ name, title, about }) => html`
-              <li>
-                <button aria-pressed=${view.openPanes.includes(name)} title=${about} @click=${() => actions.togglePane(name)}>${title}</button>
-              </li>`,
-          )}
-        </ul>
-      </details>
+      ${
+        view.recordings.length === 0
+          ? nothing
+          : menu(
+              'recording-menu',
+              'Recordings',
+              view.recordings.map(
+                ({ title, address }) => html`<button @click=${() => actions.openRecording(address)}>${title}</button>`,
+              ),
+            )
+      }
+      ${menu(
+        'pane-menu',
+        'Panes',
+        PANES.map(
+          ({ name, title, about }) =>
+            html`<button aria-pressed=${view.openPanes.includes(name)} title=${about} @click=${() => actions.togglePane(name)}>${title}</button>`,
+        ),
+      )}
       <button title="Files of the guest: in and out" ?disabled=${state === undefined} @click=${actions.files}>Files</button>
       <button title="What this browser keeps" @click=${actions.storage}>Storage</button>
       <button title="Open a recording (.hsr)" @click=${actions.openFile}>Open…</button>
       <button title="A link, or a file" ?disabled=${state === undefined} @click=${actions.share}>Share</button>
+      <button aria-label="Keys" title="Keys, and how time is gone through" @click=${actions.help}>?</button>
     </header>
     ${
       view.message === undefined
@@ -97,7 +119,7 @@ export function shell(view: ShellView, actions: ShellActions): TemplateResult {
     <main class="work ${past ? 'past' : 'live'}">
       <section class="terminal-area" aria-label="Terminal">
         <div class="terminal-head">
-          ${past ? pastBanner(view, actions) : html`<span class="where">Live</span>`}
+          ${past ? pastBanner(view, actions) : state === undefined ? nothing : html`<span class="where">${state.halt === undefined ? 'Live' : 'Ended'}</span>`}
           <span class="spring"></span>
           <span id="find-place"></span>
           <button title="Find text in the terminal (Ctrl+Shift+F)" @click=${actions.find}>Find</button>
@@ -105,8 +127,8 @@ export function shell(view: ShellView, actions: ShellActions): TemplateResult {
           <button aria-label="A+, larger text" title="Larger text" @click=${() => actions.fontSize(1)}>A+</button>
         </div>
         <div class="terminals">
-          <div id="live-terminal" ?hidden=${past}></div>
-          <div id="past-terminal" ?hidden=${!past}></div>
+          <div id="live-terminal" ?hidden=${showsPast}></div>
+          <div id="past-terminal" ?hidden=${!showsPast}></div>
           ${view.loading === undefined ? nothing : loading(view.loading)}
         </div>
         <div class="key-row" role="toolbar" aria-label="Keys">
@@ -139,8 +161,8 @@ function statusText({ state, mips, loading: load, recording, indexed }: ShellVie
     ...(state.halt === undefined ? [] : [`guest ended: ${state.halt}`]),
     `${shortCount(state.at.instructions)} instructions`,
     `guest time ${shortTime(state.time, 1e7)}`,
-    ...(state.running && mips !== undefined ? [`${Math.round(mips)} MIPS`] : []),
-    ...(indexed === undefined ? [] : [`lanes ${Math.floor(indexed * 100)} %`]),
+    ...(state.running && mips !== undefined ? [mips < 1 ? 'idle' : `${Math.round(mips)} MIPS`] : []),
+    ...(indexed === undefined ? [] : [`making lanes: ${Math.floor(indexed * 100)} %`]),
   ];
   return parts.join(' · ');
 }
@@ -155,11 +177,7 @@ function pastBanner({ state, recording }: ShellView, actions: ShellActions): Tem
 
 function transport(view: ShellView, actions: ShellActions): TemplateResult {
   const none = view.state === undefined;
-  const step = (
-    kind: 'instruction' | 'function' | 'syscall' | 'line',
-    label: string,
-    keys: string,
-  ): TemplateResult => html`
+  const step = (kind: StepKind | 'line', label: string, keys: string): TemplateResult => html`
     <span class="pair">
       <button ?disabled=${none} aria-label="Back one ${label}" title="Back one ${label} (${keys[0]})" @click=${() => actions.step(kind, -1)}>◂</button>
       <span aria-hidden="true">${label}</span>
@@ -172,8 +190,8 @@ function transport(view: ShellView, actions: ShellActions): TemplateResult {
           ? html`<button class="play" ?disabled=${none} title="Stop the machine and look at its past (Space)" @click=${actions.pause}>❚❚ Pause</button>`
           : html`<button class="play" ?disabled=${none} title="Show the past as it went by (Space)" @click=${actions.togglePlay}>${view.playing ? '❚❚ Stop' : '▶ Play'}</button>`
       }
-      <label>Speed
-        <select ?disabled=${none} @change=${(event: Event) => actions.setSpeed(Number((event.target as HTMLSelectElement).value))}>
+      <label><span class="only-read">Speed</span>
+        <select title="Speed of playing"  ?disabled=${none} @change=${(event: Event) => actions.setSpeed(Number((event.target as HTMLSelectElement).value))}>
           ${SPEEDS.map((speed) => html`<option value=${speed} ?selected=${speed === view.speed}>${speed} ×</option>`)}
         </select>
       </label>
@@ -186,8 +204,16 @@ function transport(view: ShellView, actions: ShellActions): TemplateResult {
       )}
       <span class="busy" role="status">${view.busy ? 'moving …' : ''}</span>
       <span class="spring"></span>
-      <label>Axis
-        <select @change=${(event: Event) => actions.setAxis((event.target as HTMLSelectElement).value as Axis)}>
+      ${menu(
+        'lane-menu',
+        'Lanes',
+        LANES.map(
+          ([name, title]) =>
+            html`<button aria-pressed=${!view.hiddenLanes.has(name)} @click=${() => actions.toggleLane(name)}>${title}</button>`,
+        ),
+      )}
+      <label><span class="only-read">Axis</span>
+        <select title="What the axis counts" @change=${(event: Event) => actions.setAxis((event.target as HTMLSelectElement).value as Axis)}>
           <option value="time" ?selected=${view.axis === 'time'}>guest time</option>
           <option value="instructions" ?selected=${view.axis === 'instructions'}>instructions</option>
         </select>

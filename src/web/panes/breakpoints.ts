@@ -12,6 +12,7 @@ const KINDS: readonly (readonly [Kind, string])[] = [
   ['access', 'reads or writes'],
 ];
 const LENGTHS = [1, 2, 4, 8];
+const EMPTY = 'None yet. Try the function do_exit: it is reached whenever a process ends.';
 
 /** Breakpoints and watchpoints, to go back and forward to. */
 export const breakpointsPane: PaneKind = {
@@ -58,7 +59,7 @@ class BreakpointsPane implements OpenPane {
         <label>if <input name="when" placeholder="always, or a0 == 3" autocomplete="off" spellcheck="false" /></label>
         <button>Add</button>
       </form>
-      <p class="pane-note" role="status">${this.said}</p>
+      <p class="pane-note" role="status">${this.said === '' && this.points.length === 0 ? EMPTY : this.said}</p>
       <ul class="points">${this.points.map((point) => this.row(point))}</ul>`;
   }
 

@@ -5,10 +5,13 @@ import { shortTime } from '../timeline/units.ts';
 import type { MemoryBytes } from '../worker/questions/memory.ts';
 import type { OpenPane, PaneContext, PaneKind } from './pane.ts';
 
-const COLUMNS = 16;
-const ROWS = 24;
-const SHOWN = COLUMNS * ROWS;
-const ROW_MASK = ~BigInt(COLUMNS - 1);
+/** Bytes of a row: as many as there is room for. */
+const [NARROW, WIDE] = [8, 16];
+/** Width of a row of 16 bytes in characters, and a row's height in those of a line; see panes.css. */
+const WIDE_CHARACTERS = 84;
+const ROW_HEIGHT = 19.2;
+const CHARACTER = 7.3;
+const FEWEST_ROWS = 4;
 const LENGTHS = [1, 2, 4, 8];
 /** Rows that one turn of the wheel moves. */
 const WHEEL_ROWS = 3;
@@ -33,6 +36,9 @@ class MemoryPane implements OpenPane {
   private readonly host: HTMLElement;
   private readonly context: PaneContext;
   private from: bigint | undefined;
+  private columns = NARROW;
+  private rows = FEWEST_ROWS;
+  private readonly watcher: ResizeObserver;
   private focused: bigint | undefined;
   private length = 8;
   private shown: MemoryBytes | undefined;
@@ -45,6 +51,8 @@ class MemoryPane implements OpenPane {
     this.host = host;
     this.context = context;
     host.addEventListener('wheel', this.onWheel, { passive: false });
+    this.watcher = new ResizeObserver(() => this.measure());
+    this.watcher.observe(host);
   }
 
   async update(focus: Focus): Promise<void> {
@@ -52,17 +60,20 @@ class MemoryPane implements OpenPane {
       this.focused = focus.address;
       this.bringIntoSight(focus.address);
     }
-    this.from ??= (await this.context.ask('addressOf', focus.hart, 'sp')) & ROW_MASK;
+    this.from ??= this.rowOf(await this.context.ask('addressOf', focus.hart, 'sp'));
     const { at } = this.context.state();
-    const now = await this.context.ask('memory', focus.hart, focus.process, this.from, SHOWN, focus.address);
+    const now = await this.context.ask('memory', focus.hart, focus.process, this.from, this.size, focus.address);
     const here = `${at.instructions} ${at.sequence}`;
     if (here !== this.shownAt) this.before = this.shown;
     this.shownAt = here;
     this.shown = now;
     render(this.view(now), this.host);
+    // What stands above the rows may have become higher or lower.
+    this.measure();
   }
 
   close(): void {
+    this.watcher.disconnect();
     this.host.removeEventListener('wheel', this.onWheel);
     render(nothing, this.host);
   }
@@ -70,15 +81,36 @@ class MemoryPane implements OpenPane {
   private bringIntoSight(address: bigint | undefined): void {
     if (address === undefined) return;
     const { from } = this;
-    if (from === undefined || address < from || address >= from + BigInt(SHOWN))
-      this.from = this.wrapped((address & ROW_MASK) - BigInt(COLUMNS * 4));
+    if (from === undefined || address < from || address >= from + BigInt(this.size))
+      this.from = this.wrapped(this.rowOf(address) - BigInt(this.columns * Math.floor(this.rows / 3)));
+  }
+
+  /** Bytes that are shown. */
+  private get size(): number {
+    return this.columns * this.rows;
+  }
+
+  private rowOf(address: bigint): bigint {
+    return address & ~BigInt(this.columns - 1);
+  }
+
+  /** As many rows and columns as there is room for. */
+  private measure(): void {
+    const grid = this.host.querySelector<HTMLElement>('.hex');
+    if (grid === null) return;
+    const columns = grid.clientWidth >= WIDE_CHARACTERS * CHARACTER ? WIDE : NARROW;
+    const rows = Math.max(FEWEST_ROWS, Math.floor(grid.clientHeight / ROW_HEIGHT));
+    if (columns === this.columns && rows === this.rows) return;
+    [this.columns, this.rows] = [columns, rows];
+    if (this.from !== undefined) this.from = this.rowOf(this.from);
+    this.refresh();
   }
 
   private readonly wrapped = (address: bigint): bigint => BigInt.asUintN(64, address);
 
   private scroll(rows: number): void {
     if (this.from === undefined) return;
-    this.from = this.wrapped(this.from + BigInt(rows * COLUMNS));
+    this.from = this.wrapped(this.from + BigInt(rows * this.columns));
     this.refresh();
   }
 
@@ -93,14 +125,14 @@ class MemoryPane implements OpenPane {
   };
 
   private view(memory: MemoryBytes): TemplateResult {
-    const rows = Array.from({ length: ROWS }, (_, i) => i * COLUMNS);
+    const rows = Array.from({ length: Math.ceil(memory.bytes.length / this.columns) }, (_, i) => i * this.columns);
     return html`
       <form class="pane-form" @submit=${this.go}>
         <label><span class="only-read">Address</span>
           <input name="place" required placeholder="address, register or symbol" autocomplete="off" spellcheck="false" /></label>
         <button>Go</button>
-        <button type="button" title="Up (Page Up)" aria-label="Up" @click=${() => this.scroll(-ROWS)}>▲</button>
-        <button type="button" title="Down (Page Down)" aria-label="Down" @click=${() => this.scroll(ROWS)}>▼</button>
+        <button type="button" title="Up (Page Up)" aria-label="Up" @click=${() => this.scroll(-this.rows)}>▲</button>
+        <button type="button" title="Down (Page Down)" aria-label="Down" @click=${() => this.scroll(this.rows)}>▼</button>
         <span class="symbol">${memory.place ?? ''}</span>
       </form>
       ${this.questions()}
@@ -115,7 +147,7 @@ class MemoryPane implements OpenPane {
       return html`<p class="pane-note">Choose a byte to ask who wrote it and who reads it next.</p>`;
     return html`
       <div class="pane-form" role="group" aria-label="Questions about the memory that is chosen">
-        <label>At <span class="value">0x${focused.toString(16)}</span>,
+        <label>At <span class="value">0x${focused.toString(16)}</span>
           <select aria-label="Bytes" @change=${this.chooseLength}>
             ${LENGTHS.map((n) => html`<option value=${n} ?selected=${n === this.length}>${n === 1 ? '1 byte' : `${n} bytes`}</option>`)}
           </select>
@@ -154,7 +186,7 @@ class MemoryPane implements OpenPane {
   }
 
   private row({ from, bytes, mapped }: MemoryBytes, row: number): TemplateResult {
-    const columns = Array.from({ length: COLUMNS }, (_, i) => row + i);
+    const columns = Array.from({ length: this.columns }, (_, i) => row + i);
     const text = columns.map((i) => (mapped[i] === 0 ? ' ' : printable(bytes[i]))).join('');
     return html`
       <div role="row">
@@ -185,8 +217,8 @@ class MemoryPane implements OpenPane {
   }
 
   private readonly onKey = (event: KeyboardEvent): void => {
-    const by = { ArrowLeft: -1, ArrowRight: 1, ArrowUp: -COLUMNS, ArrowDown: COLUMNS }[event.key];
-    const page = { PageUp: -ROWS, PageDown: ROWS }[event.key];
+    const by = { ArrowLeft: -1, ArrowRight: 1, ArrowUp: -this.columns, ArrowDown: this.columns }[event.key];
+    const page = { PageUp: -this.rows, PageDown: this.rows }[event.key];
     if (by === undefined && page === undefined) return;
     event.preventDefault();
     if (page !== undefined) this.scroll(page);

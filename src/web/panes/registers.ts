@@ -59,7 +59,7 @@ class RegistersPane implements OpenPane {
         ([group, title]) => html`
           <details ?open=${group !== 'float'}>
             <summary>${title}</summary>
-            <dl class="registers">${now[group].map((register) => this.row(register))}</dl>
+            <dl class="registers ${group}">${now[group].map((register) => this.row(register))}</dl>
           </details>`,
       )}`;
   }

@@ -1,5 +1,5 @@
-import { html, nothing, type TemplateResult } from 'lit';
-import { openDialog } from '../layout/dialog.ts';
+import { html, type TemplateResult } from 'lit';
+import { openActingDialog } from '../layout/dialog.ts';
 
 /** What sharing needs. */
 export interface ShareChoices {
@@ -11,18 +11,6 @@ export interface ShareChoices {
 
 /** Ways to hand on what is seen: a link to it, or a file. */
 export function openShareDialog(root: HTMLElement, { link, save }: ShareChoices): void {
-  const dialog = openDialog(root, 'Share');
-  let note = '';
-  const show = (): void => dialog.show(view());
-  const act = async (what: () => Promise<void>, done: string): Promise<void> => {
-    try {
-      await what();
-      note = done;
-    } catch (error) {
-      note = error instanceof Error ? error.message : String(error);
-    }
-    show();
-  };
   const view = (): TemplateResult => html`
     ${
       link === undefined
@@ -31,17 +19,16 @@ export function openShareDialog(root: HTMLElement, { link, save }: ShareChoices)
         : html`<p>This link opens the recording at this instant, with the marks and panes that are open now.</p>
             <p class="field">
               <input readonly aria-label="Link" .value=${link} @focus=${(event: Event) => (event.target as HTMLInputElement).select()} />
-              <button class="primary" @click=${() => act(() => navigator.clipboard.writeText(link), 'The link is in the clipboard.')}>Copy link</button>
+              <button class="primary" @click=${() => dialog.act(() => navigator.clipboard.writeText(link), 'The link is in the clipboard.')}>Copy link</button>
             </p>`
     }
     <p class="field">
-      <button class=${link === undefined ? 'primary' : ''} @click=${() => act(() => save(false), 'Saved: it opens on pages with the same guest, and with “hindsight replay” where that guest is.')}>Save recording</button>
+      <button class=${link === undefined ? 'primary' : ''} @click=${() => dialog.act(() => save(false), 'Saved: it opens on pages with the same guest, and with “hindsight replay” where that guest is.')}>Save recording</button>
       <span>Small: what entered the machine, and the marks. The guest's files are named by their hashes.</span>
     </p>
     <p class="field">
-      <button @click=${() => act(() => save(true), 'Saved with all its files: it opens anywhere.')}>Save with its files</button>
+      <button @click=${() => dialog.act(() => save(true), 'Saved with all its files: it opens anywhere.')}>Save with its files</button>
       <span>Large: with kernel, initramfs and snapshot inside, for those who have none of them.</span>
-    </p>
-    ${note === '' ? nothing : html`<p role="status">${note}</p>`}`;
-  show();
+    </p>`;
+  const dialog = openActingDialog(root, 'Share', view);
 }

@@ -1,7 +1,7 @@
 /** Files in the browser's own storage for this site: the origin private file system (File System Standard, section 5). */
 
-/** What the page keeps: images of the guest by hash, recordings by id. */
-const FOLDERS = ['recordings', 'images'] as const;
+/** What the page keeps: images of the guest by hash, recordings by the time they began, lanes by their recording. */
+const FOLDERS = ['recordings', 'images', 'lanes'] as const;
 export type Folder = (typeof FOLDERS)[number];
 
 /** A file that is kept. */

@@ -1,3 +1,5 @@
+import type { PackedArrays } from '../storage/packed-arrays.ts';
+
 /** Everything a machine's console said, byte by byte, with the instant of each. */
 export class ConsoleHistory {
   private bytes = new Uint8Array(65_536);
@@ -15,6 +17,31 @@ export class ConsoleHistory {
     copy.append(this.bytes.slice(0, count), this.instructions.subarray(0, count), this.times.subarray(0, count));
     copy.sizes.push(...this.sizes);
     return copy;
+  }
+
+  /** For a file. */
+  pack(): PackedArrays {
+    const { count } = this;
+    return {
+      consoleBytes: this.bytes.subarray(0, count),
+      consoleInstructions: this.instructions.subarray(0, count),
+      consoleTimes: this.times.subarray(0, count),
+      sizes: Float64Array.from(this.sizes.flatMap(({ instructions, columns, rows }) => [instructions, columns, rows])),
+    };
+  }
+
+  /** @returns undefined when the file does not hold all of it */
+  static unpack(arrays: PackedArrays): ConsoleHistory | undefined {
+    const { consoleBytes: bytes, consoleInstructions: instructions, consoleTimes: times, sizes } = arrays;
+    if (
+      !(bytes instanceof Uint8Array && instructions instanceof Float64Array && times instanceof Float64Array) ||
+      !(sizes instanceof Float64Array)
+    )
+      return undefined;
+    const history = new ConsoleHistory();
+    history.append(bytes, instructions, times);
+    for (let i = 0; i + 2 < sizes.length; i += 3) history.resized(sizes[i], sizes[i + 1], sizes[i + 2]);
+    return history;
   }
 
   /** Bytes in all. */

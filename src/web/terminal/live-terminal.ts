@@ -2,7 +2,7 @@ import { FitAddon } from '@xterm/addon-fit';
 import { SearchAddon } from '@xterm/addon-search';
 import { WebLinksAddon } from '@xterm/addon-web-links';
 import { Terminal } from '@xterm/xterm';
-import { TERMINAL_FONT, TERMINAL_THEME } from './theme.ts';
+import { TERMINAL_OPTIONS } from './theme.ts';
 
 const SCROLLBACK = 10_000;
 
@@ -22,15 +22,7 @@ export class LiveTerminal {
 
   constructor(host: HTMLElement, listener: TerminalListener, fontSize: number) {
     this.host = host;
-    this.terminal = new Terminal({
-      cursorBlink: true,
-      scrollback: SCROLLBACK,
-      fontFamily: TERMINAL_FONT,
-      fontSize,
-      theme: TERMINAL_THEME,
-      allowProposedApi: true,
-      minimumContrastRatio: 4.5,
-    });
+    this.terminal = new Terminal({ ...TERMINAL_OPTIONS, cursorBlink: true, scrollback: SCROLLBACK, fontSize });
     this.terminal.loadAddon(this.fitting);
     this.terminal.loadAddon(this.search);
     this.terminal.loadAddon(new WebLinksAddon((_, uri) => void window.open(uri, '_blank', 'noopener,noreferrer')));

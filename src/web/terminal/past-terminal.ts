@@ -3,12 +3,13 @@ import { SerializeAddon } from '@xterm/addon-serialize';
 import { Terminal } from '@xterm/xterm';
 import { clickedLine, findPrinted } from './find-printed.ts';
 import type { ConsoleHistory } from './history.ts';
-import { TERMINAL_FONT, TERMINAL_THEME } from './theme.ts';
+import { TERMINAL_OPTIONS } from './theme.ts';
 
 /** Bytes of console output between kept states of the terminal. */
 const STATE_EVERY = 16_384;
 /** Lines above the screen that a kept state has. */
 const SCROLLBACK = 1000;
+const SMALLEST_FONT = 6;
 
 /** The terminal after so many bytes of output, as what has to be written to get there. */
 interface KeptState {
@@ -24,6 +25,9 @@ export class PastTerminal {
   readonly search = new SearchAddon();
   private history: ConsoleHistory;
   private readonly serializer = new SerializeAddon();
+  private readonly host: HTMLElement;
+  private readonly watcher: ResizeObserver;
+  private fontSize: number;
   private kept: KeptState[] = [];
   private shown = 0;
   private wanted: { readonly instructions: number; readonly offset: number } | undefined;
@@ -32,16 +36,11 @@ export class PastTerminal {
   /** @param onClick gets the offset of the character that was clicked on */
   constructor(host: HTMLElement, history: ConsoleHistory, fontSize: number, onClick: (offset: number) => void) {
     this.history = history;
-    this.terminal = new Terminal({
-      disableStdin: true,
-      cursorBlink: false,
-      scrollback: SCROLLBACK,
-      fontFamily: TERMINAL_FONT,
-      fontSize,
-      theme: TERMINAL_THEME,
-      allowProposedApi: true,
-      minimumContrastRatio: 4.5,
-    });
+    this.host = host;
+    this.fontSize = fontSize;
+    this.watcher = new ResizeObserver(() => this.fit());
+    this.watcher.observe(host);
+    this.terminal = new Terminal({ ...TERMINAL_OPTIONS, disableStdin: true, scrollback: SCROLLBACK, fontSize });
     this.terminal.loadAddon(this.serializer);
     this.terminal.loadAddon(this.search);
     this.terminal.open(host);
@@ -79,10 +78,12 @@ export class PastTerminal {
   }
 
   setFontSize(size: number): void {
-    this.terminal.options.fontSize = size;
+    this.fontSize = size;
+    this.fit();
   }
 
   close(): void {
+    this.watcher.disconnect();
     this.terminal.dispose();
   }
 
@@ -131,7 +132,20 @@ export class PastTerminal {
   }
 
   private resize(columns: number, rows: number): void {
-    if (columns !== this.terminal.cols || rows !== this.terminal.rows) this.terminal.resize(columns, rows);
+    if (columns === this.terminal.cols && rows === this.terminal.rows) return;
+    this.terminal.resize(columns, rows);
+    this.fit();
+  }
+
+  /** The terminal has as many characters as it had then: they are smaller where there is less room now. */
+  private fit(): void {
+    const screen = this.host.querySelector<HTMLElement>('.xterm-screen');
+    const { clientWidth, clientHeight } = this.host;
+    const { fontSize = this.fontSize } = this.terminal.options;
+    if (screen === null || screen.offsetWidth === 0 || clientWidth === 0) return;
+    const fits = fontSize * Math.min(clientWidth / screen.offsetWidth, clientHeight / screen.offsetHeight);
+    const size = Math.max(SMALLEST_FONT, Math.min(this.fontSize, Math.floor(fits * 2) / 2));
+    if (size !== fontSize) this.terminal.options.fontSize = size;
   }
 
   private write(data: string | Uint8Array): Promise<void> {

@@ -1,7 +1,7 @@
-import type { ITheme } from '@xterm/xterm';
+import type { ITerminalOptions, ITheme } from '@xterm/xterm';
 
 /** Colours of the terminal: it stays dark on a light page, as programs expect it. */
-export const TERMINAL_THEME: ITheme = {
+const TERMINAL_THEME: ITheme = {
   background: '#0b0e13',
   foreground: '#e4e9f0',
   cursor: '#7fd1ff',
@@ -25,4 +25,12 @@ export const TERMINAL_THEME: ITheme = {
   brightWhite: '#ffffff',
 };
 
-export const TERMINAL_FONT = 'ui-monospace, "SF Mono", "Cascadia Mono", "DejaVu Sans Mono", Menlo, Consolas, monospace';
+const TERMINAL_FONT = 'ui-monospace, "SF Mono", "Cascadia Mono", "DejaVu Sans Mono", Menlo, Consolas, monospace';
+
+/** How the page's terminals look. */
+export const TERMINAL_OPTIONS: ITerminalOptions = {
+  fontFamily: TERMINAL_FONT,
+  theme: TERMINAL_THEME,
+  allowProposedApi: true,
+  minimumContrastRatio: 4.5,
+};

@@ -1,5 +1,6 @@
+import type { PackedArrays } from '../storage/packed-arrays.ts';
 import { firstAbove } from '../terminal/history.ts';
-import type { PointNews, SampleNews } from '../worker/protocol.ts';
+import { POINT_LANES, type PointLane, type PointNews, type SampleNews } from '../worker/protocol.ts';
 
 /** What the time axis counts: nanoseconds of guest time, or instructions, where idle time has no width. */
 export type Axis = 'time' | 'instructions';
@@ -50,7 +51,7 @@ export class LaneData {
   private readonly time = new Column();
   private readonly instructions = new Column();
   private readonly processes = new Column();
-  private readonly points = new Map<PointNews['lane'], Points>();
+  private readonly points = new Map<PointLane, Points>();
   private harts = 1;
 
   /** A copy that stays as it is. */
@@ -66,6 +67,40 @@ export class LaneData {
       copy.points.set(lane, points);
     }
     return copy;
+  }
+
+  /** For a file. */
+  pack(): PackedArrays {
+    return {
+      names: this.names,
+      sampleTimes: this.time.values,
+      sampleInstructions: this.instructions.values,
+      processes: Int32Array.from(this.processes.values),
+      ...Object.fromEntries(
+        [...this.points].flatMap(([lane, { time, instructions }]) => [
+          [`${lane} times`, time.values],
+          [`${lane} instructions`, instructions.values],
+        ]),
+      ),
+    };
+  }
+
+  /** @returns undefined when the file does not hold all of it */
+  static unpack(arrays: PackedArrays): LaneData | undefined {
+    const { names, sampleTimes: times, sampleInstructions: instructions, processes } = arrays;
+    if (
+      !(times instanceof Float64Array && instructions instanceof Float64Array && processes instanceof Int32Array) ||
+      !Array.isArray(names)
+    )
+      return undefined;
+    const data = new LaneData();
+    data.addSamples({ kind: 'samples', times, instructions, processes, names });
+    for (const lane of POINT_LANES) {
+      const [pointTimes, pointInstructions] = [arrays[`${lane} times`], arrays[`${lane} instructions`]];
+      if (pointTimes instanceof Float64Array && pointInstructions instanceof Float64Array)
+        data.addPoints({ kind: 'points', lane, times: pointTimes, instructions: pointInstructions });
+    }
+    return data;
   }
 
   /** Samples so far. */
@@ -97,11 +132,11 @@ export class LaneData {
   }
 
   /** Whether anything happened in a lane at all. */
-  has(lane: PointNews['lane']): boolean {
+  has(lane: PointLane): boolean {
     return (this.points.get(lane)?.time.count ?? 0) > 0;
   }
 
-  pointsBetween(lane: PointNews['lane'], axis: Axis, from: number, to: number): number {
+  pointsBetween(lane: PointLane, axis: Axis, from: number, to: number): number {
     return this.points.get(lane)?.countBetween(axis, from, to) ?? 0;
   }
 

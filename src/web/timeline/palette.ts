@@ -12,6 +12,7 @@ export function readPalette(canvas: HTMLElement): Palette {
     return getComputedStyle(probe).color;
   };
   const palette = {
+    panel: color('panel'),
     text: color('text'),
     muted: color('muted'),
     line: color('line'),
@@ -20,6 +21,8 @@ export function readPalette(canvas: HTMLElement): Palette {
     input: color('lane-input'),
     disk: color('lane-disk'),
     network: color('lane-network'),
+    syscalls: color('lane-syscalls'),
+    interrupts: color('lane-interrupts'),
     mark: color('mark'),
     playhead: color('playhead'),
     processText: color('process-text'),

@@ -4,6 +4,7 @@ import type { MachineState } from '../worker/protocol.ts';
 import { drawTimeline, GUTTER, type Palette } from './draw.ts';
 import type { Future } from './futures.ts';
 import type { Axis, LaneData } from './lane-data.ts';
+import { HIDDEN_AT_FIRST, type LaneName } from './lanes.ts';
 import { readPalette } from './palette.ts';
 import { axisText } from './units.ts';
 import { clampRange, panRange, revealInRange, type ViewRange, zoomRange } from './view-range.ts';
@@ -31,6 +32,7 @@ export class TimelineView {
   private data: LaneData;
   private history: ConsoleHistory;
   private futures: readonly Future[] = [];
+  private hidden = HIDDEN_AT_FIRST;
   private readonly listener: TimelineListener;
   private readonly watcher: ResizeObserver;
   private state: MachineState | undefined;
@@ -109,16 +111,17 @@ export class TimelineView {
     this.draw();
   }
 
-  /** Shows other lanes from now on. */
-  look(data: LaneData, history: ConsoleHistory): void {
+  /** Shows other lanes from now on. @param futures the other ways that time went */
+  look(data: LaneData, history: ConsoleHistory, futures: readonly Future[]): void {
     this.data = data;
     this.history = history;
+    this.futures = futures;
     this.draw();
   }
 
-  /** The other ways that time went. */
-  showFutures(futures: readonly Future[]): void {
-    this.futures = futures;
+  /** Shows all lanes but these. */
+  hide(lanes: ReadonlySet<LaneName>): void {
+    this.hidden = lanes;
     this.draw();
   }
 
@@ -170,6 +173,7 @@ export class TimelineView {
       canvas.height = Math.round(height * ratio);
     }
     context.setTransform(ratio, 0, 0, ratio, 0, 0);
+    if (state === undefined) return context.clearRect(0, 0, width, height);
     this.range = this.whole ? bounds : clampRange(this.range, bounds);
     drawTimeline(
       context,
@@ -184,7 +188,8 @@ export class TimelineView {
         playhead: this.playhead,
         hover: this.hover,
         bounds,
-        harts: state?.harts ?? 1,
+        harts: state.harts,
+        hidden: this.hidden,
         futures: this.futures,
         reached: this.reach.to,
       },
@@ -310,7 +315,6 @@ export class TimelineView {
 
   private setHover(place: number | undefined): void {
     this.hover = place;
-    this.canvas.title = place === undefined ? '' : this.textOf(place);
     this.draw();
   }
 }

@@ -56,8 +56,6 @@ export class Computer {
       this.link = new GuestLink(source.machine);
       this.listen(source);
     }
-    for (const event of this.timeline.events) this.sampler.event(event);
-    this.telling.flush();
   }
 
   /** A machine that has not run yet. */

@@ -11,7 +11,8 @@ import type { MoveResult } from '../../timeline/mover.ts';
 import { Computer } from './computer.ts';
 import type { News, PageWorker, SiteFile } from './protocol.ts';
 import { QUESTIONS } from './questions/index.ts';
-import { branchOf, type Inspected, indexRecording, inspectRecording, openRecording } from './recordings.ts';
+import { indexRecording } from './index-recording.ts';
+import { branchOf, type Inspected, inspectRecording, openRecording } from './recordings.ts';
 import { findAccess, goToPlace } from './searches.ts';
 import { step } from './steps.ts';
 
@@ -87,10 +88,11 @@ const worker: PageWorker = {
     held = [kernel, initrd, start, ...bases];
     computer = Computer.live(machine, tell);
     machine.refreshClock();
-    machine.resize(size.columns, size.rows);
     tell({ kind: 'resize', instructions: 0, ...size });
     computer.begin();
     void machine.write(REDRAW);
+    // Not before the guest runs: what passes sizes on to the serial line has to wait for one.
+    machine.resize(size.columns, size.rows);
     return computer.state;
   },
   async inspect(recording) {

@@ -53,10 +53,14 @@ export interface SampleNews {
   readonly names: readonly string[];
 }
 
+/** Lanes of things that happen at points in time. System calls and interrupts are found by replaying only. */
+export const POINT_LANES = ['input', 'disk', 'network', 'syscalls', 'interrupts', 'other'] as const;
+export type PointLane = (typeof POINT_LANES)[number];
+
 /** Things that happened at a point in time. */
 export interface PointNews {
   readonly kind: 'points';
-  readonly lane: 'input' | 'disk' | 'network' | 'other';
+  readonly lane: PointLane;
   /** Guest time in nanoseconds, and instructions. */
   readonly times: Float64Array;
   readonly instructions: Float64Array;

@@ -1,5 +1,4 @@
 import { type ByteSource, readyBytes } from '../../bytes/source.ts';
-import { GuestInfo } from '../../debug/guest-info.ts';
 import { browserRegionCompiler } from '../../host/browser/region-compiler.ts';
 import { createHostRoom } from '../../host/room.ts';
 import { BlobSource, HttpSource } from '../../host/sources.ts';
@@ -9,15 +8,7 @@ import { readRecording } from '../../record/reader.ts';
 import type { Recording } from '../../record/recording.ts';
 import { ChunkedBackend } from '../../storage/index.ts';
 import { type OpenOptions, openTimeline, type RecordedTimeline } from '../../timeline/open.ts';
-import type { News, RecordingFacts, RecordingFile, RemoteDisk, SiteFile } from './protocol.ts';
-import { Sampler } from './sampler.ts';
-import { Telling } from './telling.ts';
-
-/** Stretches that the index of a recording is made in, and the shortest of them in instructions. */
-const STRETCHES = 3000;
-const SHORTEST = 200_000;
-/** Milliseconds between reports of how far it is. */
-const REPORT_EVERY = 100;
+import type { RecordingFacts, RecordingFile, RemoteDisk, SiteFile } from './protocol.ts';
 
 /** Bytes of a disk that are fetched at a time, and how many are kept in memory. */
 const DISK_CHUNK = 256 * 1024;
@@ -97,39 +88,3 @@ export async function openRecording(
 /** A live machine that goes on from where a recording is. */
 export const branchOf = (timeline: RecordedTimeline): ReturnType<RecordedTimeline['branch']> =>
   timeline.branch({ clock: 'host', translator: { compiler: browserRegionCompiler() } });
-
-/** Replays a recording from its beginning to its end and tells what happened. */
-export async function indexRecording(
-  inspected: Inspected,
-  files: readonly SiteFile[],
-  disks: readonly RemoteDisk[],
-  tell: (news: News) => void,
-): Promise<void> {
-  const room = createHostRoom();
-  const telling = new Telling(tell);
-  let sampler: Sampler | undefined;
-  const { ports } = inspected.recording.header;
-  const timeline = await openRecording(inspected, files, disks, {
-    straight: true,
-    spacing: Infinity,
-    output: (port, bytes) => sampler?.output(ports.indexOf(port), bytes),
-  });
-  sampler = new Sampler(timeline.session, new GuestInfo(timeline.view), telling, room.now, false);
-  const { begin, end } = timeline;
-  const length = Math.max(1, end.instructions - begin.instructions);
-  const stretch = Math.max(SHORTEST, Math.ceil(length / STRETCHES));
-  let reportedAt = room.now();
-  for (let at = begin.instructions; at < end.instructions; ) {
-    at = Math.min(at + stretch, end.instructions);
-    await timeline.seek(at === end.instructions ? end : at);
-    sampler.sample();
-    if (room.now() - reportedAt < REPORT_EVERY) continue;
-    reportedAt = room.now();
-    telling.flush();
-    tell({ kind: 'index', done: (at - begin.instructions) / length });
-    await room.yieldToHost();
-  }
-  telling.flush();
-  tell({ kind: 'index', done: 1 });
-  await timeline.close();
-}

@@ -2,7 +2,7 @@ import type { GuestInfo } from '../../debug/guest-info.ts';
 import { isTerminal } from '../../machine/session/outputs.ts';
 import type { Session } from '../../machine/session/session.ts';
 import { EVENT, type HostEvent } from '../../record/door.ts';
-import type { PointNews } from './protocol.ts';
+import type { PointLane } from './protocol.ts';
 import type { Telling } from './telling.ts';
 
 /** Instructions between samples at least, unless time passed without any. */
@@ -12,7 +12,7 @@ const IDLE = 10_000_000;
 /** Milliseconds between attempts to find the guest's kernel: each takes a good part of a second. */
 const PATIENCE = 2000;
 
-const LANES: Readonly<Record<string, PointNews['lane']>> = {
+const LANES: Readonly<Record<string, PointLane>> = {
   'virtio-blk': 'disk',
   'virtio-net': 'network',
   uart16550: 'input',
@@ -79,6 +79,11 @@ export class Sampler {
     this.lastTime = -1;
   }
 
+  /** Whether the guest's kernel was found. */
+  get knowsKernel(): boolean {
+    return this.hasKernel;
+  }
+
   private findKernel(): void {
     const now = this.now();
     if (now - this.triedAt < PATIENCE) return;
@@ -91,7 +96,7 @@ export class Sampler {
     return task === undefined || task.pid === 0 ? undefined : `${task.name} (${task.tgid})`;
   }
 
-  private laneOf(port: number): PointNews['lane'] {
+  private laneOf(port: number): PointLane {
     const slot = this.session.engine.board.slots[port];
     return (slot && LANES[slot.device.kind]) ?? 'other';
   }

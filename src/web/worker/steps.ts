@@ -7,7 +7,7 @@ import type { MoveResult, Mover } from '../../timeline/mover.ts';
 import type { StepKind } from './protocol.ts';
 
 /** Where Linux handles a system call, before it looks at which. */
-const SYSCALL_ENTRY = 'do_trap_ecall_u';
+export const SYSCALL_ENTRY = 'do_trap_ecall_u';
 const SP = 2;
 
 /** A step cannot be made, and why. */

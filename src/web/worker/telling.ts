@@ -1,4 +1,4 @@
-import type { News, PointNews } from './protocol.ts';
+import type { News, PointLane } from './protocol.ts';
 
 /** Numbers in an array that grows. */
 class Numbers {
@@ -37,7 +37,7 @@ export class Telling {
   private processes: number[] = [];
   private newNames: string[] = [];
   private readonly names = new Map<string, number>();
-  private readonly points = new Map<PointNews['lane'], { times: Numbers; instructions: Numbers }>();
+  private readonly points = new Map<PointLane, { times: Numbers; instructions: Numbers }>();
 
   constructor(tell: (news: News) => void) {
     this.tell = tell;
@@ -64,7 +64,7 @@ export class Telling {
     for (const name of names) this.processes.push(name === undefined ? -1 : this.numberOf(name));
   }
 
-  point(lane: PointNews['lane'], instructions: number, time: number): void {
+  point(lane: PointLane, instructions: number, time: number): void {
     let points = this.points.get(lane);
     if (points === undefined) this.points.set(lane, (points = { times: new Numbers(), instructions: new Numbers() }));
     points.times.push(time);
