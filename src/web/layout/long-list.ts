@@ -38,10 +38,9 @@ export class LongList {
   /** Scrolls a row into sight, if it is not. */
   reveal(index: number): void {
     if (this.element === undefined) return;
-    const place = this.element.offsetTop + index * this.rowHeight;
-    const { scrollTop, clientHeight } = this.scroller;
-    if (place < scrollTop || place + this.rowHeight > scrollTop + clientHeight)
-      this.scroller.scrollTop = place - clientHeight / 3;
+    const place = index * this.rowHeight - this.hidden(this.element);
+    const { clientHeight } = this.scroller;
+    if (place < 0 || place + this.rowHeight > clientHeight) this.scroller.scrollTop += place - clientHeight / 3;
     this.draw();
   }
 
@@ -50,13 +49,17 @@ export class LongList {
     this.scroller.removeEventListener('scroll', this.draw);
   }
 
+  /** Pixels of the list that are above what is in sight. */
+  private hidden(element: HTMLElement): number {
+    return this.scroller.getBoundingClientRect().top - element.getBoundingClientRect().top;
+  }
+
   private readonly draw = (): void => {
     const { element, count, rowHeight } = this;
     if (element === undefined) return;
-    const { scrollTop, clientHeight } = this.scroller;
-    const top = scrollTop - element.offsetTop;
+    const top = this.hidden(element);
     const first = Math.min(count, Math.max(0, Math.floor(top / rowHeight) - BEYOND));
-    const last = Math.min(count, Math.ceil((top + clientHeight) / rowHeight) + BEYOND);
+    const last = Math.min(count, Math.ceil((top + this.scroller.clientHeight) / rowHeight) + BEYOND);
     const rows = Array.from({ length: Math.max(0, last - first) }, (_, i) => this.row(first + i));
     render(html`<ol class="code" style=${`top: ${first * rowHeight}px`}>${rows}</ol>`, element);
     if (last === count && count > 0) this.onEnd();

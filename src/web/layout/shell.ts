@@ -1,6 +1,6 @@
 import { html, nothing, type TemplateResult } from 'lit';
-import { PANES } from '../panes/list.ts';
 import type { SiteRecording } from '../guest/manifest.ts';
+import { PANES } from '../panes/list.ts';
 import type { Axis } from '../timeline/lane-data.ts';
 import { LANES, type LaneName } from '../timeline/lanes.ts';
 import { shortCount, shortTime } from '../timeline/units.ts';

@@ -1,7 +1,7 @@
 import { ConsoleHistory } from '../terminal/history.ts';
 import { LaneData } from '../timeline/lane-data.ts';
-import { packArrays, unpackArrays } from './packed-arrays.ts';
 import { keepFile, readKept } from './kept-files.ts';
+import { packArrays, unpackArrays } from './packed-arrays.ts';
 
 /** What a replay of a recording told. */
 export interface KeptLanes {

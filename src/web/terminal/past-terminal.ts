@@ -3,13 +3,13 @@ import { SerializeAddon } from '@xterm/addon-serialize';
 import { Terminal } from '@xterm/xterm';
 import { clickedLine, findPrinted } from './find-printed.ts';
 import type { ConsoleHistory } from './history.ts';
-import { TERMINAL_OPTIONS } from './theme.ts';
+import { cellSize, TERMINAL_OPTIONS } from './theme.ts';
 
 /** Bytes of console output between kept states of the terminal. */
 const STATE_EVERY = 16_384;
 /** Lines above the screen that a kept state has. */
 const SCROLLBACK = 1000;
-const SMALLEST_FONT = 6;
+const SMALLEST_FONT = 10;
 
 /** The terminal after so many bytes of output, as what has to be written to get there. */
 interface KeptState {
@@ -139,13 +139,13 @@ export class PastTerminal {
 
   /** The terminal has as many characters as it had then: they are smaller where there is less room now. */
   private fit(): void {
-    const screen = this.host.querySelector<HTMLElement>('.xterm-screen');
     const { clientWidth, clientHeight } = this.host;
-    const { fontSize = this.fontSize } = this.terminal.options;
-    if (screen === null || screen.offsetWidth === 0 || clientWidth === 0) return;
-    const fits = fontSize * Math.min(clientWidth / screen.offsetWidth, clientHeight / screen.offsetHeight);
+    if (clientWidth === 0) return;
+    const { cols, rows } = this.terminal;
+    const { width, height } = cellSize();
+    const fits = Math.min(clientWidth / (cols * width), clientHeight / (rows * height));
     const size = Math.max(SMALLEST_FONT, Math.min(this.fontSize, Math.floor(fits * 2) / 2));
-    if (size !== fontSize) this.terminal.options.fontSize = size;
+    if (size !== this.terminal.options.fontSize) this.terminal.options.fontSize = size;
   }
 
   private write(data: string | Uint8Array): Promise<void> {

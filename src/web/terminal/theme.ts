@@ -34,3 +34,16 @@ export const TERMINAL_OPTIONS: ITerminalOptions = {
   allowProposedApi: true,
   minimumContrastRatio: 4.5,
 };
+
+let cell: { readonly width: number; readonly height: number } | undefined;
+
+/** Width and height of a character, as parts of the size of the terminals' font. */
+export function cellSize(): { readonly width: number; readonly height: number } {
+  if (cell !== undefined) return cell;
+  const context = document.createElement('canvas').getContext('2d')!;
+  const size = 100;
+  context.font = `${size}px ${TERMINAL_FONT}`;
+  const { width, fontBoundingBoxAscent, fontBoundingBoxDescent } = context.measureText('W');
+  cell = { width: width / size, height: (fontBoundingBoxAscent + fontBoundingBoxDescent) / size };
+  return cell;
+}
