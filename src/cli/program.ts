@@ -100,7 +100,14 @@ export function createProgram(version: string, finish: (status: number) => void)
     ),
     'keep a recording in this file',
   )
-    .option('--control <name>', 'let hindsight cp reach the files of this machine while it runs, as NAME:/PATH')
+    .option(
+      '--control <name>',
+      'let hindsight cp reach the files of this machine while it runs, as NAME:/PATH, and hindsight probe --live NAME ask it',
+    )
+    .option(
+      '--probe <script>',
+      'run a script of hindsight probe, or @FILE with one, while the machine runs; its output goes to standard error',
+    )
     .option('--exec <command>', "run this in the guest's shell, print its output only, and exit with its status")
     .option('--no-stdin', "give the guest's command no input")
     .option(
@@ -188,8 +195,8 @@ export function createProgram(version: string, finish: (status: number) => void)
       opens(
         program
           .command('probe')
-          .description('Run a script over a recording: count, measure and print what the machine did')
-          .argument('<recording>', 'a file that run --record kept')
+          .description('Run a script over a recording or a running machine: count, measure and print what it did')
+          .argument('<recording>', 'a file that run --record kept; with --live, the name of a machine that runs')
           .argument('[script]', "a file with the script, unless -e gives it; then the script's parameters $1, $2 …")
           .argument('[parameters...]'),
       ),
@@ -198,6 +205,7 @@ export function createProgram(version: string, finish: (status: number) => void)
   )
     .option('-e <script>', "the script itself, such as 'kprobe:vfs_read { @[comm] = count(); }'")
     .option('--from <instant>', 'begin here: instructions, 50%, guest time such as 2.5s, or event:7')
+    .option('--live', 'on a machine that runs with --control NAME, until Ctrl-C')
     .option('--map-limit <entries>', 'most entries of a map; 100000 if not said')
     .action(async (file: string, script: string | undefined, parameters: string[], flags: ProbeFlags) =>
       finish(

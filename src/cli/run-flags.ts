@@ -18,6 +18,7 @@ export interface RunFlags extends MachineFlags, RecorderFlags, NetFlags {
   readonly stdin: boolean;
   readonly clock?: string;
   readonly timeout?: string;
+  readonly probe?: string;
   readonly json?: boolean;
   readonly stats?: boolean;
   readonly dumpRegions?: string;

@@ -34,6 +34,13 @@ export interface SyscallRecord {
 const LONGEST_TEXT = 4096;
 const LONGEST_BUFFER = 4096;
 const MOST_TEXTS = 1024;
+/** Names that programs know calls by, where the kernel's functions have others. */
+const USER_NAMES: Readonly<Record<string, string>> = {
+  newfstat: 'fstat',
+  newuname: 'uname',
+  sendfile64: 'sendfile',
+  fadvise64_64: 'fadvise64',
+};
 /** Calls whose argument 1 holds as many bytes as argument 2 says, before; and those that fill it with as many as they return. */
 const WRITES = new Set(['write', 'pwrite64', 'sendto']);
 const READS = new Set(['read', 'pread64', 'recvfrom', 'getrandom', 'getcwd', 'readlinkat']);
@@ -67,7 +74,7 @@ export function traceSyscalls(tracer: Tracer, report: (call: SyscallRecord) => v
     const saved = (name: string): bigint => kernel.get('pt_regs', registers, name);
     const number = Number(BigInt.asIntN(64, saved('a7')));
     const type = types.get(number);
-    const name = type?.name ?? `syscall_${number}`;
+    const name = USER_NAMES[type?.name ?? ''] ?? type?.name ?? `syscall_${number}`;
     if (!wanted({ ...who, name })) return;
     const args = ['a0', 'a1', 'a2', 'a3', 'a4', 'a5'].map(saved);
     const record: Open = {

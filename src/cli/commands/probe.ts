@@ -1,16 +1,17 @@
-import { readFile } from 'node:fs/promises';
 import { GuestInfo } from '../../debug/guest-info.ts';
-import { MapLimitError } from '../../probe/maps.ts';
+import { ControlClient, type ControlScript } from '../../host/node/control.ts';
 import { jsonOutput, textOutput } from '../../probe/output.ts';
 import { runProbes } from '../../probe/run.ts';
-import { ScriptError } from '../../probe/script-error.ts';
-import { CliError, EXIT, UsageError } from '../exit.ts';
-import { explained, openRecording, parseDestination, type RecordingFlags } from '../recordings.ts';
+import { EXIT, UsageError } from '../exit.ts';
+import { readScript, scriptFailure } from '../live-probe.ts';
+import { explained, interruptSignal, openRecording, parseDestination, type RecordingFlags } from '../recordings.ts';
 
 /** Flags of `hindsight probe`. */
 export interface ProbeFlags extends RecordingFlags {
   readonly e?: string;
   readonly from?: string;
+  /** The first word names a machine that runs. */
+  readonly live?: boolean;
   readonly mapLimit?: string;
   readonly json?: boolean;
   readonly quiet?: boolean;
@@ -26,6 +27,7 @@ export async function probe(file: string, words: readonly string[], flags: Probe
   const mapLimit = flags.mapLimit === undefined ? undefined : Number(flags.mapLimit);
   if (mapLimit !== undefined && !(Number.isInteger(mapLimit) && mapLimit > 0))
     throw new UsageError(`--map-limit ${flags.mapLimit}: expected a number of entries, such as 100000`);
+  if (flags.live) return probeLive(file, { script, parameters, json: flags.json ?? false, mapLimit }, flags);
   const from = flags.from === undefined ? undefined : parseDestination('--from', flags.from);
   const interrupt = new AbortController();
   process.once('SIGINT', () => interrupt.abort());
@@ -48,16 +50,22 @@ export async function probe(file: string, words: readonly string[], flags: Probe
     if (!flags.quiet) process.stderr.write(`hindsight: ${hits} hits\n`);
     return EXIT.OK;
   } catch (error) {
-    if (error instanceof ScriptError) throw new UsageError(error.message);
-    if (error instanceof MapLimitError) throw new CliError(error.message);
-    throw error;
+    throw scriptFailure(error) ?? error;
   }
 }
 
-async function readScript(file: string): Promise<string> {
-  try {
-    return await readFile(file, 'utf8');
-  } catch (error) {
-    throw new UsageError(`${file}: ${(error as Error).message}; expected a file with a script, or -e 'SCRIPT'`);
-  }
+/** `hindsight probe --live NAME`: the same on a machine that another process runs. */
+async function probeLive(
+  name: string,
+  { mapLimit, ...script }: Omit<ControlScript, 'mapLimit'> & { readonly mapLimit: number | undefined },
+  flags: ProbeFlags,
+): Promise<number> {
+  for (const flag of ['from', 'image', 'core'] as const)
+    if (flags[flag] !== undefined) throw new UsageError(`--${flag} is for recordings: it cannot be given with --live`);
+  using client = await ControlClient.open(name);
+  const whole = { ...script, ...(mapLimit !== undefined && { mapLimit }) };
+  const { hits, warnings } = await client.probe(whole, (text) => void process.stdout.write(text), interruptSignal());
+  for (const warning of warnings) process.stderr.write(`hindsight: ${warning}\n`);
+  if (!flags.quiet) process.stderr.write(`hindsight: ${hits} hits\n`);
+  return EXIT.OK;
 }

@@ -15,6 +15,7 @@ import type { StartSnapshot } from '../../machine/session/session.ts';
 import { formatInstant } from '../../record/divergence.ts';
 import { timeWarp } from '../../record/inputs.ts';
 import { UsageError } from '../exit.ts';
+import { probeSession } from '../live-probe.ts';
 import { closingDisks, parseCore } from '../machine-flags.ts';
 import { openNetworkOf } from '../net-flags.ts';
 import { checkRecorderFlags, keepPast, recorderOptions } from '../recorder-flags.ts';
@@ -153,7 +154,9 @@ export async function goOn(
     ...(snapshot && { snapshot }),
     ...(timeout !== undefined && { timeout }),
   });
+  const probing = flags.probe === undefined ? undefined : await probeSession(machine, flags.probe);
   const end = await session.run();
+  await probing?.finish();
   await ended?.(machine, end);
   if (recorder.checkpoints) past?.capture();
   report(machine, end, {

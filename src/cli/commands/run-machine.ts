@@ -14,6 +14,7 @@ import { Machine } from '../../machine/session/machine.ts';
 import type { HardwareOptions } from '../../machine/session/options.ts';
 import type { StartSnapshot } from '../../machine/session/session.ts';
 import { CliError } from '../exit.ts';
+import { controlProbe, probeSession } from '../live-probe.ts';
 import {
   type CheckedFlags,
   checkMachineFlags,
@@ -161,7 +162,8 @@ export async function runMachine(
   }
   shares.attach(machine, room);
   network?.attach(machine);
-  await using _control = flags.control === undefined ? undefined : await ControlServer.open(flags.control, machine);
+  await using _control =
+    flags.control === undefined ? undefined : await ControlServer.open(flags.control, machine, controlProbe(machine));
   if (!quiet && (checked.core ?? 'jit') === 'jit' && machine.internals.engine.core.kind !== 'jit')
     process.stderr.write(`hindsight: ${NOT_TRANSLATING}\n`);
   const output = exec ? new ExecOutput() : undefined;
@@ -175,11 +177,13 @@ export async function runMachine(
     detachable,
     ...(timeout !== undefined && { timeout }),
   });
+  const probing = flags.probe === undefined ? undefined : await probeSession(machine, flags.probe);
   const end = await session.run().catch(async (error: unknown) => {
     if (from === undefined || !(error instanceof StateError)) throw error;
     for (const { hash } of from.snapshot.files) if (hash !== undefined) await forgetStart(hash);
     throw new CliError(`${error.message}. The guest's snapshot was removed: run again, and it is made again`);
   });
+  await probing?.finish();
   await ended?.(machine, end);
   await keepRememberedCode(machine);
   if (from) await keepFirstPages(machine, from);

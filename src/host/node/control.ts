@@ -11,9 +11,30 @@ class ControlError extends Error {
   override name = 'ControlError';
 }
 
-/** What is asked of a machine's guest; all but `write` without contents. */
+/** A script for a machine that runs. */
+export interface ControlScript {
+  readonly script: string;
+  readonly parameters: readonly string[];
+  /** Its output as lines of JSON. */
+  readonly json: boolean;
+  readonly mapLimit?: number;
+}
+
+/** How a script ended. */
+interface ScriptEnd {
+  readonly hits: number;
+  readonly warnings: readonly string[];
+}
+
+/** Starts a script on a machine that runs. @param write takes its output */
+export type ControlProbe = (
+  script: ControlScript,
+  write: (text: string) => void,
+) => Promise<{ readonly end: () => void; readonly ended: Promise<ScriptEnd> }>;
+
+/** What is asked of a machine's guest; all but `write` and `probe` without contents. `end` ends a script. */
 interface ControlRequest {
-  readonly op: 'stat' | 'list' | 'read' | 'write' | 'mkdir' | 'symlink';
+  readonly op: 'stat' | 'list' | 'read' | 'write' | 'mkdir' | 'symlink' | 'probe' | 'end';
   readonly path: string;
   /** Permission bits. */
   readonly mode?: number;
@@ -23,9 +44,10 @@ interface ControlRequest {
   readonly length?: number;
 }
 
-/** What came of it: the bytes that follow are a file's contents, or JSON. */
+/** What came of it: the bytes that follow are a file's contents, or JSON; of a script that goes on, a piece of its output. */
 interface ControlReply {
   readonly error?: string;
+  readonly more?: boolean;
   readonly length: number;
 }
 
@@ -122,8 +144,11 @@ export class ControlServer implements AsyncDisposable {
   private readonly server: Server;
   private readonly clients = new Set<Socket>();
 
-  private constructor(socket: string, link: GuestLink) {
+  private readonly probe: ControlProbe;
+
+  private constructor(socket: string, link: GuestLink, probe: ControlProbe) {
     this.socket = socket;
+    this.probe = probe;
     this.server = createServer((client) => {
       this.clients.add(client);
       client.on('close', () => this.clients.delete(client)).on('error', () => client.destroy());
@@ -132,7 +157,7 @@ export class ControlServer implements AsyncDisposable {
   }
 
   /** @throws ControlError when a machine of that name runs already */
-  static async open(name: string, machine: Machine): Promise<ControlServer> {
+  static async open(name: string, machine: Machine, probe: ControlProbe): Promise<ControlServer> {
     const socket = controlSocket(name);
     const taken = await attempt(socket);
     if (taken !== undefined) {
@@ -142,7 +167,7 @@ export class ControlServer implements AsyncDisposable {
     rmSync(socket, { force: true });
     const link = new GuestLink(machine, BOOT_PATIENCE);
     link.attach();
-    const control = new ControlServer(socket, link);
+    const control = new ControlServer(socket, link, probe);
     await new Promise<void>((resolve, reject) => control.server.once('error', reject).listen(socket, resolve));
     return control;
   }
@@ -154,9 +179,20 @@ export class ControlServer implements AsyncDisposable {
   }
 
   private async serve(client: Socket, link: GuestLink): Promise<void> {
+    let script: Awaited<ReturnType<ControlProbe>> | undefined;
+    // Who goes away without a word wants no more of it.
+    client.on('close', () => script?.end());
     for await (const [request, contents] of messages<ControlRequest>(client)) {
       try {
-        send(client, { length: 0 }, await perform(await link.files(), request, contents));
+        if (request.op === 'end') script?.end();
+        else if (request.op === 'probe') {
+          const asked = JSON.parse(Buffer.from(contents).toString()) as ControlScript;
+          script = await this.probe(asked, (text) => send(client, { more: true, length: 0 }, Buffer.from(text)));
+          script.ended.then(
+            (end) => send(client, { length: 0 }, json(end)),
+            (error: unknown) => send(client, { error: (error as Error).message, length: 0 }, NOTHING),
+          );
+        } else send(client, { length: 0 }, await perform(await link.files(), request, contents));
       } catch (error) {
         send(client, { error: (error as Error).message, length: 0 }, NOTHING);
       }
@@ -217,6 +253,22 @@ export class ControlClient implements Disposable {
 
   async symlink(path: string, target: string): Promise<void> {
     await this.ask({ op: 'symlink', path, target });
+  }
+
+  /**
+   * Runs a script until it ends by itself, the machine does, or the signal says so.
+   * @throws ControlError with what is wrong with the script
+   */
+  async probe(script: ControlScript, write: (text: string) => void, signal: AbortSignal): Promise<ScriptEnd> {
+    send(this.socket, { op: 'probe', path: '/' }, json(script));
+    signal.addEventListener('abort', () => send(this.socket, { op: 'end', path: '/' }, NOTHING));
+    for await (const [{ error, more }, bytes] of this.replies) {
+      if (error !== undefined) throw new ControlError(error);
+      const text = Buffer.from(bytes).toString();
+      if (more !== true) return JSON.parse(text) as ScriptEnd;
+      write(text);
+    }
+    throw new ControlError('the machine ended');
   }
 
   [Symbol.dispose](): void {

@@ -33,17 +33,31 @@ export interface RunResult {
   readonly guestTime: number;
 }
 
+/** Somebody who looks at a machine while it runs, where its engine's debug points are and at instants. Must not change the machine. */
+export interface Watcher {
+  /** Slices end here: instructions, and guest time in ticks. */
+  readonly due: { readonly instructions: number; readonly time: number };
+  /** A run begins: debug points may have been others meanwhile. */
+  begins(): void;
+  /** A debug point was met: the machine is before the instruction. @returns whether the slice goes on */
+  met(): boolean;
+  /** Called after every slice. @param time guest time that has come, also where harts sleep beyond it @returns what is to be waited for */
+  passed(time: number): Promise<void> | undefined;
+}
+
 /** What goes on around slices. */
 export interface SliceCare {
   /** Instructions where a slice has to end. */
   readonly border: number;
   /** @param border as it was when the slice began */
   afterSlice(border: number): void;
+  readonly watcher: Watcher | undefined;
   /** What has to be waited for before the next slice: somebody who cannot keep up with the output. */
   congested(): Promise<void> | undefined;
 }
 
 const NANOSECONDS = 1e9;
+const NEVER: Watcher['due'] = { instructions: Infinity, time: Infinity };
 /** Milliseconds that are not waited for: guest time may be ahead of the wall clock by as much. No timer of the host's is finer. */
 const AHEAD = 1;
 /** Milliseconds of waiting after which the recording's file is brought up to date. */
@@ -60,6 +74,8 @@ export class Driver {
   private readonly care: SliceCare;
   private readonly slice = new SliceLength();
   private pausing = false;
+  /** What the watcher does after a slice. */
+  private looked: Promise<void> | undefined;
   /** Guest time has gone ahead of the wall clock in the wait before. */
   private ahead = false;
   private wakeUp: (() => void) | undefined;
@@ -109,12 +125,14 @@ export class Driver {
     const instructions = until.instructions ?? Infinity;
     const time = until.guestTime === undefined ? undefined : Math.round(until.guestTime * NANOSECONDS);
     this.pacer.start();
+    care.watcher?.begins();
     let rested = room.now();
     for (;;) {
       if (this.pausing) return engine.halt === undefined ? 'paused' : 'halt';
       const { border } = care;
       const stop = this.runSlice(instructions, time, border);
       care.afterSlice(border);
+      await this.looked;
       if (stop === STOP.HALT) return 'halt';
       if (this.pausing) return 'paused';
       if (stop === STOP.DEBUG) return 'debug';
@@ -140,16 +158,28 @@ export class Driver {
     const { engine } = this.session;
     const before = engine.instructions;
     this.wires.poll();
-    const until = Math.min(time ?? Infinity, this.waits ? this.wires.deadline : Infinity);
+    const { watcher } = this.care;
+    const due = watcher?.due ?? NEVER;
+    const until = Math.min(time ?? Infinity, this.waits ? this.wires.deadline : Infinity, due.time);
     const limit: Limit = {
-      instructions: Math.min(instructions, before + slice.current, border),
+      instructions: Math.min(instructions, before + slice.current, border, due.instructions),
       ...(until !== Infinity && { time: until }),
       stopWhenIdle: this.realTime,
       awaits: () => this.wires.awaiting,
       stopWhenAwaiting: true,
     };
     const started = room.now();
-    const stop = engine.run(limit);
+    let stop = engine.run(limit);
+    if (watcher !== undefined) {
+      while (stop === STOP.DEBUG) {
+        const goesOn = watcher.met();
+        engine.skipDebugPoint(true);
+        if (!goesOn) break;
+        stop = engine.run(limit);
+      }
+      if (stop === STOP.DEBUG) stop = STOP.LIMIT;
+      this.looked = watcher.passed(stop === STOP.LIMIT && until === due.time ? due.time : engine.time);
+    }
     slice.adapt(engine.instructions - before, room.now() - started);
     return stop;
   }

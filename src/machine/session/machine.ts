@@ -13,7 +13,7 @@ import { Snapshot } from '../state/snapshot.ts';
 import { stateHash } from '../state/state-hash.ts';
 import { RecordingCadence } from './cadence.ts';
 import { Console, type ExpectOptions } from './console.ts';
-import { Driver, type RunResult, type RunUntil } from './driver.ts';
+import { Driver, type RunResult, type RunUntil, type Watcher } from './driver.ts';
 import { SessionStateError } from './errors.ts';
 import type { ExpectResult } from './expectation.ts';
 import type { HostRoom } from './host-room.ts';
@@ -121,6 +121,8 @@ export class Machine {
    * keep the bytes. Not called for what is replayed.
    */
   onOutput: ((port: number, bytes: Uint8Array) => void) | undefined;
+  /** Looks at the machine while it runs. */
+  watcher: Watcher | undefined;
   private readonly resources: readonly Closeable[];
   private wasReset = false;
   private readonly driver: Driver;
@@ -187,11 +189,15 @@ export class Machine {
       },
       room,
     );
+    const watcher = (): Watcher | undefined => this.watcher;
     const cadence = new RecordingCadence(session.engine, recorder, room, options.hashEvery ?? DEFAULT_HASH_EVERY);
     this.cadence = cadence;
     this.driver = new Driver(session, room, this.wires, options.clock === 'host', {
       get border() {
         return cadence.nextHash;
+      },
+      get watcher() {
+        return watcher();
       },
       afterSlice: (border) => this.afterSlice(border),
       congested: () => this.terminal.congested(),
