@@ -15,7 +15,7 @@ import type { StartSnapshot } from '../../machine/session/session.ts';
 import { formatInstant } from '../../record/divergence.ts';
 import { timeWarp } from '../../record/inputs.ts';
 import { UsageError } from '../exit.ts';
-import { probeSession } from '../live-probe.ts';
+import { controlProbe, probeSession } from '../live-probe.ts';
 import { closingDisks, parseCore } from '../machine-flags.ts';
 import { openNetworkOf } from '../net-flags.ts';
 import { checkRecorderFlags, keepPast, recorderOptions } from '../recorder-flags.ts';
@@ -138,7 +138,8 @@ export async function goOn(
   network?.attach(machine);
   if (flags.control !== undefined && !machine.ports.includes(SESSION_PORT))
     throw new UsageError(`--control ${flags.control}: ${what} has no channel for it; it has to be made with --control`);
-  await using _control = flags.control === undefined ? undefined : await ControlServer.open(flags.control, machine);
+  await using _control =
+    flags.control === undefined ? undefined : await ControlServer.open(flags.control, machine, controlProbe(machine));
   if (!quiet) {
     for (const line of unanswered(config, flags)) process.stderr.write(`hindsight: ${line}\n`);
     process.stderr.write(
