@@ -185,7 +185,7 @@ export async function build({ force = false, bundles = true } = {}) {
       await step(
         'bundles',
         ['assembly', 'src', 'build'],
-        ['dist/cli.mjs', 'dist/node.mjs', 'dist/index.js', 'dist/web/index.html'],
+        ['dist/cli.cjs', 'dist/cli.mjs', 'dist/node.mjs', 'dist/index.js', 'dist/web/index.html'],
         force,
         async () => {
           const file = join(root, 'build/bundle.mjs');

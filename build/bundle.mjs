@@ -1,4 +1,5 @@
 // Bundles the command line, the library and the page into dist/. Called by build/build.mjs.
+import { createHash } from 'node:crypto';
 import { copyFileSync, mkdirSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 
@@ -24,14 +25,25 @@ export async function bundle(root) {
   };
   mkdirSync(join(dist, 'web'), { recursive: true });
   await Promise.all([
-    // Shared chunks, so that the core is in the package once for the command line and the Node entry.
     esbuild.build({
       ...common,
       ...NODE,
-      splitting: true,
-      chunkNames: '[name]-[hash]',
       outExtension: { '.js': '.mjs' },
-      entryPoints: { cli: 'src/cli/main.ts', node: 'src/host/node/index.ts' },
+      entryPoints: { node: 'src/host/node/index.ts' },
+    }),
+    // One file that cli-launcher.mjs loads, with what V8 made of it before.
+    esbuild.build({
+      ...common,
+      ...NODE,
+      format: 'cjs',
+      outExtension: { '.js': '.cjs' },
+      entryPoints: { cli: 'src/cli/main.ts' },
+      define: { 'import.meta.url': 'moduleUrl' },
+      banner: {
+        js: `const moduleUrl = require('node:url').pathToFileURL(__filename).href;
+const importModule = module.importModule ?? ((name) => import(name));`,
+      },
+      charset: 'ascii',
     }),
     esbuild.build({
       ...common,
@@ -53,8 +65,12 @@ export async function bundle(root) {
       external: ['data:*'],
     }),
   ]);
-  const cli = join(dist, 'cli.mjs');
-  writeFileSync(cli, `#!/usr/bin/env node\n${readFileSync(cli, 'utf8')}`, { mode: 0o755 });
+  // Where it is run as a script, see cli-launcher.mjs.
+  const program = readFileSync(join(dist, 'cli.cjs'), 'latin1').replaceAll('import("', 'importModule("');
+  writeFileSync(join(dist, 'cli.cjs'), program, 'latin1');
+  const hash = createHash('sha256').update(program).digest('hex').slice(0, 16);
+  const launcher = readFileSync(join(root, 'build/cli-launcher.mjs'), 'utf8').replace('PROGRAM_HASH', hash);
+  writeFileSync(join(dist, 'cli.mjs'), `#!/usr/bin/env node\n${launcher}`, { mode: 0o755 });
   copyFileSync(join(root, 'build/out/core.wasm'), join(dist, 'core.wasm'));
   copyFileSync(join(root, 'src/web/index.html'), join(dist, 'web/index.html'));
   for (const name of readdirSync(dist)) {

@@ -14,6 +14,7 @@ const WATCHED = [
   'node_modules/.package-lock.json',
   'build/out/core.wasm',
   'build/out/jit-core.wasm',
+  'dist/cli.cjs',
   'dist/cli.mjs',
   'dist/node.mjs',
   'dist/index.js',

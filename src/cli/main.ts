@@ -78,7 +78,8 @@ process.on('uncaughtException', (error) => {
   process.exit(EXIT.FAILURE);
 });
 
-const status = await main(process.argv.slice(2));
-await flush(process.stdout);
-await flush(process.stderr);
-process.exit(status);
+void main(process.argv.slice(2)).then(async (status) => {
+  await flush(process.stdout);
+  await flush(process.stderr);
+  process.exit(status);
+});

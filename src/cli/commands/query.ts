@@ -1,9 +1,9 @@
-import sqlite3InitModule from '@sqlite.org/sqlite-wasm';
 import { HistoryDatabase, QueryError } from '../../history/sql.ts';
 import { TABLES } from '../../history/tables/index.ts';
 import { EXIT, UsageError } from '../exit.ts';
 import { explained, interruptSignal, openRecording, type RecordingFlags } from '../recordings.ts';
 import { RowWriter, rowFormat } from '../rows.ts';
+import { loadSqlite } from '../sqlite.ts';
 import { findKernel } from './history.ts';
 
 /** Flags of `hindsight query`. */
@@ -18,7 +18,7 @@ export async function query(file: string, sql: string, flags: QueryFlags): Promi
   const { timeline } = await openRecording(file, flags);
   const signal = interruptSignal();
   const kernel = await findKernel(timeline, file, signal);
-  const database = new HistoryDatabase(await sqlite3InitModule(), timeline, kernel, TABLES);
+  const database = new HistoryDatabase(await loadSqlite(), timeline, kernel, TABLES);
   try {
     const { columns, rows, partial } = await explained(timeline, database.query(sql, { signal }));
     const writer = new RowWriter(columns, format, (text) => void process.stdout.write(text));

@@ -1,10 +1,10 @@
-import sqlite3InitModule from '@sqlite.org/sqlite-wasm';
 import { GuestInfo } from '../../debug/guest-info.ts';
 import { Origins } from '../../debug/origin.ts';
 import { HistoryDatabase } from '../../history/sql.ts';
 import { TABLES } from '../../history/tables/index.ts';
 import type { Timeline } from '../../timeline/timeline.ts';
 import { openRecording, parseDestination, type RecordingFlags } from '../recordings.ts';
+import { loadSqlite } from '../sqlite.ts';
 
 /** What a client is told that it did wrong. */
 export class ToolError extends Error {
@@ -58,7 +58,7 @@ export class ToolSession {
     const kernel = guest.kernel();
     if (kernel === undefined)
       throw new ToolError('no Linux kernel with symbols and type information is in the machine at this instant');
-    return (this.database ??= new HistoryDatabase(await sqlite3InitModule(), timeline, kernel, TABLES));
+    return (this.database ??= new HistoryDatabase(await loadSqlite(), timeline, kernel, TABLES));
   }
 
   close(): void {
