@@ -266,7 +266,11 @@ export function createProgram(version: string, finish: (status: number) => void)
     .option('--exec <command>', "with --live: run this in the guest's shell")
     .option('--gdb <listen>', 'listen for gdb at [HOST:]PORT; loopback unless a host is named')
     .option('--dap [listen]', 'speak the Debug Adapter Protocol on standard input and output, or at [HOST:]PORT')
-    .option('--symbols <file>', 'read symbols of this ELF file; may be repeated', collect)
+    .option(
+      '--symbols <file>',
+      'read symbols of this ELF file, or debug information of any program from this folder (.build-id/xx/yyy.debug); may be repeated',
+      collect,
+    )
     .option('--process <which>', 'gdb debugs only this process of the guest, by number or name')
     .option(
       '--print-gdbinit',

@@ -75,6 +75,11 @@ export class GuestInfo {
     return other;
   }
 
+  /** The files of the process that is looked at. */
+  get loadedFiles(): readonly SymbolFile[] {
+    return this.processFiles;
+  }
+
   /** Every file with symbols, those first that the user gave. */
   get files(): readonly SymbolFile[] {
     return this.processFiles.length === 0 ? this.given : [...this.given, ...this.processFiles];
@@ -256,7 +261,11 @@ export class GuestInfo {
   readProcess(pid: number, address: bigint, length: number): Uint8Array | undefined {
     const kernel = this.kernel();
     const task = kernel && findTask(kernel, pid);
-    if (!kernel || !task || task.mm === 0n) return undefined;
+    return kernel && task && task.mm !== 0n ? this.readTask(kernel, task, address, length) : undefined;
+  }
+
+  /** Reads a task's own memory. */
+  readTask(kernel: LinuxKernel, task: Task, address: bigint, length: number): Uint8Array {
     return readThrough(this.view, this.userAddresses(kernel, task), address, length);
   }
 

@@ -126,7 +126,8 @@ function flags(value: number, table: FlagTable, first?: string): string {
   return names.length === 0 ? '0' : names.join('|');
 }
 
-const openFlags = (value: number): string => flags(value & ~3, OPEN, ACCESS_MODES[value & 3]);
+/** Flags of open(2) by their names. */
+export const openFlags = (value: number): string => flags(value & ~3, OPEN, ACCESS_MODES[value & 3]);
 const octal = (value: number): string => `0${(value & 0o7777).toString(8)}`;
 const oneOf =
   (names: readonly string[]) =>
@@ -136,10 +137,12 @@ const of =
   (table: FlagTable) =>
   (value: number): string =>
     flags(value, table);
-const signal = (value: number): string => SIGNALS[value] ?? (value < 65 ? `SIGRT_${value - 32}` : String(value));
+/** A signal by its name. */
+export const signalName = (value: number): string =>
+  SIGNALS[value] ?? (value < 65 ? `SIGRT_${value - 32}` : String(value));
 const cloneFlags = (value: number): string => {
   const ends = value & 0xff;
-  return flags(value & ~0xff, CLONE) + (ends === 0 ? '' : `|${signal(ends)}`);
+  return flags(value & ~0xff, CLONE) + (ends === 0 ? '' : `|${signalName(ends)}`);
 };
 
 /** How an argument that is a set of flags or a choice is shown, by system call and parameter. */
@@ -168,9 +171,9 @@ export const ARGUMENT_TEXT: Readonly<Record<string, (value: number) => string>> 
   'pipe2.flags': of(PIPE),
   'dup3.flags': openFlags,
   'lseek.whence': oneOf(SEEK),
-  'kill.sig': signal,
-  'tgkill.sig': signal,
-  'tkill.sig': signal,
-  'rt_sigaction.sig': signal,
+  'kill.sig': signalName,
+  'tgkill.sig': signalName,
+  'tkill.sig': signalName,
+  'rt_sigaction.sig': signalName,
   'rt_sigprocmask.how': oneOf(['SIG_BLOCK', 'SIG_UNBLOCK', 'SIG_SETMASK']),
 };

@@ -1,32 +1,24 @@
 import { csrName, INTEGER_REGISTERS, PRIVILEGES } from '../../isa/names.ts';
 import { dmesg } from '../../linux/dmesg.ts';
-import type { LinuxKernel } from '../../linux/kernel.ts';
-import { memoryAreas } from '../../linux/maps.ts';
 import { modules } from '../../linux/modules.ts';
-import { findTask, type Task, tasks } from '../../linux/tasks.ts';
+import { findTask } from '../../linux/tasks.ts';
 import { CSR, PC, PRV, X } from '../../machine/view/machine-view.ts';
 import { currentSatp, flagText, levelsOf, mappings, walk } from '../../machine/view/page-table.ts';
 import { formatInstant } from '../../record/divergence.ts';
 import type { Instant } from '../../record/door.ts';
 import type { NotedInstant } from '../../record/format.ts';
-import type { StackFrame } from '../backtrace.ts';
 import { registerNamed } from '../expression/registers.ts';
 import { findProcess } from '../find-process.ts';
 import { Origins } from '../origin.ts';
 import { originText } from '../origin-text.ts';
 import { DebugError } from '../target.ts';
+import { ADD_SYMBOLS } from './add-symbols.ts';
 import type { CommandScene, MonitorCommand } from './monitor.ts';
+import { kernelOf, PROCESS_COMMANDS } from './processes.ts';
 import { SEARCHES } from './searches.ts';
 
 const hex = (v: bigint): string => `0x${v.toString(16)}`;
 const lines = (list: readonly string[], none: string): string => `${list.length === 0 ? none : list.join('\n')}\n`;
-
-function kernelOf({ guestInfo }: CommandScene): LinuxKernel {
-  const kernel = guestInfo.kernel();
-  if (!kernel)
-    throw new DebugError('no Linux kernel with kallsyms and BTF is in memory at this instant: seek to a later one');
-  return kernel;
-}
 
 /** An address: hexadecimal, decimal, a symbol, or symbol+offset. */
 export function parseAddress({ guestInfo }: Pick<CommandScene, 'guestInfo'>, text: string | undefined): bigint {
@@ -114,22 +106,6 @@ function infoHarts({ target, guestInfo }: CommandScene): string {
     }),
     '',
   );
-}
-
-/** A thread of the guest by its number. @throws DebugError when there is none */
-function taskOf(scene: CommandScene, pid: string): Task {
-  const task = /^[0-9]+$/.test(pid) ? findTask(kernelOf(scene), Number(pid)) : undefined;
-  if (!task) throw new DebugError(`there is no process ${pid} at this instant: monitor ps threads lists them`);
-  return task;
-}
-
-function backtraceText(scene: CommandScene, [pid]: readonly string[]): string {
-  const { guestInfo, hart } = scene;
-  const list = (frames: readonly StackFrame[], from = 0): string[] =>
-    frames.map((f, i) => `#${from + i}  ${guestInfo.describeFrame(f)}`);
-  if (pid === undefined) return lines(list(guestInfo.backtrace(hart)), 'no frames');
-  const { kernel, user } = guestInfo.taskBacktrace(taskOf(scene, pid));
-  return lines([...list(kernel), ...list(user, kernel.length)], 'no frames');
 }
 
 /** The last access to memory before here, or the last write of a register. */
@@ -258,40 +234,13 @@ export const COMMANDS: readonly MonitorCommand[] = [
     run: ({ target, hart }) =>
       lines([...INTEGER_REGISTERS.map((n, i) => `${n.padEnd(5)} ${hex(target.readRegister(hart, X(i)) ?? 0n)}`)], ''),
   },
-  { name: 'bt', usage: '[PID]', help: 'call stack of this hart, or of any thread of the guest', run: backtraceText },
+  ...PROCESS_COMMANDS,
+  ADD_SYMBOLS,
   {
     name: 'symbol',
     usage: 'ADDRESS|NAME',
     help: 'name of an address, address of a name',
     run: (scene, args) => `${scene.guestInfo.describe(parseAddress(scene, args[0]))}\n`,
-  },
-  {
-    name: 'ps',
-    usage: '[threads]',
-    help: 'processes of the guest',
-    run: (scene, [what]) =>
-      lines(
-        tasks(kernelOf(scene), what === 'threads').map(
-          (t) =>
-            `${String(t.pid).padStart(6)} ${String(t.parent).padStart(6)} ${t.state} cpu${t.cpu} ${t.mm === 0n ? `[${t.name}]` : t.name}`,
-        ),
-        'no processes yet',
-      ),
-  },
-  {
-    name: 'maps',
-    usage: 'PID',
-    help: 'memory map of a process',
-    run: (scene, [pid]) => {
-      const kernel = kernelOf(scene);
-      const task = pid === undefined ? scene.guestInfo.current(scene.hart) : findTask(kernel, Number(pid));
-      if (!task) throw new DebugError(`there is no process ${pid ?? 'on this hart'}: monitor ps lists them`);
-      if (task.mm === 0n) return `${task.name} is a kernel thread: it has no memory of its own\n`;
-      const areas = memoryAreas(kernel, task).map((a) =>
-        `${hex(a.start)}-${hex(a.end)} ${a.permissions} ${hex(a.offset)} ${a.name}`.trimEnd(),
-      );
-      return lines([...areas, ...scene.guestInfo.addSymbolAdvice(task.pid)], '');
-    },
   },
   {
     name: 'process',

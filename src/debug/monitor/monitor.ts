@@ -62,6 +62,9 @@ export class Monitor {
   /** Puts a branch where the user who started the server wants it: clients do not choose files. @returns what to tell */
   store: ((recording: Uint8Array) => Promise<string>) | undefined;
 
+  /** Reads a file of the computer that the server runs on, for its symbols. @throws RangeError when it cannot be read */
+  readFile: ((path: string) => Promise<Uint8Array>) | undefined;
+
   /** What is done first, while clients connect already. */
   opening: Opening | undefined;
 

@@ -7,7 +7,7 @@ import { DebugError, type DebugTarget } from '../../../debug/target.ts';
 import type { MoveOptions } from '../../../timeline/driver.ts';
 import { serveDap, startDapServer } from './dap-server.ts';
 import { startGdbServer } from './gdb-server.ts';
-import { loadSymbolFile } from './symbol-file.ts';
+import { openSymbols, readSymbols } from './symbol-file.ts';
 
 /** A place to listen at: `:1234`, `1234` or `HOST:1234`. */
 export interface ListenAddress {
@@ -32,7 +32,7 @@ export interface ServeOptions {
   readonly dap?: ListenAddress | 'stdio';
   readonly input?: Readable;
   readonly output?: Writable;
-  /** ELF files and System.maps, as {@link loadSymbolFile} takes them. */
+  /** ELF files, System.maps and folders, as {@link openSymbols} takes them. */
   readonly symbols?: readonly string[];
   /** The process that gdb debugs, by number or name; the whole machine if not given. */
   readonly process?: string;
@@ -54,10 +54,12 @@ export interface ServeOptions {
  */
 export async function serveDebuggers(target: DebugTarget, options: ServeOptions): Promise<void> {
   const { title } = target;
-  const guestInfo = new GuestInfo(target);
-  for (const file of options.symbols ?? []) guestInfo.addFile(await loadSymbolFile(file));
+  const { files, split } = await openSymbols(options.symbols ?? []);
+  const guestInfo = new GuestInfo(target, split);
+  for (const file of files) guestInfo.addFile(file);
   const monitor = new Monitor(target, guestInfo);
   monitor.store = options.store;
+  monitor.readFile = readSymbols;
   const closers: (() => Promise<void>)[] = [];
   const until: Promise<void>[] = [];
   const opened = openFirst(monitor, options);
