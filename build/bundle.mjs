@@ -61,7 +61,13 @@ const importModule = module.importModule ?? ((name) => import(name));`,
       ...ANYWHERE,
       minify: true,
       outdir: join(dist, 'web'),
-      entryPoints: { page: 'src/web/page.ts', worker: 'src/web/worker/main.ts', style: 'src/web/styles/page.css' },
+      entryPoints: {
+        page: 'src/web/page.ts',
+        worker: 'src/web/worker/main.ts',
+        bench: 'src/web/bench/page.ts',
+        'bench-worker': 'src/web/bench/worker.ts',
+        style: 'src/web/styles/page.css',
+      },
       external: ['data:*'],
     }),
   ]);
@@ -72,7 +78,7 @@ const importModule = module.importModule ?? ((name) => import(name));`,
   const launcher = readFileSync(join(root, 'build/cli-launcher.mjs'), 'utf8').replace('PROGRAM_HASH', hash);
   writeFileSync(join(dist, 'cli.mjs'), `#!/usr/bin/env node\n${launcher}`, { mode: 0o755 });
   copyFileSync(join(root, 'build/out/core.wasm'), join(dist, 'core.wasm'));
-  copyFileSync(join(root, 'src/web/index.html'), join(dist, 'web/index.html'));
+  for (const page of ['index.html', 'bench.html']) copyFileSync(join(root, 'src/web', page), join(dist, 'web', page));
   for (const name of readdirSync(dist)) {
     const file = join(dist, name);
     if (statSync(file).isFile() && Date.now() - statSync(file).mtimeMs > KEEP_OLD) rmSync(file);

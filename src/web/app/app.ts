@@ -12,13 +12,13 @@ import { TimelineView } from '../timeline/timeline-view.ts';
 import type { MachineState, News } from '../worker/protocol.ts';
 import type { QuestionName } from '../worker/questions/index.ts';
 import { Branches } from './branches.ts';
-import { GuestFiles } from './guest-files.ts';
+import { IncomingFiles } from './incoming-files.ts';
 import { actOnKey, openHelpDialog } from './keys.ts';
 import { MachineClient } from './machine-client.ts';
 import { PageModel } from './model.ts';
 import { Moves } from './moves.ts';
-import { Opening } from './opening.ts';
 import type { AppOptions } from './options.ts';
+import { PageOpening } from './page-opening.ts';
 import { saveFile } from './save-file.ts';
 import { Terminals } from './terminals.ts';
 
@@ -36,9 +36,9 @@ export class App {
   private readonly timeline: TimelineView;
   private readonly dock: Dock;
   private readonly moves: Moves;
-  private readonly opening: Opening;
+  private readonly opening: PageOpening;
   private readonly branches: Branches;
-  private readonly files: GuestFiles;
+  private readonly files: IncomingFiles;
   private readonly actions: ShellActions = {
     togglePane: (name) => this.dock.toggle(name),
     toggleLane: (name) => this.toggleLane(name),
@@ -85,7 +85,7 @@ export class App {
       key: ({ key }) => actOnKey(key, this.actions, model.state?.mode === 'live'),
     });
     this.moves = new Moves(model, this.client, this.terminals);
-    this.opening = new Opening(model, this.client, this.terminals, {
+    this.opening = new PageOpening(model, this.client, this.terminals, {
       newWorker: (onNews) => this.newWorker(onNews),
       onIndexNews: (news) => this.onNews(news, true),
       changed: () => this.lookAgain(),
@@ -107,7 +107,7 @@ export class App {
       },
     );
     model.focus.listen((now, before) => this.onFocus(now, before));
-    this.files = new GuestFiles(root, this.element('file-input') as HTMLInputElement, model, this.client);
+    this.files = new IncomingFiles(root, this.element('file-input') as HTMLInputElement, model, this.client);
     this.layOut();
     this.begin().catch((error: unknown) => model.fail(error));
   }

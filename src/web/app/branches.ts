@@ -1,18 +1,18 @@
 import type { Future, PlaceInTime } from '../timeline/futures.ts';
 import type { MachineClient } from './machine-client.ts';
 import type { PageModel } from './model.ts';
-import type { Opening } from './opening.ts';
+import type { PageOpening } from './page-opening.ts';
 
 /** The ways that time went: going on from an instant, and changing over to what came after it before. */
 export class Branches {
   private readonly model: PageModel;
   private readonly client: MachineClient;
-  private readonly opening: Opening;
+  private readonly opening: PageOpening;
   private readonly changed: () => void;
   private made = 0;
 
   /** @param changed called when what the timeline and the terminals show is another way */
-  constructor(model: PageModel, client: MachineClient, opening: Opening, changed: () => void) {
+  constructor(model: PageModel, client: MachineClient, opening: PageOpening, changed: () => void) {
     this.model = model;
     this.client = client;
     this.opening = opening;

@@ -21,23 +21,7 @@ function addressOf({ ownsAddress, recording, view }: AppOptions): string {
 export class PageModel {
   readonly options: AppOptions;
   readonly focus: Store<Focus>;
-  readonly view = new Store<ShellView>({
-    loading: { text: 'Starting …' },
-    message: undefined,
-    state: undefined,
-    previewing: false,
-    mips: undefined,
-    recording: undefined,
-    recordings: [],
-    openPanes: [],
-    futures: [],
-    hiddenLanes: HIDDEN_AT_FIRST,
-    axis: 'time',
-    playing: false,
-    speed: 1,
-    busy: false,
-    indexed: undefined,
-  });
+  readonly view: Store<ShellView>;
   /** What the page's address said when it was opened. */
   readonly asked: PageAddress;
   history = new ConsoleHistory();
@@ -49,6 +33,24 @@ export class PageModel {
 
   constructor(options: AppOptions) {
     this.options = options;
+    this.view = new Store<ShellView>({
+      loading: { text: 'Starting …' },
+      message: undefined,
+      state: undefined,
+      previewing: false,
+      benchAddress: new URL('bench.html', options.base).href,
+      mips: undefined,
+      recording: undefined,
+      recordings: [],
+      openPanes: [],
+      futures: [],
+      hiddenLanes: HIDDEN_AT_FIRST,
+      axis: 'time',
+      playing: false,
+      speed: 1,
+      busy: false,
+      indexed: undefined,
+    });
     this.asked = readAddress(addressOf(options));
     this.focus = new Store<Focus>({ ...NO_FOCUS, ...this.asked.focus });
     this.marks = this.asked.marks;

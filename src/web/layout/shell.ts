@@ -16,6 +16,8 @@ export interface ShellView {
   readonly state: MachineState | undefined;
   /** The playhead is dragged: the terminal shows what was there. */
   readonly previewing: boolean;
+  /** Address of the bench page. */
+  readonly benchAddress: string;
   /** Millions of instructions in a second. */
   readonly mips: number | undefined;
   /** Name of the recording that is open. */
@@ -109,6 +111,7 @@ export function shell(view: ShellView, actions: ShellActions): TemplateResult {
       <button title="What this browser keeps" @click=${actions.storage}>Storage</button>
       <button title="Open a recording (.hsr)" @click=${actions.openFile}>Open…</button>
       <button title="A link, or a file" ?disabled=${state === undefined} @click=${actions.share}>Share</button>
+      <a class="button" href=${view.benchAddress} title="How fast the engines are in this browser">Bench</a>
       <button aria-label="Keys" title="Keys, and how time is gone through" @click=${actions.help}>?</button>
     </header>
     ${

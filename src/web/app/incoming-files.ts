@@ -3,7 +3,7 @@ import type { MachineClient } from './machine-client.ts';
 import type { PageModel } from './model.ts';
 
 /** Files that come in: recordings are opened, others go into the guest. */
-export class GuestFiles {
+export class IncomingFiles {
   private readonly root: HTMLElement;
   private readonly model: PageModel;
   private readonly client: MachineClient;

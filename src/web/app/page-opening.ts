@@ -13,7 +13,7 @@ const buffersOf = ({ kernel, initrd, start, bases }: StartFiles): ArrayBuffer[] 
   [kernel, initrd, start, ...bases].map(({ bytes }) => bytes.buffer as ArrayBuffer);
 
 /** What opening needs of the page. */
-export interface OpeningActions {
+export interface PageOpeningActions {
   newWorker(onNews: (news: News) => void): MachineClient;
   /** Something happened in a replay beside the machine that is shown. */
   onIndexNews(news: News): void;
@@ -22,16 +22,16 @@ export interface OpeningActions {
 }
 
 /** Starts the guest, or opens a recording, and keeps what happens in the browser's storage. */
-export class Opening {
+export class PageOpening {
   private readonly model: PageModel;
   private readonly client: MachineClient;
   private readonly terminals: Terminals;
-  private readonly actions: OpeningActions;
+  private readonly actions: PageOpeningActions;
   private indexer: MachineClient | undefined;
   private indexing: Promise<void> | undefined;
   private autosave: Autosave | undefined;
 
-  constructor(model: PageModel, client: MachineClient, terminals: Terminals, actions: OpeningActions) {
+  constructor(model: PageModel, client: MachineClient, terminals: Terminals, actions: PageOpeningActions) {
     this.model = model;
     this.client = client;
     this.terminals = terminals;
