@@ -80,6 +80,20 @@ export class ByteWriter {
     this.varint(v < 0 ? -2 * v - 1 : 2 * v);
   }
 
+  /** A signed integer of up to 64 bits in two's complement, 7 bits a byte, low first (signed LEB128, DWARF 5 section 7.6). */
+  sleb128(v: bigint): void {
+    let rest = v;
+    for (;;) {
+      const low = Number(rest & 127n);
+      rest >>= 7n;
+      if ((rest === 0n && low < 64) || (rest === -1n && low >= 64)) {
+        this.u8(low);
+        return;
+      }
+      this.u8(low | 128);
+    }
+  }
+
   /** Bytes as they are. */
   raw(v: Uint8Array): void {
     const at = this.room(v.length);

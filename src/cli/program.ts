@@ -11,6 +11,7 @@ import type { RelayFlags } from './commands/relay.ts';
 import type { ReplayFlags } from './commands/replay.ts';
 import type { SnapshotSaveFlags } from './commands/snapshot.ts';
 import type { StraceFlags } from './commands/strace.ts';
+import type { SymbolsFlags } from './commands/symbols.ts';
 import type { WebFlags } from './commands/web.ts';
 import { EXIT, UsageError } from './exit.ts';
 import { addQuestions } from './question-commands.ts';
@@ -279,6 +280,20 @@ export function createProgram(version: string, finish: (status: number) => void)
     .option('--auto-branch', "a debugger's writes to the past start a branch; otherwise they are refused")
     .action(async (file: string | undefined, flags: DebugFlags) =>
       finish(await (await import('./commands/debug.ts')).debug(file, flags)),
+    );
+
+  quiet(
+    opens(
+      program
+        .command('symbols')
+        .description("Write the guest's kernel as an ELF file for gdb: symbols, types, functions' prototypes, modules")
+        .argument('<recording>', 'a file that run --record kept: as it is at its end, or RECORDING@INSTANT'),
+    ),
+  )
+    .option('--kernel', "the kernel's, from its own kallsyms and BTF")
+    .option('-o, --output <file>', 'where to write them, such as vmlinux.elf')
+    .action(async (place: string, flags: SymbolsFlags) =>
+      finish(await (await import('./commands/symbols.ts')).symbols(place, flags)),
     );
 
   quiet(

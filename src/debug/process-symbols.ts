@@ -3,8 +3,8 @@ import type { LinuxKernel } from '../linux/kernel.ts';
 import { memoryAreas } from '../linux/maps.ts';
 import type { Task } from '../linux/tasks.ts';
 import { type ElfFile, readElf } from '../symbols/elf.ts';
-import { type GuestFile, GuestFiles } from './guest-files.ts';
 import type { GuestInfo } from './guest-info.ts';
+import { type MountedFile, MountedFiles } from './mounted-files.ts';
 import { SymbolFile } from './symbol-file.ts';
 
 /** First byte of an ELF file. */
@@ -17,7 +17,7 @@ export type DebugFileSource = (buildId: string) => Promise<Uint8Array | undefine
 
 /** Symbols and lines of the guest's programs and libraries, from the files that they were loaded from. */
 export class ProcessSymbols {
-  readonly files: GuestFiles;
+  readonly files: MountedFiles;
   private readonly kernel: LinuxKernel;
   private readonly split: DebugFileSource;
   /** By version of the file and where it is loaded, oldest use first. */
@@ -26,7 +26,7 @@ export class ProcessSymbols {
   /** @param split where debug information is looked for before the guest's own /usr/lib/debug */
   constructor(kernel: LinuxKernel, split: DebugFileSource) {
     this.kernel = kernel;
-    this.files = new GuestFiles(kernel);
+    this.files = new MountedFiles(kernel);
     this.split = split;
   }
 
@@ -74,7 +74,7 @@ export class ProcessSymbols {
    * A file by the path that a debugger knows it by: a process's own one may have been replaced since on the disk, and debug information may
    * be beside the guest.
    */
-  async fileOf(task: Task, path: string): Promise<GuestFile | undefined> {
+  async fileOf(task: Task, path: string): Promise<MountedFile | undefined> {
     const id = /\/\.build-id\/([0-9a-f]{2})\/([0-9a-f]+)\.debug$/.exec(path);
     const split = id && (await this.split(id[1] + id[2]));
     if (split) return { mode: FILE_TYPE.file | 0o444, size: split.length, modified: 0, read: async () => split };

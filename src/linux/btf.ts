@@ -3,7 +3,8 @@
  */
 
 const MAGIC = 0xeb9f;
-const KIND = {
+/** Kinds of types. */
+export const KIND = {
   INT: 1,
   PTR: 2,
   ARRAY: 3,
@@ -45,6 +46,21 @@ function extra(kind: number, vlen: number): number {
     default:
       return 0;
   }
+}
+
+/** A type as it is stored (`struct btf_type`); what follows it depends on its kind. */
+export interface TypeRecord {
+  /** One of {@link KIND}; 0 for void. */
+  readonly kind: number;
+  /** Offset of its name in the string table. */
+  readonly name: number;
+  /** Members, values or parameters. */
+  readonly count: number;
+  readonly flag: boolean;
+  /** Bytes, or the number of the type it refers to. */
+  readonly value: number;
+  /** The words that follow. */
+  readonly word: (index: number) => number;
 }
 
 /** Where a member lies. */
@@ -132,6 +148,25 @@ export class Btf {
   /** Number of types. */
   get count(): number {
     return this.types.length - 1;
+  }
+
+  /** Names, each ended by NUL. */
+  get stringTable(): Uint8Array {
+    return this.bytes.subarray(this.strings, this.strings + this.u32(20));
+  }
+
+  /** A type as it is stored. */
+  record(type: number): TypeRecord {
+    const at = this.types[type];
+    const info = type === 0 ? 0 : this.u32(at + 4);
+    return {
+      kind: (info >>> 24) & 0x1f,
+      name: type === 0 ? 0 : this.u32(at),
+      count: info & 0xffff,
+      flag: info >>> 31 === 1,
+      value: type === 0 ? 0 : this.u32(at + 8),
+      word: (index) => this.u32(at + 12 + 4 * index),
+    };
   }
 
   /** Type number of a structure or union. @throws RangeError when there is none of that name */
@@ -315,7 +350,8 @@ export class Btf {
     return type === 0 || type >= this.types.length ? 0 : (this.u32(this.types[type] + 4) >>> 24) & 0x1f;
   }
 
-  private name(offset: number): string {
+  /** A name by its offset in the string table. */
+  name(offset: number): string {
     const start = this.strings + offset;
     let end = start;
     while (this.bytes[end] !== 0) end++;

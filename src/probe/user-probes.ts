@@ -1,5 +1,5 @@
 import { ACCESS } from '../core/core.ts';
-import { GuestFiles } from '../debug/guest-files.ts';
+import { MountedFiles } from '../debug/mounted-files.ts';
 import type { LinuxKernel } from '../linux/kernel.ts';
 import { type FileMapping, fileMapping, mappingAt, memoryAreas } from '../linux/maps.ts';
 import { pathOf, rootOf } from '../linux/path.ts';
@@ -50,7 +50,7 @@ export class UserProbes {
   private readonly view: EngineView;
   private readonly script: string;
   private readonly actions: readonly UserAction[];
-  private readonly guestFiles: GuestFiles;
+  private readonly guestFiles: MountedFiles;
   /** By the identity of their files. */
   private readonly files = new Map<string, readonly FilePoint[]>();
   /** By virtual address; an address stays when its process is gone. */
@@ -71,7 +71,7 @@ export class UserProbes {
     this.view = view;
     this.script = script;
     this.actions = actions;
-    this.guestFiles = new GuestFiles(kernel);
+    this.guestFiles = new MountedFiles(kernel);
   }
 
   /** Where probes are, as far as is known. */

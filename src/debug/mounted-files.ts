@@ -11,7 +11,7 @@ import { EngineView } from '../machine/view/engine-view.ts';
 import { compareInstants, type Instant } from '../record/door.ts';
 
 /** A file of the guest at this instant. */
-export interface GuestFile {
+export interface MountedFile {
   /** Type and permissions. */
   readonly mode: number;
   /** Bytes. */
@@ -46,7 +46,7 @@ const FIRST_DISK = 'a'.charCodeAt(0);
  * The guest's own file systems at the present instant: what its kernel holds in memory, and beneath it the disks as they were written by
  * then. Nothing on the host is read.
  */
-export class GuestFiles {
+export class MountedFiles {
   private readonly kernel: LinuxKernel;
   private readonly cache: PageCache;
   /** Contents by {@link Inode.version}, oldest use first. */
@@ -78,7 +78,7 @@ export class GuestFiles {
   }
 
   /** An open or mapped file. @param file address of its struct file */
-  byFile(file: bigint): GuestFile | undefined {
+  byFile(file: bigint): MountedFile | undefined {
     const inode = this.inodeOf(file);
     return inode && this.ofInode(inode);
   }
@@ -96,13 +96,13 @@ export class GuestFiles {
     return host === 0n ? undefined : readInode(kernel, host);
   }
 
-  private ofInode(inode: Inode): GuestFile {
+  private ofInode(inode: Inode): MountedFile {
     const { mode, size, modified } = inode;
     return { mode, size, modified, read: () => this.contents(inode) };
   }
 
   /** A file by its path as a task sees it, links followed. @returns undefined when there is none, or none that can be known of */
-  async find(task: Task, path: string): Promise<GuestFile | undefined> {
+  async find(task: Task, path: string): Promise<MountedFile | undefined> {
     const root = rootOf(this.kernel, task.address);
     if (root === undefined) return undefined;
     try {
@@ -115,7 +115,7 @@ export class GuestFiles {
     }
   }
 
-  private fileOf(step: Step): GuestFile {
+  private fileOf(step: Step): MountedFile {
     if ('fs' in step) {
       const { fs, node } = step;
       const { mode, size, modified } = fs.attributes(node);
