@@ -1,13 +1,13 @@
 import { trapped } from "./fault";
 import {
-  DECODE_AT, HART_CROSSING, HART_FETCH_BANK, HART_PRV, MACHINE_DECODES, OP_CROSSING, OP_DECODE, OP_OBSERVED, OP_PAGE_END, RAM_AT, RAM_BASE,
+  DECODE_AT, HART_CROSSING, HART_FETCH_BANK, HART_PRV, MACHINE_DECODES, MACHINE_POINT_COUNT, OP_CROSSING, OP_DECODE, OP_OBSERVED, OP_PAGE_END, POINTS_AT, RAM_AT, RAM_BASE,
   SLOTS_PER_PAGE, SLOT_SIZE, TLB_EXECUTE, TLB_INDEX_MASK,
 } from "./generated/layout";
 import { fusedOp } from "./generated/fused";
 import { decode16, decode32 } from "./generated/decode";
-import { physical, stopsOnPage } from "./memory";
+import { firstPoint, physical, stopsOnPage } from "./memory";
 import { pmpWholePage } from "./pmp";
-import { decodedPage, inRam, isObserved, ownerOf } from "./ram";
+import { decodedPage, inRam, isObserved, observe, ownerOf } from "./ram";
 import { emit } from "./slot";
 import { setTrap, Cause } from "./fault";
 import { Access, NOWHERE, leafEntry } from "./walk";
@@ -33,6 +33,7 @@ export function fetchPage(h: usize, pc: u64): usize {
     if (physical(h, pc + 2, 2, Access.EXECUTE, load<u32>(h, HART_PRV), true) == NOWHERE) return 0;
   }
   const decoded = decodedPage(<u32>((pageAt - RAM_BASE) >> 12));
+  if (load<u32>(MACHINE_POINT_COUNT) != 0) observePoints(pc & ~0xfff, <u32>(pageAt - RAM_BASE), decoded);
   observedPage = stopsOnPage(pc) || !whole;
   if (!observedPage) {
     const e = load<u32>(h, HART_FETCH_BANK) + <u32>TLB_EXECUTE + (<u32>(pc >> 8) & TLB_INDEX_MASK);
@@ -41,6 +42,16 @@ export function fetchPage(h: usize, pc: u64): usize {
     store<u32>(e, entry, 12);
   }
   return decoded;
+}
+
+/** A virtual page with exact execute points leads to a page of RAM: its instructions there are looked at from now on. */
+function observePoints(page: u64, offset: u32, decoded: usize): void {
+  const count = load<u32>(MACHINE_POINT_COUNT);
+  for (let i = firstPoint(page); i < count; i++) {
+    const va = load<u64>(POINTS_AT + (<usize>i << 3));
+    if (va > (page | 0xfff)) return;
+    observe(offset + <u32>(va - page), decoded);
+  }
 }
 
 /** Decodes the instruction of one slot, and makes it one with the next where the two are a frequent pair. */
@@ -59,7 +70,7 @@ export function decodeSlot(decoded: usize, slot: usize): void {
 function decodeAlone(decoded: usize, slot: usize): void {
   store<u64>(MACHINE_DECODES, load<u64>(MACHINE_DECODES) + 1);
   const offset = <u32>(slot - decoded) >>> 2;
-  if (isObserved(offset)) {
+  if (isObserved((ownerOf(decoded) << 12) | offset)) {
     emit(slot, OP_OBSERVED, 2, 0, 0, 0);
     return;
   }

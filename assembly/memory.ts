@@ -1,8 +1,8 @@
 import { dataPrivilege } from "./banks";
 import { Cause, DEBUG_MET, setTrap } from "./fault";
 import {
-  CACHE_BLOCK_SIZE, DEBUG_EXECUTE, DEBUG_READ, DEBUG_WRITE, HART_DATA_BANK, HART_SATP, MACHINE_DEBUG_ADDRESS, MACHINE_DEBUG_COUNT, MACHINE_DEBUG_END, MACHINE_DEBUG_HIT,
-  MACHINE_DEBUG_KIND, MACHINE_DEBUG_SKIP, MACHINE_DEBUG_START, MACHINE_MMIO_HIGH, MACHINE_MMIO_LOW, MACHINE_PLACE_COUNT, MACHINE_REFILLS, NARROW_POINT, RAM_AT, RAM_BASE,
+  CACHE_BLOCK_SIZE, EXACT_POINT, POINTS_AT, DEBUG_EXECUTE, DEBUG_READ, DEBUG_WRITE, HART_DATA_BANK, HART_SATP, MACHINE_DEBUG_ADDRESS, MACHINE_DEBUG_COUNT, MACHINE_DEBUG_END, MACHINE_DEBUG_HIT,
+  MACHINE_DEBUG_KIND, MACHINE_DEBUG_SKIP, MACHINE_DEBUG_START, MACHINE_MMIO_HIGH, MACHINE_MMIO_LOW, MACHINE_PLACE_COUNT, MACHINE_POINT_COUNT, MACHINE_REFILLS, NARROW_POINT, RAM_AT, RAM_BASE,
   TLB_INDEX_MASK, TLB_WRITE,
 } from "./generated/layout";
 import { mmioRead, mmioWrite } from "./host";
@@ -56,11 +56,22 @@ export function debugOnPage(va: u64, kind: u64): bool {
   return false;
 }
 
+/** Index of the first exact execute point not below va. */
+export function firstPoint(va: u64): u32 {
+  let low: u32 = 0, high = load<u32>(MACHINE_POINT_COUNT);
+  while (low < high) {
+    const middle = (low + high) >>> 1;
+    if (load<u64>(POINTS_AT + (<usize>middle << 3)) < va) low = middle + 1;
+    else high = middle;
+  }
+  return low;
+}
+
 /** Whether a debug point of `kind` meets [va, va+width); notes which. */
 export function debugMet(va: u64, width: u32, kind: u64): bool {
-  const count = load<u32>(MACHINE_DEBUG_COUNT);
+  const count = load<u32>(MACHINE_DEBUG_COUNT), exact = load<u32>(MACHINE_POINT_COUNT);
   const last = va + width - 1;
-  if (count == 0 || load<u32>(MACHINE_DEBUG_SKIP) != 0) return false;
+  if ((count | exact) == 0 || load<u32>(MACHINE_DEBUG_SKIP) != 0) return false;
   for (let i: u32 = 0; i < count; i++) {
     const p = i << 3;
     if ((load<u64>(MACHINE_DEBUG_KIND + p) & kind) != 0 && load<u64>(MACHINE_DEBUG_START + p) <= last && load<u64>(MACHINE_DEBUG_END + p) > va) {
@@ -69,7 +80,12 @@ export function debugMet(va: u64, width: u32, kind: u64): bool {
       return true;
     }
   }
-  return false;
+  if (exact == 0 || (kind & DEBUG_EXECUTE) == 0) return false;
+  const i = firstPoint(va);
+  if (i == exact || load<u64>(POINTS_AT + (<usize>i << 3)) != va) return false;
+  store<u32>(MACHINE_DEBUG_HIT, <u32>EXACT_POINT | i);
+  store<u64>(MACHINE_DEBUG_ADDRESS, va);
+  return true;
 }
 
 /** Data translation with its refill: what lies in plain RAM may be probed inline next time. Sets the trap and returns NOWHERE on a fault. */

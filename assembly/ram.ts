@@ -1,6 +1,6 @@
 import {
   DECODE_AT, DECODE_OWNER_AT, DECODE_PAGES, DECODE_STRIDE, HART_FETCH_BANK, HART_PC, HART_RESERVATION, HART_RESERVATION_WIDTH, MACHINE_HART_COUNT,
-  MACHINE_NEXT_DECODE, MACHINE_PLACES, MACHINE_PLACE_COUNT, MACHINE_TABLE_COUNT, MAX_TABLES, PAGE_FLAG_ABSENT, PAGE_FLAG_DECODED, PAGE_FLAG_DIRTY, PAGE_FLAG_TABLE_LEAF, PAGE_FLAG_TABLE_UPPER,
+  MACHINE_NEXT_DECODE, MACHINE_PLACES, MACHINE_OBSERVED_COUNT, MACHINE_PLACE_COUNT, MACHINE_TABLE_COUNT, MAX_TABLES, OBSERVED_AT, OBSERVED_BITS, OBSERVED_HASH, PAGE_FLAG_ABSENT, PAGE_FLAG_DECODED, PAGE_FLAG_DIRTY, PAGE_FLAG_TABLE_LEAF, PAGE_FLAG_TABLE_UPPER,
   PAGE_FLAG_TRANSLATED, RAM_AT, RAM_BASE, SLOTS_PER_PAGE, TABLE_LIST_AT, TLB_BANKS, TLB_ENTRIES, TLB_ENTRY_SIZE, TLB_EXECUTE, TLB_INDEX_MASK, TLB_READ,
   TLB_WRITE, OP_PAGE_END,
 } from "./generated/layout";
@@ -152,8 +152,46 @@ export function observePlaces(): void {
   }
 }
 
-/** Whether the instruction at a place of a page is to be looked at each time. */
-export function isObserved(place: u32): bool {
+// @ts-ignore: decorator
+@inline function observedSlot(key: u32, n: u32): usize {
+  return OBSERVED_AT + <usize>((((key * <u32>OBSERVED_HASH) >>> (32 - <u32>OBSERVED_BITS)) + n) & ((<u32>1 << <u32>OBSERVED_BITS) - 1)) * 4;
+}
+
+/** Whether a half-word of RAM is in the table of those that are looked at. */
+function isInTable(key: u32): bool {
+  let n: u32 = 0;
+  let at = load<u32>(observedSlot(key, n));
+  while (at != 0 && at != key) at = load<u32>(observedSlot(key, ++n));
+  return at == key;
+}
+
+/** The instruction at an offset of RAM, on a page that is decoded, is looked at from now on. */
+export function observe(offset: u32, decoded: usize): void {
+  const key = (offset >>> 1) + 1;
+  const count = load<u32>(MACHINE_OBSERVED_COUNT);
+  if (count != 0 && isInTable(key)) return;
+  if (count > OBSERVED_MOST) {
+    // what is in use comes in again as it is fetched
+    memory.fill(OBSERVED_AT, 0, <usize>4 << <usize>OBSERVED_BITS);
+    store<u32>(MACHINE_OBSERVED_COUNT, 0);
+    dropTranslations();
+  }
+  let n: u32 = 0;
+  while (load<u32>(observedSlot(key, n)) != 0) n++;
+  store<u32>(observedSlot(key, n), key);
+  store<u32>(MACHINE_OBSERVED_COUNT, load<u32>(MACHINE_OBSERVED_COUNT) + 1);
+  clearSlots(decoded, offset & 0xfff, 2);
+  // code that was translated over it is not valid any more
+  if (flagsOf(offset >>> 12) & PAGE_FLAG_TRANSLATED) translatedStore(offset, 2);
+}
+
+/** Entries of the table beyond which it begins anew. */
+const OBSERVED_MOST: u32 = 49152;
+
+/** Whether the instruction at an offset of RAM is to be looked at each time. */
+export function isObserved(offset: u32): bool {
+  if (load<u32>(MACHINE_OBSERVED_COUNT) != 0 && isInTable((offset >>> 1) + 1)) return true;
+  const place = offset & 0xfff;
   const count = load<u32>(MACHINE_PLACE_COUNT);
   for (let n: u32 = 0; n < count; n++) if (load<u16>(MACHINE_PLACES + (n << 1)) == place) return true;
   return false;

@@ -6,7 +6,7 @@ import { bitsOf, decodeCrossing, decodeObserved, decodeSlot, fetchPage, observed
 import { box32, clmul, clmulh, clmulr, div, divu, divuw, divw, mulh, mulhsu, mulhu, orcb, rem, remu, remuw, remw, rev8, unbox32 } from "../integer";
 import {
   DEBUG_EXECUTE, EXIT_BUDGET, EXIT_DEBUG, EXIT_REPLAN, EXIT_SBI, EXIT_WAIT, EXT_C, HART_DATA_BANK, HART_F, HART_FETCH_BANK, HART_FFLAGS, HART_FRM,
-  HART_HSM, HART_MIE, HART_MSTATUS, HART_PC, HART_PRV, HART_SINK, HART_TICKS_END, HART_WAITING, HART_X, MACHINE_ATTENTION, MACHINE_DEBUG_COUNT,
+  HART_HSM, HART_MIE, HART_MSTATUS, HART_PC, HART_PRV, HART_SINK, HART_TICKS_END, HART_WAITING, HART_X, MACHINE_ATTENTION,
   MACHINE_DEBUG_SKIP, MACHINE_LEFT, MACHINE_TIME_END, OP_CROSSING, OP_DECODE, OP_ILLEGAL, OP_OBSERVED, OP_PAGE_END, RAM_AT, TLB_EXECUTE, TLB_INDEX_MASK, TLB_WRITE,
   /*OPS*/
 } from "./layout";
@@ -90,7 +90,7 @@ export function run(hart: u32, ticks: i32): i32 {
     const e = fetchBank + (<u32>(pc >> 8) & TLB_INDEX_MASK);
     if (load<u64>(e) == (pc & ~0xfff)) pageIp = load<u32>(e, 8);
     else {
-      if (load<u32>(MACHINE_DEBUG_COUNT) != 0 && debugMet(pc, 1, DEBUG_EXECUTE)) return finish(h, left, EXIT_DEBUG);
+      if (debugMet(pc, 1, DEBUG_EXECUTE)) return finish(h, left, EXIT_DEBUG);
       pageIp = fetchPage(h, pc);
       if (trapped()) {
         left--;

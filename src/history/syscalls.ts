@@ -101,9 +101,16 @@ export function traceSyscalls(tracer: Tracer, report: (call: SyscallRecord) => v
     tracer.returned(hart, (after) => ended(record, task, after));
   };
 
+  const resultOf = (call: Open): bigint => BigInt.asIntN(64, kernel.get('pt_regs', call.registers, 'a0'));
+  // On the way out a signal may replace what the call returned: by its handler's argument, or by the call's own for its restart.
+  tracer.on('syscall_exit_to_user_mode', (hart) => {
+    const call = open.get(currentTask(view, hart));
+    if (call?.registers === tracer.argument(hart, 0)) call.result = resultOf(call);
+  });
+
   const ended = (call: Open, task: bigint, hart: number): void => {
     open.delete(task);
-    call.result = BigInt.asIntN(64, kernel.get('pt_regs', call.registers, 'a0'));
+    call.result ??= resultOf(call);
     call.end = tracer.at;
     call.endTime = tracer.time;
     // What was not in memory yet when the call began is there now, but not where another program took the memory over.

@@ -118,7 +118,10 @@ export const HART_STATE_SIZE = state.size;
 export const HART = { ...state.offsets, ...derived.offsets };
 export const HART_SIZE = align(state.size + derived.size, 1024);
 
+/** Most debug points that are ranges, or are met by loads and stores. */
 export const MAX_DEBUG_POINTS = 64;
+/** Most execute points of one address. */
+export const MAX_POINTS = 16_384;
 /** Execute points of at most so many bytes are observed by places, longer ones by pages. */
 export const NARROW_POINT = 64;
 /** Most places observed; where more would be needed, points are observed by pages. */
@@ -167,6 +170,10 @@ export const MACHINE_FIELDS = [
   /** Places in a page (addresses' low 12 bits) whose instructions are looked at one by one: those of narrow execute points, and more. */
   ['placeCount', 4],
   ['places', 2, MAX_PLACES],
+  /** How many exact execute points lie at POINTS_AT. */
+  ['pointCount', 4],
+  /** How many entries OBSERVED_AT has. */
+  ['observedCount', 4],
 ] as const satisfies readonly Field[];
 
 /** Kinds of debug points (bits): the access that meets them. */
@@ -225,8 +232,17 @@ export const DECODE_OWNER_AT = align(TLBS_AT + MAX_HARTS * TLB_BANKS * TLB_BANK_
 export const TABLE_LIST_AT = DECODE_OWNER_AT + align(DECODE_PAGES * 4, PAGE_SIZE);
 export const MAX_TABLES = 8192;
 export const DECODE_AT = TABLE_LIST_AT + MAX_TABLES * 4;
+/** Virtual addresses (u64, ascending) of execute points of one address. */
+export const POINTS_AT = align(DECODE_AT + DECODE_PAGES * DECODE_STRIDE, PAGE_SIZE);
+/** Set of half-words of RAM whose instructions are looked at one by one: hash table of u32, half of the RAM offset plus 1; 0 is free. */
+export const OBSERVED_AT = POINTS_AT + MAX_POINTS * 8;
+export const OBSERVED_BITS = 16;
+/** Multiplier of its hash, of which the upper bits are used. */
+export const OBSERVED_HASH = 0x9e37_79b1;
+/** Of MACHINE.debugHit: an execute point of one address, by its index at POINTS_AT. */
+export const EXACT_POINT = 0x8000_0000;
 /** Scratch for translated code and its tables (JIT): fixed size. */
-export const JIT_AT = align(DECODE_AT + DECODE_PAGES * DECODE_STRIDE, 65536);
+export const JIT_AT = align(OBSERVED_AT + 4 * 2 ** OBSERVED_BITS, 65536);
 export const JIT_SIZE = 4 << 20;
 /** Guest RAM. */
 export const RAM_AT = JIT_AT + JIT_SIZE;

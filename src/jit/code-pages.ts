@@ -48,6 +48,8 @@ export interface CodeView {
   readonly unexecuted: boolean;
   /** Places of pages that a debugger looks at. */
   readonly places: readonly number[];
+  /** RAM offsets of instructions that one looks at. */
+  readonly observed: readonly number[];
 }
 
 /** Guest code in copies of pages. */
@@ -87,6 +89,7 @@ export class CopiedCode {
   /** Code as discovery sees it. @param mapped RAM offsets of the pages by their distance from the base */
   source(mapped: ReadonlyMap<number, number>): CodeSource {
     const { extensions, unexecuted, places } = this.view;
+    const observed = new Set(this.view.observed);
     return {
       page: (delta) => mapped.get(delta) ?? -1,
       decode: (first, second): Decoded | undefined => {
@@ -99,7 +102,7 @@ export class CopiedCode {
         const bit = (ram & 0xfff) >>> 1;
         return ((this.data[this.at(ram & ~0xfff) + PAGE + (bit >>> 3)] >>> (bit & 7)) & 1) !== 0;
       },
-      observed: (ram) => places.includes(ram & 0xfff),
+      observed: (ram) => places.includes(ram & 0xfff) || observed.has(ram),
     };
   }
 }

@@ -44,6 +44,7 @@ import { DEFAULT_LIMITS, type RegionLimits } from './discover.ts';
 import { dumpRegion } from './dump.ts';
 import { keyOf } from './entry-table.ts';
 import { fresh, type Job, Planner, type RegionLookup, type Request, type TransitionCosts } from './growth.ts';
+import { ObservedCode } from './observed.ts';
 import type { RegionPage } from './region.ts';
 import type { RememberedCode, RememberedRegion } from './remembered.ts';
 
@@ -113,6 +114,7 @@ export class Translator implements RegionLookup {
   private readonly slowPaths = new Map<number, Map<number, number>>();
   /** Places of pages that a debugger looks at. */
   private readonly places = new Set<number>();
+  private readonly observed: ObservedCode;
   /** How often code at a RAM page had to be dropped. */
   private readonly drops = new Map<number, number>();
   /** What another thread compiles, by the tasks' numbers; code that it serves, and regions that it will replace. */
@@ -126,6 +128,7 @@ export class Translator implements RegionLookup {
 
   constructor(memory: WebAssembly.Memory, host: TranslatorHost, cache: CodeCache, options: TranslatorOptions) {
     this.memory = new DataView(memory.buffer);
+    this.observed = new ObservedCode(memory);
     this.host = host;
     this.cache = cache;
     this.options = options;
@@ -439,6 +442,7 @@ export class Translator implements RegionLookup {
       extensions: this.extensions,
       unexecuted: this.options.unexecuted === true,
       places: [...this.places],
+      observed: pages.ram.flatMap((ram) => this.observed.within(ram, ram + 4096)),
       pages,
       slowPaths: this.slowPathsOn(pages.ram),
       regions: planned.map((p) => p.task),
@@ -495,6 +499,8 @@ export class Translator implements RegionLookup {
   private isCurrent({ ranges, code }: CompiledRegion): boolean {
     const ram = new Uint8Array(this.memory.buffer, RAM_AT);
     let n = 0;
+    for (let i = 0; i < ranges.length; i += 2)
+      if (this.observed.some(ranges[i] >>> 0, ranges[i + 1] >>> 0)) return false;
     for (let i = 0; i < ranges.length; i += 2)
       for (let at = ranges[i] >>> 0; at < ranges[i + 1] >>> 0; at++) if (ram[at] !== code[n++]) return false;
     return true;

@@ -49,7 +49,7 @@ export type Attachment = { readonly probe: string; readonly args: ReadonlyMap<st
 );
 
 /** Most functions that one pattern may name. */
-const PATTERN_LIMIT = 4096;
+const PATTERN_LIMIT = 12_000;
 const NO_ARGS: ReadonlyMap<string, ArgumentPlace> = new Map();
 const UNITS: Readonly<Record<string, number>> = { us: 1000, ms: 1_000_000, s: 1_000_000_000 };
 const ALIASES: Readonly<Record<string, string>> = {

@@ -17,7 +17,7 @@ const ELF_MAGIC = 0x7f;
 /** Called by the kernel for each new mapping of a file (Linux kernel/events/uprobes.c); the other one where it has no uprobes. */
 const MAPPED = ['uprobe_mmap', 'perf_event_mmap'];
 /** Most functions of one file that a pattern may name. */
-const PATTERN_LIMIT = 4096;
+const PATTERN_LIMIT = 12_000;
 
 /** A probe with its place in a program. */
 export interface UserAction extends Action {

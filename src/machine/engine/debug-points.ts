@@ -1,5 +1,16 @@
 import type { Core } from '../../core/core.ts';
-import { DEBUG, EXIT, MACHINE, MACHINE_AT, MAX_DEBUG_POINTS, MAX_PLACES, NARROW_POINT } from '../../isa/layout.ts';
+import {
+  DEBUG,
+  EXACT_POINT,
+  EXIT,
+  MACHINE,
+  MACHINE_AT,
+  MAX_DEBUG_POINTS,
+  MAX_PLACES,
+  MAX_POINTS,
+  NARROW_POINT,
+  POINTS_AT,
+} from '../../isa/layout.ts';
 import { type HartState, PRIVILEGE } from '../memory/hart-state.ts';
 import type { MachineMemory } from '../memory/memory.ts';
 
@@ -22,7 +33,11 @@ const INTERRUPT_BIT = 0x8000_0000;
 /** The debug points of a machine, where cores look for them. */
 export class InstalledPoints {
   private readonly memory: MachineMemory;
-  private points: readonly DebugPoint[] = [];
+  /** Those that are ranges or met by accesses, and where they are among all. */
+  private ranges: readonly DebugPoint[] = [];
+  private rangeIndexes: readonly number[] = [];
+  /** Execute points of one address by it: where they are among all. */
+  private exact: ReadonlyMap<bigint, number> = new Map();
   /** Places of pages that the core observes. */
   private readonly places = new Set<number>();
 
@@ -32,22 +47,39 @@ export class InstalledPoints {
 
   /** Whether there are any. */
   get any(): boolean {
-    return this.points.length > 0;
+    return this.ranges.length > 0 || this.exact.size > 0;
   }
 
   /** Index and address of the point that was met last. */
   get hit(): { readonly index: number; readonly address: bigint } {
     const address = this.memory.view.getBigUint64(MACHINE_AT + MACHINE.debugAddress, true);
-    return { index: this.memory.machine32('debugHit'), address };
+    const index = this.memory.machine32('debugHit') >>> 0;
+    return { index: index >= EXACT_POINT ? this.exact.get(address)! : this.rangeIndexes[index], address };
   }
 
-  /** Sets these in place of the ones before. @throws RangeError for more than MAX_DEBUG_POINTS */
+  /**
+   * Sets these in place of the ones before. Execute points of one address cost nothing where they are not met, however many there are.
+   * @throws RangeError for more than MAX_POINTS of those, or MAX_DEBUG_POINTS others
+   */
   set(points: readonly DebugPoint[], core: Core): void {
-    if (points.length > MAX_DEBUG_POINTS)
-      throw new RangeError(`${points.length} debug points: expected at most ${MAX_DEBUG_POINTS}`);
-    if (points.length === 0 && this.points.length === 0) return;
-    this.points = points;
-    this.install(points, core);
+    if (points.length === 0 && !this.any) return;
+    const exact = new Map<bigint, number>();
+    const others: number[] = [];
+    for (const [i, { kind, start, end }] of points.entries()) {
+      if (kind !== DEBUG.EXECUTE || end !== start + 1n) others.push(i);
+      else if (!exact.has(start)) exact.set(start, i);
+    }
+    if (others.length > MAX_DEBUG_POINTS)
+      throw new RangeError(`${others.length} watchpoints and ranges: expected at most ${MAX_DEBUG_POINTS}`);
+    if (exact.size > MAX_POINTS) throw new RangeError(`${exact.size} debug points: expected at most ${MAX_POINTS}`);
+    const addresses = new BigUint64Array(this.memory.view.buffer, POINTS_AT, exact.size);
+    addresses.set([...exact.keys()]);
+    addresses.sort();
+    this.memory.setMachine32('pointCount', exact.size);
+    this.exact = exact;
+    this.ranges = others.map((i) => points[i]);
+    this.rangeIndexes = others;
+    this.install(this.ranges, core);
   }
 
   /** @param skip pass over the execute and watch points at the first instruction of the next run */
@@ -62,7 +94,7 @@ export class InstalledPoints {
     const exit = core.run(hart, 1);
     if (exit !== EXIT.DEBUG && exit !== EXIT.WAIT)
       throw new Error(`a core passed a debug point that is everywhere (exit ${exit})`);
-    this.install(this.points, core);
+    this.install(this.ranges, core);
   }
 
   /** Whether the hart has just taken an interrupt: nothing of its handler was executed. */
