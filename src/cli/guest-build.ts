@@ -16,6 +16,7 @@ const PHASE: Readonly<Record<GuestProgress['phase'], string>> = {
   packages: 'fetching packages',
   unpacking: 'unpacking',
   packing: 'packing',
+  configuring: 'configuring packages, in a machine',
 };
 
 function progressText({ phase, done, total }: GuestProgress): string {

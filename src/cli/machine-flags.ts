@@ -44,8 +44,8 @@ export interface MachineFlags {
 /** What a machine has unless it is said. */
 export const DEFAULT_MEMORY = '256M';
 export const DEFAULT_HARTS = '1';
-/** Name of the root disk that `hindsight guest build --disk` makes. */
-const BUILT_DISK = 'debian';
+/** Names of the root disks that `hindsight guest build --disk` makes. */
+const BUILT_DISK = /^(debian|full)(?:\+(.*))?$/s;
 /** What a kernel that is not the guest's is told unless the user says otherwise. */
 const PLAIN_COMMAND_LINE = 'console=ttyS0';
 /** The kernel module that serves the memory balloon. */
@@ -109,10 +109,11 @@ async function readNamed(file: string): Promise<NamedBytes> {
   }
 }
 
-/** The packages that `debian` or `debian+NAME,NAME` names beside those of every root disk; undefined for a file. */
-export function builtDisk(text: string): string[] | undefined {
-  if (text === BUILT_DISK) return [];
-  return text.startsWith(`${BUILT_DISK}+`) ? parsePackageNames('--disk', text.slice(BUILT_DISK.length + 1)) : undefined;
+/** The disk that `debian`, `full`, `debian+NAME,NAME` or `full+NAME,NAME` names; undefined for a file. */
+export function builtDisk(text: string): { readonly full: boolean; readonly packages: string[] } | undefined {
+  const [, kind, more] = BUILT_DISK.exec(text) ?? [];
+  if (kind === undefined) return undefined;
+  return { full: kind === 'full', packages: more === undefined ? [] : parsePackageNames('--disk', more) };
 }
 
 /** Reads `SIZE` or `SIZE:POLICY`. @throws UsageError */
@@ -167,20 +168,20 @@ const badDisk = (text: string): UsageError =>
 export const joinDisk = ({ file, ...options }: TypedDisk): string =>
   [file, ...Object.entries(options).map(([name, value]) => `${name}=${value}`)].join(',');
 
-/** @param overlay to be laid over it: the built disk is the one it was made over then, also when there is a newer one */
-async function openBase(
+/** Opens what a disk starts from. @param overlay to be laid over it: the built disk is the one it was made over then, also when there is a newer one */
+export async function openBase(
   file: string,
   quiet: boolean,
   overlay: string | undefined,
   cache: CacheOptions | undefined,
 ): Promise<DiskOption> {
   if (isUrl(file)) return { file, backend: await openUrl(file, cache && { cache }) };
-  const packages = builtDisk(file);
-  if (packages === undefined) return { file, backend: openDiskFile(file) };
+  const kind = builtDisk(file);
+  if (kind === undefined) return { file, backend: openDiskFile(file) };
   const former = overlay === undefined ? undefined : overlayBase(overlay);
   if (former !== undefined && existsSync(former.path))
     return { file: former.path, backend: openDiskFile(former.path, former.hash) };
-  const built = await provideDisk(quiet, { packages });
+  const built = await provideDisk(quiet, kind);
   return { file: built.disk, backend: openDiskFile(built.disk, built.manifest.files[0]?.sha256) };
 }
 
@@ -197,7 +198,7 @@ async function openDisks(flags: MachineFlags): Promise<{ disks: DiskOption[]; ro
     if (builtDisk(file) !== undefined) root ??= `/dev/vd${String.fromCharCode(0x61 + index)}`;
   }
   if (root !== undefined && disks.length === 0)
-    throw new UsageError(`--root ${root}: there is no disk; add --disk ${BUILT_DISK}, or --disk FILE`);
+    throw new UsageError(`--root ${root}: there is no disk; add --disk debian, or --disk FILE`);
   return { disks, ...(root !== undefined && { root }) };
 }
 
@@ -276,7 +277,7 @@ export async function openHardware(
   let withCommand = image;
   if (boot.exec !== undefined && image !== undefined && tooLong(append)) {
     append = lineFor(wordsFor({ ...asked, exec: '' }));
-    withCommand = { file: image.file, bytes: Buffer.concat([image.bytes, commandArchive(boot.exec)]) };
+    withCommand = { file: image.file, bytes: Buffer.concat([image.bytes, commandArchive(boot.exec)]), unfiled: true };
   }
   if (tooLong(append))
     throw new CliError(

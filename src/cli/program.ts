@@ -33,7 +33,7 @@ function machineFlags(command: Command): Command {
     .option('--firmware <file>', 'M-mode firmware such as OpenSBI fw_dynamic.bin; otherwise SBI is built in')
     .option(
       '--disk <file>',
-      'a raw or qcow2 disk image, the http(s) address of a raw one, or debian for the built root disk (debian+git,fio: with these packages too); FILE,overlay=NAME keeps what is written to it, with ,write=back by way of a journal; may be repeated',
+      'a raw or qcow2 disk image, the http(s) address of a raw one, or debian or full for a built root disk (debian+git,fio: with these packages too); FILE,overlay=NAME keeps what is written to it, with ,write=back by way of a journal; may be repeated',
       collect,
     )
     .option(
@@ -331,7 +331,10 @@ export function createProgram(version: string, finish: (status: number) => void)
 
   const guest = program.command('guest').description('Build and list guest images').helpCommand(false);
   quiet(guest.command('build').description('Make the Debian guest: kernel, busybox, modules'))
-    .option('--disk', 'make the root disk with Python, gcc and sqlite3 too')
+    .option(
+      '--disk [kind]',
+      'make a root disk too: debian, files with Python, gcc and sqlite3; full, a whole Debian with systemd, apt and ssh',
+    )
     .option(
       '--packages <names>',
       'a root disk that has these Debian packages too, such as git,fio; run takes it as --disk debian+git,fio',

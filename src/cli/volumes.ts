@@ -2,8 +2,11 @@ import { readCpio } from '../fs/cpio-fs.ts';
 import type { DiskContents } from '../fs/ext4/blocks.ts';
 import { Ext4Fs } from '../fs/ext4/ext4-fs.ts';
 import type { FileSystem } from '../fs/file-system.ts';
+import { WAIT_WORD } from '../guest/cmdline.ts';
 import type { Engine } from '../machine/engine/engine.ts';
 import type { Hardware } from '../machine/session/options.ts';
+import { EVENT } from '../record/door.ts';
+import type { Timeline } from '../timeline/timeline.ts';
 import { CliError } from './exit.ts';
 
 /** The volume that is no disk. */
@@ -44,6 +47,16 @@ export async function openVolume(
   return Ext4Fs.open(diskContents(engine, index));
 }
 
-/** What the guest's root was: a disk that its kernel was told of, or the initramfs. */
-export const rootVolume = (engine: Engine): string =>
-  /(?:^|\s)root=\/dev\/(vd[a-z])(?:\s|$)/.exec(engine.config.append)?.[1] ?? INITRAMFS;
+const ROOT_WORD = /(?:^|\s)root=\/dev\/(vd[a-z])(?:\s|$)/;
+/** Inputs in which a guest that waited was told what to do. */
+const TYPED_EVENTS = 64;
+
+/** What the guest's root was: a disk that its kernel was told of, or that /init was told of where it waited; otherwise the initramfs. */
+export function rootVolume({ engine, events }: Pick<Timeline, 'engine' | 'events'>): string {
+  const word = (text: string): string | undefined => ROOT_WORD.exec(text)?.[1];
+  const { append } = engine.config;
+  const told = word(append);
+  if (told !== undefined || !append.includes(WAIT_WORD)) return told ?? INITRAMFS;
+  const typed = events.filter(({ kind }) => kind === EVENT.INPUT).slice(0, TYPED_EVENTS);
+  return word(Buffer.concat(typed.map(({ payload }) => payload)).toString('latin1')) ?? INITRAMFS;
+}

@@ -1,6 +1,6 @@
 import { SECTOR } from '../storage/backend.ts';
 import { type CacheOptions, type CacheStatistics, ChunkedBackend, type ChunkSource } from '../storage/chunked.ts';
-import { HttpSource } from './sources.ts';
+import { HttpSource, ServerBusyError } from './sources.ts';
 
 /** Bytes that are fetched at a time. */
 const CHUNK = 128 * 1024;
@@ -111,13 +111,14 @@ export async function openHttpDisk(url: string, options: HttpDiskOptions = {}): 
   return disk;
 }
 
-/** Tries again what failed on the way to the server; what the server said is final. */
+/** Tries again what failed on the way to the server, or what it says it may do later; what else it says is final. */
 async function tried<T>(url: string, waits: readonly number[], action: () => Promise<T>): Promise<T> {
   for (let attempt = 0; ; attempt++) {
     try {
       return await action();
     } catch (error) {
-      const lost = error instanceof TypeError || (error as Error).name === 'TimeoutError';
+      const lost =
+        error instanceof TypeError || error instanceof ServerBusyError || (error as Error).name === 'TimeoutError';
       if (!lost) throw new HttpDiskError(`disk ${(error as Error).message}`, { cause: error });
       if (attempt >= waits.length) {
         const { cause } = error as { cause?: Error };

@@ -49,7 +49,7 @@ describe.skipIf(guest === undefined)('hindsight cp', { timeout: 90_000 }, () => 
     expect(readFileSync(at('numbers'), 'utf8')).toBe(numbers);
     const gone = await cp('2s', 'vda:/numbers', '-');
     expect(gone.status).toBe(1);
-    expect(gone.stderr).toMatch(/^hindsight: vda:\/numbers at \S+: there is no such file\n$/);
+    expect(gone.stderr).toMatch(/^hindsight: vda:\/numbers as of \S+: there is no such file\n$/);
   });
 
   test('copies folders, and files of the initramfs', async () => {
@@ -61,6 +61,13 @@ describe.skipIf(guest === undefined)('hindsight cp', { timeout: 90_000 }, () => 
     const init = await cp('50%', '/init', '-');
     expect(init.stdout).toContain('#!/bin/sh');
     expect(init.stderr).toContain('from the initramfs as it was packed');
+  });
+
+  test('without a disk named means the root disk, also where /init was told of it after the snapshot it starts from', async () => {
+    const command = 'echo typed >/root/file; sync';
+    const ran = await hindsight(['run', '-q', '--disk', 'debian', '--record', at('root.hsr'), '--exec', command]);
+    expect(ran).toMatchObject({ status: 0, stderr: '' });
+    expect(await hindsight(['cp', `${at('root.hsr')}@100%:/root/file`, '-'])).toMatchObject({ stdout: 'typed\n' });
   });
 
   test.each([

@@ -91,10 +91,26 @@ describe.skipIf(guest === undefined)('a machine with a name', { timeout: 300_000
       'hindsight: machine work is running already: go on with it there, leave it by Ctrl-A d, or run another name\n',
     ]);
     expect((await command('rm', 'work')).stderr).toMatch(/machine work is running: end it before/);
+    expect((await command('cp', 'work:/file', '-')).stderr).toMatch(
+      /machine work runs and cannot be reached: leave it/,
+    );
     expect(await first.end('SIGTERM')).toBe(0);
     expect(odd(first.lines())).toEqual([]);
     const left = ticks(first.lines()).at(-1)!;
     expect(await state()).toEqual(['suspended']);
+
+    // Its files can be had meanwhile.
+    const copied = await command('cp', 'work:/file', '-');
+    expect(copied.stdout.trim().split('\n').map(Number)).toEqual(Array.from({ length: left }, (_, i) => i + 1));
+    expect((await command('cp', 'work:vdb:/file', '-')).stderr).toMatch(/machine work has no disk vdb; its disks: vda/);
+    expect((await command('cp', 'work:/nothing', '-')).stderr).toMatch(
+      /vda:\/nothing of machine work as it was suspended: there is no such file/,
+    );
+    const into = await command('cp', base, 'work:/mnt/');
+    expect([into.status, into.stderr]).toEqual([
+      1,
+      expect.stringMatching(/work is suspended, and nothing can be copied/),
+    ]);
 
     for (const args of [
       ['--mem', '512M'],
@@ -151,6 +167,7 @@ describe.skipIf(guest === undefined)('a machine with a name', { timeout: 300_000
     expect((await run('--disk', base, '--exec', `${mount}; echo kept >/mnt/a`)).status).toBe(0);
     expect(await state()).toEqual(['off']);
     expect((await run('--exec', `${mount}; cat /mnt/a`)).stdout).toBe('kept\n');
+    expect((await command('cp', 'work:vda:/a', '-')).stdout).toBe('kept\n');
     const { stdout } = await command('list');
     expect(stdout).toMatch(/^NAME .*\nwork +off .*--disk .*base\.img/);
     expect((await command('rm', 'work')).status).toBe(0);

@@ -108,6 +108,13 @@ describe.skipIf(guest === undefined)('recordings on the command line', { timeout
     expect(all.wallSeconds).toBeLessThan(plain.wallSeconds / 2);
   });
 
+  test('a command too long for the kernel is in the recording, which replays without --embed', async () => {
+    const command = `${'echo a long command; '.repeat(100)}true`;
+    const ran = await hindsight(['run', '-q', '--cold', '--record', at('long.hsr'), '--exec', command]);
+    expect(ran).toMatchObject({ status: 0, stdout: 'a long command\n'.repeat(100) });
+    expect(await hindsight(['replay', at('long.hsr'), '--verify', '--json'])).toMatchObject({ status: 0, stderr: '' });
+  });
+
   test('images are found by hash in folders; a missing or changed one is named', async () => {
     const moved = at('elsewhere');
     copyFileSync(kernel, moved);

@@ -1,22 +1,14 @@
 /** The network with the programs people use, from Debian's packages, against servers on the host's loopback; and the same again with no network. */
 import { type ChildProcess, execFileSync, spawn } from 'node:child_process';
 import { createHash, randomBytes } from 'node:crypto';
-import {
-  createReadStream,
-  existsSync,
-  mkdirSync,
-  mkdtempSync,
-  readFileSync,
-  rmSync,
-  statSync,
-  writeFileSync,
-} from 'node:fs';
+import { createReadStream, existsSync, mkdirSync, mkdtempSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { createServer as createHttpServer, type Server as HttpServer } from 'node:http';
 import { type AddressInfo, createServer, type Server } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join, normalize } from 'node:path';
 import { afterAll, beforeAll, expect, it } from 'vitest';
 import { type Ended, hindsight } from '../cli/hindsight.ts';
+import { makeArchive } from './apt-archive.ts';
 import { describeGuest } from './guest.ts';
 
 /** A root disk with what is used here. */
@@ -35,24 +27,6 @@ async function freePort(): Promise<number> {
   const port = portOf(server);
   await new Promise((resolve) => server.close(resolve));
   return port;
-}
-
-/** A Debian package with one script, and an archive with nothing else (see sources.list(5), "./" for a flat one). */
-function makeArchive(folder: string): void {
-  const tree = join(folder, 'greeting');
-  mkdirSync(join(tree, 'DEBIAN'), { recursive: true });
-  mkdirSync(join(tree, 'usr/bin'), { recursive: true });
-  const control =
-    'Package: greeting\nVersion: 1.0\nArchitecture: all\nMaintainer: Nobody <nobody@example.org>\nDescription: says hello\n';
-  writeFileSync(join(tree, 'DEBIAN/control'), control);
-  writeFileSync(join(tree, 'usr/bin/greeting'), '#!/bin/sh\necho installed and run\n', { mode: 0o755 });
-  const deb = join(folder, 'greeting_1.0_all.deb');
-  execFileSync('dpkg-deb', ['--root-owner-group', '-b', tree, deb], { stdio: 'ignore' });
-  const bytes = readFileSync(deb);
-  const packages = `${control}Filename: ./greeting_1.0_all.deb\nSize: ${bytes.length}\nSHA256: ${sha256(bytes)}\n\n`;
-  writeFileSync(join(folder, 'Packages'), packages);
-  const release = `Origin: test\nSuite: test\nCodename: test\nArchitectures: all riscv64\nComponents: main\nDate: Sat, 01 Jan 2000 00:00:00 UTC\nSHA256:\n ${sha256(Buffer.from(packages))} ${packages.length} Packages\n`;
-  writeFileSync(join(folder, 'Release'), release);
 }
 
 /** A bare repository for git's plain HTTP protocol. */

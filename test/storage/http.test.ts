@@ -17,9 +17,27 @@ let ranges: boolean;
 let failures: number;
 let length: number;
 let requests: number;
+/** Statuses that it answers with first. */
+let refusals: number[];
+/** Most bytes that it sends at a time, and milliseconds it takes. */
+let most: number;
+let delay: number;
+/** After so many requests the file is another one. */
+let changesAfter: number;
 
 function answer(request: IncomingMessage, response: ServerResponse): void {
+  if (delay === 0) answerNow(request, response);
+  else setTimeout(answerNow, delay, request, response);
+}
+
+function answerNow(request: IncomingMessage, response: ServerResponse): void {
   requests++;
+  const refusal = refusals.shift();
+  if (refusal !== undefined) {
+    response.writeHead(refusal).end('not now');
+    return;
+  }
+  if (requests > changesAfter) tag = '"another"';
   if (failures > 0) {
     failures--;
     response.destroy();
@@ -32,7 +50,8 @@ function answer(request: IncomingMessage, response: ServerResponse): void {
     response.writeHead(200, headers).end(bytes);
     return;
   }
-  const [from, to] = [Number(range[1]), Math.min(Number(range[2]), length - 1)];
+  const from = Number(range[1]);
+  const to = Math.min(Number(range[2]), length - 1, from + most - 1);
   response.writeHead(206, { ...headers, 'Content-Range': `bytes ${from}-${to}/${length}` });
   response.end(bytes.subarray(from, to + 1));
 }
@@ -45,6 +64,7 @@ beforeAll(async () => {
 });
 beforeEach(() => {
   [tag, ranges, failures, length, requests] = ['"v1"', true, 0, SIZE, 0];
+  [refusals, most, delay, changesAfter] = [[], Infinity, 0, Infinity];
 });
 afterEach(() => server.closeAllConnections());
 afterAll(() => {
@@ -79,14 +99,14 @@ test('what was fetched is there in the next run; what is damaged is fetched agai
   await read(first, 0, 700_416);
   const fetched = requests;
   const second = await openHttpDisk(url, { store, retries });
-  expect(await read(second, 0, SIZE - (SIZE % 512))).toEqual(bytes.slice(0, SIZE - (SIZE % 512)));
+  expect(Buffer.compare(await read(second, 0, SIZE - (SIZE % 512)), bytes.subarray(0, SIZE - (SIZE % 512)))).toBe(0);
   expect(requests).toBe(fetched + 1); // what it is was asked, nothing of it
   const file = join(dir, 'kept', readdirSync(join(dir, 'kept')).find((name) => name.endsWith('.chunks'))!);
   const index = file.replace('.chunks', '.index');
   truncateSync(file, 400_000);
   appendFileSync(index, 'half');
   const third = await openHttpDisk(url, { store, retries });
-  expect(await read(third, 512, 600_064)).toEqual(bytes.slice(512, 600_576));
+  expect(Buffer.compare(await read(third, 512, 600_064), bytes.subarray(512, 600_576))).toBe(0);
   expect(requests).toBe(fetched + 1 + 1 + 2);
   tag = '"v2"';
   const before = requests;
@@ -103,6 +123,41 @@ test('a connection that breaks is tried again, and given up with a reason', asyn
   await expect(read(disk, 262_144, 512)).rejects.toThrow(/disk http:.* cannot be reached \(.*\), tried 4 times/);
   failures = 0;
   expect(await read(disk, 262_144, 512)).toEqual(bytes.slice(262_144, 262_656));
+});
+
+test('a server that says it may answer later is asked again; what it says for good is final', async () => {
+  refusals = [503, 500];
+  const disk = await openHttpDisk(url, { retries });
+  refusals = [502, 429, 504];
+  expect(await read(disk, 0, 512)).toEqual(bytes.slice(0, 512));
+  refusals = [500, 500, 500, 500];
+  await expect(read(disk, 262_144, 512)).rejects.toThrow(/cannot be reached \(.*answered 500\), tried 4 times/);
+  refusals = [404];
+  await expect(read(disk, 262_144, 512)).rejects.toThrow(/answered 404 to a range at byte 262144/);
+  expect(await read(disk, 262_144, 512)).toEqual(bytes.slice(262_144, 262_656));
+});
+
+test('a server that sends less than it was asked for is asked for the rest', async () => {
+  const disk = await openHttpDisk(url, { retries });
+  most = 50_000;
+  expect(Buffer.compare(await read(disk, 0, 262_144), bytes.subarray(0, 262_144))).toBe(0);
+  expect(requests).toBe(1 + 2 * 3);
+});
+
+test('a slow server is waited for, and reads that want the same piece share a fetch', async () => {
+  delay = 30;
+  const disk = await openHttpDisk(url, { retries });
+  const both = await Promise.all([read(disk, 0, 1024), read(disk, 512, 1024)]);
+  expect(both).toEqual([bytes.slice(0, 1024), bytes.slice(512, 1536)]);
+  expect(requests).toBe(2);
+});
+
+test('a file that becomes another one in the middle of a piece is noticed, and nothing of it kept', async () => {
+  const disk = await openHttpDisk(url, { store, retries });
+  most = 50_000;
+  changesAfter = 2;
+  await expect(read(disk, 131_072, 512)).rejects.toThrow(/changed on the server/);
+  expect(disk.tiers).toMatchObject({ fetched: { chunks: 0 }, stored: { chunks: 0 } });
 });
 
 test('of a disk that is known, what was fetched is there without the server', async () => {

@@ -19,9 +19,11 @@ import { CliError } from '../exit.ts';
 const { O_CREAT, O_NOFOLLOW, O_TRUNC, O_WRONLY } = constants;
 const PERMISSIONS = 0o777;
 
-/** A file of a machine that runs. */
-export interface LivePlace {
+/** A file of a machine that runs, or is kept by its name. */
+export interface MachinePlace {
   readonly machine: string;
+  /** `vda`, `vdb`, …; left out: what is the guest's root. */
+  readonly volume?: string;
   readonly path: string;
 }
 
@@ -31,16 +33,25 @@ interface LiveCount {
   bytes: number;
 }
 
-const LIVE = /^([\w.-]{1,64}):(\/.*)$/s;
+const MACHINE = /^([\w.-]{1,64}):(?:(vd[a-z]):)?(\/.*)$/s;
 
-/** Reads `NAME:/PATH`; undefined for something else. */
-export function parseLive(text: string): LivePlace | undefined {
-  const [, machine, path] = LIVE.exec(text) ?? [];
-  return machine === undefined || path === undefined ? undefined : { machine, path };
+/** Reads `NAME:/PATH` or `NAME:vda:/PATH`; undefined for something else. */
+export function parseMachine(text: string): MachinePlace | undefined {
+  const [, machine, volume, path] = MACHINE.exec(text) ?? [];
+  if (machine === undefined || path === undefined) return undefined;
+  return { machine, path, ...(volume !== undefined && { volume }) };
+}
+
+/** @throws CliError for a disk of a machine that runs: what is on it is not what the guest sees */
+function refuseVolume({ machine, volume, path }: MachinePlace): void {
+  if (volume !== undefined)
+    throw new CliError(`machine ${machine} runs, and its guest gives files by their paths: ${machine}:${path}`);
 }
 
 /** Copies a file or folder of this host into a machine that runs. @returns what is to be said of it */
-export async function copyIn(from: string, { machine, path }: LivePlace): Promise<string> {
+export async function copyIn(from: string, place: MachinePlace): Promise<string> {
+  refuseVolume(place);
+  const { machine, path } = place;
   if (lstatSync(from, { throwIfNoEntry: false }) === undefined) throw new CliError(`${from}: there is no such file`);
   using client = await ControlClient.open(machine);
   const folder = await client.stat(path).then(
@@ -67,7 +78,9 @@ async function putIn(client: ControlClient, from: string, to: string, count: Liv
 }
 
 /** Copies a file or folder out of a machine that runs; nothing is written but at `to` and below. @returns what is to be said of it */
-export async function copyFrom({ machine, path }: LivePlace, to: string): Promise<string | undefined> {
+export async function copyFrom(place: MachinePlace, to: string): Promise<string | undefined> {
+  refuseVolume(place);
+  const { machine, path } = place;
   using client = await ControlClient.open(machine);
   if (to === '-') {
     process.stdout.write(await client.read(path));

@@ -1,11 +1,14 @@
 import { listGuests } from '../../host/node/guest/index.ts';
 import { EXIT } from '../exit.ts';
 import { provideDisk, provideGuest } from '../guest-build.ts';
-import { formatBytes } from '../values.ts';
+import { formatBytes, parseChoice } from '../values.ts';
+
+const DISKS = ['debian', 'full'] as const;
 
 /** Flags of `hindsight guest build`. */
 export interface GuestBuildFlags {
-  readonly disk?: boolean;
+  /** True without a kind. */
+  readonly disk?: string | true;
   readonly packages?: readonly string[];
   readonly mirror?: string;
   readonly rebuild?: boolean;
@@ -18,10 +21,15 @@ export async function guestBuild(flags: GuestBuildFlags): Promise<number> {
     ...(flags.mirror !== undefined && { mirror: flags.mirror }),
     ...(flags.rebuild && { rebuild: true }),
   };
+  const kind = flags.disk === undefined || flags.disk === true ? 'debian' : parseChoice('--disk', flags.disk, DISKS);
   const guest = await provideGuest(flags.quiet ?? false, options);
   const lines = [`kernel ${guest.kernel}`, `initrd ${guest.initrd}`];
   if (flags.disk || flags.packages !== undefined) {
-    const disk = await provideDisk(flags.quiet ?? false, { ...options, packages: flags.packages ?? [] });
+    const disk = await provideDisk(flags.quiet ?? false, {
+      ...options,
+      full: kind === 'full',
+      packages: flags.packages ?? [],
+    });
     lines.push(`disk ${disk.disk}`);
   }
   process.stdout.write(`${lines.join('\n')}\n`);

@@ -220,6 +220,13 @@ export class ControlClient implements Disposable {
     this.replies = messages<ControlReply>(socket);
   }
 
+  /** Whether a machine of that name runs and can be reached. */
+  static async reaches(name: string): Promise<boolean> {
+    const socket = await attempt(controlSocket(name));
+    socket?.destroy();
+    return socket !== undefined;
+  }
+
   /** @throws ControlError when no machine of that name runs */
   static async open(name: string): Promise<ControlClient> {
     const socket = await attempt(controlSocket(name));

@@ -245,6 +245,31 @@ export function openOverlaid(
   );
 }
 
+/**
+ * A disk as an overlay has it over a base, to be read only; the overlay must not be in use.
+ * @param base closed with it @param until the commit as of which it is; the last one if not said @throws OverlayError
+ */
+export function openOverlayAt(
+  base: BlockBackend & { close?(): void },
+  path: string,
+  basePath: string,
+  until?: number,
+): OverlaidBackend {
+  const bytes = openOverlayBytes(path, 'r');
+  try {
+    const log = OverlayLog.open(bytes, until);
+    checkBase(log, base, basePath);
+    if (log.journal !== undefined)
+      throw new OverlayError(
+        `what was written last to overlay ${path} is in its journal ${log.journal.path}: put it there with "hindsight disk drain"`,
+      );
+    return new OverlaidBackend(base, log);
+  } catch (error) {
+    bytes.close();
+    throw error;
+  }
+}
+
 function compacted(log: OverlayLog, path: string): OverlayLog {
   const beside = `${path}.${randomBytes(6).toString('hex')}.new`;
   try {

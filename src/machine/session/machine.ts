@@ -171,8 +171,9 @@ export class Machine {
       this.wasReset = true;
     };
     session.onLeave = () => this.outputs.flush();
+    for (const { hash, bytes, unfiled } of hardware.images)
+      if (options.embed === true || unfiled === true) recorder.embed(hash, bytes);
     if (options.embed === true) {
-      for (const { hash, bytes } of hardware.images) recorder.embed(hash, bytes);
       if (start !== undefined) for (const { hash, bytes } of snapshotFiles(start)) recorder.embed(hash, bytes);
     }
     const isOver = (): boolean => this.halt !== undefined || this.closed;

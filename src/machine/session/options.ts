@@ -23,6 +23,8 @@ export interface NamedBytes {
   readonly hash?: string;
   /** Has some of them in place, where they are read only as they are needed; the first 64 KiB are there. */
   readonly ready?: ReadyBytes;
+  /** It was made for this machine and is in no file: a recording holds it in any case. */
+  readonly unfiled?: boolean;
 }
 
 /** A disk for a virtio slot. */
@@ -85,7 +87,7 @@ export interface Hardware {
   readonly plan: BootPlan;
   readonly backends: readonly BlockBackend[];
   /** Kernel, initrd and firmware by their hashes. */
-  readonly images: readonly { readonly hash: string; readonly bytes: Uint8Array; readonly ready?: ReadyBytes }[];
+  readonly images: readonly ({ readonly hash: string } & Pick<NamedBytes, 'bytes' | 'ready' | 'unfiled'>)[];
 }
 
 /** Files of a machine by role. */
@@ -238,8 +240,9 @@ async function assemble(config: MachineConfig, files: ImageFiles): Promise<Hardw
   });
   const images = (['kernel', 'initrd', 'firmware'] as const).flatMap((role) => {
     const hash = config[role]?.hash;
-    const { bytes, ready } = files[role] ?? {};
-    return hash === undefined || bytes === undefined ? [] : [{ hash, bytes, ...(ready && { ready }) }];
+    const { bytes, ready, unfiled } = files[role] ?? {};
+    if (hash === undefined || bytes === undefined) return [];
+    return [{ hash, bytes, ...(ready && { ready }), ...(unfiled && { unfiled }) }];
   });
   return { config, plan, backends: (files.disks ?? []).map(({ backend }) => backend), images };
 }

@@ -2,27 +2,30 @@
  * Making the guest's images from Debian packages, and finding those made before.
  */
 import { createHash } from 'node:crypto';
-import { open, writeFile } from 'node:fs/promises';
+import { open, readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { AGENT_SOURCE } from '../../../guest/agent/binary.ts';
 import { DEFAULT_COMMAND_LINE } from '../../../guest/cmdline.ts';
 import { BUSYBOX_PACKAGE, KERNEL_METAPACKAGE, kernelPackage, SUITE } from '../../../guest/debian.ts';
 import { writeExt4 } from '../../../guest/ext4-image.ts';
 import { FileTree } from '../../../guest/file-tree.ts';
+import { FULL_PACKAGES, FULL_RECIPE } from '../../../guest/full-root.ts';
 import { HELPER_SOURCE } from '../../../guest/helper.ts';
 import { DHCP_SCRIPT, initScript, PROFILE } from '../../../guest/init-script.ts';
 import { GUEST_MODULES, packInitramfs } from '../../../guest/initramfs.ts';
 import type { GuestManifest } from '../../../guest/manifest.ts';
 import { moduleName, readModuleInfo } from '../../../guest/modules.ts';
 import { belongsOnDisk, finishRoot, layEntry, ROOT_PACKAGES } from '../../../guest/root-files.ts';
+import type { NamedBytes } from '../../../machine/session/options.ts';
 import { findMirror, PrivateApt, requireApt } from './apt.ts';
-import { type CachedBuild, GuestCache } from './cache.ts';
+import { type CachedBuild, type FilledBuild, GuestCache } from './cache.ts';
 import { GuestBuildError } from './errors.ts';
+import { configureDisk, layPackages } from './full-disk.ts';
 import { readPackage, unxz } from './packages.ts';
 
 /** What a build is doing. Amounts are bytes while fetching, otherwise items. */
 export interface GuestProgress {
-  readonly phase: 'waiting' | 'indexes' | 'packages' | 'unpacking' | 'packing';
+  readonly phase: 'waiting' | 'indexes' | 'packages' | 'unpacking' | 'packing' | 'configuring';
   readonly done: number;
   readonly total: number;
 }
@@ -43,7 +46,11 @@ export interface GuestBuildOptions {
 export interface DiskBuildOptions extends GuestBuildOptions {
   /** Debian packages that it has beside those of every root disk. */
   readonly packages?: readonly string[];
+  /** A whole Debian with systemd and apt, configured by dpkg in a machine, instead of files that are laid out. */
+  readonly full?: boolean;
 }
+
+type DiskKind = Pick<DiskBuildOptions, 'packages' | 'full'>;
 
 /** A kernel and initramfs that can be booted. */
 export interface GuestImages {
@@ -74,6 +81,7 @@ const MIB = 2 ** 20;
 const DISK_VERSION = 2;
 /** Room left free on a root disk. */
 const DISK_FREE_BYTES = 512 * MIB;
+const FULL_FREE_BYTES = 2048 * MIB;
 const DISK_UUID = Uint8Array.from([
   0x48, 0x69, 0x6e, 0x64, 0x73, 0x69, 0x47, 0x68, 0x84, 0x72, 0x6f, 0x6f, 0x74, 0x66, 0x73, 0x31,
 ]);
@@ -91,18 +99,19 @@ const kernelRecipe = (): string =>
     DHCP_SCRIPT,
     HELPER_SOURCE,
   );
-const diskRecipe = (packages: readonly string[]): string =>
+const diskRecipe = ({ packages = [], full = false }: DiskKind): string =>
   digest(
     RECIPE_VERSION,
     DISK_VERSION,
     SUITE,
-    packages.length === 0 ? ROOT_PACKAGES : wanted(packages),
-    DISK_FREE_BYTES,
+    ...(full
+      ? [FULL_RECIPE, [...packages].sort(), FULL_FREE_BYTES]
+      : [packages.length === 0 ? ROOT_PACKAGES : wanted(packages), DISK_FREE_BYTES]),
   );
 const wanted = (more: readonly string[]): string[] => [...new Set([...ROOT_PACKAGES, ...more])].sort();
-/** Under what name a disk with more packages is kept; the ordinary one has none. */
-const variantOf = (packages: readonly string[]): string | undefined =>
-  packages.length === 0 ? undefined : digest([...packages].sort());
+/** Under what name a disk other than the ordinary one is kept. */
+const variantOf = ({ packages = [], full = false }: DiskKind): string | undefined =>
+  full ? digest('full', [...packages].sort()) : packages.length === 0 ? undefined : digest([...packages].sort());
 
 const images = (build: CachedBuild): GuestImages => ({
   kernel: join(build.directory, 'kernel'),
@@ -112,11 +121,11 @@ const images = (build: CachedBuild): GuestImages => ({
   directory: build.directory,
   stale: build.manifest.recipe !== kernelRecipe(),
 });
-const disk = (build: CachedBuild, packages: readonly string[]): GuestDisk => ({
+const disk = (build: CachedBuild, kind: DiskKind): GuestDisk => ({
   disk: join(build.directory, 'root.ext4'),
   manifest: build.manifest,
   directory: build.directory,
-  stale: build.manifest.recipe !== diskRecipe(packages),
+  stale: build.manifest.recipe !== diskRecipe(kind),
 });
 
 /** The guest in the cache, without any network; undefined when none was built. */
@@ -126,9 +135,9 @@ export async function findGuest(cacheDir?: string): Promise<GuestImages | undefi
 }
 
 /** The root disk in the cache, without any network; undefined when none was built. */
-export async function findDisk(cacheDir?: string, packages: readonly string[] = []): Promise<GuestDisk | undefined> {
-  const build = await new GuestCache(cacheDir).current('disk', variantOf(packages));
-  return build === undefined ? undefined : disk(build, packages);
+export async function findDisk(cacheDir?: string, kind: DiskKind = {}): Promise<GuestDisk | undefined> {
+  const build = await new GuestCache(cacheDir).current('disk', variantOf(kind));
+  return build === undefined ? undefined : disk(build, kind);
 }
 
 /** Every build in the cache, newer recipes or not; `inUse` marks those that runs take. */
@@ -167,19 +176,25 @@ export async function buildGuest(options: GuestBuildOptions = {}): Promise<Guest
  * @throws GuestBuildError with a message for the user.
  */
 export async function buildDisk(options: DiskBuildOptions = {}): Promise<GuestDisk> {
-  const { packages = [] } = options;
   const fresh = async (): Promise<GuestDisk | undefined> => {
-    const found = options.rebuild === true ? undefined : await findDisk(options.cacheDir, packages);
+    const found = options.rebuild === true ? undefined : await findDisk(options.cacheDir, options);
     return found === undefined || found.stale ? undefined : found;
   };
-  return (
-    (await fresh()) ??
-    build(
-      options,
-      async () => (await findDisk(options.cacheDir, packages)) !== undefined,
-      fresh,
-      async (cache, apt, progress) => disk(await makeDisk(cache, apt, progress, packages, options.signal), packages),
-    )
+  const there = await fresh();
+  if (there !== undefined) return there;
+  const { rebuild: _rebuild, ...others } = options;
+  const guest = options.full === true ? await buildGuest(others) : undefined;
+  return build(
+    options,
+    async () => (await findDisk(options.cacheDir, options)) !== undefined,
+    fresh,
+    async (cache, apt, progress) =>
+      disk(
+        await (guest === undefined
+          ? makeDisk(cache, apt, progress, options.packages ?? [], options.signal)
+          : makeFullDisk(cache, apt, progress, guest, options)),
+        options,
+      ),
   );
 }
 
@@ -297,6 +312,10 @@ async function chooseModules(
   return chosen;
 }
 
+/** Packages in the order in which they are laid out: base-files brings the links of the merged /usr, which the others' paths go through. */
+const inOrder = (files: ReadonlyMap<string, string>): [name: string, file: string][] =>
+  [...files].sort(([a], [b]) => Number(b === 'base-files') - Number(a === 'base-files') || (a < b ? -1 : 1));
+
 async function makeDisk(
   cache: GuestCache,
   apt: PrivateApt,
@@ -310,10 +329,7 @@ async function makeDisk(
   let newest = 0;
   let size = 0;
   let count = 0;
-  // base-files brings the links of the merged /usr, which the others' paths go through
-  const order = [...files].sort(
-    ([a], [b]) => Number(b === 'base-files') - Number(a === 'base-files') || (a < b ? -1 : 1),
-  );
+  const order = inOrder(files);
   for (const [index, [, file]] of order.entries()) {
     report('unpacking', index, order.length);
     await readPackage(
@@ -333,37 +349,84 @@ async function makeDisk(
   report('unpacking', order.length, order.length);
   finishRoot(tree, versions, newest);
 
-  const room = Math.ceil((size * 1.05 + DISK_FREE_BYTES) / (64 * MIB)) * 64 * MIB;
   return cache.publish(async (directory) => {
-    const file = await open(join(directory, 'root.ext4'), 'w');
-    try {
-      await file.truncate(room);
-      let written = 0;
-      for (const chunk of writeExt4(tree, {
-        size: room,
-        uuid: DISK_UUID,
-        label: 'hindsight',
-        time: newest,
-        inodes: Math.max(count * 2, 32768),
-      })) {
-        signal?.throwIfAborted();
-        await file.write(chunk.data, 0, chunk.data.length, chunk.offset);
-        written += chunk.data.length;
-        report('packing', Math.min(written, size), size);
-      }
-      report('packing', size, size);
-    } finally {
-      await file.close();
+    await writeImage(join(directory, ROOT_IMAGE), tree, { size, count, time: newest }, DISK_FREE_BYTES, report, signal);
+    return diskBuild({ packages: more }, versions);
+  });
+}
+
+const ROOT_IMAGE = 'root.ext4';
+
+/** What {@link GuestCache.publish} is told of a root disk. */
+function diskBuild(kind: DiskKind, versions: ReadonlyMap<string, string>): FilledBuild {
+  const variant = variantOf(kind);
+  return {
+    name: `debian-${SUITE}-${kind.full === true ? 'full' : 'disk'}`,
+    files: [ROOT_IMAGE],
+    manifest: {
+      kind: 'disk',
+      ...(variant !== undefined && { variant }),
+      recipe: diskRecipe(kind),
+      packages: Object.fromEntries([...versions].sort(([a], [b]) => (a < b ? -1 : 1))),
+    },
+  };
+}
+
+/** Writes a tree as an ext4 file system. @param of it: bytes and number of its files, and when the newest was made */
+async function writeImage(
+  path: string,
+  tree: FileTree,
+  of: { readonly size: number; readonly count: number; readonly time: number },
+  free: number,
+  report: Report,
+  signal?: AbortSignal,
+): Promise<void> {
+  const room = Math.ceil((of.size * 1.05 + free) / (64 * MIB)) * 64 * MIB;
+  const file = await open(path, 'w');
+  try {
+    await file.truncate(room);
+    let written = 0;
+    const inodes = Math.max(of.count * 2, 32768);
+    for (const chunk of writeExt4(tree, { size: room, uuid: DISK_UUID, label: 'hindsight', time: of.time, inodes })) {
+      signal?.throwIfAborted();
+      await file.write(chunk.data, 0, chunk.data.length, chunk.offset);
+      written += chunk.data.length;
+      report('packing', Math.min(written, of.size), of.size);
     }
-    return {
-      name: `debian-${SUITE}-disk`,
-      files: ['root.ext4'],
-      manifest: {
-        kind: 'disk',
-        ...(more.length > 0 && { variant: variantOf(more)! }),
-        recipe: diskRecipe(more),
-        packages: Object.fromEntries([...versions].sort(([a], [b]) => (a < b ? -1 : 1))),
-      },
-    };
+    report('packing', of.size, of.size);
+  } finally {
+    await file.close();
+  }
+}
+
+/** A whole Debian: packages laid out as dpkg unpacks them, then configured by dpkg in a machine. */
+async function makeFullDisk(
+  cache: GuestCache,
+  apt: PrivateApt,
+  report: Report,
+  guest: GuestImages,
+  { packages: more = [], signal }: DiskBuildOptions,
+): Promise<CachedBuild> {
+  const { packages, files } = await apt.downloadClosure([...FULL_PACKAGES, ...more], (done, total) =>
+    report('packages', done, total),
+  );
+  const tree = new FileTree();
+  const laid = await layPackages(
+    tree,
+    inOrder(files).map(([, file]) => file),
+    (index) => report('unpacking', index, files.size),
+    signal,
+  );
+  report('unpacking', files.size, files.size);
+  laid.packages.finish(laid.newest);
+  const named = async (file: string): Promise<NamedBytes> => ({ file, bytes: await readFile(file) });
+  const images = { kernel: await named(guest.kernel), initrd: await named(guest.initrd) };
+  return cache.publish(async (directory) => {
+    const image = join(directory, ROOT_IMAGE);
+    const { size, count } = laid.packages;
+    await writeImage(image, tree, { size, count, time: laid.newest }, FULL_FREE_BYTES, report, signal);
+    const configuring = (done: number): void => report('configuring', done, files.size);
+    await configureDisk(image, images, configuring, signal);
+    return diskBuild({ packages: more, full: true }, new Map(packages.map((p) => [p.name, p.version])));
   });
 }

@@ -17,6 +17,13 @@ export interface CachedBuild {
   readonly manifest: GuestManifest;
 }
 
+/** A build whose files are written. */
+export interface FilledBuild {
+  readonly name: string;
+  readonly manifest: Omit<GuestManifest, 'format' | 'files'>;
+  readonly files: readonly string[];
+}
+
 /** The directory of Hindsight's cache: `$XDG_CACHE_HOME/hindsight`, by default `~/.cache/hindsight` (XDG Base Directory Specification). */
 export function cacheDirectory(env: NodeJS.ProcessEnv = process.env): string {
   const base = env.XDG_CACHE_HOME;
@@ -80,11 +87,7 @@ export class GuestCache {
    *
    * @param fill Writes the files and says their manifest's other fields and the build's name, without the content digest that is added to it.
    */
-  async publish(
-    fill: (
-      directory: string,
-    ) => Promise<{ name: string; manifest: Omit<GuestManifest, 'format' | 'files'>; files: readonly string[] }>,
-  ): Promise<CachedBuild> {
+  async publish(fill: (directory: string) => Promise<FilledBuild>): Promise<CachedBuild> {
     await mkdir(this.images, { recursive: true });
     await this.sweep();
     const work = await mkdtemp(join(this.images, `.building-${process.pid}-`));
