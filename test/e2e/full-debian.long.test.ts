@@ -61,7 +61,7 @@ describeGuest('a whole Debian', () => {
         expect(await typed(machine, 'systemctl is-system-running --wait')).toContain('running');
         expect(await typed(machine, 'systemctl --failed --no-legend --no-pager | wc -l')).toMatch(/^0\r?$/m);
         expect(await typed(machine, 'systemctl is-active ssh; ls /etc/ssh/ssh_host_*_key')).toMatch(
-          /^active\r?$[^]*ed25519/m,
+          /^active\r?$[\s\S]*ed25519/m,
         );
         const { port } = web.address() as AddressInfo;
         await typed(machine, `echo 'deb [trusted=yes] http://10.0.2.2:${port}/ ./' >/etc/apt/sources.list`);
