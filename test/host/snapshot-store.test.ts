@@ -1,7 +1,17 @@
-import { mkdtempSync, readdirSync, rmSync, statSync, utimesSync, writeFileSync } from 'node:fs';
+import {
+  existsSync,
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  statSync,
+  utimesSync,
+  writeFileSync,
+} from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, expect, test } from 'vitest';
+import { firstPagesPath, keepFirstPages, takeFirstPages } from '../../src/host/node/snapshots/first-pages.ts';
 import { SnapshotStore } from '../../src/host/node/snapshots/index.ts';
 import { restoreMachine } from '../../src/machine/state/save.ts';
 import { stateHash } from '../../src/machine/state/state-hash.ts';
@@ -67,4 +77,51 @@ test('what was used longest ago goes first where there is a limit, and all that 
   expect(statSync(store.path(kept!.hash)).size).toBe(kept!.size);
   await store.forget(kept!.bases[0] ?? kept!.hash);
   expect(await store.list()).toEqual([]);
+});
+
+test('pages that a machine touched first are given to the next; what is damaged of them is ignored', async () => {
+  const engine = await tinyEngine();
+  engine.run({ instructions: 50_000 });
+  await store.save('a', engine);
+  const hash = stateHash(engine);
+  const start = await store.open('a');
+  const file = firstPagesPath(start.name.file);
+  /** A machine from the snapshot. @returns how many of its pages have still to be fetched */
+  const fresh = async (): Promise<{ readonly other: typeof engine; readonly absent: number }> => {
+    const other = await tinyEngine();
+    restoreMachine(other, start.snapshot);
+    takeFirstPages(other, start);
+    return { other, absent: other.memory.absent.count };
+  };
+  const first = await fresh();
+  await keepFirstPages(first.other, start, 1);
+  expect(existsSync(file)).toBe(false);
+  first.other.run({ instructions: 60_000 });
+  const { touched } = first.other.memory.absent;
+  expect(touched.length).toBeGreaterThan(0);
+  await keepFirstPages(first.other, start, touched.length + 1);
+  expect(existsSync(file)).toBe(false);
+  await keepFirstPages(first.other, start, 1);
+
+  const second = await fresh();
+  expect(first.absent - second.absent).toBe(touched.length);
+  expect(stateHash(second.other)).toBe(hash);
+  second.other.run({ instructions: 60_000 });
+  expect(second.other.memory.absent.touched).toEqual([]);
+  expect(stateHash(second.other)).toBe(stateHash(first.other));
+
+  const whole = readFileSync(file);
+  for (const damage of [
+    whole.subarray(0, 40),
+    whole.subarray(0, -1),
+    Buffer.from(whole).fill(7, whole.length - 100),
+    Buffer.of(),
+  ]) {
+    writeFileSync(file, damage);
+    const again = await fresh();
+    expect(again.absent).toBe(first.absent);
+    expect(stateHash(again.other)).toBe(hash);
+  }
+  await store.remove('a');
+  expect(readdirSync(directory)).toEqual([]);
 });

@@ -150,7 +150,7 @@ export async function runMachine(
     },
     room,
   );
-  if (from) takeFirstPages(machine, from);
+  if (from) takeFirstPages(machine.internals.engine, from);
   if (cold !== undefined && !flags.cold && !quiet)
     process.stderr.write(`hindsight: ${cold} is not what the guest's snapshot was made with: it boots\n`);
   if (typed !== undefined) {
@@ -186,7 +186,7 @@ export async function runMachine(
   await probing?.finish();
   await ended?.(machine, end);
   await keepRememberedCode(machine);
-  if (from) await keepFirstPages(machine, from);
+  if (from) await keepFirstPages(machine.internals.engine, from);
   if (recorder.checkpoints) past?.capture();
   report(machine, end, {
     quiet,

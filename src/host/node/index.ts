@@ -287,8 +287,8 @@ export class Machine extends BaseMachine {
         createHostRoom(),
         opened,
       );
-      takeFirstPages(machine, from);
-      opened.push({ close: () => keepFirstPages(machine, from) });
+      takeFirstPages(machine.internals.engine, from);
+      opened.push({ close: () => keepFirstPages(machine.internals.engine, from) });
       machine.refreshClock();
       const words = bootLines({ ...boot, session: true });
       answerRestarts(machine, words);
