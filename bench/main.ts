@@ -15,6 +15,7 @@ import { qemuVersion, runQemu } from './qemu.ts';
 import { REAL_PROGRAMS } from './real/programs.ts';
 import { recordingCost } from './recording-cost.ts';
 import { type Column, type Family, family, familyTable, REFERENCE, type Report } from './report.ts';
+import { starts } from './starts.ts';
 import { time } from './time.ts';
 import { guestWorkload, realWorkload, type Workload } from './workload.ts';
 
@@ -24,7 +25,7 @@ const CLOCKS: readonly ClockKind[] = ['wall', 'cpu', 'guest'];
 
 const USAGE = `usage: npm run bench -- [--core jit,wasm,ts] [--family NAMES] [--programs NAMES] [--scale N] [--rounds N]
                         [--clock wall|cpu|guest] [--no-qemu] [--remembered] [--json FILE] [--update-baseline]
-       npm run bench -- --micro | --time [--core jit] | --memory [--core jit,wasm]
+       npm run bench -- --micro | --time [--core jit] | --memory [--core jit,wasm] | --starts [--rounds N]
        npm run bench -- --node PROGRAM ...
 Runs programs under Linux on each core, and under qemu-system-riscv64 when it is installed, in turn, recording on; prints one table a family, with
 medians, geometric means, and the ratios to QEMU beside those of ${BASELINE}.
@@ -33,7 +34,7 @@ medians, geometric means, and the ratios to QEMU beside those of ${BASELINE}.
 --clock: wall; cpu, the time of all threads, compilers' included; guest, the time of the thread that executes the guest.
 --remembered: the translator begins with what a run before the first round remembered.
 --update-baseline: write ${BASELINE} anew. --micro: the cost of a TLB refill and of transitions. --time: recording, replay, seeks.
---memory: the most memory a process has. --node: on another Node, such as node_modules/.bin/node of the npm package node.
+--starts: how soon a machine is there, and what a copy and a suspension take. --memory: the most memory a process has. --node: on another Node, such as node_modules/.bin/node of the npm package node.
 `;
 
 function chosen<T extends string>(flag: string, typed: string | undefined, all: readonly T[]): readonly T[] {
@@ -102,6 +103,7 @@ async function main(): Promise<void> {
       'own-memory': { type: 'boolean', default: false },
       micro: { type: 'boolean', default: false },
       time: { type: 'boolean', default: false },
+      starts: { type: 'boolean', default: false },
       json: { type: 'string' },
       'update-baseline': { type: 'boolean', default: false },
       help: { type: 'boolean', default: false },
@@ -116,6 +118,7 @@ async function main(): Promise<void> {
   const cores = chosen('--core', values.core, CORES);
   const [clock] = chosen('--clock', values.clock, CLOCKS);
   const rounds = count('--rounds', values.rounds);
+  if (values.starts) return starts(rounds);
   const scale = count('--scale', values.scale);
   const families = chosen('--family', values.family, [...FAMILIES, REAL]);
   const names = chosen('--programs', values.programs, [...PROGRAMS.map((p) => p.name), ...REAL_PROGRAMS]);

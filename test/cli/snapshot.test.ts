@@ -1,6 +1,5 @@
 import { execFileSync, spawn } from 'node:child_process';
 import {
-  existsSync,
   mkdirSync,
   mkdtempSync,
   readdirSync,
@@ -13,10 +12,14 @@ import {
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { SnapshotStore } from '../../src/host/node/snapshots/index.ts';
 import { guest } from './guest.ts';
 import { CLI, hindsight } from './hindsight.ts';
 
-describe.skipIf(guest === undefined)('hindsight snapshot', { timeout: 240_000 }, () => {
+/** Kills while one is saved: HINDSIGHT_LONG=1 for a hundred. */
+const ROUNDS = process.env.HINDSIGHT_LONG === '1' ? 100 : 8;
+
+describe.skipIf(guest === undefined)('hindsight snapshot', { timeout: ROUNDS * 30_000 }, () => {
   let dir: string;
   let env: NodeJS.ProcessEnv;
   const run = (...args: string[]): ReturnType<typeof hindsight> => hindsight(args, { environment: env });
@@ -60,6 +63,21 @@ describe.skipIf(guest === undefined)('hindsight snapshot', { timeout: 240_000 },
       expect(early.stderr).toMatch(/instant 1000 lies before the recording: it starts from the snapshot/);
       rmSync(file);
     }
+  });
+
+  test("by the host's clock each that goes on has random numbers of its own, which its recording has; by virtual time they are twins", async () => {
+    const file = join(dir, 'numbers.hsr');
+    const uuid = async (...args: string[]): Promise<string> =>
+      (await run('run', '-q', '--no-stdin', '--from', 'first', ...args)).stdout.match(/^[0-9a-f-]{36}$/m)![0];
+    const drawn = [await uuid('--clock', 'host'), await uuid('--clock', 'host', '--record', file), await uuid()];
+    expect(new Set(drawn).size).toBe(3);
+    expect(await uuid()).toBe(drawn[2]);
+    for (const core of ['jit', 'wasm', 'ts']) {
+      const replayed = await run('replay', file, '--verify', '--core', core);
+      expect(replayed.status).toBe(0);
+      expect(replayed.stdout).toContain(drawn[1]);
+    }
+    rmSync(file);
   });
 
   test('a file that needs no other goes on where the store is not', async () => {
@@ -147,6 +165,30 @@ describe.skipIf(guest === undefined)('hindsight snapshot', { timeout: 240_000 },
     await fails(/broken\.hss is damaged in the part at offset \d+/, 'run', '--from', file);
   });
 
+  test('is refused when its disk or its kernel is another now', async () => {
+    const disk = join(dir, 'disk.img');
+    const kernel = join(dir, 'kernel');
+    const image = readFileSync(guest!.kernel);
+    writeFileSync(disk, new Uint8Array(1 << 20));
+    writeFileSync(kernel, Buffer.concat([image, Buffer.of(1)]));
+    const save = (name: string, ...flags: string[]): ReturnType<typeof hindsight> =>
+      run('run', '-q', '--no-stdin', ...flags, '--snapshot', name, '--snapshot-at', 'READY', '--exec', 'echo READY');
+    const boot = ['--kernel', kernel, '--initrd', guest!.initrd, '--append', guest!.commandLine];
+    expect((await save('with-disk', '--disk', disk)).stderr).toBe('');
+    expect((await save('with-kernel', ...boot)).stderr).toBe('');
+    writeFileSync(disk, new Uint8Array(1 << 20).fill(1, 77_777, 77_778));
+    writeFileSync(kernel, Buffer.concat([image, Buffer.of(2)]));
+    for (const [name, file] of [
+      ['with-disk', 'disk.img'],
+      ['with-kernel', 'kernel'],
+    ]) {
+      const { status, stderr } = await run('run', '-q', '--no-stdin', '--from', name!);
+      expect(stderr).toMatch(new RegExp(`${file}`));
+      expect(stderr).toMatch(/SHA-256 [0-9a-f]{64}/);
+      expect(status).toBe(1);
+    }
+  });
+
   test('removed, leaves what others share and nothing else', async () => {
     const files = (): string[] => readdirSync(store()).filter((name) => name.endsWith('.hss'));
     expect((await run('snapshot', 'rm', 'first')).status).toBe(0);
@@ -160,24 +202,22 @@ describe.skipIf(guest === undefined)('hindsight snapshot', { timeout: 240_000 },
   test('killed at any moment of saving, the store has the last good one', async () => {
     const source = `${join(dir, 'a.hsr')}@`;
     expect((await run('snapshot', 'save', `${source}60%`, 'kept')).status).toBe(0);
-    for (let i = 0; i < 8; i++) {
-      const child = spawn(process.execPath, [CLI, 'snapshot', 'save', '-q', `${source}${62 + i}%`, 'kept'], {
+    for (let i = 0; i < ROUNDS; i++) {
+      const child = spawn(process.execPath, [CLI, 'snapshot', 'save', '-q', `${source}${62 + (i % 30)}%`, 'kept'], {
         env,
         stdio: 'ignore',
       });
       // While it writes: from the moment a new file is there.
       const before = new Set(readdirSync(store()));
       const ended = new Promise<void>((resolve) => child.once('exit', () => resolve()));
+      let since = 0;
       const watch = setInterval(() => {
-        if (readdirSync(store()).some((name) => !before.has(name))) child.kill('SIGKILL');
+        if (since > 0 || readdirSync(store()).some((name) => !before.has(name))) since++;
+        if (since > i % 5) child.kill('SIGKILL');
       }, i % 4);
       await ended;
       clearInterval(watch);
-      const { hash, bases } = JSON.parse(readFileSync(join(store(), 'kept.json'), 'utf8')) as {
-        hash: string;
-        bases: string[];
-      };
-      for (const one of [hash, ...bases]) expect(existsSync(join(store(), `${one}.hss`))).toBe(true);
+      for (const one of (await new SnapshotStore(store()).open('kept')).snapshot.files) one.verify();
     }
     expect((await run('run', '-q', '--no-stdin', '--from', 'kept')).status).toBe(0);
   });

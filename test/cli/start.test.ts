@@ -6,9 +6,13 @@ import { readRecording } from '../../src/record/reader.ts';
 import { guest } from './guest.ts';
 import { hindsight } from './hindsight.ts';
 
-const DRAW = 'date +%s; head -c 16 /dev/urandom | md5sum; cat /proc/sys/kernel/random/uuid';
+/** The time, a number, a UUID and a key. */
+const DRAW =
+  'date +%s; head -c 16 /dev/urandom | md5sum; cat /proc/sys/kernel/random/uuid; head -c 32 /dev/random | base64';
+/** Machines from one snapshot: HINDSIGHT_LONG=1 for a hundred. */
+const MACHINES = process.env.HINDSIGHT_LONG === '1' ? 100 : 3;
 
-describe.skipIf(guest === undefined)("the guest's own snapshot", { timeout: 120_000 }, () => {
+describe.skipIf(guest === undefined)("the guest's own snapshot", { timeout: 120_000 + MACHINES * 5000 }, () => {
   let dir: string;
   beforeAll(() => {
     dir = mkdtempSync(join(tmpdir(), 'hindsight-start-'));
@@ -23,10 +27,14 @@ describe.skipIf(guest === undefined)("the guest's own snapshot", { timeout: 120_
   };
 
   test('makes machines with the right time and randomness of their own; by virtual time they are twins', async () => {
-    const machines = [await run('--clock', 'host'), await run('--clock', 'host')];
-    for (const [time] of machines) expect(Math.abs(Number(time) - Date.now() / 1000)).toBeLessThan(120);
-    expect(machines[0][1]).not.toBe(machines[1][1]);
-    expect(machines[0][2]).not.toBe(machines[1][2]);
+    const drawn = new Set<string>();
+    for (let machine = 0; machine < MACHINES; machine++) {
+      const [time, ...draws] = await run('--clock', 'host');
+      expect(Math.abs(Number(time) - Date.now() / 1000)).toBeLessThan(120);
+      expect(draws).toHaveLength(3);
+      for (const draw of draws) drawn.add(draw);
+    }
+    expect(drawn.size).toBe(3 * MACHINES);
     expect(await run()).toEqual(await run());
   });
 

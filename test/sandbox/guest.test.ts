@@ -136,6 +136,14 @@ describeGuest('a sandbox', () => {
     expect(Math.abs(Number(seconds) - Date.now() / 1000)).toBeLessThan(120);
   }, 240_000);
 
+  test('with a network it starts from a snapshot, too, and the network comes up', async () => {
+    await using networked = await Machine.start({ net: 'user' });
+    expect(networked.machine.recording.header.start).toBeDefined();
+    const { stdout } = await networked.exec('ip route; ping -c 1 -W 5 10.0.2.2 >/dev/null && echo reached');
+    expect(stdout).toMatch(/^default via 10\.0\.2\.2 dev eth0/m);
+    expect(stdout).toMatch(/^reached$/m);
+  }, 120_000);
+
   test('goes back: what was done after has not happened', async () => {
     await box.files.write('/tmp/state', 'first');
     const then = await box.mark();

@@ -8,10 +8,15 @@ import { openSnapshotOf } from '../../host/node/snapshots/index.ts';
 import { inputKind } from '../../host/node/standard-input.ts';
 import { createHostRoom } from '../../host/room.ts';
 import { MAX_HARTS } from '../../isa/layout.ts';
+import { LinuxKernel } from '../../linux/kernel.ts';
+import { RESEED_LENGTH, reseedGenerator } from '../../linux/random.ts';
 import { type MachineConfig, parseMemory, slotsOf } from '../../machine/board/config.ts';
+import { ramWrite } from '../../machine/engine/debug-write.ts';
+import type { HostRoom } from '../../machine/session/host-room.ts';
 import { createFromStart, Machine } from '../../machine/session/machine.ts';
 import type { ImageFiles } from '../../machine/session/options.ts';
 import type { StartSnapshot } from '../../machine/session/session.ts';
+import { EngineView } from '../../machine/view/engine-view.ts';
 import { formatInstant } from '../../record/divergence.ts';
 import { timeWarp } from '../../record/inputs.ts';
 import { UsageError } from '../exit.ts';
@@ -72,6 +77,15 @@ function checkFits(config: MachineConfig, { mem, harts }: RunFlags): void {
     refuse(`--harts ${harts}`, String(config.harts));
 }
 
+/** Gives the guest numbers of its own: others may go on from the same snapshot. */
+function reseed(machine: Machine, room: HostRoom): void {
+  const { internals } = machine;
+  const kernel = LinuxKernel.find(new EngineView(internals.engine));
+  const writes = kernel && reseedGenerator(kernel, room.entropy(RESEED_LENGTH));
+  for (const { address, bytes } of writes ?? [])
+    internals.enter(ramWrite(Number(address - BigInt(internals.engine.ram.base)), bytes));
+}
+
 /** What its guest has and nothing answers for. */
 function unanswered(config: MachineConfig, { share = [], net }: RunFlags): string[] {
   const given = new Set(share.map((typed) => parseShare(typed).name));
@@ -126,6 +140,7 @@ export async function goOn(
     room,
   );
   machine.refreshClock();
+  if (since === undefined && ticking === 'host') reseed(machine, room);
   // As after a host that slept.
   if (since !== undefined && ticking === 'host') {
     const asleep = Math.floor((Number(room.wallClock() / 1000n) - since * 1000) * 1000);

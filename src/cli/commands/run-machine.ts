@@ -68,9 +68,6 @@ function plan(flags: RunFlags, kind: InputKind): Plan {
   };
 }
 
-/** Ethernet address that machines of a snapshot have until their guests take the one that was drawn for them. */
-const COMMON_MAC = '525400123456';
-
 /** A machine that starts from the guest's own snapshot, which is made where there is none for such a machine. */
 async function fromSnapshot(
   flags: RunFlags,
@@ -123,10 +120,10 @@ export async function runMachine(
       ? await fromSnapshot(
           flags,
           checked,
-          { ...asked, ...(network?.hasOwnAddress && { mac: network.slot.mac.match(/../g)!.join(':') }) },
+          { ...asked, ...network?.startBoot },
           {
             ...(names.length > 0 && { shares: shares.devices }),
-            ...(network && { devices: [network.hasOwnAddress ? { ...network.slot, mac: COMMON_MAC } : network.slot] }),
+            ...(network && { devices: [network.startSlot] }),
           },
         )
       : {

@@ -263,23 +263,28 @@ export class Machine extends BaseMachine {
   private static async fromGuestSnapshot({
     boot = {},
     disks = [],
+    net,
     record,
     kernel: _kernel,
     initrd: _initrd,
     firmware: _firmware,
     ...options
   }: NodeMachineOptions): Promise<Machine> {
-    const opened: Closeable[] = [];
+    const network = await openNetwork(net);
+    const opened: Closeable[] = network === undefined ? [] : [network];
     return closingOnFailure(opened, async () => {
       const hardware = {
         ...options,
         ...(await waitingGuest(await buildGuest())),
         disks: await openDisks(disks, opened),
+        ...(network && { devices: [network.startSlot] }),
         virtioConsole: { ports: [SESSION_PORT] },
       };
       // A snapshot in which the disk is mounted is not of a disk with something over it.
       const overlaid = hardware.disks.some(({ backend }) => backend.overlay !== undefined);
-      const from = await provideStart(hardware, overlaid ? {} : { session: boot });
+      // Nor has a network come up in it, which is another one now.
+      const waiting = overlaid || network !== undefined;
+      const from = await provideStart(hardware, waiting ? {} : { session: boot });
       const translator = { compiler: nodeRegionCompiler(), ...readRememberedCode(), ...options.translator };
       const machine = await createMachine(
         Machine,
@@ -290,9 +295,10 @@ export class Machine extends BaseMachine {
       takeFirstPages(machine.internals.engine, from);
       opened.push({ close: () => keepFirstPages(machine.internals.engine, from) });
       machine.refreshClock();
-      const words = bootLines({ ...boot, session: true });
+      network?.attach(machine);
+      const words = bootLines({ ...boot, ...network?.startBoot, session: true });
       answerRestarts(machine, words);
-      if (overlaid) void machine.write(words);
+      if (waiting) void machine.write(words);
       return machine;
     });
   }
@@ -311,7 +317,6 @@ const BOOTING = [
   'quantum',
   'chaos',
   'shares',
-  'net',
   'devices',
   'virtioConsole',
 ] as const satisfies readonly (keyof NodeMachineOptions)[];

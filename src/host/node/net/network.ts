@@ -32,6 +32,9 @@ export interface NetworkOptions {
 /** Ethernet address of a guest that is alone on its wire: the same in every run. */
 const LONE_MAC = Uint8Array.of(0x52, 0x54, 0x00, 0x12, 0x34, 0x56);
 
+/** Ethernet address that machines of a snapshot have until their guests take the one that was drawn for them. */
+const COMMON_MAC = '525400123456';
+
 interface NetworkParts {
   readonly slot: NetSlot;
   readonly hasOwnAddress?: boolean;
@@ -45,7 +48,7 @@ export class MachineNetwork implements Disposable {
   /** The machine's device. */
   readonly slot: NetSlot;
   /** The device's Ethernet address was made for this machine alone, by chance. */
-  readonly hasOwnAddress: boolean;
+  private readonly hasOwnAddress: boolean;
   /** What the guest is to do about its addresses. */
   readonly boot: NonNullable<GuestBoot['net']>;
   /** Published ports, in the order they were given, with the host's ports they have got. */
@@ -66,6 +69,16 @@ export class MachineNetwork implements Disposable {
     const wire = parseWire(options.wire ?? 'user');
     const { to } = wire;
     return to === 'user' ? openUser(wire, options) : openShared(wire, to.switch, options);
+  }
+
+  /** The device of a machine that starts from a snapshot, which others start from too: with an address of its own for later. */
+  get startSlot(): NetSlot {
+    return this.hasOwnAddress ? { ...this.slot, mac: COMMON_MAC } : this.slot;
+  }
+
+  /** What the guest of such a machine is told. */
+  get startBoot(): Pick<GuestBoot, 'net' | 'mac'> {
+    return { net: this.boot, ...(this.hasOwnAddress && { mac: this.slot.mac.match(/../g)!.join(':') }) };
   }
 
   /** Wires the machine, which was made with {@link slot}; the network ends with it. */
