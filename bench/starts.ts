@@ -41,12 +41,14 @@ function toPrompt(): Promise<void> {
   });
   let text = '';
   return new Promise((resolve, reject) => {
+    const late = setTimeout(() => reject(new Error(`npm start shows no prompt: ${text}`)), 60_000);
     child.once('error', reject);
     child.once('close', () => reject(new Error(`npm start ended: ${text}`)));
     child.stdout.on('data', (bytes: Buffer) => {
       text += bytes.toString('latin1');
-      if (!/:~# $/.test(text)) return;
+      if (!/:~# /.test(text)) return;
       child.removeAllListeners('close').once('close', () => undefined);
+      clearTimeout(late);
       process.kill(-child.pid!, 'SIGKILL');
       resolve();
     });
