@@ -99,8 +99,17 @@ export type HelperName = keyof typeof HELPERS;
 
 const names = Object.keys(HELPERS) as HelperName[];
 
+/**
+ * So many helpers, the first, are called through functions of the module's own that only pass on their arguments: a call of an import takes twice
+ * the machine code of one within the module, and every load and store that no other vouches for has one.
+ */
+export const FORWARDED = 2;
+
 /** Function index of a helper in a translated module. */
-export const helperIndex = (name: HelperName): number => names.indexOf(name);
+export const helperIndex = (name: HelperName): number => {
+  const i = names.indexOf(name);
+  return i < FORWARDED ? names.length + i : i;
+};
 
 /** The imports of every translated module. */
 export const HELPER_IMPORTS: readonly FunctionImport[] = names.map((name) => ({

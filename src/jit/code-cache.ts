@@ -71,6 +71,8 @@ export class CodeCache {
   private readonly jumps: Uint8Array;
   private readonly regions = new Map<number, CachedRegion>();
   private readonly byPage = new Map<number, Set<CachedRegion>>();
+  /** By the function's slot in the core's table. */
+  private readonly byFunction = new Map<number, CachedRegion>();
   private readonly freeSlots: number[] = [];
   private readonly limit: number;
   private nextId = 1;
@@ -102,8 +104,7 @@ export class CodeCache {
   /** The region that is entered at a RAM offset. */
   entered(ram: number): CachedRegion | undefined {
     const func = this.table.get(keyOf(ram));
-    for (const region of this.onPage(ram >>> 12)) if (region.func === func) return region;
-    return undefined;
+    return this.byFunction.get(func);
   }
 
   /** Offset from its region's base of the code that is entered at a RAM offset. */
@@ -151,6 +152,7 @@ export class CodeCache {
       bytes: region.bytes,
     };
     this.regions.set(cached.id, cached);
+    this.byFunction.set(func, cached);
     for (const page of pages) {
       const set = this.byPage.get(page);
       if (set) set.add(cached);
@@ -172,6 +174,7 @@ export class CodeCache {
   /** Forgets a region. */
   drop(region: CachedRegion): void {
     if (!this.regions.delete(region.id)) return;
+    this.byFunction.delete(region.func);
     for (const ram of region.entries) this.table.delete(keyOf(ram), region.func);
     this.host.table.set(region.func, null);
     this.jumps.fill(0);

@@ -1,4 +1,4 @@
-import { HELPER_IMPORTS, REGION_SIGNATURE } from './abi.ts';
+import { FORWARDED, HELPER_IMPORTS, REGION_SIGNATURE } from './abi.ts';
 import { SLOW_PATH, type SlowPath } from './bases.ts';
 import { type CodeView, CopiedCode } from './code-pages.ts';
 import { discover, type RegionLimits } from './discover.ts';
@@ -124,6 +124,7 @@ export function translateTask(
   encoder ??= new ModuleEncoder({
     memory: { module: 'env', name: 'memory', minPages: 1 },
     imports: HELPER_IMPORTS,
+    forwarded: FORWARDED,
     signature: REGION_SIGNATURE,
   });
   const module = encoder.encode(translations.map((t) => t.body)) as Uint8Array<ArrayBuffer>;

@@ -20,6 +20,8 @@ interface Exit {
 interface ExitGroup {
   readonly leave: Leave;
   readonly dirty: RegisterSet;
+  /** LOCAL.PC is an offset from the base. */
+  readonly relative: boolean;
 }
 
 /**
@@ -156,10 +158,11 @@ export class FunctionBuilder {
 
   private exit(leave: Leave, pc: number | undefined): number {
     const { x, f } = this.dirty;
-    const groupKey = `${leave} ${x} ${f}`;
+    const relative = pc !== undefined;
+    const groupKey = `${leave} ${x} ${f} ${relative}`;
     let group = this.groupIndex.get(groupKey);
     if (group === undefined) {
-      group = this.groups.push({ leave, dirty: { x, f } }) - 1;
+      group = this.groups.push({ leave, dirty: { x, f }, relative }) - 1;
       this.groupIndex.set(groupKey, group);
     }
     const exitKey = `${group} ${pc} ${this.unused}`;
@@ -207,11 +210,15 @@ export class FunctionBuilder {
     }
   }
 
-  private writeBack({ leave, dirty }: ExitGroup, out: WasmCode): void {
+  private writeBack({ leave, dirty, relative }: ExitGroup, out: WasmCode): void {
     for (let r = 1; r < 32; r++) if (dirty.x & (1 << r)) this.storeX(out, r);
     for (let r = 0; r < 32; r++) if (dirty.f & (1 << r)) this.storeF(out, r);
     out.get(LOCAL.HART);
     out.get(LOCAL.PC);
+    if (relative) {
+      out.get(LOCAL.BASE);
+      out.op(OP.I64_ADD);
+    }
     out.memory(OP.I64_STORE, 3, HART.pc);
     out.i32(0);
     out.get(LOCAL.LEFT);
@@ -231,9 +238,8 @@ export class FunctionBuilder {
     this.exits.forEach((exit, k) => {
       out.end();
       if (exit.pc !== undefined) {
-        out.get(LOCAL.BASE);
+        // the base is added once for all: V8 would compute sums that several exits share where the function is entered
         out.i64(exit.pc);
-        out.op(OP.I64_ADD);
         out.set(LOCAL.PC);
       }
       if (exit.unused !== 0) {

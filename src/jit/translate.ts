@@ -32,8 +32,8 @@ export interface TranslationOptions {
   readonly slowPathOf: (at: number) => SlowPath;
   /** Whether jumps through registers are likely to stay in the region. */
   readonly inside: boolean;
-  /** Registers are written through to memory: for code that is seldom in a loop. See {@link FunctionBuilder}. */
-  readonly through: boolean;
+  /** When registers are written through to memory: for code that is seldom in a loop. See {@link FunctionBuilder}. */
+  readonly through: 'never' | 'without-loops' | 'always';
 }
 
 /** A place a translated region can be entered at. */
@@ -65,6 +65,7 @@ class RegionTranslator {
   private readonly labelOf: Map<number, number>;
   private readonly hash: Hash | undefined;
   private readonly usesFloat: boolean;
+  private readonly through: boolean;
   private readonly shared: SharedAccesses;
 
   constructor(region: CodeRegion, options: TranslationOptions) {
@@ -72,11 +73,14 @@ class RegionTranslator {
     this.options = options;
     const jumpsInside = jumpsWithin(region, options.inside);
     this.shape = structure(region, jumpsInside);
-    this.flow = registerFlow(region, this.shape, options.through);
+    this.through =
+      options.through === 'always' ||
+      (options.through === 'without-loops' && region.blocks.every((_, i) => this.shape.isLoop[i] === 0));
+    this.flow = registerFlow(region, this.shape, this.through);
     this.checks = tickChecks(region, this.shape);
     const sharing = shareProbes(region, this.shape, options.slowPathOf);
     this.shared = sharing.shared;
-    this.builder = new FunctionBuilder(this.flow, sharing.locals, options.through);
+    this.builder = new FunctionBuilder(this.flow, sharing.locals, this.through);
     this.labelDepth = new Int32Array(region.blocks.length + 1);
     this.labelOf = new Map(this.shape.labels.map((block, label) => [block, label]));
     this.hash = jumpsInside ? findHash(region.entries.map((b) => region.blocks[b].start)) : undefined;
@@ -104,7 +108,7 @@ class RegionTranslator {
       code.op(OP.I32_AND);
       code.set(LOCAL.LABEL);
     }
-    if (!this.options.through) builder.load(this.flow.loads);
+    if (!this.through) builder.load(this.flow.loads);
     if (this.usesFloat) loadFloatState(builder);
     this.tree(shape.root);
     const entries = shape.labels.map((block, label) => {
@@ -189,7 +193,7 @@ class RegionTranslator {
 
   private enterState(node: number): void {
     const { dirty, known } = this.builder;
-    if (!this.options.through) {
+    if (!this.through) {
       dirty.x = this.flow.dirty[node].x;
       dirty.f = this.flow.dirty[node].f;
     } else if (this.shape.isMerge[node] || this.shape.isLoop[node] || node === this.shape.root) {

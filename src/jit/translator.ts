@@ -407,7 +407,7 @@ export class Translator implements RegionLookup {
         compressed: (this.extensions & extensionBit('c')) !== 0,
         float: (this.extensions & extensionBit('f')) !== 0,
         inside: job.inside,
-        through: job.prv !== 0 && job.growth === 0,
+        through: job.growth > 0 ? 'never' : job.prv === 0 ? 'without-loops' : 'always',
       },
       slowPath: job.prv === 0 ? SLOW_PATH.CALL : SLOW_PATH.LEAVE,
     };

@@ -29,6 +29,8 @@ export interface ModuleShape {
   /** Where memory comes from, its least and (shared growable memories aside) no greatest size in 64 KiB pages. */
   readonly memory: { readonly module: string; readonly name: string; readonly minPages: number };
   readonly imports: readonly FunctionImport[];
+  /** For so many imports, the first, there is a function that calls it with its own arguments: their indexes follow those of all imports. */
+  readonly forwarded: number;
   /** The type of every function defined. */
   readonly signature: Signature;
 }
@@ -43,6 +45,8 @@ const utf8 = new TextEncoder();
 export class ModuleEncoder {
   private readonly head = new WasmCode();
   private readonly importCount: number;
+  /** Types and bodies of the functions that pass on to imports. */
+  private readonly forwarders: readonly { readonly type: number; readonly body: Uint8Array }[];
   private readonly out = new WasmCode(16384);
   private readonly scratch = new WasmCode(16384);
 
@@ -50,6 +54,9 @@ export class ModuleEncoder {
     const h = this.head;
     for (const b of [0x00, 0x61, 0x73, 0x6d, 1, 0, 0, 0]) h.byte(b);
     this.importCount = shape.imports.length;
+    this.forwarders = shape.imports
+      .slice(0, shape.forwarded)
+      .map(({ signature }, i) => ({ type: i + 1, body: forwarder(i, signature.params.length) }));
     this.section(h, SECTION.TYPE, (s) => {
       s.unsigned(shape.imports.length + 1);
       for (const { params, results } of [shape.signature, ...shape.imports.map((i) => i.signature)]) {
@@ -76,6 +83,11 @@ export class ModuleEncoder {
     });
   }
 
+  /** Index of the first function that {@link encode} is given. */
+  private get firstFunction(): number {
+    return this.importCount + this.forwarders.length;
+  }
+
   private section(to: WasmCode, id: number, fill: (s: WasmCode) => void): void {
     const s = this.scratch;
     s.clear();
@@ -91,7 +103,8 @@ export class ModuleEncoder {
     out.clear();
     out.append(this.head.bytes);
     this.section(out, SECTION.FUNCTION, (s) => {
-      s.unsigned(functions.length);
+      s.unsigned(this.forwarders.length + functions.length);
+      for (const { type } of this.forwarders) s.unsigned(type);
       for (let i = 0; i < functions.length; i++) s.byte(0);
     });
     this.section(out, SECTION.EXPORT, (s) => {
@@ -99,13 +112,17 @@ export class ModuleEncoder {
       functions.forEach((_, i) => {
         name(s, String(i));
         s.byte(0);
-        s.unsigned(this.importCount + i);
+        s.unsigned(this.firstFunction + i);
       });
     });
     const heads = functions.map((f) => localDeclarations(f.locals));
     if (functions.some((f) => f.unlikely?.length)) this.branchHints(functions, heads);
     this.section(out, SECTION.CODE, (s) => {
-      s.unsigned(functions.length);
+      s.unsigned(this.forwarders.length + functions.length);
+      for (const { body } of this.forwarders) {
+        s.unsigned(body.length);
+        s.append(body);
+      }
       functions.forEach((f, i) => {
         s.unsigned(heads[i].length + f.code.length + 1);
         s.append(heads[i]);
@@ -118,7 +135,7 @@ export class ModuleEncoder {
       const names = new WasmCode();
       names.unsigned(functions.length);
       functions.forEach((f, i) => {
-        names.unsigned(this.importCount + i);
+        names.unsigned(this.firstFunction + i);
         name(names, f.name);
       });
       s.byte(1);
@@ -135,7 +152,7 @@ export class ModuleEncoder {
       s.unsigned(functions.filter((f) => f.unlikely?.length).length);
       functions.forEach((f, i) => {
         if (!f.unlikely?.length) return;
-        s.unsigned(this.importCount + i);
+        s.unsigned(this.firstFunction + i);
         s.unsigned(f.unlikely.length);
         for (const at of f.unlikely) {
           s.unsigned(heads[i].length + at);
@@ -145,6 +162,16 @@ export class ModuleEncoder {
       });
     });
   }
+}
+
+/** The body of a function that calls another with its own arguments. */
+function forwarder(callee: number, params: number): Uint8Array {
+  const out = new WasmCode(16);
+  out.unsigned(0);
+  for (let i = 0; i < params; i++) out.get(i);
+  out.call(callee);
+  out.end();
+  return out.bytes;
 }
 
 function name(to: WasmCode, text: string): void {

@@ -1,6 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import { ALL_EXTENSIONS, decode } from '../../src/isa/decode.ts';
-import { HELPER_IMPORTS, REGION_SIGNATURE } from '../../src/jit/abi.ts';
+import { FORWARDED, HELPER_IMPORTS, REGION_SIGNATURE } from '../../src/jit/abi.ts';
+import { SLOW_PATH } from '../../src/jit/bases.ts';
 import { type CodeSource, discover } from '../../src/jit/discover.ts';
 import { dumpRegion } from '../../src/jit/dump.ts';
 import { translate } from '../../src/jit/translate.ts';
@@ -22,7 +23,7 @@ function source(program: Uint8Array): CodeSource {
   };
 }
 
-function dump(write: (a: Assembler) => void): { text: string; valid: boolean } {
+function dump(write: (a: Assembler) => void, user = false): { text: string; valid: boolean } {
   const a = new Assembler();
   write(a);
   const program = a.finish();
@@ -31,14 +32,15 @@ function dump(write: (a: Assembler) => void): { text: string; valid: boolean } {
   const { body } = translate(region, 'golden', {
     compressed: true,
     float: true,
-    slowPathOf: () => 0,
+    slowPathOf: () => (user ? SLOW_PATH.CALL : SLOW_PATH.LEAVE),
     inside: false,
-    through: false,
+    through: user ? 'without-loops' : 'never',
   });
   const view = new DataView(new Uint8Array([...program, 0, 0, 0, 0]).buffer);
   const encoder = new ModuleEncoder({
     memory: { module: 'env', name: 'memory', minPages: 1 },
     imports: HELPER_IMPORTS,
+    forwarded: FORWARDED,
     signature: REGION_SIGNATURE,
   });
   const bytes = encoder.encode([body]) as Uint8Array<ArrayBuffer>;
@@ -89,5 +91,23 @@ describe('what small regions become', () => {
     const { text, valid } = dump(write);
     expect(valid).toBe(true);
     await expect(text).toMatchFileSnapshot(`golden/${name}.txt`);
+  });
+
+  it('writes registers through in code of user programs without loops, and calls the slow path of loads', async () => {
+    const { text, valid } = dump((a) => {
+      a.op('ld', { rd: 10, rs1: 10, imm: 8 });
+      a.op('addi', { rd: 10, rs1: 10, imm: 1 });
+      a.op('jalr', { rd: 0, rs1: 1 });
+    }, true);
+    expect(valid).toBe(true);
+    await expect(text).toMatchFileSnapshot('golden/written-through.txt');
+    // a loop keeps its registers
+    const loop = (a: Assembler): void => {
+      a.label('loop');
+      a.op('addi', { rd: 10, rs1: 10, imm: -1 });
+      a.to('bne', { rs1: 10, rs2: 0 }, 'loop');
+      a.op('jalr', { rd: 0, rs1: 1 });
+    };
+    expect(dump(loop, true).text).toBe(dump(loop).text);
   });
 });
