@@ -2,7 +2,8 @@ import { fsReply, REPLY_ROOM, readFsMessage } from '../devices/virtio/fs.ts';
 import type { FileSystem } from '../fs/file-system.ts';
 import { SESSIONS } from '../fs/fuse/handles.ts';
 import { type FuseReply, FuseServer } from '../fs/fuse/server.ts';
-import { type NinePReply, NinePServer } from '../fs/ninep/server.ts';
+import type { NinePReply } from '../fs/ninep/answers.ts';
+import { NinePServer } from '../fs/ninep/server.ts';
 import type { HostRoom } from '../machine/session/host-room.ts';
 import type { Machine } from '../machine/session/machine.ts';
 

@@ -1,6 +1,7 @@
 import { describe, expect, test } from 'vitest';
+import { MAX_TRANSFER } from '../../src/fs/fuse/bodies.ts';
 import { OPCODE } from '../../src/fs/fuse/protocol.ts';
-import { FuseServer, type FuseServerOptions, MAX_TRANSFER } from '../../src/fs/fuse/server.ts';
+import { FuseServer, type FuseServerOptions } from '../../src/fs/fuse/server.ts';
 import { MemoryFs } from '../../src/fs/memory-fs.ts';
 import { FuseClient, O, ROOT } from './fuse-client.ts';
 

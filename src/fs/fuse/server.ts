@@ -1,60 +1,40 @@
 import { ERRNO_NUMBER } from '../../errno.ts';
+import { offsetOf, permissions } from '../arguments.ts';
 import { errnoOf, FsError } from '../errno.ts';
 import {
-  type AttributeChange,
   type Attributes,
   type Awaitable,
   after,
-  type DirectoryEntry,
   FILE_TYPE,
   type FileSystem,
   NAME_MAX,
   type Name,
   nameBytes,
-  type OpenMode,
-  PERMISSIONS,
-  STICKY,
   TYPE_MASK,
 } from '../file-system.ts';
 import { checkName } from '../name.ts';
-import { ClientHandles } from './handles.ts';
+import { openMode, readChange } from './arguments.ts';
 import {
-  ATTR_SIZE,
-  CHANGE,
-  DIRENT_SIZE,
-  ENTRY_SIZE,
-  FSYNC_DATA_ONLY,
-  GETATTR_HANDLE,
-  IN_HEADER,
-  INIT,
-  OPCODE,
-  OPEN,
-  OPEN_KEEP_CACHE,
-  OUT_HEADER,
-  UNKNOWN_INODE,
-  VERSION,
-} from './protocol.ts';
+  attributesBody,
+  type Body,
+  initialise,
+  joined,
+  MAX_TRANSFER,
+  NOTHING,
+  nothing,
+  opened,
+  sized,
+  words,
+} from './bodies.ts';
+import { ClientHandles } from './handles.ts';
+import { DirectoryListing } from './listing.ts';
+import { ENTRY_SIZE, FSYNC_DATA_ONLY, GETATTR_HANDLE, IN_HEADER, OPCODE, OPEN, OUT_HEADER } from './protocol.ts';
 import { ReplyWriter, RequestReader } from './wire.ts';
 
-/** Most bytes of one read or write, and as pages. */
-export const MAX_TRANSFER = 2 ** 20;
-const MAX_PAGES = MAX_TRANSFER / 4096;
 /** Most bytes one COPY_FILE_RANGE moves; the client asks again for the rest. */
 const MAX_COPY = 16 * 2 ** 20;
 /** Longest value of an extended attribute (XATTR_SIZE_MAX). */
 const MAX_EXTENDED = 65_536;
-
-const WANTED =
-  INIT.asyncRead |
-  INIT.atomicTruncate |
-  INIT.bigWrites |
-  INIT.autoInvalidate |
-  INIT.readdirPlus |
-  INIT.readdirPlusAuto |
-  INIT.parallelDirectories |
-  INIT.maxPages |
-  // Trivially so: no file of a share has any.
-  INIT.killPrivileges;
 
 /** What changes something; refused where a share is read-only. */
 const CHANGES: ReadonlySet<number> = new Set([
@@ -102,10 +82,6 @@ export interface FuseReply {
   readonly room: boolean;
 }
 
-/** The reply's body: bytes after fuse_out_header. */
-type Body = Uint8Array;
-const NOTHING = new Uint8Array(0);
-
 /**
  * A FUSE server over a {@link FileSystem}: a request's bytes in, its reply's bytes out. It doubts all of a request and keeps nothing
  * of it. Without opinions on transport: virtiofs carries it, a test calls it.
@@ -116,6 +92,7 @@ const NOTHING = new Uint8Array(0);
 export class FuseServer<N extends object, H extends object> {
   private readonly fs: FileSystem<N, H>;
   private readonly handles: ClientHandles<N, H>;
+  private readonly listing: DirectoryListing<N, H>;
   private readonly readOnly: boolean;
   private readonly room: number;
   private readonly validSeconds: number;
@@ -123,6 +100,7 @@ export class FuseServer<N extends object, H extends object> {
   constructor(fs: FileSystem<N, H>, options: FuseServerOptions) {
     this.fs = fs;
     this.handles = new ClientHandles<N, H>(fs.root, options.session);
+    this.listing = new DirectoryListing(fs, this.handles, (w, node, a) => this.writeEntry(w, node, a));
     this.readOnly = options.readOnly ?? false;
     this.room = options.room ?? 0;
     this.validSeconds = options.validSeconds ?? 1;
@@ -186,10 +164,14 @@ export class FuseServer<N extends object, H extends object> {
         r.skip(4);
         const fh = r.u64();
         const file = flags & GETATTR_HANDLE ? handles.file(fh) : undefined;
-        return after(fs.attributes(handles.node(id), file), (a) => this.attributes(a));
+        return after(fs.attributes(handles.node(id), file), (a) => attributesBody(a, this.validSeconds));
       }
-      case OPCODE.SETATTR:
-        return this.setAttributes(handles.node(id), r);
+      case OPCODE.SETATTR: {
+        const node = handles.node(id);
+        const { change, file } = readChange(r);
+        const open = file === undefined ? undefined : handles.file(file);
+        return after(fs.setAttributes(node, change, open), (a) => attributesBody(a, this.validSeconds));
+      }
       case OPCODE.READLINK:
         return fs.readLink(handles.node(id));
       case OPCODE.SYMLINK: {
@@ -288,7 +270,7 @@ export class FuseServer<N extends object, H extends object> {
       }
       case OPCODE.READDIR:
       case OPCODE.READDIRPLUS:
-        return this.readDirectory(r, opcode === OPCODE.READDIRPLUS);
+        return this.listing.read(r, opcode === OPCODE.READDIRPLUS);
       case OPCODE.FALLOCATE: {
         if (fs.allocate === undefined) throw new FsError('ENOSYS');
         const file = handles.file(r.u64());
@@ -394,108 +376,6 @@ export class FuseServer<N extends object, H extends object> {
     w.attributes(a);
   }
 
-  private attributes(a: Attributes): Body {
-    const w = new ReplyWriter(16 + ATTR_SIZE);
-    w.u64(this.validSeconds);
-    w.skip(8);
-    w.attributes(a);
-    return w.bytes;
-  }
-
-  private setAttributes(node: N, r: RequestReader): Awaitable<Body> {
-    const valid = r.u32();
-    r.skip(4);
-    const fh = r.u64();
-    const size = r.u64();
-    r.skip(8);
-    const accessed = r.u64();
-    const modified = r.u64();
-    r.skip(8);
-    const accessedNs = r.u32();
-    const modifiedNs = r.u32();
-    r.skip(4);
-    const mode = r.u32();
-    r.skip(4);
-    const uid = r.u32();
-    const gid = r.u32();
-    const change: AttributeChange = {
-      ...(valid & CHANGE.mode && { mode }),
-      ...(valid & CHANGE.uid && { uid }),
-      ...(valid & CHANGE.gid && { gid }),
-      ...(valid & CHANGE.size && { size: offsetOf(size) }),
-      ...time('accessed', valid & CHANGE.accessed, valid & CHANGE.accessedNow, accessed, accessedNs),
-      ...time('modified', valid & CHANGE.modified, valid & CHANGE.modifiedNow, modified, modifiedNs),
-    };
-    const file = valid & CHANGE.handle ? this.handles.file(fh) : undefined;
-    return after(this.fs.setAttributes(node, change, file), (a) => this.attributes(a));
-  }
-
-  private readDirectory(r: RequestReader, plus: boolean): Awaitable<Body> {
-    const open = this.handles.directory(r.u64());
-    const from = r.u64();
-    const size = Math.min(r.u32(), MAX_TRANSFER);
-    if (from > 0 && open.entries !== undefined) return this.writeEntries(open.node, open.entries, from, size, plus);
-    // From its beginning: read again, as rewinddir(3) wants it.
-    return after(this.fs.list(open.node), (listed) => {
-      const here = (name: string): DirectoryEntry => ({ name, inode: 1, type: FILE_TYPE.directory });
-      open.entries = [here('.'), here('..'), ...listed];
-      return this.writeEntries(open.node, open.entries, from, size, plus);
-    });
-  }
-
-  private writeEntries(
-    directory: N,
-    entries: readonly DirectoryEntry[],
-    from: number,
-    size: number,
-    plus: boolean,
-  ): Awaitable<Body> {
-    const w = new ReplyWriter(size);
-    const finish = (): Body => w.bytes.subarray(0, w.offset);
-    const step = (index: number): Awaitable<Body> => {
-      for (let i = index; i < entries.length; i++) {
-        const entry = entries[i];
-        const length = (plus ? ENTRY_SIZE : 0) + DIRENT_SIZE + entry.name.length;
-        const padded = (length + 7) & ~7;
-        if (w.offset + padded > size) break;
-        if (plus && i >= 2) {
-          const inode = this.lookupForListing(directory, entry, w);
-          if (inode instanceof Promise)
-            return inode.then((found) => {
-              writeDirent(w, entry, found, i + 1, padded - length);
-              return step(i + 1);
-            });
-          writeDirent(w, entry, inode, i + 1, padded - length);
-          continue;
-        }
-        if (plus) w.skip(ENTRY_SIZE);
-        writeDirent(w, entry, entry.inode, i + 1, padded - length);
-      }
-      return finish();
-    };
-    return step(from);
-  }
-
-  /** Writes fuse_entry_out; one with nodeid 0 says that the client has to look the name up if it wants it. @returns the inode's number */
-  private lookupForListing(directory: N, { name, inode }: DirectoryEntry, w: ReplyWriter): Awaitable<number> {
-    const { fs } = this;
-    const unknown = (): number => {
-      w.skip(ENTRY_SIZE);
-      return inode;
-    };
-    const write = (node: N): Awaitable<number> =>
-      after(fs.attributes(node), (a) => {
-        this.writeEntry(w, node, a);
-        return a.inode;
-      });
-    try {
-      const done = after(fs.lookup(directory, name), write);
-      return done instanceof Promise ? done.catch(unknown) : done;
-    } catch {
-      return unknown();
-    }
-  }
-
   private async copy(from: H, at: number, to: H, offset: number, length: number): Promise<number> {
     const buffer = new Uint8Array(Math.min(length, MAX_TRANSFER));
     let copied = 0;
@@ -516,103 +396,4 @@ function reply(unique: Uint8Array, body: Body, errno: number, room: boolean): Fu
   view.setInt32(4, -errno, true);
   header.set(unique, 8);
   return { header, body, room };
-}
-
-const nothing = (): Body => NOTHING;
-const permissions = (mode: number): number => mode & (PERMISSIONS | STICKY);
-
-function initialise(r: RequestReader): Body {
-  const major = r.u32();
-  const minor = r.u32();
-  const readAhead = r.u32();
-  const flags = r.u32();
-  const w = new ReplyWriter(64);
-  w.u32(VERSION.major);
-  w.u32(VERSION.minor);
-  // A newer client says again what it speaks, once it knows our version.
-  if (major > VERSION.major) return w.bytes;
-  if (major < VERSION.major || minor < VERSION.oldestMinor)
-    throw new FsError('EPROTO', `FUSE ${major}.${minor}: expected ${VERSION.major}.${VERSION.oldestMinor} or later`);
-  w.u32(Math.min(readAhead, MAX_TRANSFER));
-  w.u32(flags & WANTED);
-  w.u16(64); // max_background
-  w.u16(48); // congestion_threshold
-  w.u32(MAX_TRANSFER); // max_write
-  w.u32(1); // time_gran, in ns
-  w.u16(MAX_PAGES);
-  return w.bytes;
-}
-
-function openMode(flags: number): OpenMode {
-  const access = flags & OPEN.accessMode;
-  if (access === OPEN.accessMode) throw new FsError('EINVAL');
-  return {
-    read: access !== OPEN.writeOnly,
-    write: access !== 0,
-    truncate: (flags & OPEN.truncate) !== 0,
-  };
-}
-
-/** fuse_open_out. */
-function opened(handle: number, flags: number = OPEN_KEEP_CACHE): Body {
-  const w = new ReplyWriter(16);
-  w.u64(handle);
-  w.u32(flags);
-  return w.bytes;
-}
-
-function words(first: number, second: number): Body {
-  const w = new ReplyWriter(8);
-  w.u32(first);
-  w.u32(second);
-  return w.bytes;
-}
-
-function joined(a: Body, b: Body): Body {
-  const bytes = new Uint8Array(a.length + b.length);
-  bytes.set(a);
-  bytes.set(b, a.length);
-  return bytes;
-}
-
-/** The value, or its size where the client asks how much room it needs. */
-function sized(value: Uint8Array, room: number): Body {
-  if (room === 0) return words(value.length, 0);
-  if (value.length > room) throw new FsError('ERANGE');
-  return value;
-}
-
-/** Offsets beyond 2^53 are not exact here, and no file is that long. */
-function offsetOf(value: number): number {
-  if (value > Number.MAX_SAFE_INTEGER) throw new FsError('EFBIG');
-  return value;
-}
-
-function time(
-  key: 'accessed' | 'modified',
-  given: number,
-  now: number,
-  seconds: number,
-  nanoseconds: number,
-): AttributeChange {
-  if (now !== 0) return { [key]: 'now' };
-  if (given === 0) return {};
-  // Seconds before 1970 come as numbers near 2^64.
-  return { [key]: { seconds: seconds >= 2 ** 63 ? seconds - 2 ** 64 : seconds, nanoseconds } };
-}
-
-/** fuse_dirent; `next` is where reading goes on after it. */
-function writeDirent(
-  w: ReplyWriter,
-  { name, type }: DirectoryEntry,
-  inode: number,
-  next: number,
-  padding: number,
-): void {
-  w.u64(inode === 0 ? UNKNOWN_INODE : inode);
-  w.u64(next);
-  w.u32(name.length);
-  w.u32(type >>> 12);
-  w.put(nameBytes(name));
-  w.skip(padding);
 }

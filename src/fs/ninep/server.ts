@@ -1,6 +1,6 @@
+import { offsetOf, permissions } from '../arguments.ts';
 import { errnoOf, FsError } from '../errno.ts';
 import {
-  type AttributeChange,
   type Attributes,
   type Awaitable,
   after,
@@ -10,15 +10,13 @@ import {
   NAME_MAX,
   type Name,
   nameBytes,
-  type OpenMode,
-  PERMISSIONS,
-  STICKY,
   TYPE_MASK,
 } from '../file-system.ts';
 import { checkName } from '../name.ts';
+import { type Answer, answered, attributes, empty, entriesAnswer, type NinePReply, opened, qid } from './answers.ts';
+import { openMode, readChange } from './arguments.ts';
+import { type Fid, Fids } from './fids.ts';
 import {
-  ATTRIBUTES_VALID,
-  CHANGE,
   HEADER,
   LOCK,
   MAGIC,
@@ -37,8 +35,8 @@ import { NinePReader, NinePWriter } from './wire.ts';
 const MAX_MESSAGE = 2 ** 20;
 /** Longest value of an extended attribute (XATTR_SIZE_MAX). */
 const MAX_EXTENDED = 65_536;
-/** Fids that a client may hold. */
-const MAX_FIDS = 1 << 20;
+/** Flags of an XATTRCREATE that removes: XATTR_REPLACE. */
+const REPLACE_ATTRIBUTE = 2;
 
 /** What changes something; refused where a share is read-only. */
 const CHANGES: ReadonlySet<number> = new Set([
@@ -54,33 +52,10 @@ const CHANGES: ReadonlySet<number> = new Set([
   T.WRITE,
 ]);
 
-/** What a client holds under a number of its own. */
-interface Fid<N, H> {
-  readonly node: N;
-  readonly file?: H;
-  /** A directory that is read: what was in it at its beginning. */
-  entries?: readonly DirectoryEntry[];
-  /** An attribute's value, or the list of their names. */
-  readonly value?: Uint8Array;
-  /** An attribute that is set once all of its value was written. */
-  readonly setting?: { readonly name: Name; readonly value: Uint8Array; readonly flags: number; at: number };
-}
-
 export interface NinePServerOptions {
   /** Refuse all that changes something with EROFS. */
   readonly readOnly?: boolean;
 }
-
-/** An answer in two pieces, so that nothing large is copied. */
-export interface NinePReply {
-  /** The message up to the data of a read; all of it for others. */
-  readonly header: Uint8Array;
-  /** The data of a read. */
-  readonly body: Uint8Array;
-}
-
-/** What follows an answer's header: a message without it, or data of a read. */
-type Answer = NinePWriter | Uint8Array;
 
 /**
  * A 9P2000.L server over a {@link FileSystem}: a message's bytes in, its answer's bytes out. It doubts all of a message. Locks are granted: Linux'
@@ -89,15 +64,14 @@ type Answer = NinePWriter | Uint8Array;
 export class NinePServer<N extends object, H extends object> {
   private readonly fs: FileSystem<N, H>;
   private readonly readOnly: boolean;
-  private readonly fids = new Map<number, Fid<N, H>>();
-  /** How many fids hold a node. */
-  private readonly uses = new Map<N, number>();
+  private readonly fids: Fids<N, H>;
   /** Requests under way, by their tags. */
   private readonly waiting = new Map<number, Promise<unknown>>();
   private largest = MAX_MESSAGE;
 
   constructor(fs: FileSystem<N, H>, options: NinePServerOptions = {}) {
     this.fs = fs;
+    this.fids = new Fids(fs);
     this.readOnly = options.readOnly ?? false;
   }
 
@@ -132,8 +106,8 @@ export class NinePServer<N extends object, H extends object> {
   }
 
   /** The client is gone: closes and forgets what it held. */
-  async close(): Promise<void> {
-    for (const fid of [...this.fids.keys()]) await this.release(fid);
+  close(): Promise<void> {
+    return this.fids.clear();
   }
 
   private dispatch(type: number, r: NinePReader): Awaitable<Answer> {
@@ -145,7 +119,7 @@ export class NinePServer<N extends object, H extends object> {
       case T.ATTACH: {
         const fid = r.u32();
         return after(fs.attributes(fs.root), (a) => {
-          this.hold(fid, { node: fs.root });
+          this.fids.hold(fid, { node: fs.root });
           return qid(a);
         });
       }
@@ -155,7 +129,7 @@ export class NinePServer<N extends object, H extends object> {
         return old === undefined ? new NinePWriter(0) : old.then(() => new NinePWriter(0));
       }
       case T.WALK: {
-        const from = this.fid(r.u32());
+        const from = this.fids.get(r.u32());
         const fid = r.u32();
         const names = Array.from({ length: Math.min(r.u16(), MAX_WALK + 1) }, () => r.text());
         if (names.length > MAX_WALK) throw new FsError('EINVAL');
@@ -164,15 +138,17 @@ export class NinePServer<N extends object, H extends object> {
       case T.CLUNK:
         return after(this.clunk(r.u32()), empty);
       case T.REMOVE:
-        return after(this.release(r.u32()), () => {
+        return after(this.fids.release(r.u32()), () => {
           throw new FsError('EOPNOTSUPP');
         });
       case T.GETATTR: {
-        const { node, file } = this.fid(r.u32());
+        const { node, file } = this.fids.get(r.u32());
         return after(fs.attributes(node, file), attributes);
       }
-      case T.SETATTR:
-        return this.setAttributes(r);
+      case T.SETATTR: {
+        const { node, file } = this.fids.get(r.u32());
+        return after(fs.setAttributes(node, readChange(r), file), empty);
+      }
       case T.STATFS:
         return after(fs.statistics(), (s) => {
           const w = new NinePWriter(60);
@@ -187,7 +163,7 @@ export class NinePServer<N extends object, H extends object> {
       case T.LCREATE:
         return this.create(r);
       case T.MKNOD: {
-        const { node } = this.fid(r.u32());
+        const { node } = this.fids.get(r.u32());
         const name = checkName(r.text());
         const mode = r.u32();
         // Only files: a device or socket of the guest's has no meaning for the host, and a share is no place for one.
@@ -198,67 +174,67 @@ export class NinePServer<N extends object, H extends object> {
         );
       }
       case T.MKDIR: {
-        const { node } = this.fid(r.u32());
+        const { node } = this.fids.get(r.u32());
         const name = checkName(r.text());
         return after(fs.makeDirectory(node, name, permissions(r.u32())), (made) => this.made(made));
       }
       case T.SYMLINK: {
-        const { node } = this.fid(r.u32());
+        const { node } = this.fids.get(r.u32());
         const name = checkName(r.text());
         return after(fs.makeSymlink(node, name, nameBytes(r.text())), (made) => this.made(made));
       }
       case T.READLINK:
-        return after(fs.readLink(this.fid(r.u32()).node), (target) => {
+        return after(fs.readLink(this.fids.get(r.u32()).node), (target) => {
           const w = new NinePWriter(2 + target.length);
           w.u16(target.length);
           w.put(target);
           return w;
         });
       case T.LINK: {
-        const directory = this.fid(r.u32()).node;
-        const { node } = this.fid(r.u32());
+        const directory = this.fids.get(r.u32()).node;
+        const { node } = this.fids.get(r.u32());
         return after(fs.link(node, directory, checkName(r.text())), empty);
       }
       case T.RENAMEAT: {
-        const from = this.fid(r.u32()).node;
+        const from = this.fids.get(r.u32()).node;
         const name = checkName(r.text());
-        const to = this.fid(r.u32()).node;
+        const to = this.fids.get(r.u32()).node;
         return after(fs.rename(from, name, to, checkName(r.text()), 0), empty);
       }
       case T.UNLINKAT: {
-        const { node } = this.fid(r.u32());
+        const { node } = this.fids.get(r.u32());
         const name = checkName(r.text());
         const removed = (r.u32() & REMOVE_DIRECTORY) !== 0 ? fs.removeDirectory(node, name) : fs.unlink(node, name);
         return after(removed, empty);
       }
       case T.READDIR: {
-        const fid = this.fid(r.u32());
+        const fid = this.fids.get(r.u32());
         const from = offsetOf(r.u64());
         const size = Math.min(r.u32(), this.largest - READ_HEADER);
-        if (from > 0 && fid.entries !== undefined) return this.entries(fid.entries, from, size);
+        if (from > 0 && fid.entries !== undefined) return entriesAnswer(fid.entries, from, size);
         return after(fs.list(fid.node), (listed) => {
           const here = (name: string): DirectoryEntry => ({ name, inode: 1, type: FILE_TYPE.directory });
           fid.entries = [here('.'), here('..'), ...listed];
-          return this.entries(fid.entries, from, size);
+          return entriesAnswer(fid.entries, from, size);
         });
       }
       case T.READ:
-        return this.read(this.fid(r.u32()), offsetOf(r.u64()), Math.min(r.u32(), this.largest - READ_HEADER));
+        return this.read(this.fids.get(r.u32()), offsetOf(r.u64()), Math.min(r.u32(), this.largest - READ_HEADER));
       case T.WRITE:
-        return this.write(this.fid(r.u32()), offsetOf(r.u64()), r.data(r.u32()));
+        return this.write(this.fids.get(r.u32()), offsetOf(r.u64()), r.data(r.u32()));
       case T.FSYNC: {
-        const { file } = this.fid(r.u32());
+        const { file } = this.fids.get(r.u32());
         const dataOnly = r.u32() !== 0;
         return file === undefined ? new NinePWriter(0) : after(fs.sync(file, dataOnly), empty);
       }
       case T.LOCK: {
-        this.fid(r.u32());
+        this.fids.get(r.u32());
         const w = new NinePWriter(1);
         w.u8(LOCK.success);
         return w;
       }
       case T.GETLOCK: {
-        this.fid(r.u32());
+        this.fids.get(r.u32());
         r.skip(1);
         const [start, length, process, client] = [r.u64(), r.u64(), r.u32(), r.text()];
         const w = new NinePWriter(23 + client.length);
@@ -270,14 +246,14 @@ export class NinePServer<N extends object, H extends object> {
         return w;
       }
       case T.XATTRWALK:
-        return this.walkExtended(this.fid(r.u32()).node, r.u32(), r.text());
+        return this.walkExtended(this.fids.get(r.u32()).node, r.u32(), r.text());
       case T.XATTRCREATE: {
         const number = r.u32();
-        const { node } = this.fid(number);
+        const { node } = this.fids.get(number);
         const name = r.text();
         const size = r.u64();
         if (size > MAX_EXTENDED) throw new FsError('ERANGE');
-        this.replace(number, { node, setting: { name, value: new Uint8Array(size), flags: r.u32(), at: 0 } });
+        this.fids.hold(number, { node, setting: { name, value: new Uint8Array(size), flags: r.u32(), at: 0 } });
         return new NinePWriter(0);
       }
       default:
@@ -309,7 +285,7 @@ export class NinePServer<N extends object, H extends object> {
     };
     const step = (node: N): Awaitable<Answer> => {
       if (found.length === names.length) {
-        this.hold(fid, { node });
+        this.fids.hold(fid, { node });
         return report();
       }
       const ended = (error: unknown): Answer => {
@@ -332,7 +308,7 @@ export class NinePServer<N extends object, H extends object> {
   }
 
   private open(number: number, flags: number): Awaitable<Answer> {
-    const { node } = this.fid(number);
+    const { node } = this.fids.get(number);
     return after(this.fs.attributes(node), (a) => {
       const mode = openMode(flags);
       if ((a.mode & TYPE_MASK) === FILE_TYPE.directory) {
@@ -342,7 +318,7 @@ export class NinePServer<N extends object, H extends object> {
       if ((flags & OPEN.directory) !== 0) throw new FsError('ENOTDIR');
       if (this.readOnly && (mode.write || mode.truncate)) throw new FsError('EROFS');
       return after(this.fs.open(node, mode), (file) => {
-        this.replace(number, { node, file });
+        this.fids.hold(number, { node, file });
         return opened(a);
       });
     });
@@ -351,14 +327,14 @@ export class NinePServer<N extends object, H extends object> {
   /** Creates a file, or opens the one that somebody made since the client looked, unless the client wants it new. */
   private create(r: NinePReader): Awaitable<Answer> {
     const number = r.u32();
-    const { node: directory } = this.fid(number);
+    const { node: directory } = this.fids.get(number);
     const name = checkName(r.text());
     const flags = r.u32();
     const bits = permissions(r.u32());
     const mode = openMode(flags);
     const { fs } = this;
     const take = (node: N, file: H): Awaitable<Answer> => {
-      this.replace(number, { node, file });
+      this.fids.hold(number, { node, file });
       return after(fs.attributes(node, file), opened);
     };
     const found = (error: unknown): Awaitable<Answer> => {
@@ -371,38 +347,6 @@ export class NinePServer<N extends object, H extends object> {
     } catch (error) {
       return found(error);
     }
-  }
-
-  private setAttributes(r: NinePReader): Awaitable<Answer> {
-    const { node, file } = this.fid(r.u32());
-    const valid = r.u32();
-    const [mode, uid, gid, size] = [r.u32(), r.u32(), r.u32(), r.u64()];
-    const [accessed, accessedNs, modified, modifiedNs] = [r.u64(), r.u64(), r.u64(), r.u64()];
-    const change: AttributeChange = {
-      ...(valid & CHANGE.mode && { mode }),
-      ...(valid & CHANGE.uid && { uid }),
-      ...(valid & CHANGE.gid && { gid }),
-      ...(valid & CHANGE.size && { size: offsetOf(size) }),
-      ...(valid & CHANGE.accessed && { accessed: time(valid & CHANGE.accessedGiven, accessed, accessedNs) }),
-      ...(valid & CHANGE.modified && { modified: time(valid & CHANGE.modifiedGiven, modified, modifiedNs) }),
-    };
-    return after(this.fs.setAttributes(node, change, file), empty);
-  }
-
-  private entries(all: readonly DirectoryEntry[], from: number, size: number): Answer {
-    const w = new NinePWriter(4 + size);
-    w.skip(4);
-    let next = from;
-    for (; next < all.length; next++) {
-      const { name, inode, type } = all[next];
-      if (w.offset + QID_SIZE + 11 + name.length > READ_HEADER + size) break;
-      w.qid({ inode, mode: type });
-      w.u64(next + 1);
-      w.u8(type >>> 12);
-      w.text(name);
-    }
-    const bytes = w.bytes.subarray(READ_HEADER, w.offset);
-    return bytes;
   }
 
   private read({ file, value }: Fid<N, H>, offset: number, size: number): Awaitable<Answer> {
@@ -435,7 +379,7 @@ export class NinePServer<N extends object, H extends object> {
     const list = (names: readonly Name[]): Uint8Array => nameBytes(names.map((one) => `${one}\0`).join(''));
     const value = name === '' ? after(fs.listExtended(node), list) : fs.getExtended(node, name);
     return after(value, (bytes) => {
-      this.hold(fid, { node, value: bytes });
+      this.fids.hold(fid, { node, value: bytes });
       const w = new NinePWriter(8);
       w.u64(bytes.length);
       return w;
@@ -444,8 +388,8 @@ export class NinePServer<N extends object, H extends object> {
 
   /** Lets a fid go. An attribute that was written through it is set now; one with no value is removed (as Linux' client asks for it). */
   private clunk(number: number): Awaitable<void> {
-    const { node, setting } = this.fid(number);
-    const released = this.release(number);
+    const { node, setting } = this.fids.get(number);
+    const released = this.fids.release(number);
     if (setting === undefined) return released;
     const { name, value, flags, at } = setting;
     return after(released, () => {
@@ -461,111 +405,8 @@ export class NinePServer<N extends object, H extends object> {
 
   private made(node: N): Awaitable<Answer> {
     return after(this.fs.attributes(node), (a) => {
-      if (!this.uses.has(node)) this.fs.forget(node);
+      if (!this.fids.holds(node)) this.fs.forget(node);
       return qid(a);
     });
   }
-
-  private fid(number: number): Fid<N, H> {
-    const fid = this.fids.get(number);
-    if (fid === undefined) throw new FsError('ESTALE', `fid ${number} is not held`);
-    return fid;
-  }
-
-  private hold(number: number, fid: Fid<N, H>): void {
-    if (this.fids.size >= MAX_FIDS) throw new FsError('ENFILE');
-    // A fid in use is walked to itself, or by a client that lost count.
-    const old = this.fids.get(number);
-    this.uses.set(fid.node, (this.uses.get(fid.node) ?? 0) + 1);
-    this.fids.set(number, fid);
-    if (old !== undefined) void this.drop(old);
-  }
-
-  /** A fid becomes something else of the same or another node. */
-  private replace(number: number, fid: Fid<N, H>): void {
-    this.hold(number, fid);
-  }
-
-  private release(number: number): Awaitable<void> {
-    const fid = this.fid(number);
-    this.fids.delete(number);
-    return this.drop(fid);
-  }
-
-  private drop({ node, file }: Fid<N, H>): Awaitable<void> {
-    const left = this.uses.get(node)! - 1;
-    if (left > 0) this.uses.set(node, left);
-    else this.uses.delete(node);
-    return after(file === undefined ? undefined : this.fs.close(file), () => {
-      if (left === 0 && !this.uses.has(node)) this.fs.forget(node);
-    });
-  }
-}
-
-/** Flags of an XATTRCREATE that removes: XATTR_REPLACE. */
-const REPLACE_ATTRIBUTE = 2;
-
-function answered(answer: Answer, type: number, tag: number): NinePReply {
-  const data = answer instanceof Uint8Array;
-  const header = data ? new Uint8Array(READ_HEADER) : answer.bytes;
-  const body = data ? answer : NOTHING;
-  const view = new DataView(header.buffer, header.byteOffset);
-  view.setUint32(0, header.length + body.length, true);
-  view.setUint8(4, type);
-  view.setUint16(5, tag, true);
-  if (data) view.setUint32(HEADER, body.length, true);
-  return { header, body };
-}
-
-const NOTHING = new Uint8Array(0);
-const empty = (): Answer => new NinePWriter(0);
-const permissions = (mode: number): number => mode & (PERMISSIONS | STICKY);
-
-function qid(a: Attributes): Answer {
-  const w = new NinePWriter(QID_SIZE);
-  w.qid(a);
-  return w;
-}
-
-/** Rlopen and Rlcreate: qid and iounit, where 0 leaves it to the size of messages. */
-function opened(a: Attributes): Answer {
-  const w = new NinePWriter(QID_SIZE + 4);
-  w.qid(a);
-  return w;
-}
-
-function attributes(a: Attributes): Answer {
-  const w = new NinePWriter(153);
-  w.u64(ATTRIBUTES_VALID);
-  w.qid(a);
-  w.u32(a.mode);
-  w.u32(a.uid);
-  w.u32(a.gid);
-  w.u64(a.links);
-  w.u64(a.device);
-  w.u64(a.size);
-  w.u64(4096);
-  w.u64(a.blocks);
-  for (const { seconds, nanoseconds } of [a.accessed, a.modified, a.changed]) {
-    w.seconds(seconds);
-    w.u64(nanoseconds);
-  }
-  return w;
-}
-
-function openMode(flags: number): OpenMode {
-  const access = flags & OPEN.accessMode;
-  if (access === OPEN.accessMode) throw new FsError('EINVAL');
-  return { read: access !== 1, write: access !== 0, truncate: (flags & OPEN.truncate) !== 0 };
-}
-
-/** Offsets beyond 2^53 are not exact here, and no file is that long. */
-function offsetOf(value: number): number {
-  if (value > Number.MAX_SAFE_INTEGER) throw new FsError('EFBIG');
-  return value;
-}
-
-function time(given: number, seconds: number, nanoseconds: number): AttributeChange['accessed'] & {} {
-  // Seconds before 1970 come as numbers near 2^64.
-  return given === 0 ? 'now' : { seconds: seconds >= 2 ** 63 ? seconds - 2 ** 64 : seconds, nanoseconds };
 }
