@@ -187,6 +187,7 @@ describe.skipIf(guest === undefined)('hindsight snapshot', { timeout: ROUNDS * 3
       expect(stderr).toMatch(/SHA-256 [0-9a-f]{64}/);
       expect(status).toBe(1);
     }
+    expect((await run('snapshot', 'rm', 'with-disk', 'with-kernel')).status).toBe(0);
   });
 
   test('removed, leaves what others share and nothing else', async () => {
