@@ -6,6 +6,7 @@ import type { ProfileFlags } from './commands/profile.ts';
 import type { QueryFlags } from './commands/query.ts';
 import type { TopFlags } from './commands/top.ts';
 import type { WhenFlags } from './commands/when.ts';
+import type { WhyFlags } from './commands/why.ts';
 import type { RecordingFlags } from './recordings.ts';
 
 /** What every command of this kind has. */
@@ -43,6 +44,25 @@ export function addQuestions(program: Command, { opens, json, finish }: CommandP
         finish(await (await import('./commands/origin.ts')).origin(kind, place, what, flags)),
       );
   }
+  json(
+    opens(
+      program
+        .command('why')
+        .description('Find where a value came from: the stores, loads and inputs behind it, to constants and inputs')
+        .argument('<recording>', 'a file that run --record kept: at its end, or RECORDING@INSTANT')
+        .argument('<what>', 'an address, a symbol, a register; with :LENGTH, else 8 bytes'),
+    ),
+    'a line of JSON for each step',
+  )
+    .option('-p, --pid <pid>', 'the address is as this process sees it')
+    .option('--hart <n>', 'the address or register is of this hart; 0 if not said')
+    .option('--physical', 'the address is physical')
+    .option('--steps <n>', 'stop after so many steps; 64 if not said')
+    .option('--all', 'show every copy on the way')
+    .action(async (place: string, what: string, flags: WhyFlags) =>
+      finish(await (await import('./commands/why.ts')).why(place, what, flags)),
+    );
+
   json(
     opens(
       program

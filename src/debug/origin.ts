@@ -69,11 +69,21 @@ export class Origins {
     question: OriginQuestion,
     options: MoveOptions = {},
   ): Promise<AccessOrigin | 'interrupted' | undefined> {
-    const { mover } = this;
-    const { points, ranges, read } = this.watched(question);
-    const found = await mover.lastAccess(points, question.kind === 'write' ? ranges : [], options);
+    const { read } = this.watched(question);
+    const found = await this.findAccess(question, options);
     if (found === undefined || found === 'interrupted') return found;
     return this.returning(() => this.describe(found, read));
+  }
+
+  /** {@link lastAccess}, without a description. Leaves the machine where it is. */
+  findAccess(question: OriginQuestion, options: MoveOptions = {}): Promise<FoundAccess | 'interrupted' | undefined> {
+    const { points, ranges } = this.watched(question);
+    return this.mover.lastAccess(points, question.kind === 'write' ? ranges : [], options);
+  }
+
+  /** The instruction at an address of a hart, as text. */
+  instructionAt(hart: number, pc: bigint): string {
+    return instructionText(this.mover.view, hart, pc);
   }
 
   /**
@@ -204,7 +214,11 @@ export class Origins {
 const same = (a: Uint8Array, b: Uint8Array): boolean => a.every((byte, i) => byte === b[i]);
 
 /** Whether the next instruction of a hart sets a register, as its row tells it. */
-function setsRegister(view: MachineView, hart: number, register: Extract<RegisterId, { number: number }>): boolean {
+export function setsRegister(
+  view: MachineView,
+  hart: number,
+  register: Extract<RegisterId, { number: number }>,
+): boolean {
   const d = nextInstruction(view, hart);
   if (d === undefined || d.rd !== register.number) return false;
   return d.row.syntax.split(', ').includes(register.kind === 'x' ? 'rd' : 'fd');

@@ -27,7 +27,7 @@ interface Question {
 }
 
 /** Reads `WHAT` or `WHAT:LENGTH`; eight bytes if not said. */
-function parseWhat(text: string): Question {
+export function parseWhat(text: string): Question {
   const found = /^(.+):(\d+|0x[0-9a-f]+)$/i.exec(text);
   return found === null ? { text, length: 8 } : { text: found[1], length: Number(found[2]) };
 }
@@ -93,7 +93,7 @@ async function answer(asked: Asked): Promise<number> {
 }
 
 /** An address by number or symbol: the kernel's, or with a process also that process's own. */
-async function addressOf(guest: GuestInfo, text: string, pid: number | undefined): Promise<bigint> {
+export async function addressOf(guest: GuestInfo, text: string, pid: number | undefined): Promise<bigint> {
   const kernel = guest.kernel();
   const task = pid === undefined || kernel === undefined ? undefined : findTask(kernel, pid);
   const known = task === undefined ? guest : await guestOfTask(guest, task);
