@@ -50,6 +50,7 @@ export type { StackFrame } from './debug/backtrace.ts';
 export { GuestInfo } from './debug/guest-info.ts';
 export { type AccessOrigin, type OriginQuestion, Origins } from './debug/origin.ts';
 export { type ValueChange, type WhenOptions, whenChanged } from './debug/when.ts';
+export { type WhyOptions, type WhyStep, type WhyTarget, why } from './debug/why.ts';
 export { FsError } from './fs/errno.ts';
 export type { FileSystem } from './fs/file-system.ts';
 export { MemoryFs } from './fs/memory-fs.ts';

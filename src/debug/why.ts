@@ -46,8 +46,10 @@ export interface WhyStep {
   readonly folded: number;
   /** The device, for `device`. */
   readonly device?: string;
-  /** The input that the device had last then. */
-  readonly input?: EventNote;
+  /** The input that the value came in by: the last one that the device had then. */
+  readonly input?: EventNote & {
+    /** Which of its bytes, where that is known. */ readonly byte?: number;
+  };
 }
 
 /** How far a slice goes. */
@@ -208,7 +210,7 @@ class Slice {
       const { ram } = view;
       if (physical === undefined || physical < ram.base || physical >= ram.base + BigInt(ram.size)) {
         const device = this.deviceAt(physical ?? 0n);
-        const input = this.inputOf(device, hit.at);
+        const input = this.byteOf(device, hit.at) ?? this.inputOf(device, hit.at);
         return {
           step: { ...(await this.step(wanted, text, 'device', hart)), device, ...(input && { input }) },
           next: [],
@@ -246,13 +248,30 @@ class Slice {
   }
 
   /** The last input that a device had until an instant. */
-  private inputOf(device: string, at: Instant): EventNote | undefined {
+  private inputOf(device: string, at: Instant): WhyStep['input'] {
     const { engine } = this.mover.view;
     const name = (port: number): string => engine.portName(port);
     const index = this.events.findLastIndex(
       (event) => event.kind === EVENT.INPUT && name(event.port) === device && compareInstants(event.at, at) <= 0,
     );
     return index < 0 ? undefined : eventNote(this.events[index], index, name);
+  }
+
+  /** The input with the byte that a device gives next. */
+  private byteOf(device: string, at: Instant): WhyStep['input'] {
+    const { engine } = this.mover.view;
+    const name = (port: number): string => engine.portName(port);
+    const unread = engine.board.slots.find((slot) => slot.name === device)?.device.unread;
+    if (unread === undefined || unread === 0) return undefined;
+    let after = unread;
+    for (let index = this.events.length - 1; index >= 0; index--) {
+      const event = this.events[index];
+      if (event.kind !== EVENT.INPUT || name(event.port) !== device || compareInstants(event.at, at) > 0) continue;
+      const byte = event.payload.length - after;
+      if (byte >= 0) return { ...eventNote(event, index, name), byte };
+      after = -byte;
+    }
+    return undefined;
   }
 
   private deviceAt(physical: bigint): string {

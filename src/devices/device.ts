@@ -64,6 +64,8 @@ export interface Device {
   write(offset: number, width: 1 | 2 | 4, value: number): void;
   /** Reads what {@link read} would, changing nothing: for debuggers. */
   peek(offset: number, width: 1 | 2 | 4): number;
+  /** Bytes of input that it holds and the guest has not read yet, where the guest reads them one by one. */
+  readonly unread?: number;
   /**
    * Whether the device emitted a request that the host has not answered. Part of its state. Idle guest time that would be skipped is
    * not skipped then: to the guest an answer takes no longer than the host's clock says, or no time at all without one.

@@ -94,6 +94,10 @@ export class Uart16550 implements Device {
     this.context = context;
   }
 
+  get unread(): number {
+    return this.count;
+  }
+
   /** Bytes of input the receiver could take now. */
   get room(): number {
     return this.listening ? this.capacity - this.count : 0;

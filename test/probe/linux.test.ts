@@ -130,6 +130,30 @@ describe.skipIf(guest === undefined)('questions to the past of a Linux guest', {
     expect(await wrong('when', recording, 'jiffies_64 +')).toContain('ends too early');
   });
 
+  test('why: from a byte in a program through two pipes and the terminal to the input it came in by', async () => {
+    const piped = join(folder, 'piped.hsr');
+    const run = await hindsight(['run', '--record', piped, '--exec', 'cat | cat | cat >/tmp/o'], {
+      input: 'precious bytes\n',
+    });
+    expect(run.status).toBe(0);
+    const script = 'kprobe:vfs_write /comm == "cat"/ { printf("%d %d 0x%llx\\n", instret, pid, arg1); }';
+    const written = (await hindsight(['probe', '-q', piped, '-e', script])).stdout.trim().split('\n').at(-1)!;
+    const [instant, pid, address] = written.split(' ') as [string, string, string];
+    for (const byte of [0, 9]) {
+      const what = `0x${(BigInt(address) + BigInt(byte)).toString(16)}:1`;
+      const { stdout } = await hindsight(['why', `${piped}@${instant}`, what, '-p', pid]);
+      expect(stdout).toMatch(
+        new RegExp(
+          `^x\\d+: from uart, after \\d+ copies\\n.*\\n  input: event \\d+ at \\d+, byte ${byte} of "precious bytes\\\\n"\\n$`,
+        ),
+      );
+    }
+    const json = (await hindsight(['why', piped, 'jiffies_64', '--json', '--steps', '4'])).stdout.trim().split('\n');
+    expect(json.map((line) => (JSON.parse(line) as { action: string }).action)).toContain('compute');
+    const wrong = await hindsight(['why', piped, 'satp']);
+    expect([wrong.status, wrong.stderr]).toEqual([1, expect.stringContaining('satp is not followed')]);
+  });
+
   test('what is wrong is said with its place', async () => {
     const wrong = await probe('kprobe:vfs_raed { @ = count() }');
     expect([wrong.status, wrong.stderr]).toEqual([

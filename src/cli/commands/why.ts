@@ -88,7 +88,9 @@ function stepText({
   const lines = [`${indent}${target}: ${ACTIONS[action]}${device === undefined ? '' : ` ${device}`}${copies}`];
   lines.push(`${indent}  instant ${formatInstant(at)}${name}  ${place}  ${instruction}`);
   if (input !== undefined)
-    lines.push(`${indent}  input: event ${input.index} at ${formatInstant(input.at)}, ${input.text}`);
+    lines.push(
+      `${indent}  input: event ${input.index} at ${formatInstant(input.at)}, ${input.byte === undefined ? '' : `byte ${input.byte} of `}${input.text}`,
+    );
   return `${lines.join('\n')}\n`;
 }
 
