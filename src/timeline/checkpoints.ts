@@ -26,6 +26,8 @@ export class Checkpoint {
   readonly source: StoredCheckpoint | undefined;
   /** Undefined while it is only in the recording. */
   contents: CheckpointParts | undefined;
+  /** Pages of RAM that were written from an instant on until this one; undefined where that is not known. */
+  written: { readonly since: Instant; readonly pages: Uint32Array } | undefined;
 
   constructor(
     { at, time, events }: Pick<Checkpoint, 'at' | 'time' | 'events'>,
@@ -41,7 +43,7 @@ export class Checkpoint {
 
   /** Bytes it takes by itself, besides pages and disk chunks. */
   get bytes(): number {
-    return this.contents?.state.length ?? 0;
+    return (this.contents?.state.length ?? 0) + (this.written?.pages.byteLength ?? 0);
   }
 }
 
@@ -80,6 +82,8 @@ export class Checkpoints {
   private list: Checkpoint[] = [];
   /** What RAM was at the last capture or restore; what changed since is in the tracker. */
   private base: PageTable;
+  /** When that was. */
+  private baseAt: Instant;
   private diskLists: { generation: number; chunks: ChunkList }[] = [];
   private readonly diskChunks = new DiskChunks();
   /** RAM at the recording's start. */
@@ -113,6 +117,7 @@ export class Checkpoints {
       );
     empty.release();
     this.start = this.base.share();
+    this.baseAt = engine.instant;
     this.packer = new CheckpointPacker(this.store, atStart ? this.start : undefined);
     this.list.push(this.make(events, this.base.share()));
   }
@@ -139,6 +144,14 @@ export class Checkpoints {
     return this.list[low];
   }
 
+  /** Whether it is known that none of these pages was written between two instants with checkpoints. */
+  untouched(from: Instant, to: Instant, pages: readonly number[]): boolean {
+    const { at, written } = this.before(to);
+    if (written === undefined || compareInstants(at, to) !== 0 || compareInstants(written.since, from) !== 0)
+      return false;
+    return !pages.some((page) => written.pages.includes(page));
+  }
+
   /** Takes a checkpoint of the machine as it is, if there is none. @param events index of the next event */
   capture(events: number): Checkpoint {
     const { engine } = this;
@@ -149,6 +162,8 @@ export class Checkpoints {
     tracker.collect();
     const pages = tracker.takeChanged();
     const checkpoint = this.make(events, undefined);
+    checkpoint.written = { since: this.baseAt, pages: Uint32Array.from(pages) };
+    this.baseAt = checkpoint.at;
     this.list.splice(this.list.indexOf(near) + 1, 0, checkpoint);
     const more = pages.splice(MOST_STAGED);
     for (const page of pages) memory.absent.fetch(page);
@@ -302,6 +317,7 @@ export class Checkpoints {
     this.diskChunks.setPresent(contents.disks);
     this.diskLists = [];
     engine.restoreState(new StateReader(contents.state), true);
+    this.baseAt = engine.instant;
   }
 
   /** Looks at some pages of the last capture, or compresses some if room may get short: to be called when there is time. @returns whether there is more to do */

@@ -35,6 +35,8 @@ export interface EngineDriver {
   readonly events: readonly HostEvent[];
   /** Instants that are quick to go to, in order of time; `bytes` is what keeping each costs by itself. */
   checkpoints(): readonly { readonly at: Instant; readonly bytes: number }[];
+  /** Whether it is known that none of these pages of RAM was written between two instants of {@link checkpoints}. */
+  untouched?(from: Instant, to: Instant, pages: readonly number[]): boolean;
   /**
    * Puts the engine at an instant between {@link begin} and {@link reached}, none of its debug points set.
    * @throws Interrupted when the signal ended it, the engine at an instant on the way

@@ -1,3 +1,4 @@
+import { PAGE_SIZE } from '../isa/layout.ts';
 import { compareInstants, type Instant } from '../record/door.ts';
 import type { Breakpoint, Hit } from './breakpoints.ts';
 import type { MoveOptions } from './driver.ts';
@@ -22,6 +23,7 @@ export interface FoundAccess {
 
 /**
  * The last access before an instant: one that a hart makes through one of the points, or a write to the ranges by a device. Moves.
+ * @param ranges where what the points watch lies in RAM, for writes: stretches in which no page of theirs was written are passed over
  * @throws Interrupted
  */
 export async function lastAccess(
@@ -48,6 +50,7 @@ export async function lastAccess(
         from = at;
       },
       found: () => written !== undefined,
+      ...(ranges.length > 0 && { pages: pagesOf(ranges) }),
     });
     if (hit === undefined) return written;
     const later = written !== undefined && compareInstants(written.at, hit.at) > 0;
@@ -55,4 +58,12 @@ export async function lastAccess(
   } finally {
     engine.observeRam(former);
   }
+}
+
+/** Numbers of the pages that ranges of RAM lie on. */
+function pagesOf(ranges: readonly RamRange[]): number[] {
+  const pages = new Set<number>();
+  for (const { start, end } of ranges)
+    for (let page = Math.floor(start / PAGE_SIZE); page * PAGE_SIZE < end; page++) pages.add(page);
+  return [...pages];
 }

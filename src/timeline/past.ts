@@ -80,6 +80,10 @@ export class Past implements EngineDriver {
     return this.stored.all.map(({ at, bytes }) => ({ at, bytes }));
   }
 
+  untouched(from: Instant, to: Instant, pages: readonly number[]): boolean {
+    return this.stored.untouched(from, to, pages);
+  }
+
   /** Takes a checkpoint here. */
   mark(): void {
     this.stored.capture(this.session.position);

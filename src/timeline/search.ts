@@ -171,7 +171,12 @@ export class Search {
     before: Instant,
     options: MoveOptions,
     frequent = false,
-    aside?: { readonly begins: (at: Instant) => void; readonly found: () => boolean },
+    aside?: {
+      readonly begins: (at: Instant) => void;
+      readonly found: () => boolean;
+      /** Pages of RAM outside of which nothing can be found. */
+      readonly pages?: readonly number[];
+    },
   ): Promise<Hit | undefined> {
     if (points.length === 0) return undefined;
     const { begin } = this.driver;
@@ -182,6 +187,10 @@ export class Search {
       const near = { instructions: before.instructions - distance, sequence: 0 };
       const from = compareInstants(near, kept) > 0 ? near : kept;
       distance *= LONGER;
+      if (aside?.pages !== undefined && this.driver.untouched?.(from, to, aside.pages)) {
+        to = from;
+        continue;
+      }
       await this.look(options);
       aside?.begins(from);
       await this.driver.seek(from);

@@ -23,7 +23,8 @@ describe('origins on a bare machine', () => {
 
   beforeAll(async () => {
     machine = await Machine.create({ ...tinyOptions({ harts: 2 }), core: 'jit' }, room);
-    const past = new LivePast(machine, room);
+    // Many checkpoints: stretches in which a page was not written are passed over.
+    const past = new LivePast(machine, room, { spacing: 1000, interval: 0 });
     for (const text of ['hello', 'd', 'go on']) {
       machine.write(text);
       await machine.run({ instructions: machine.instant.instructions + 60_000 });
@@ -68,6 +69,24 @@ describe('origins on a bare machine', () => {
       );
       expect([timeline.at, timeline.hash()]).toEqual([here, hash]);
     }
+  });
+
+  it('know in which stretches between checkpoints a page was not written', async () => {
+    const page = Number(BigInt(TINY.scratch) - timeline.view.ram.base) >> 12;
+    const writes: Instant[] = [];
+    await timeline.seek(timeline.begin);
+    const point = { kind: 'write', start: BigInt(TINY.scratch), end: BigInt(TINY.scratch) + 4096n } as const;
+    await timeline.scan([point], { instructions: Infinity }, (hit) => writes.push(hit.at) > 0);
+    const marks = timeline.drivenBy.checkpoints().map((checkpoint) => checkpoint.at);
+    const known = marks.slice(1).map((to, i) => {
+      const from = marks[i];
+      const untouched = timeline.drivenBy.untouched(from, to, [page]);
+      const written = writes.some((w) => compareInstants(w, from) >= 0 && compareInstants(w, to) < 0);
+      if (untouched) expect(written).toBe(false);
+      return untouched;
+    });
+    expect(known.filter(Boolean).length).toBeGreaterThan(5);
+    expect(known.filter((untouched) => !untouched).length).toBeGreaterThan(0);
   });
 
   it('show what was there before and after', async () => {
