@@ -1,6 +1,15 @@
 // Bundles the command line, the library and the page into dist/. Called by build/build.mjs.
 import { createHash } from 'node:crypto';
-import { copyFileSync, mkdirSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
+import {
+  chmodSync,
+  copyFileSync,
+  mkdirSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  statSync,
+  writeFileSync,
+} from 'node:fs';
 import { join } from 'node:path';
 
 // Without white space, which V8 would read at every start.
@@ -75,8 +84,16 @@ const importModule = module.importModule ?? ((name) => import(name));`,
   const program = readFileSync(join(dist, 'cli.cjs'), 'latin1').replaceAll('import("', 'importModule("');
   writeFileSync(join(dist, 'cli.cjs'), program, 'latin1');
   const hash = createHash('sha256').update(program).digest('hex').slice(0, 16);
-  const launcher = readFileSync(join(root, 'build/cli-launcher.mjs'), 'utf8').replace('PROGRAM_HASH', hash);
-  writeFileSync(join(dist, 'cli.mjs'), `#!/usr/bin/env node\n${launcher}`, { mode: 0o755 });
+  await esbuild.build({
+    ...common,
+    ...NODE,
+    sourcemap: false,
+    outExtension: { '.js': '.mjs' },
+    entryPoints: { cli: 'build/cli-launcher.mjs' },
+    define: { PROGRAM_HASH: JSON.stringify(hash) },
+    banner: { js: '#!/usr/bin/env node' },
+  });
+  chmodSync(join(dist, 'cli.mjs'), 0o755);
   copyFileSync(join(root, 'build/out/core.wasm'), join(dist, 'core.wasm'));
   for (const page of ['index.html', 'bench.html']) copyFileSync(join(root, 'src/web', page), join(dist, 'web', page));
   for (const name of readdirSync(dist)) {

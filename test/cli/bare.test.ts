@@ -1,5 +1,5 @@
 /** A program of the user's own on the bare machine. */
-import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { mkdtempSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, expect, test } from 'vitest';
@@ -96,4 +96,31 @@ test.each([
   });
   expect(ended).toMatchObject({ status: 1, stdout: 'bare\n' });
   expect(ended.stderr).toContain('the guest waits for input for ever');
+});
+
+test("V8's code for the command line is kept for later runs; one that is damaged is made again", async () => {
+  const environment = { XDG_CACHE_HOME: join(dir, 'cache') };
+  const run = async (): Promise<string> => {
+    const { stdout, stderr } = await hindsight(['run', '-q', '--kernel', 'none', '--firmware', program], {
+      environment,
+    });
+    expect([stdout, stderr]).toEqual(['bare\n', '']);
+    const folder = join(dir, 'cache/hindsight/code');
+    const files = readdirSync(folder);
+    expect(files).toHaveLength(1);
+    return join(folder, files[0]!);
+  };
+  const file = await run();
+  const { mtimeMs, ino } = statSync(file);
+  await run();
+  expect(statSync(file)).toMatchObject({ mtimeMs, ino });
+  const bytes = readFileSync(file);
+  const damaged = Buffer.from(bytes);
+  damaged[bytes.length >> 1]! ^= 1;
+  for (const damage of [damaged, bytes.subarray(0, -100), Buffer.of()]) {
+    writeFileSync(file, damage);
+    await run();
+    expect(readFileSync(file).equals(damage)).toBe(false);
+    expect(readFileSync(file).length).toBeGreaterThan(100_000);
+  }
 });

@@ -1,10 +1,8 @@
-import { tuneRuntime } from '../../host/node/runtime-tuning.ts';
 import type { RunFlags } from '../run-flags.ts';
 import { runMachine } from './run-machine.ts';
 
 /** `hindsight run`. */
 export async function run(flags: RunFlags): Promise<number> {
-  tuneRuntime();
   if (flags.name !== undefined) return (await import('./run-named.ts')).runNamed(flags.name, flags);
   return runMachine(flags);
 }
