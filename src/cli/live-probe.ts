@@ -20,7 +20,7 @@ export const scriptFailure = (error: unknown): CliError | undefined => {
 };
 
 /** Reads `--probe`: a script, or `@FILE` with one. */
-export async function scriptOf(text: string): Promise<string> {
+async function scriptOf(text: string): Promise<string> {
   return /^@[\w./-]+$/.test(text) ? readScript(text.slice(1)) : text;
 }
 

@@ -150,6 +150,7 @@ export function addQuestions(program: Command, { opens, json, finish }: CommandP
       .argument('<recording>', 'a file that run --record kept'),
   )
     .option('--speedscope <file>', 'write a file for www.speedscope.app instead')
+    .option('--pprof <file>', 'write a file for pprof instead')
     .option('-p, --pid <pid>', 'only this process')
     .option('--every <instructions>', 'look at the stack every so many instructions; 100003 if not said')
     .option('--from <instant>', 'begin here: instructions, 50%, guest time such as 2.5s, or event:7')

@@ -19,7 +19,7 @@ export interface TraceEvent {
 type Fields = Map<number, (bigint | Uint8Array)[]>;
 
 /** The fields of a message by number. @throws RangeError for bytes that are no message */
-function fields(bytes: Uint8Array): Fields {
+export function fields(bytes: Uint8Array): Fields {
   const found: Fields = new Map();
   let at = 0;
   const varint = (): bigint => {

@@ -2,6 +2,7 @@ import { writeFileSync } from 'node:fs';
 import { basename } from 'node:path';
 import { GuestInfo } from '../../debug/guest-info.ts';
 import { reachKernel } from '../../history/kernel-start.ts';
+import { pprofFile } from '../../probe/pprof.ts';
 import { foldedStacks, profile as profileOf, speedscopeFile } from '../../probe/profile.ts';
 import { EXIT } from '../exit.ts';
 import { explained, interruptSignal, openRecording, type RecordingFlags } from '../recordings.ts';
@@ -15,6 +16,7 @@ export interface ProfileFlags extends RecordingFlags {
   readonly from?: string;
   readonly until?: string;
   readonly speedscope?: string;
+  readonly pprof?: string;
   readonly quiet?: boolean;
 }
 
@@ -42,8 +44,10 @@ export async function profile(file: string, flags: ProfileFlags): Promise<number
       ...(pid !== undefined && { pid }),
     }),
   );
-  if (flags.speedscope === undefined) process.stdout.write(foldedStacks(stacks, every));
-  else writeFileSync(flags.speedscope, JSON.stringify(speedscopeFile(stacks, every, basename(file))));
+  if (flags.pprof !== undefined) writeFileSync(flags.pprof, pprofFile(stacks, every));
+  if (flags.speedscope === undefined && flags.pprof === undefined) process.stdout.write(foldedStacks(stacks, every));
+  if (flags.speedscope !== undefined)
+    writeFileSync(flags.speedscope, JSON.stringify(speedscopeFile(stacks, every, basename(file))));
   const samples = stacks.reduce((sum, stack) => sum + stack.samples, 0);
   if (interrupted)
     process.stderr.write(
