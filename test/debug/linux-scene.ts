@@ -44,7 +44,11 @@ export interface LinuxScene {
 export async function linuxScene(
   command: string,
   programs: Readonly<Record<string, string>> = {},
-  { harts = 1, disks = [] }: { readonly harts?: number; readonly disks?: readonly DiskOption[] } = {},
+  {
+    harts = 1,
+    disks = [],
+    chaos = false,
+  }: { readonly harts?: number; readonly disks?: readonly DiskOption[]; readonly chaos?: boolean } = {},
 ): Promise<LinuxScene> {
   const file = (path: string, from: string): CpioEntry => ({
     type: 'file',
@@ -66,6 +70,7 @@ export async function linuxScene(
     append: `${guest!.commandLine}${disks.length > 0 ? ' hindsight.modules=virtio_mmio,virtio_blk' : ''} hindsight.stdin=none hindsight.exec=${Buffer.from(command).toString('base64')}`,
     harts,
     disks,
+    chaos,
   });
 }
 

@@ -12,6 +12,9 @@ export type StepperOptions = Omit<InferiorMove, 'points' | 'watch' | 'range' | '
 type Range = readonly [bigint, bigint];
 
 const RA = 1;
+const A0 = 10;
+/** Where glibc's jmp_buf for RISC-V has what counts here (sysdeps/riscv/bits/setjmp.h). */
+const JUMP_BUFFER = { pc: 0, sp: 104, length: 112 } as const;
 
 /** Steps as people mean them: over calls, out of functions, by source line, in both directions. */
 export class Stepper {
@@ -92,8 +95,21 @@ export class Stepper {
       },
       thread,
     );
-    const end = await inferior.continue({ ...o, points: [...this.points(), here], watch: 'after' });
-    return end.hit?.point === here ? arrived(thread) : end;
+    const jumps = longJumps(this.guestInfo).map((start) =>
+      inferior.onlyOn({ kind: 'execute', start, end: start + 1n }, thread),
+    );
+    for (;;) {
+      const end = await inferior.continue({ ...o, points: [...this.points(), here, ...jumps], watch: 'after' });
+      if (end.hit?.point === here) return arrived(thread);
+      if (end.hit === undefined || !jumps.includes(end.hit.point)) return end;
+      // The frame is left by longjmp(3), unless it leads to one that this frame called.
+      const buffer = inferior.readRegister(thread, X(A0)) ?? 0n;
+      const saved = inferior.readMemory(thread, buffer, JUMP_BUFFER.length);
+      if (saved.length < JUMP_BUFFER.length) continue;
+      const view = new DataView(saved.buffer, saved.byteOffset);
+      const to = view.getBigUint64(JUMP_BUFFER.sp, true);
+      if (to >= sp) return this.until(thread, view.getBigUint64(JUMP_BUFFER.pc, true), to, o);
+    }
   }
 
   /** Repeats a step through the instructions of a line until the line is another, when steps are by line and the line is known. */
@@ -140,6 +156,13 @@ export class Stepper {
 }
 
 const isCall = ({ row, rd }: Decoded): boolean => (row.name === 'jal' || row.name === 'jalr') && rd === RA;
+
+/** Where glibc's functions begin that leave a frame by a jump; empty for programs of other C libraries. */
+function longJumps(guest: GuestInfo): bigint[] {
+  if (guest.address('gnu_get_libc_version') === undefined && guest.address('_IO_2_1_stdout_') === undefined) return [];
+  const found = ['longjmp', '_longjmp', 'siglongjmp', '__longjmp_chk'].map((name) => guest.address(name));
+  return [...new Set(found.filter((address) => address !== undefined && address >> 63n === 0n))] as bigint[];
+}
 
 /** A point of the stepper's own was met: the step is made. */
 const arrived = (thread: number): InferiorStop => ({ reason: 'there', thread });
