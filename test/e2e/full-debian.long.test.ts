@@ -37,7 +37,7 @@ describeGuest('a whole Debian', () => {
     let printed = '';
     const stop = machine.on('console', (bytes) => (printed += Buffer.from(bytes).toString()));
     // In two parts, so that the terminal's echo is not taken for it.
-    void machine.write(`clear; ${command}; echo end''mark\n`);
+    void machine.write(`echo; ${command}; echo end''mark\n`);
     await machine.expect('endmark', { timeout: PATIENCE });
     stop();
     return printed;
