@@ -21,6 +21,8 @@ const modes = [
   { stops: [31, 997, 50], ticks: 40000, threshold: 0, elsewhere: true },
   { stops: [31, 997, 50], ticks: 40000, threshold: 0, paged: true, elsewhere: true },
   { stops: [997, 31, 5000], ticks: 60000, threshold: 3, paged: true },
+  { stops: [31, 997, 50], ticks: 20000, threshold: 0, user: true },
+  { stops: [997, 31, 300], ticks: 60000, threshold: 3, user: true },
 ];
 while (Date.now() < end && found < 5) {
   const mode = modes[seed % modes.length];

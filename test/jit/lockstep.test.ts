@@ -8,6 +8,7 @@ describe('translated code and interpreter in lockstep', () => {
     ['with warm-up', { stops: [997], ticks: 60000, threshold: 3 }],
     ['everywhere, with page tables', { stops: [1, 2, 3, 7, 50, 1000], ticks: 6000, threshold: 0, paged: true }],
     ['rarely, with page tables', { stops: [20000], ticks: 60000, threshold: 0, paged: true }],
+    ['everywhere, in user mode', { stops: [31, 50, 400], ticks: 20000, threshold: 0, user: true }],
     ['everywhere, compiled elsewhere', { stops: [1, 7, 50, 400], ticks: 20000, threshold: 0, elsewhere: true }],
     [
       'everywhere, with page tables, compiled elsewhere',

@@ -35,6 +35,13 @@ function earlier(g: Rig & { readonly core: JitCore }, enter: (g: Rig) => void, t
   return g.core.remember();
 }
 
+/** Once the program has set where its traps go. */
+function toUser({ hart, core }: Rig): void {
+  if (hart.get('mtvec') === 0n) return;
+  hart.set32('prv', 0);
+  core.hartChanged(0);
+}
+
 /** How a random program is run. */
 export interface LockstepMode {
   /** Numbers of ticks between comparisons are picked from these. */
@@ -44,6 +51,8 @@ export interface LockstepMode {
   readonly threshold: number;
   /** In S-mode with page tables that change, instead of M-mode over bare memory. */
   readonly paged?: boolean;
+  /** In U-mode over bare memory, where it goes back to after each comparison: the translator makes other code of user programs. */
+  readonly user?: boolean;
   /** Compiled as if on another thread, published at random moments. */
   readonly elsewhere?: boolean;
   /** With what a run of the same program before remembered. */
@@ -65,6 +74,11 @@ export function lockstep(seed: number, mode: LockstepMode): JitStatistics {
   const enter = (g: Rig): void => {
     if (mode.paged) enterPaged(g, program, new Random(seed));
     g.hart.set('mstatus', g.hart.get('mstatus') | 0x6000n);
+    if (mode.user) {
+      // protection that allows everything
+      g.hart.set('pmpcfg', 0x1fn);
+      g.hart.set('pmpaddr', (1n << 54n) - 1n);
+    }
   };
   const b = rig('jit', start, RAM, {
     threshold: mode.threshold,
@@ -81,6 +95,7 @@ export function lockstep(seed: number, mode: LockstepMode): JitStatistics {
     const found = left[0] !== left[1] ? `exits ${left.join(' and ')}` : difference(a, b);
     if (found !== undefined)
       throw new Error(`seed ${seed}, after ${done} ticks, from pc ${pc.toString(16)} by ${n}: ${found}`);
+    if (mode.user) for (const g of [a, b]) toUser(g);
   }
   return b.core.statistics();
 }
