@@ -1,11 +1,13 @@
 import { existsSync, readdirSync } from 'node:fs';
 import { basename } from 'node:path';
 import { fileURLToPath } from 'node:url';
+import { readyBytes } from '../bytes/source.ts';
 import { SESSION_PORT } from '../guest/init-script.ts';
 import { provideStart } from '../host/node/guest/index.ts';
 import { findImages } from '../host/node/images.ts';
 import { neededImages } from '../machine/session/images.ts';
 import type { HardwareOptions } from '../machine/session/options.ts';
+import { Snapshot } from '../machine/state/snapshot.ts';
 import type { SiteGuest, SiteImage, SiteManifest, SiteRecording } from '../web/guest/manifest.ts';
 import { CliError } from './exit.ts';
 import { checkMachineFlags, openWaitingHardware } from './machine-flags.ts';
@@ -60,16 +62,16 @@ export class PageSite {
       image.ready?.(0, image.bytes.length);
       return this.addImage(role, image.hash, image.bytes);
     };
-    const snapshots = snapshot.files.map(({ source }, i) =>
-      this.addImage('snapshot', [name.hash, ...snapshot.files[0].bases][i], source.read(0, source.size)),
-    );
+    const { source } = snapshot.files[0];
+    const start = this.addImage('snapshot', name.hash, source.read(0, source.size));
+    const bases = this.addBases(snapshot);
     this.guest = {
       memory: machine.memory as number,
       append: machine.append!,
       kernel: part('kernel'),
       initrd: part('initrd'),
-      start: snapshots[0],
-      bases: snapshots.slice(1),
+      start,
+      bases,
     };
   }
 
@@ -85,8 +87,12 @@ export class PageSite {
       if (inside.has(hash)) continue;
       const image = role === 'disk' ? undefined : found[role];
       image?.ready?.(0, image.bytes.length);
-      if (image !== undefined) this.addImage(role, hash, image.bytes);
-      else if (existsSync(name))
+      if (image !== undefined) {
+        this.addImage(role, hash, image.bytes);
+        if (role === 'start') this.addBases(Snapshot.open(readyBytes(image.bytes), name, found.findSnapshot, hash));
+        continue;
+      }
+      if (existsSync(name))
         this.addImage(role, hash, name, found.disks?.find(({ backend }) => backend.hash === hash)?.backend.size);
       else
         throw new CliError(
@@ -111,7 +117,14 @@ export class PageSite {
     return new TextEncoder().encode(JSON.stringify(manifest));
   }
 
+  /** The files that a snapshot shares pages with. @returns their hashes */
+  private addBases({ files: [own, ...bases] }: Snapshot): string[] {
+    return bases.map(({ source }, i) => this.addImage('snapshot', own.bases[i], source.read(0, source.size)));
+  }
+
   private addImage(role: string, hash: string, what: string | Uint8Array, size = what.length): string {
+    // A recording's start may be one of the guest's snapshots.
+    if (this.images.has(hash)) return hash;
     const path = `${role}-${hash.slice(0, 16)}`;
     this.files.set(`${IMAGES}/${path}`, what);
     this.images.set(hash, { file: role, path, size, hash });

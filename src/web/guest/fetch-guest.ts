@@ -42,6 +42,9 @@ export async function fetchGuest(folder: string, manifest: SiteManifest, onProgr
   return { memory: guest.memory, append: guest.append, kernel, initrd, start, bases };
 }
 
+/** What snapshots are called: the site's own, and those that recordings begin with. */
+const SNAPSHOTS: ReadonlySet<string> = new Set(['snapshot', 'start']);
+
 /** What a recording needs, from this site. */
 export interface FoundFiles {
   readonly files: readonly SiteFile[];
@@ -70,7 +73,7 @@ export async function findFiles(
   const whole = wanted.filter(({ role }) => role !== 'disk').map(({ hash }) => imageOf(manifest, hash));
   // A snapshot may share pages with others, which it names itself.
   if (wanted.some(({ role }) => role === 'start'))
-    whole.push(...manifest.images.filter((image) => image.file === 'snapshot' && !whole.includes(image)));
+    whole.push(...manifest.images.filter((image) => SNAPSHOTS.has(image.file) && !whole.includes(image)));
   return { files: await fetchImages(folder, whole, onProgress), disks };
 }
 
