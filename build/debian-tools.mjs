@@ -17,6 +17,7 @@ const TOOLS = [
   { command: 'dtc', packages: ['device-tree-compiler'], for: 'device trees' },
   { file: '/usr/lib/riscv64-linux-gnu/opensbi/generic/fw_dynamic.bin', packages: ['opensbi'], for: 'guest firmware' },
   { command: 'chromium', packages: ['chromium'], for: 'the browser' },
+  { command: 'firefox-esr', packages: ['firefox-esr'], for: 'the page in another browser' },
   { command: 'tmux', packages: ['tmux'], for: 'the terminal' },
   { command: 'mke2fs', packages: ['e2fsprogs'], for: 'root disks' },
   { command: 'qemu-img', packages: ['qemu-utils'], for: 'qcow2 images' },
