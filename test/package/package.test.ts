@@ -1,16 +1,20 @@
 /** The package as npm would publish it: built from a clean copy, checked, and installed from its tarball into an empty project. */
 import { execFile } from 'node:child_process';
-import { cpSync, mkdirSync, mkdtempSync, readFileSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
+import { cpSync, existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { basename, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { promisify } from 'node:util';
 import { checkPackage, createPackageFromTarballData } from '@arethetypeswrong/core';
 import { transform } from 'esbuild';
+import { chromium } from 'playwright-core';
 import { publint } from 'publint';
 import { formatMessage } from 'publint/utils';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { Timeline } from '../../src/host/node/index.ts';
+import { CHROMIUM, FLAGS } from '../browser/headless.ts';
 import { guest } from '../cli/guest.ts';
+import { servePages } from './serve-pages.ts';
 
 const ROOT = fileURLToPath(new URL('../..', import.meta.url));
 const run = promisify(execFile);
@@ -85,7 +89,7 @@ describe('the package', { timeout: 600_000 }, () => {
 
   test('has types that resolve as its code does', async () => {
     const result = await checkPackage(createPackageFromTarballData(new Uint8Array(tarball)), {
-      excludeEntrypoints: ['./core.wasm', './package.json'],
+      excludeEntrypoints: ['./core.wasm', './element.css', './package.json'],
     });
     if (!result.types) throw new Error('the package has no types');
     const problems = result.problems.filter(
@@ -107,12 +111,63 @@ describe('the package', { timeout: 600_000 }, () => {
   test('type-checks strictly in a page', async () => {
     writeFileSync(
       join(project, 'page.ts'),
-      "export * from 'hindsight-vm/browser';\nexport { Machine } from 'hindsight-vm';\n",
+      `export * from 'hindsight-vm/browser';
+export { Machine } from 'hindsight-vm';
+import { HindsightMachine, type MachineState } from 'hindsight-vm/element';
+const element: HindsightMachine = document.createElement('hindsight-machine');
+element.addEventListener('hindsight-state', (event) => {
+  const { at }: MachineState = event.detail;
+  console.log(at.instructions);
+});
+export const hash: Promise<string> = element.hash();
+`,
     );
     const page = ['--module', 'esnext', '--moduleResolution', 'bundler', '--target', 'es2023'];
     const lib = ['--lib', 'es2023,esnext.disposable,dom,dom.iterable,dom.asynciterable'];
     expect(await types('page.ts', [...page, ...lib])).toBe('');
   });
+
+  test.skipIf(guest === undefined || !existsSync(CHROMIUM))(
+    'its element shows a recording in a page of somebody else',
+    async () => {
+      const recording = join(project, 'told.hsr');
+      const record = ['run', '--quiet', '--record', recording, '--embed', '--exec', 'echo told'];
+      await run('npx', ['--no-install', 'hindsight', ...record], { cwd: project });
+      const web = join(project, 'node_modules/hindsight-vm/dist/web');
+      const files: Record<string, string | Uint8Array> = { '/told.hsr': readFileSync(recording) };
+      for (const name of ['page.js', 'worker.js', 'style.css'])
+        files[`/hindsight/${name}`] = readFileSync(join(web, name));
+      files['/'] =
+        `<!doctype html><html lang="en"><title>Another page</title><link rel="stylesheet" href="hindsight/style.css">
+<script type="module">
+import { HindsightMachine } from './hindsight/page.js';
+const element = document.querySelector('hindsight-machine');
+window.ready = new Promise((resolve, reject) => {
+  element.addEventListener('hindsight-state', ({ detail }) => resolve([detail.mode, element instanceof HindsightMachine]));
+  element.addEventListener('hindsight-error', ({ detail }) => reject(new Error(detail)));
+});
+</script><hindsight-machine recording="told.hsr" style="height: 600px"></hindsight-machine>`;
+      const site = await servePages(files);
+      const browser = await chromium.launch({ executablePath: CHROMIUM, args: FLAGS });
+      try {
+        const page = await browser.newPage();
+        await page.goto(site.address);
+        await page.waitForFunction('window.ready !== undefined');
+        expect(await page.evaluate('window.ready')).toEqual(['past', true]);
+        await page.locator('#lanes').focus();
+        await page.keyboard.press('End');
+        await page.waitForFunction("document.querySelector('#past-terminal .xterm-rows')?.innerText.includes('told')");
+        const hash = await page.evaluate("document.querySelector('hindsight-machine').hash()");
+        const timeline = await Timeline.open(recording);
+        await timeline.seek(timeline.end);
+        expect(hash).toBe(timeline.hash());
+        await timeline.close();
+      } finally {
+        await browser.close();
+        site.close();
+      }
+    },
+  );
 
   test('has a command that starts', async () => {
     const { stdout } = await run('npx', ['--no-install', 'hindsight', '--version'], { cwd: project });

@@ -1,5 +1,6 @@
 import { App } from '../app/app.ts';
 import type { AppOptions } from '../app/options.ts';
+import type { MachineState } from '../worker/protocol.ts';
 
 /**
  * `<hindsight-machine>`: a machine with its terminal, timeline and panes. Needs the page's style sheet, and beside its script `worker.js` and the folder
@@ -58,6 +59,10 @@ export class HindsightMachine extends HTMLElement {
 }
 
 declare global {
+  interface HTMLElementEventMap {
+    'hindsight-state': CustomEvent<MachineState>;
+    'hindsight-error': CustomEvent<string>;
+  }
   interface HTMLElementTagNameMap {
     'hindsight-machine': HindsightMachine;
   }

@@ -1,4 +1,3 @@
-import type { SearchAddon } from '@xterm/addon-search';
 import { html, nothing, render } from 'lit';
 
 const COLORS = {
@@ -8,8 +7,15 @@ const COLORS = {
   activeMatchColorOverviewRuler: '#ffdb85',
 };
 
+/** What searches a terminal's text: @xterm/addon-search. */
+export interface TerminalSearch {
+  findNext(text: string, options: { readonly decorations: typeof COLORS }): boolean;
+  findPrevious(text: string, options: { readonly decorations: typeof COLORS }): boolean;
+  clearDecorations(): void;
+}
+
 /** A field to search a terminal's text with: Enter for the one before, Shift+Enter for the one after, Escape ends it. */
-export function findBar(place: HTMLElement, search: SearchAddon, onClose: () => void): void {
+export function findBar(place: HTMLElement, search: TerminalSearch, onClose: () => void): void {
   const close = (): void => {
     search.clearDecorations();
     render(nothing, place);

@@ -2,6 +2,7 @@ import { FitAddon } from '@xterm/addon-fit';
 import { SearchAddon } from '@xterm/addon-search';
 import { WebLinksAddon } from '@xterm/addon-web-links';
 import { Terminal } from '@xterm/xterm';
+import type { TerminalSearch } from './find-bar.ts';
 import { TERMINAL_OPTIONS } from './theme.ts';
 
 const SCROLLBACK = 10_000;
@@ -15,7 +16,7 @@ export interface TerminalListener {
 /** The terminal of the present: what is typed goes to the machine. */
 export class LiveTerminal {
   readonly terminal: Terminal;
-  readonly search = new SearchAddon();
+  readonly search: TerminalSearch;
   private readonly fitting = new FitAddon();
   private readonly watcher: ResizeObserver;
   private readonly host: HTMLElement;
@@ -24,7 +25,9 @@ export class LiveTerminal {
     this.host = host;
     this.terminal = new Terminal({ ...TERMINAL_OPTIONS, cursorBlink: true, scrollback: SCROLLBACK, fontSize });
     this.terminal.loadAddon(this.fitting);
-    this.terminal.loadAddon(this.search);
+    const search = new SearchAddon();
+    this.search = search;
+    this.terminal.loadAddon(search);
     this.terminal.loadAddon(new WebLinksAddon((_, uri) => void window.open(uri, '_blank', 'noopener,noreferrer')));
     this.terminal.open(host);
     this.fit();

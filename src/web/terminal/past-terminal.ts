@@ -1,6 +1,7 @@
 import { SearchAddon } from '@xterm/addon-search';
 import { SerializeAddon } from '@xterm/addon-serialize';
 import { Terminal } from '@xterm/xterm';
+import type { TerminalSearch } from './find-bar.ts';
 import { clickedLine, findPrinted } from './find-printed.ts';
 import type { ConsoleHistory } from './history.ts';
 import { cellSize, TERMINAL_OPTIONS } from './theme.ts';
@@ -22,7 +23,7 @@ interface KeptState {
 /** The terminal as it was: its state at any instant, from what the console said until then. Nothing can be typed. */
 export class PastTerminal {
   readonly terminal: Terminal;
-  readonly search = new SearchAddon();
+  readonly search: TerminalSearch;
   private history: ConsoleHistory;
   private readonly serializer = new SerializeAddon();
   private readonly host: HTMLElement;
@@ -42,7 +43,9 @@ export class PastTerminal {
     this.watcher.observe(host);
     this.terminal = new Terminal({ ...TERMINAL_OPTIONS, disableStdin: true, scrollback: SCROLLBACK, fontSize });
     this.terminal.loadAddon(this.serializer);
-    this.terminal.loadAddon(this.search);
+    const search = new SearchAddon();
+    this.search = search;
+    this.terminal.loadAddon(search);
     this.terminal.open(host);
     host.addEventListener('click', (event) => {
       // A click that ends a selection is not meant.
