@@ -61,7 +61,7 @@ export class App {
     files: () => this.files.open(),
     storage: () => openStorageDialog(this.root, this.model.options.reopen),
     openFile: () => this.root.querySelector<HTMLInputElement>('#file-input')?.click(),
-    openRecording: (address) => this.model.options.reopen({ address }),
+    openRecording: (address) => this.openRecording(address),
     type: (text) => this.type(text),
   };
   private measured: { readonly instructions: number; readonly at: number } | undefined;
@@ -216,6 +216,12 @@ export class App {
   private leavePast(act: Parameters<Moves['move']>[0]): void {
     this.moves.stopPlaying();
     void this.moves.move(act);
+  }
+
+  /** @param address relative to the site, which this page may not be of */
+  private openRecording(address: string): void {
+    const { ownsAddress, base, reopen } = this.model.options;
+    reopen({ address: ownsAddress ? address : new URL(address, base).href });
   }
 
   private type(data: string | Uint8Array): void {

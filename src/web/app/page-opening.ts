@@ -47,7 +47,7 @@ export class PageOpening {
       ({ recordings = [] }) => this.model.view.set({ recordings }),
       () => undefined,
     );
-    if (address !== undefined) await this.openRecording({ url: new URL(address, this.pageAddress).href }, address);
+    if (address !== undefined) await this.openRecording({ url: new URL(address, location.href).href }, address);
     else if (options.recording instanceof File) await this.openRecording(options.recording, options.recording.name);
     else await this.startGuest(await manifest);
   }
@@ -60,7 +60,10 @@ export class PageOpening {
   /** Keeps what happens from now on in the browser's storage. */
   keepRecording(): void {
     this.autosave?.close();
-    const name = `${new Date().toISOString().slice(0, 19).replaceAll(':', '-')}.hsr`;
+    // Two tabs may begin in the same second.
+    const [tab] = crypto.getRandomValues(new Uint16Array(1));
+    const time = new Date().toISOString().slice(0, 19).replaceAll(':', '-');
+    const name = `${time}-${tab.toString(16).padStart(4, '0')}.hsr`;
     this.autosave = new Autosave(
       name,
       () => this.client.remote.recording(this.model.notes, false),
@@ -88,12 +91,6 @@ export class PageOpening {
 
   private get folder(): string {
     return new URL('guest/', this.model.options.base).href;
-  }
-
-  /** What a recording's address is relative to. */
-  private get pageAddress(): string {
-    const { ownsAddress, base } = this.model.options;
-    return ownsAddress ? location.href : base;
   }
 
   private readonly onDownload = (done: number, total: number): void => {
