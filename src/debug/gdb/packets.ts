@@ -9,7 +9,7 @@ export const PACKET_SIZE = 0x4000;
 /** Most bytes read or written by one packet. */
 export const MAX_TRANSFER = PACKET_SIZE / 2 - 16;
 /** What a packet is answered: nothing if undefined, "not known" if empty. */
-export type Answer = string | Uint8Array | undefined | Promise<string | Uint8Array | undefined>;
+export type PacketAnswer = string | Uint8Array | undefined | Promise<string | Uint8Array | undefined>;
 
 /** Errors as gdb shows them: numbers are errno's (ENOENT, EFAULT, EINVAL, ENOSPC). */
 export const ERROR = { register: 'E02', memory: 'E0e', argument: 'E16', full: 'E1c' } as const;

@@ -2,7 +2,7 @@ import { fromHex, toHex } from '../../bytes/hex.ts';
 import { compareInstants } from '../../record/door.ts';
 import type { GdbClient } from './client.ts';
 import { readDocument } from './documents.ts';
-import { type Answer, ERROR, latin1, MAX_TRANSFER, PACKET_SIZE } from './packets.ts';
+import { ERROR, latin1, MAX_TRANSFER, PACKET_SIZE, type PacketAnswer } from './packets.ts';
 
 const FEATURES = [
   `PacketSize=${PACKET_SIZE.toString(16)}`,
@@ -37,7 +37,7 @@ export class QueryPackets {
     this.reply = reply;
   }
 
-  answer(text: string): Answer {
+  answer(text: string): PacketAnswer {
     const { client } = this;
     const [name] = text.split(/[:,;]/, 1);
     switch (name) {

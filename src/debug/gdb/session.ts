@@ -3,7 +3,7 @@ import { GdbClient, type GdbSessionOptions } from './client.ts';
 import { ContentPackets } from './contents.ts';
 import { HostFiles } from './files.ts';
 import { MotionPackets } from './motion.ts';
-import { type Answer, ERROR, encodePacket, fromLatin1, latin1, PacketReader } from './packets.ts';
+import { ERROR, encodePacket, fromLatin1, latin1, type PacketAnswer, PacketReader } from './packets.ts';
 import { InsertedPoints } from './points.ts';
 import { QueryPackets } from './queries.ts';
 
@@ -108,7 +108,7 @@ export class GdbSession {
     return this.errorText ? `E.${message.replace(/[^\x20-\x7e]/g, '?')}` : 'E01';
   }
 
-  private handle(data: Uint8Array): Answer {
+  private handle(data: Uint8Array): PacketAnswer {
     const { client, contents, motion } = this;
     const text = fromLatin1(data);
     const rest = text.slice(1);
@@ -188,7 +188,7 @@ export class GdbSession {
     return 'OK';
   }
 
-  private verbose(rest: string): Answer {
+  private verbose(rest: string): PacketAnswer {
     const { client, motion } = this;
     if (rest === 'Cont?') return 'vCont;c;C;s;S;r';
     if (rest.startsWith('Cont;')) return motion.vCont(rest.slice(5));
