@@ -105,7 +105,8 @@ export function traceSyscalls(tracer: Tracer, report: (call: SyscallRecord) => v
   // On the way out a signal may replace what the call returned: by its handler's argument, or by the call's own for its restart.
   tracer.on('syscall_exit_to_user_mode', (hart) => {
     const call = open.get(currentTask(view, hart));
-    if (call?.registers === tracer.argument(hart, 0)) call.result = resultOf(call);
+    // A new thread leaves by here too, perhaps with the memory of one that ended in its call.
+    if (call?.registers === tracer.argument(hart, 0) && call.tid === tracer.who(hart).tid) call.result = resultOf(call);
   });
 
   const ended = (call: Open, task: bigint, hart: number): void => {
