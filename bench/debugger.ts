@@ -7,6 +7,7 @@ import { parseArgs } from 'node:util';
 import { agentCondition } from '../src/debug/gdb/agent.ts';
 import { registerByNumber } from '../src/debug/gdb/registers.ts';
 import { GuestInfo } from '../src/debug/guest-info.ts';
+import { Process } from '../src/debug/process.ts';
 import { timelineTarget } from '../src/debug/timeline-target.ts';
 import { startGdbServer } from '../src/host/node/debug/gdb-server.ts';
 import { findGuest } from '../src/host/node/guest/index.ts';
@@ -145,5 +146,34 @@ figures['reverse-stepi through the gdb protocol, milliseconds of wall time'] = {
   p50: Number(steps[100].toFixed(1)),
   p99: Number(steps[198].toFixed(1)),
 };
+
+// One process: the program of the command, where it makes system calls and touches pages.
+await target.mover.seek(end);
+const name = values.exec.split(' ')[0]!;
+await target.mover.reverseContinue({
+  execute: address('do_group_exit'),
+  when: (_, hart) => guestInfo.current(hart)?.name === name,
+});
+const pid = guestInfo.current(target.activeHart())!.tgid;
+await target.mover.seek(target.instant.instructions - 1_000_000);
+const beginning = performance.now();
+const inferior = await Process.open(target, guestInfo, pid);
+figures['attach to a process, milliseconds of wall time'] = Number((performance.now() - beginning).toFixed(1));
+for (const [what, move] of [
+  ['forward', () => inferior.step(pid, { points: [] })],
+  ['back', () => inferior.reverseStep(pid, { points: [] })],
+] as const) {
+  const times: number[] = [];
+  for (let i = 0; i < 500; i++) {
+    const from = performance.now();
+    await move();
+    times.push(performance.now() - from);
+  }
+  times.sort((a, b) => a - b);
+  figures[`a step of a process ${what}, milliseconds of wall time`] = {
+    p50: Number(times[250]!.toFixed(1)),
+    p99: Number(times[494]!.toFixed(1)),
+  };
+}
 process.stdout.write(`${JSON.stringify(figures, null, 2)}\n`);
 await machine.close();
