@@ -11,13 +11,13 @@ export interface NinePReply {
 }
 
 /** What follows an answer's header: a message without it, or data of a read. */
-export type Answer = NinePWriter | Uint8Array;
+export type NinePAnswer = NinePWriter | Uint8Array;
 
 const NOTHING = new Uint8Array(0);
-export const empty = (): Answer => new NinePWriter(0);
+export const empty = (): NinePAnswer => new NinePWriter(0);
 
 /** Puts the header before an answer. */
-export function answered(answer: Answer, type: number, tag: number): NinePReply {
+export function answered(answer: NinePAnswer, type: number, tag: number): NinePReply {
   const data = answer instanceof Uint8Array;
   const header = data ? new Uint8Array(READ_HEADER) : answer.bytes;
   const body = data ? answer : NOTHING;
@@ -30,21 +30,21 @@ export function answered(answer: Answer, type: number, tag: number): NinePReply 
 }
 
 /** Rattach, Rmkdir and others. */
-export function qid(a: Attributes): Answer {
+export function qid(a: Attributes): NinePAnswer {
   const w = new NinePWriter(QID_SIZE);
   w.qid(a);
   return w;
 }
 
 /** Rlopen and Rlcreate: qid and iounit, where 0 leaves it to the size of messages. */
-export function opened(a: Attributes): Answer {
+export function opened(a: Attributes): NinePAnswer {
   const w = new NinePWriter(QID_SIZE + 4);
   w.qid(a);
   return w;
 }
 
 /** Rgetattr. */
-export function attributes(a: Attributes): Answer {
+export function attributes(a: Attributes): NinePAnswer {
   const w = new NinePWriter(153);
   w.u64(ATTRIBUTES_VALID);
   w.qid(a);
@@ -64,7 +64,7 @@ export function attributes(a: Attributes): Answer {
 }
 
 /** Entries of a directory for Rreaddir. @param from index of the first @param size bytes that they may take */
-export function entriesAnswer(all: readonly DirectoryEntry[], from: number, size: number): Answer {
+export function entriesAnswer(all: readonly DirectoryEntry[], from: number, size: number): NinePAnswer {
   const w = new NinePWriter(4 + size);
   w.skip(4);
   let next = from;

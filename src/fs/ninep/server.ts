@@ -13,7 +13,16 @@ import {
   TYPE_MASK,
 } from '../file-system.ts';
 import { checkName } from '../name.ts';
-import { type Answer, answered, attributes, empty, entriesAnswer, type NinePReply, opened, qid } from './answers.ts';
+import {
+  answered,
+  attributes,
+  empty,
+  entriesAnswer,
+  type NinePAnswer,
+  type NinePReply,
+  opened,
+  qid,
+} from './answers.ts';
 import { openMode, readChange } from './arguments.ts';
 import { type Fid, Fids } from './fids.ts';
 import {
@@ -86,7 +95,7 @@ export class NinePServer<N extends object, H extends object> {
     const view = new DataView(message.buffer, message.byteOffset, message.byteLength);
     const type = view.getUint8(4);
     const tag = view.getUint16(5, true);
-    const done = (body: Answer): NinePReply => answered(body, type + 1, tag);
+    const done = (body: NinePAnswer): NinePReply => answered(body, type + 1, tag);
     const failed = (error: unknown): NinePReply => {
       const w = new NinePWriter(4);
       w.u32(errnoOf(error));
@@ -110,7 +119,7 @@ export class NinePServer<N extends object, H extends object> {
     return this.fids.clear();
   }
 
-  private dispatch(type: number, r: NinePReader): Awaitable<Answer> {
+  private dispatch(type: number, r: NinePReader): Awaitable<NinePAnswer> {
     const { fs } = this;
     if (this.readOnly && CHANGES.has(type)) throw new FsError('EROFS');
     switch (type) {
@@ -261,7 +270,7 @@ export class NinePServer<N extends object, H extends object> {
     }
   }
 
-  private version(r: NinePReader): Awaitable<Answer> {
+  private version(r: NinePReader): Awaitable<NinePAnswer> {
     const size = r.u32();
     const version = r.text();
     this.largest = Math.max(4096, Math.min(size, MAX_MESSAGE));
@@ -275,20 +284,20 @@ export class NinePServer<N extends object, H extends object> {
   }
 
   /** Each name below the one before; a walk that ends early says how far it came, and makes no fid. */
-  private walk(from: N, names: readonly Name[], fid: number): Awaitable<Answer> {
+  private walk(from: N, names: readonly Name[], fid: number): Awaitable<NinePAnswer> {
     const found: Attributes[] = [];
-    const report = (): Answer => {
+    const report = (): NinePAnswer => {
       const w = new NinePWriter(2 + QID_SIZE * found.length);
       w.u16(found.length);
       for (const a of found) w.qid(a);
       return w;
     };
-    const step = (node: N): Awaitable<Answer> => {
+    const step = (node: N): Awaitable<NinePAnswer> => {
       if (found.length === names.length) {
         this.fids.hold(fid, { node });
         return report();
       }
-      const ended = (error: unknown): Answer => {
+      const ended = (error: unknown): NinePAnswer => {
         if (found.length === 0) throw error;
         return report();
       };
@@ -307,7 +316,7 @@ export class NinePServer<N extends object, H extends object> {
     return step(from);
   }
 
-  private open(number: number, flags: number): Awaitable<Answer> {
+  private open(number: number, flags: number): Awaitable<NinePAnswer> {
     const { node } = this.fids.get(number);
     return after(this.fs.attributes(node), (a) => {
       const mode = openMode(flags);
@@ -325,7 +334,7 @@ export class NinePServer<N extends object, H extends object> {
   }
 
   /** Creates a file, or opens the one that somebody made since the client looked, unless the client wants it new. */
-  private create(r: NinePReader): Awaitable<Answer> {
+  private create(r: NinePReader): Awaitable<NinePAnswer> {
     const number = r.u32();
     const { node: directory } = this.fids.get(number);
     const name = checkName(r.text());
@@ -333,11 +342,11 @@ export class NinePServer<N extends object, H extends object> {
     const bits = permissions(r.u32());
     const mode = openMode(flags);
     const { fs } = this;
-    const take = (node: N, file: H): Awaitable<Answer> => {
+    const take = (node: N, file: H): Awaitable<NinePAnswer> => {
       this.fids.hold(number, { node, file });
       return after(fs.attributes(node, file), opened);
     };
-    const found = (error: unknown): Awaitable<Answer> => {
+    const found = (error: unknown): Awaitable<NinePAnswer> => {
       if ((error as { code?: unknown }).code !== 'EEXIST' || (flags & OPEN.exclusive) !== 0) throw error;
       return after(fs.lookup(directory, name), (node) => after(fs.open(node, mode), (file) => take(node, file)));
     };
@@ -349,15 +358,15 @@ export class NinePServer<N extends object, H extends object> {
     }
   }
 
-  private read({ file, value }: Fid<N, H>, offset: number, size: number): Awaitable<Answer> {
+  private read({ file, value }: Fid<N, H>, offset: number, size: number): Awaitable<NinePAnswer> {
     if (value !== undefined) return value.subarray(offset, offset + size);
     if (file === undefined) throw new FsError('EBADF');
     const into = new Uint8Array(size);
     return after(this.fs.read(file, offset, into), (length) => into.subarray(0, length));
   }
 
-  private write({ file, setting }: Fid<N, H>, offset: number, data: Uint8Array): Awaitable<Answer> {
-    const done = (): Answer => {
+  private write({ file, setting }: Fid<N, H>, offset: number, data: Uint8Array): Awaitable<NinePAnswer> {
+    const done = (): NinePAnswer => {
       const w = new NinePWriter(4);
       w.u32(data.length);
       return w;
@@ -373,7 +382,7 @@ export class NinePServer<N extends object, H extends object> {
   }
 
   /** A fid from which an attribute's value is read, or the names of all. */
-  private walkExtended(node: N, fid: number, name: Name): Awaitable<Answer> {
+  private walkExtended(node: N, fid: number, name: Name): Awaitable<NinePAnswer> {
     const { fs } = this;
     if (fs.getExtended === undefined || fs.listExtended === undefined) throw new FsError('EOPNOTSUPP');
     const list = (names: readonly Name[]): Uint8Array => nameBytes(names.map((one) => `${one}\0`).join(''));
@@ -403,7 +412,7 @@ export class NinePServer<N extends object, H extends object> {
     });
   }
 
-  private made(node: N): Awaitable<Answer> {
+  private made(node: N): Awaitable<NinePAnswer> {
     return after(this.fs.attributes(node), (a) => {
       if (!this.fids.holds(node)) this.fs.forget(node);
       return qid(a);
