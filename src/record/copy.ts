@@ -1,4 +1,4 @@
-import type { Instant } from './door.ts';
+import { compareInstants, type Instant } from './door.ts';
 import type { NotedInstant } from './format.ts';
 import { type EventLog, Recorder } from './recorder.ts';
 
@@ -17,8 +17,18 @@ export function copyRecording(log: EventLog, { end, marks, files = [] }: CopyPar
   const parts: Uint8Array<ArrayBuffer>[] = [];
   const { at, time } = end ?? { at: log.end, time: log.endTime };
   const sink = { write: (bytes: Uint8Array): void => void parts.push(bytes.slice()) };
-  const recorder = new Recorder({ ...log.header, marks }, sink, log.events);
-  for (const { at: marked, hash } of log.hashes) recorder.mark(marked, time, hash);
+  const recorder = new Recorder({ ...log.header, marks }, sink);
+  // In order: a reader takes an instant before the last one for damage.
+  let told = 0;
+  const hashesUntil = (until: Instant): void => {
+    for (; told < log.hashes.length && compareInstants(log.hashes[told].at, until) <= 0; told++)
+      recorder.mark(log.hashes[told].at, recorder.endTime, log.hashes[told].hash);
+  };
+  for (const event of log.events) {
+    hashesUntil(event.at);
+    recorder.keep(event);
+  }
+  hashesUntil(at);
   for (const { hash, bytes } of files) recorder.embed(hash, bytes);
   recorder.close(at, time);
   return parts;
