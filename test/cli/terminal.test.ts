@@ -97,7 +97,7 @@ describe.skipIf(guest === undefined || !haveTmux)('a shell on the terminal', { t
   });
 
   test('the boot shows its progress', async () => {
-    const tmux = await start('progress');
+    const tmux = await start('progress', '--cold');
     await tmux.until(/^booting … \S+ s, \S+( [kMG])? instructions/m);
     await tmux.until(PROMPT);
     expect(tmux.screen()).not.toMatch(/booting/);

@@ -62,8 +62,8 @@ describeGuest('a memory balloon', () => {
     const free = [...shown.matchAll(/free (\d+)/g)].map(([, kilobytes]) => Number(kilobytes) * 1024);
     expect(free).toHaveLength(3);
     const [freed, inflated, deflated] = free;
-    expect(freed! - inflated!).toBeGreaterThan(90 * MIB);
-    // Meanwhile the kernel has taken some pages for other things.
+    // Meanwhile the kernel has taken or given back some pages of other things.
+    expect(freed! - inflated!).toBeGreaterThan(85 * MIB);
     expect(deflated! - inflated!).toBeGreaterThan(85 * MIB);
     // Free page reporting: most of the noise is gone (the kernel reports whole blocks of 2 MiB).
     expect(used.full! - used.freed!).toBeGreaterThan(48 * MIB);

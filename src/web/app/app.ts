@@ -59,7 +59,7 @@ export class App {
     share: () => this.share(),
     help: () => openHelpDialog(this.root),
     files: () => this.files.open(),
-    storage: () => openStorageDialog(this.root, this.model.options.reopen),
+    storage: () => openStorageDialog(this.root, this.model.options.reopen, () => this.opening.kept()),
     openFile: () => this.root.querySelector<HTMLInputElement>('#file-input')?.click(),
     openRecording: (address) => this.openRecording(address),
     type: (text) => this.type(text),

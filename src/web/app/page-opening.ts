@@ -57,6 +57,11 @@ export class PageOpening {
     this.autosave?.changed();
   }
 
+  /** Resolves when what has entered the machine is kept. */
+  async kept(): Promise<void> {
+    await this.autosave?.save();
+  }
+
   /** Keeps what happens from now on in the browser's storage. */
   keepRecording(): void {
     this.autosave?.close();
@@ -104,7 +109,8 @@ export class PageOpening {
     const state = await this.client.remote.start(transfer(files, buffersOf(files)), this.terminals.live.size);
     this.model.view.set({ loading: undefined, state });
     this.keepRecording();
-    this.terminals.live.focus();
+    // Keys go to the machine, unless somebody has begun to use something else meanwhile.
+    if (document.activeElement === document.body) this.terminals.live.focus();
   }
 
   private async openRecording(file: RecordingFile, name: string): Promise<void> {

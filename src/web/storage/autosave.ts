@@ -10,14 +10,14 @@ export class Autosave {
   private readonly onFailure: (error: unknown) => void;
   private readonly timer: ReturnType<typeof setInterval>;
   private dirty = false;
-  private writing = false;
+  private writing: Promise<void> | undefined;
 
   /** @param take the recording so far @param onFailure called once; nothing is kept from then on */
   constructor(name: string, take: () => Promise<Blob>, onFailure: (error: unknown) => void) {
     this.name = name;
     this.take = take;
     this.onFailure = onFailure;
-    this.timer = setInterval(() => void this.write(), EVERY);
+    this.timer = setInterval(() => void this.save(), EVERY);
     document.addEventListener('visibilitychange', this.onHidden);
   }
 
@@ -31,21 +31,25 @@ export class Autosave {
     document.removeEventListener('visibilitychange', this.onHidden);
   }
 
+  /** Writes what is not written yet. */
+  async save(): Promise<void> {
+    await this.writing;
+    if (!this.dirty) return this.writing;
+    this.dirty = false;
+    this.writing = this.write();
+    await this.writing;
+  }
+
   private readonly onHidden = (): void => {
-    if (document.visibilityState === 'hidden') void this.write();
+    if (document.visibilityState === 'hidden') void this.save();
   };
 
   private async write(): Promise<void> {
-    if (!this.dirty || this.writing) return;
-    this.dirty = false;
-    this.writing = true;
     try {
       await keepFile('recordings', this.name, await this.take());
     } catch (error) {
       this.close();
       this.onFailure(error);
-    } finally {
-      this.writing = false;
     }
   }
 }

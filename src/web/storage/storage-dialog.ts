@@ -8,8 +8,12 @@ const megabytes = (bytes: number): string =>
 
 const sum = (files: readonly KeptFile[]): number => files.reduce((total, { size }) => total + size, 0);
 
-/** What this browser keeps for the page: to open, take out, or remove. @param open opens a recording */
-export function openStorageDialog(root: HTMLElement, open: (recording: File) => void): void {
+/**
+ * What this browser keeps for the page: to open, take out, or remove.
+ * @param open opens a recording
+ * @param kept resolves when the recording of this page's machine is kept as it is now
+ */
+export function openStorageDialog(root: HTMLElement, open: (recording: File) => void, kept: () => Promise<void>): void {
   const fileOf = async ({ folder, name }: KeptFile): Promise<File> => {
     const file = await readKept(folder, name);
     if (file === undefined) throw new Error(`${name} is gone: another tab removed it.`);
@@ -47,13 +51,14 @@ export function openStorageDialog(root: HTMLElement, open: (recording: File) => 
         </tr>`;
   const contents = async (): Promise<TemplateResult> => {
     try {
-      const kept = await listKept();
-      const of = (folder: KeptFile['folder']): readonly KeptFile[] => kept.filter((file) => file.folder === folder);
+      await kept();
+      const files = await listKept();
+      const of = (folder: KeptFile['folder']): readonly KeptFile[] => files.filter((file) => file.folder === folder);
       const { usage = 0, quota = 0 } = await navigator.storage.estimate();
       return html`
         <p>The recording of each machine is kept while it runs: a tab that is closed, or killed, loses nothing.</p>
         ${
-          kept.length === 0
+          files.length === 0
             ? html`<p>Nothing is kept.</p>`
             : html`<table>
                 <thead><tr><th>What</th><th class="number">Size</th><th>Written</th><th><span class="only-read">Actions</span></th></tr></thead>
