@@ -38,8 +38,8 @@ describe.skipIf(!existsSync(FIREFOX) || guest === undefined)('the page in Firefo
       await firefox.evaluate(click('Back one line'));
     }
     await idle();
-    await expect.poll(screen, PATIENT).not.toContain('49 later');
-    expect(await screen()).toContain('42 answers');
+    // Between two instants the terminal is empty for a moment.
+    await expect.poll(screen, PATIENT).toMatch(/^(?!.*49 later).*42 answers/s);
     expect(await firefox.evaluate('location.hash')).toMatch(/^#at=\d+/);
     expect(await firefox.evaluate("document.querySelector('hindsight-machine').hash()")).toMatch(/^[0-9a-f]{16,}$/);
 

@@ -36,8 +36,8 @@ describePage('the page', { timeout: 200_000 }, () => {
       await expect.poll(() => page.locator('.transport .busy').innerText(), PATIENT).toBe('');
       await back.click();
     }
-    await expect.poll(() => screenText(page), PATIENT).not.toContain('49 later');
-    expect(await screenText(page)).toContain('42 answers');
+    // Between two instants the terminal is empty for a moment.
+    await expect.poll(() => screenText(page), PATIENT).toMatch(/^(?!.*49 later).*42 answers/s);
     expect(page.url()).toMatch(/#at=\d+/);
 
     await page.getByRole('button', { name: 'Go on from here' }).click();
