@@ -2,8 +2,8 @@
  * A whole Debian on a disk: packages are laid out as dpkg would have unpacked them, and configured by dpkg itself, in a machine of
  * ours. What dpkg(1) calls the state "unpacked" is what the file tree holds at first.
  */
-import { SUITE } from './debian.ts';
 import type { FileTree } from './file-tree.ts';
+import { layFile } from './root-files.ts';
 import type { TarEntry } from './tar.ts';
 
 /** Packages asked for, as apt-get(8) takes them: names and patterns; apt adds what they depend on. */
@@ -100,8 +100,12 @@ export class UnpackedPackages {
     };
   }
 
-  /** Writes the database, and what packages expect of a system before any is configured. */
-  finish(time: number): void {
+  /**
+   * Writes the database, and what packages expect of a system before any is configured.
+   * @param time age of what is made here, in seconds since 1970
+   * @param source where apt finds packages: a line of sources.list(5)
+   */
+  finish(time: number, source: string): void {
     this.text('var/lib/dpkg/status', this.status.join('\n'));
     this.text('var/lib/dpkg/available', '');
     this.text(`${INFO}/format`, '1\n');
@@ -116,6 +120,7 @@ export class UnpackedPackages {
       if (master?.kind === 'file') this.text(`etc/${file}`, utf8.decode(master.data));
     }
     for (const [path, text] of Object.entries(FILES)) this.text(path, text);
+    this.text('etc/apt/sources.list', `${source}\n`);
     this.text(CONFIGURE_FILE, CONFIGURE_SCRIPT, 0o755);
     this.text('usr/sbin/policy-rc.d', '#!/bin/sh\nexit 101\n', 0o755);
     this.tree.put('dev/console', { kind: 'char', facts: { ...facts, mode: 0o600 }, major: 5, minor: 1 });
@@ -128,18 +133,6 @@ export class UnpackedPackages {
       facts: { uid: 0, gid: 0, mtime: 0, mode },
       data: encoder.encode(content),
     });
-  }
-}
-
-function layFile(tree: FileTree, entry: TarEntry): void {
-  const facts = { mode: entry.mode, uid: entry.uid, gid: entry.gid, mtime: entry.mtime };
-  if (entry.type === 'dir') tree.put(entry.path, { kind: 'dir', facts, children: new Map() });
-  else if (entry.type === 'symlink')
-    tree.put(entry.path, { kind: 'symlink', facts: { ...facts, mode: 0o777 }, target: entry.target });
-  else if (entry.type === 'file') tree.put(entry.path, { kind: 'file', facts, data: entry.data });
-  else if (entry.type === 'hardlink') {
-    const other = tree.look(entry.target);
-    if (other?.kind === 'file') tree.put(entry.path, other);
   }
 }
 

@@ -52,9 +52,13 @@ const LEFT_OUT = [
 /** Whether a packaged file belongs on the disk: translations, manuals and the like stay behind, licences come along. */
 export const belongsOnDisk = (path: string): boolean => !LEFT_OUT.some((pattern) => pattern.test(path));
 
-/** Lays one packaged file into the tree. */
+/** Lays one packaged file into the tree, where it belongs on the disk. */
 export function layEntry(tree: FileTree, entry: TarEntry): void {
-  if (!belongsOnDisk(entry.path)) return;
+  if (belongsOnDisk(entry.path)) layFile(tree, entry);
+}
+
+/** Lays one packaged file into the tree. */
+export function layFile(tree: FileTree, entry: TarEntry): void {
   const facts = { mode: entry.mode, uid: entry.uid, gid: entry.gid, mtime: entry.mtime };
   if (entry.type === 'dir') tree.put(entry.path, { kind: 'dir', facts, children: new Map() });
   else if (entry.type === 'symlink')

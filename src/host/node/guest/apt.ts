@@ -82,6 +82,11 @@ export class PrivateApt {
     this.config = join(directory, 'apt.conf');
   }
 
+  /** The archive that packages come from, as a line of sources.list(5). */
+  get source(): string {
+    return `deb ${this.mirror.archive} ${SUITE} main`;
+  }
+
   /** Where fetched packages lie. */
   get archives(): string {
     return join(this.directory, 'archives');

@@ -418,7 +418,7 @@ async function makeFullDisk(
     signal,
   );
   report('unpacking', files.size, files.size);
-  laid.packages.finish(laid.newest);
+  laid.packages.finish(laid.newest, apt.source);
   const named = async (file: string): Promise<NamedBytes> => ({ file, bytes: await readFile(file) });
   const images = { kernel: await named(guest.kernel), initrd: await named(guest.initrd) };
   return cache.publish(async (directory) => {
