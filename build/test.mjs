@@ -39,6 +39,7 @@ const run = spawnSync(
     'run',
     '--reporter=default',
     '--reporter=json',
+    `--reporter=${join(root, 'build/second-attempts.mjs')}`,
     `--outputFile.json=${report}`,
     ...named,
   ],
