@@ -14,6 +14,7 @@ import type { StraceFlags } from './commands/strace.ts';
 import type { SymbolsFlags } from './commands/symbols.ts';
 import type { WebFlags } from './commands/web.ts';
 import { EXIT, UsageError } from './exit.ts';
+import { groupCommands } from './help-groups.ts';
 import { addQuestions } from './question-commands.ts';
 import type { RunFlags } from './run-flags.ts';
 import { parsePackageNames } from './values.ts';
@@ -92,7 +93,7 @@ export function createProgram(version: string, finish: (status: number) => void)
       netFlags(
         quiet(
           json(
-            machineFlags(program.command('run').description('Boot the machine to a shell, or to run one command')),
+            machineFlags(program.command('run').description('Start the machine: a shell, or one command')),
             'end with one line of JSON: instructions, times, MIPS, hash',
           ),
         ),
@@ -485,6 +486,7 @@ export function createProgram(version: string, finish: (status: number) => void)
       shown.help();
     });
 
+  groupCommands(program);
   for (const command of [program, ...program.commands, ...guest.commands, ...snapshot.commands, ...disk.commands]) {
     command.exitOverride().configureOutput({ outputError: () => {} });
   }

@@ -14,6 +14,12 @@ test.each([
   expect(status).toBe(0);
 });
 
+test('every command stands under a heading that says what it is for', async () => {
+  const { stdout } = await hindsight(['help']);
+  expect(stdout).toContain('Run a machine:\n  run [options]');
+  expect(stdout).not.toContain('Commands:');
+});
+
 test.each([
   [['help', 'nix'], 'hindsight: help: nix is no command of hindsight: expected one of run, '],
   [['help', 'guest', 'nix'], 'hindsight: help: nix is no command of hindsight guest: expected one of build, list'],
