@@ -185,7 +185,7 @@ export function observe(offset: u32, decoded: usize): void {
   if (flagsOf(offset >>> 12) & PAGE_FLAG_TRANSLATED) translatedStore(offset, 2);
 }
 
-/** Entries of the table beyond which it begins anew. */
+/** Entries of the table beyond which it is emptied. */
 const OBSERVED_MOST: u32 = 49152;
 
 /** Whether the instruction at an offset of RAM is to be looked at each time. */

@@ -1,5 +1,5 @@
 // The command line's entry, bundled into dist/cli.mjs: it loads the program from `cli.cjs` beside it together with what V8 made of
-// it in an earlier run, which is kept in the user's cache. Compiling anew takes a fifth of the time of `hindsight run --exec true`.
+// it in an earlier run, which is kept in the user's cache. Compiling it again takes a fifth of the time of `hindsight run --exec true`.
 import { createHash } from 'node:crypto';
 import { mkdirSync, readdirSync, readFileSync, renameSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { createRequire } from 'node:module';

@@ -2,7 +2,7 @@
  * The exception flags and rounding modes of the F and D extensions (RISC-V unprivileged ISA,
  * "Floating-Point Control and Status Register").
  *
- * `fflags` is transient: whoever executes an instruction clears it before, or merges it into fcsr
+ * `fflags` is transient: the caller that executes an instruction clears it before, or merges it into fcsr
  * and clears it after. It is a wasm global and holds nothing between instructions.
  */
 

@@ -26,7 +26,7 @@ export class MemorySource implements ByteSource {
   }
 }
 
-/** Bytes that can be read anywhere at once, without waiting: memory, or a file that is at hand. */
+/** Bytes that can be read anywhere at once, without waiting: memory, or an open local file. */
 export interface ReadySource {
   /** Bytes in all. */
   readonly size: number;

@@ -46,7 +46,7 @@ export const DEFAULT_MEMORY = '256M';
 export const DEFAULT_HARTS = '1';
 /** Names of the root disks that `hindsight guest build --disk` makes. */
 const BUILT_DISK = /^(debian|full)(?:\+(.*))?$/s;
-/** What a kernel that is not the guest's is told unless the user says otherwise. */
+/** The command line of a kernel that is not the guest's, unless the user gives another. */
 const PLAIN_COMMAND_LINE = 'console=ttyS0';
 /** The kernel module that serves the memory balloon. */
 const BALLOON_MODULE = 'virtio_balloon';
@@ -266,7 +266,7 @@ export async function openHardware(
   const asked: GuestBoot = { ...boot, ...(root !== undefined && { root }), ...(modules.length > 0 && { modules }) };
   const added = flags.append ?? '';
   const lineFor = (words: readonly string[]): string =>
-    // A kernel of the user's is told what the user says; /init's words matter only where that /init is.
+    // A kernel of the user's gets the user's words alone; /init's words matter only with our /init.
     (own
       ? [added || PLAIN_COMMAND_LINE, ...(boot.exec === undefined ? [] : words)]
       : [guest!.commandLine, added, ...words]

@@ -52,7 +52,7 @@ export async function openRecording(
   }
 }
 
-/** Waits for a move; a divergence is told with the symbol of its place, if the guest's kernel knows one. */
+/** Waits for a move; a divergence is reported with the symbol of its place, if the guest's kernel has one. */
 export async function explained<T>({ engine }: Timeline, move: Promise<T>): Promise<T> {
   try {
     return await move;

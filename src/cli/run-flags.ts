@@ -28,7 +28,7 @@ export interface RunFlags extends MachineFlags, RecorderFlags, NetFlags {
 export interface Leaving {
   /** It can be left as it is, to go on later. */
   readonly detachable?: boolean;
-  /** Called with what its guest is told to do, where its /init waits for that; at a restart it is told so again. */
+  /** Called with the words that say what its guest shall do, when its /init waits for them; after a restart it gets them again. */
   readonly begins?: (words: string) => Promise<void>;
   /** Called when its session is over, before it is closed. */
   readonly ended?: (machine: Machine, end: SessionEnd) => Promise<void>;

@@ -28,10 +28,10 @@ export function statisticsLines(
   ];
 }
 
-/** What a user is told once when translated code cannot be made any more. */
+/** Printed once when no more translated code can be made. */
 export const refusal = (why: string): string =>
   `the runtime refused to compile translated code (${why}): going on with the interpreter`;
 
-/** What a user is told once when nothing can be translated at all. */
+/** Printed once when nothing can be translated at all. */
 export const NOT_TRANSLATING =
   'this runtime compiles no WebAssembly at run time: running on the interpreter (--core wasm)';

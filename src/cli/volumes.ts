@@ -51,7 +51,7 @@ const ROOT_WORD = /(?:^|\s)root=\/dev\/(vd[a-z])(?:\s|$)/;
 /** Inputs in which a guest that waited was told what to do. */
 const TYPED_EVENTS = 64;
 
-/** What the guest's root was: a disk that its kernel was told of, or that /init was told of where it waited; otherwise the initramfs. */
+/** What the guest's root was: the disk named on its kernel's command line or in the words for /init; otherwise the initramfs. */
 export function rootVolume({ engine, events }: Pick<Timeline, 'engine' | 'events'>): string {
   const word = (text: string): string | undefined => ROOT_WORD.exec(text)?.[1];
   const { append } = engine.config;

@@ -1,7 +1,7 @@
 /**
  * A file system as a server of shares, a copier or a test uses it.
  *
- * It is made of nodes (inodes), not of paths: whoever holds a node got it from its directory by one name, and a name has no slash and is
+ * It is made of nodes (inodes), not of paths: a caller got each node from its directory by one name, and a name has no slash and is
  * neither `.` nor `..`. So there is no path to leave the root by. Symbolic links are text that nobody here follows.
  */
 

@@ -3,7 +3,7 @@
  */
 
 /**
- * What the kernel is told by default. Each word saves guest instructions before the first
+ * The kernel's command line by default. Each word saves guest instructions before the first
  * userspace line and takes nothing a guest in this machine would miss:
  *
  * - `console=ttyS0` the 16550A; `quiet` only warnings reach it during boot;

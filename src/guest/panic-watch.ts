@@ -1,7 +1,7 @@
 const NEWLINE = 0x0a;
 const RETURN = 0x0d;
 const LONGEST_LINE = 400;
-/** The last line of a panic, after which the kernel stands still (Linux, kernel/panic.c). */
+/** The last line of a panic, after which the kernel does nothing more (Linux, kernel/panic.c). */
 const LAST_LINE = /^(?:\[ *\d+\.\d+\] )?---\[ end Kernel panic - not syncing(?:: (.*?))? \]---\s*$/;
 
 /**

@@ -13,7 +13,7 @@ const KEY = 32;
 
 /**
  * What has to be written so that the kernel's random number generator goes on with numbers of its own from the next one on: a new base key, under a new
- * number that has every processor take its key anew, and a new state of the pool that later keys come from. As Linux 5.18 and later have it
+ * number that makes every processor take a new key, and a new state of the pool that later keys come from. As Linux 5.18 and later have it
  * (drivers/char/random.c: `base_crng` begins with the key and its generation; `input_pool` with the chain value of BLAKE2s, RFC 7693).
  * @param random {@link RESEED_LENGTH} bytes @returns undefined where the kernel has no such generator
  */

@@ -63,7 +63,7 @@ export function readHeader(body: Uint8Array): RecordingHeader {
   return { ...header, config: { ...config, isa } } as unknown as RecordingHeader;
 }
 
-/** The shape of a configuration; whether such a machine can be built is for whoever builds it. */
+/** The shape of a configuration; whether such a machine can be built is decided where it is built. */
 function checkConfigFields(config: Record<keyof MachineConfig | string, unknown>): void {
   integer(config.memory, 'config.memory');
   integer(config.harts, 'config.harts');

@@ -76,7 +76,7 @@ class PiecedImage implements EmbeddedImage {
     piece ??= this.load(index);
     this.kept.set(index, piece);
     if (this.kept.size > KEPT) this.kept.delete(this.kept.keys().next().value!);
-    // A piece that could not be read is tried again by whoever wants it next.
+    // A piece that could not be read is tried again the next time it is wanted.
     piece.catch(() => this.kept.delete(index));
     return piece;
   }

@@ -238,7 +238,7 @@ export class Sandbox {
     }
   }
 
-  /** A guest whose kernel panicked stands still and answers nothing. */
+  /** A guest whose kernel panicked executes nothing more and answers nothing. */
   private watchForPanic(): void {
     const { machine, room } = this.parts;
     const panic = new PanicWatch();

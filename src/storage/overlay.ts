@@ -45,7 +45,7 @@ export class OverlayDisk implements Disk {
   private generation = 1;
 
   private observer: DiskObserver | undefined;
-  /** Called when what was written is to survive: for whoever keeps it. Changes nothing of the disk. */
+  /** Called when what was written must survive, so that its owner can store it. Changes nothing of the disk. */
   onFlush: (() => void) | undefined;
   /** How often everything was replaced. */
   restores = 0;

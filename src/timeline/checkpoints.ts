@@ -71,7 +71,7 @@ const MOST_STAGED = 32_768;
 
 /**
  * The checkpoints of one machine, in memory: dirty pages only, equal pages once, compressed when there is time, thinned out with distance
- * once they take more than their budget. Taking one copies what changed; finding what is equal is left to {@link rest} or to whoever needs it first.
+ * once they take more than their budget. Taking one copies what changed; finding what is equal is left to {@link rest} or to the first caller that needs it.
  * It changes nothing the guest or the hash can see.
  */
 export class Checkpoints {

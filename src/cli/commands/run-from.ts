@@ -100,13 +100,13 @@ function unanswered(config: MachineConfig, { share = [], net }: RunFlags): strin
 interface Resumption extends Omit<Leaving, 'begins'> {
   /** Milliseconds since 1970 when it was left; its time is moved on by what has passed. */
   readonly since?: number;
-  /** What its guest is told to do after a restart; a shell unless given. */
+  /** What its guest does after a restart; a shell unless given. */
   readonly words?: string;
 }
 
 /**
  * The machine of a snapshot goes on.
- * @param files of the machine @param what is told to go on
+ * @param files of the machine @param what the user hears is going on
  */
 export async function goOn(
   start: StartSnapshot,

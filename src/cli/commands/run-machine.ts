@@ -76,7 +76,7 @@ async function fromSnapshot(
   devices: Pick<HardwareOptions, 'shares' | 'devices'>,
 ): Promise<WaitingHardware & { readonly from: StartSnapshot }> {
   const { hardware, typed } = await openWaitingHardware(flags, checked, boot);
-  // One size for all; the terminal's own is told afterwards.
+  // One size for all, so that the snapshot is shared; the terminal's own follows afterwards.
   const common = { ...hardware, ...devices, virtioConsole: true };
   const making = (): void => {
     if (!flags.quiet)

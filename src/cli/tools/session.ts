@@ -6,7 +6,7 @@ import type { Timeline } from '../../timeline/timeline.ts';
 import { openRecording, parseDestination, type RecordingFlags } from '../recordings.ts';
 import { loadSqlite } from '../sqlite.ts';
 
-/** What a client is told that it did wrong. */
+/** An error of the client's, answered as such. */
 export class ToolError extends Error {
   override readonly name = 'ToolError';
 }

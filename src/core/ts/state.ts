@@ -61,7 +61,7 @@ export class State {
     return true;
   }
 
-  /** Whether instructions may stand at any even address. */
+  /** Whether instructions may start at any even address (C extension). */
   get hasCompressed(): boolean {
     return (this.extensions & COMPRESSED) !== 0;
   }

@@ -36,7 +36,7 @@ export class Tlb {
   private readonly mode = new Int32Array(MAX_HARTS * TLB_BANKS).fill(NONE);
   private readonly victim = new Int32Array(MAX_HARTS);
   private readonly harts: number;
-  /** Per RAM page: where store entries lead to it. 0 nowhere, 1 + entry's word when all stand at one place of their arrays, else SEVERAL. */
+  /** Per RAM page: where store entries lead to it. 0 nowhere, 1 + entry's word when all are at one index of their arrays, else SEVERAL. */
   private readonly writers: Uint16Array;
 
   constructor(harts: number, pages: number) {

@@ -53,7 +53,7 @@ interface Placed {
 
 /**
  * Network device with one pair of queues (virtio 1.2, 5.1). What it emits and takes are frames as src/net/frame.ts describes them, one at
- * a time. Checksums and segmentation that the driver leaves to the device are left to whoever gets the frame; what comes for a driver that
+ * a time. Checksums and segmentation that the driver leaves to the device are left to the receiver of the frame; what comes for a driver that
  * takes no such frames is finished here, so that the other end need not know what was negotiated.
  */
 class VirtioNet implements VirtioModel {

@@ -2,7 +2,7 @@ import type { SlotEntry } from '../entry.ts';
 import { VIRTIO_ID, type VirtioBus, type VirtioModel, type VirtioModelFactory } from './model.ts';
 import { scatter, totalLength } from './segments.ts';
 
-/** Most random bytes for one buffer; the driver is told how many it got and asks again (virtio 1.2, 5.4.6.1). */
+/** Most random bytes for one buffer; the driver learns how many it got and asks again (virtio 1.2, 5.4.6.1). */
 const MAX_ANSWER = 4096;
 
 /** Entropy device (virtio 1.2, 5.4): every buffer is answered at once from the door's `entropy`. */

@@ -60,7 +60,7 @@ export const CHANGE = {
   accessedGiven: 1 << 7,
   modifiedGiven: 1 << 8,
 } as const;
-/** Answers to locks: with one guest, whoever asks has it already (Linux' client looks at its own locks first). */
+/** Answers to locks: with one guest, the one that asks has it already (Linux' client looks at its own locks first). */
 export const LOCK = { success: 0, unlocked: 2 } as const;
 /** f_type of statfs (V9FS_MAGIC). */
 export const MAGIC = 0x0102_1997;

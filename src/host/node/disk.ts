@@ -36,7 +36,7 @@ export class FileBackend implements BlockBackend {
   /**
    * @param path of the image; opened for reading only
    * @param options.hash its SHA-256 if it is known, which saves reading all of it when the hash is asked for
-   * @param options.foreign `qcow2` takes such an image for whoever reads it, `raw` takes anything as the contents of a disk
+   * @param options.foreign `qcow2` takes such an image for a reader of the format, `raw` takes anything as the contents of a disk
    * @throws {@link DiskFileError} when the file is not there, not readable, empty, or no raw image
    */
   constructor(path: string, options: { readonly hash?: string; readonly foreign?: 'qcow2' | 'raw' } = {}) {

@@ -121,7 +121,7 @@ export class NamedMachine {
     return this.record?.words;
   }
 
-  /** Keeps what its guest is told to do. */
+  /** Keeps the words that say what its guest shall do. */
   noteWords(words: string): Promise<void> {
     return this.put({ ...this.record!, words });
   }
@@ -169,7 +169,7 @@ export class NamedMachine {
     if (before !== undefined) await this.store.remove(before.state);
   }
 
-  /** The guest switched it off: the next run begins anew with its disks. */
+  /** The guest switched it off: the next run boots again with its disks. */
   async switchedOff(): Promise<void> {
     const { suspended: before, ...record } = this.record!;
     await this.put(record);

@@ -191,7 +191,7 @@ export class KeptDisk extends OverlaidBackend {
     try {
       this.tier.writeThrough();
     } catch (error) {
-      // It stays in the journal, which the overlay names: whoever opens it next hears why, or finds that it can be written again.
+      // It stays in the journal, which the overlay names: the next open reports why, or finds that it can be written again.
       if (!(error instanceof OverlayError)) throw error;
     }
     super.close();

@@ -148,7 +148,7 @@ function lowerMemory(request: BootRequest, kind: FirmwareKind | undefined, ramEn
       throw new LoadError(
         firmware!.file,
         `an OpenSBI fw_jump, which enters the kernel at ${formatAddress(JUMP_KERNEL)}, but ${kernel.file} begins at ${formatAddress(kernel.entry)}`,
-        'Use fw_dynamic.bin, which goes where it is told',
+        'Use fw_dynamic.bin, which enters a kernel at any address',
       );
     }
     const piece: Taken = {

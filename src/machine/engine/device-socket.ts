@@ -23,7 +23,7 @@ export interface DeviceSocketParts {
   readonly touched: (port: number) => void;
 }
 
-/** The socket of a board's devices. @param used is told the id of each */
+/** The socket of a board's devices. @param used called with the id of each */
 export function deviceSocket(parts: DeviceSocketParts, used: (id: number) => void): BoardSocket {
   const { memory, ram, harts, progress, late, door, machine, output } = parts;
   return {

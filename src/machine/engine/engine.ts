@@ -288,7 +288,7 @@ export class Engine implements Witness {
 
   /**
    * Restores what {@link saveState} wrote; RAM and disks must be in place already. Machine and core follow.
-   * @param told the core was told of every page of RAM that changed: code it derived from others stays
+   * @param told the core has been notified of every page of RAM that changed: code it derived from others stays
    * @throws StateError when it is damaged or of another configuration; the machine must be restored again then
    */
   restoreState(r: StateReader, told = false): void {

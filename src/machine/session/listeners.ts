@@ -11,7 +11,7 @@ interface Registration {
 }
 
 /**
- * Listeners by the name of their event. One that throws does not keep others from being called, nor whoever calls them from going on: what it threw
+ * Listeners by the name of their event. One that throws keeps neither the others from being called nor the caller from going on: what it threw
  * goes to its own `onError`, otherwise to those who listen to `error`, otherwise it becomes an unhandled rejection, as for a callback of the host's.
  */
 export class Listeners<Events extends { readonly error: ListenerFailure }> {

@@ -24,7 +24,7 @@ export const NO_PAGES: FirstPages = { pages: new Uint32Array(), contents: new Ui
 const contentsOf = (contents: Uint8Array, i: number): Uint8Array =>
   contents.subarray(i * PAGE_SIZE, (i + 1) * PAGE_SIZE);
 
-/** Reads what {@link packFirstPages} made; no pages where it is something else. Whether it is sound is for whoever keeps it to know. */
+/** Reads what {@link packFirstPages} made; no pages where it is something else. Whether it is sound is checked by the code that stores it. */
 export function readFirstPages(bytes: Uint8Array): FirstPages {
   if (bytes.length < HEAD || String.fromCharCode(...bytes.subarray(0, MAGIC.length)) !== MAGIC) return NO_PAGES;
   const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);

@@ -24,7 +24,7 @@ export class Snapshot {
   /**
    * Opens a snapshot. Bytes in memory are checked whole, other sources as they are read.
    * @param name of the file, for messages @param find where other files are that it needs @param hash its SHA-256, if that is known
-   * @throws StateError when it is foreign, damaged, of another version, or stands on a file that is not there
+   * @throws StateError when it is foreign, damaged, of another version, or needs a file that is missing
    */
   static open(
     from: Uint8Array | ReadySource,

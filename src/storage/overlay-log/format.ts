@@ -183,7 +183,7 @@ export function packTable(table: readonly TableEntry[]): Uint8Array {
   return bytes;
 }
 
-/** What stands in place of a table in a commit of kind JOURNAL. */
+/** What takes the place of a table in a commit of kind JOURNAL. */
 export function packNote(note: JournalNote | undefined): Uint8Array {
   const text = new TextEncoder().encode(note === undefined ? '' : JSON.stringify(note));
   const bytes = new Uint8Array(Math.ceil(text.length / ENTRY_SIZE) * ENTRY_SIZE).fill(0x20);

@@ -8,7 +8,7 @@ import type { QuestionName } from './questions/index.ts';
 
 /** Where the machine is and what it does. */
 export interface MachineState {
-  /** `live`: what happens is new · `past`: it stands at an instant that was before. */
+  /** `live`: what happens is new · `past`: it shows an instant that was before. */
   readonly mode: 'live' | 'past';
   /** Whether it runs by itself. */
   readonly running: boolean;

@@ -16,7 +16,7 @@ export async function serveDap(
   monitor = new Monitor(target, guestInfo),
   autoBranch = false,
 ): Promise<void> {
-  // The client is answered before the machine stands still.
+  // The client is answered before the machine has stopped.
   const held = monitor.exclusively(() => target.hold());
   await new Promise<void>((resolve) => {
     const session = new DapSession(target, {

@@ -10,7 +10,7 @@ import { OneClient } from './one-client.ts';
 export interface GdbServerOptions {
   /** TCP port; 0 takes a free one. */
   readonly port: number;
-  /** Address to listen at; loopback by default: whoever connects can read the whole guest. */
+  /** Address to listen at; loopback by default: a client can read the whole guest. */
   readonly host?: string;
   /** Writes to the past branch by themselves. */
   readonly autoBranch?: boolean;

@@ -212,7 +212,7 @@ async function build<T>(
   const mirror = await findMirror(options.mirror);
   return cache.exclusively(
     async () => {
-      // whoever held the lock before may have built what we want
+      // the process that held the lock before may have built what we want
       const built = await fresh();
       if (built !== undefined) return built;
       const apt = new PrivateApt(cache.aptDirectory, mirror, options.signal);

@@ -76,7 +76,7 @@ export class MachineNetwork implements Disposable {
     return this.hasOwnAddress ? { ...this.slot, mac: COMMON_MAC } : this.slot;
   }
 
-  /** What the guest of such a machine is told. */
+  /** What /init of such a machine gets to set its network up. */
   get startBoot(): Pick<GuestBoot, 'net' | 'mac'> {
     return { net: this.boot, ...(this.hasOwnAddress && { mac: this.slot.mac.match(/../g)!.join(':') }) };
   }

@@ -218,7 +218,7 @@ export class SnapshotStore {
     }
   }
 
-  /** Removes files that no name needs: those given, and old ones that were left by whoever was interrupted. */
+  /** Removes files that no name needs: those given, and old ones that an interrupted process left. */
   private async sweep(given: readonly string[] = []): Promise<void> {
     const needed = new Set((await this.list()).flatMap(({ hash, bases }) => [hash, ...bases]));
     for (const file of await readdir(this.directory).catch(() => [])) {
