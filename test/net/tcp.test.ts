@@ -185,6 +185,46 @@ describe('two ends', () => {
   });
 });
 
+describe('a connection to the guest', () => {
+  const begin = (): { side: Side; say: () => TcpSegment[] } => {
+    const side = new Side();
+    side.connection = new Connection(side, { path: pathFrom(A, B), iss: 1000, mtu: 1500 });
+    side.connection.attach(side.program);
+    const say = (): TcpSegment[] => {
+      const said: TcpSegment[] = [];
+      for (let f = side.connection.next(side.clock.now); f !== undefined; f = side.connection.next(side.clock.now))
+        said.push(segmentIn(f));
+      return said;
+    };
+    return { side, say };
+  };
+
+  test('ends an older one of the same ports that the guest remembers, and asks again at once (RFC 9293, 3.10.7.3)', () => {
+    const { side, say } = begin();
+    expect(say()).toMatchObject([{ flags: SYN, seq: 1000 }]);
+    const stray = { sourcePort: B.port, destinationPort: A.port, window: 9, data: new Uint8Array(0) };
+    side.connection.receive({ ...stray, seq: 77, ack: 4_000_000_000, flags: ACK });
+    expect(say()).toMatchObject([
+      { flags: RST, seq: 4_000_000_000 },
+      { flags: SYN, seq: 1000 },
+    ]);
+    side.connection.receive({ ...stray, seq: 77, ack: 4_000_000_000, flags: RST | ACK });
+    expect([say(), side.over]).toEqual([[], false]);
+  });
+
+  test('a guest that is still booting is asked every second, for a minute', () => {
+    const { side, say } = begin();
+    const asked: number[] = [];
+    while (!side.over) {
+      if (say().length > 0) asked.push(side.clock.now);
+      side.clock.now = side.connection.deadline;
+      side.connection.expired(side.clock.now);
+    }
+    expect(asked).toEqual(Array.from({ length: 60 }, (_, i) => i * 1000));
+    expect(side.program.wasReset).toBe(true);
+  });
+});
+
 describe('a connection of the guest', () => {
   const ISS = 1000;
   const GUEST = 0xffff_fff0; // its numbers wrap around soon

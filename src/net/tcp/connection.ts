@@ -15,6 +15,9 @@ const KEEP_ALIVE_INTERVAL = 75_000;
 const TIME_WAIT = 1000;
 /** After how many repetitions without an answer a guest is given up. */
 const MAX_HANDSHAKES = 6;
+/** Milliseconds between SYNs to a guest that does not answer, at most, and for how long they are repeated: it may be booting. */
+const SYN_INTERVAL = 1000;
+const SYN_PATIENCE = 60_000;
 const MAX_REPETITIONS = 12;
 const MAX_KEEP_ALIVES = 5;
 /**
@@ -71,6 +74,8 @@ export class Connection implements StreamHandler {
   /** Shift of the guest's windows, when both sides scale. */
   private guestShift: number | undefined;
   private synDue = false;
+  /** When a guest that never answered our SYN is given up. */
+  private readonly synUntil: number;
   private acksDue = 0;
   /** When what has come must be acknowledged, and up to where it was. */
   private ackAt = Infinity;
@@ -82,6 +87,8 @@ export class Connection implements StreamHandler {
   private keepAliveAt: number;
   private keepAlives = 0;
   private resetDue = false;
+  /** What an older connection of the guest's acknowledged in answer to our SYN: to be reset. */
+  private strayAck: number | undefined;
 
   /** @param syn the guest's SYN; without it the connection is made to the guest */
   constructor(owner: ConnectionOwner, options: ConnectionOptions, syn?: TcpSegment) {
@@ -90,6 +97,7 @@ export class Connection implements StreamHandler {
     this.iss = options.iss;
     this.ownMss = options.mtu - tcpOverhead(options.path.source.address);
     this.keepAliveAt = owner.now() + KEEP_ALIVE;
+    this.synUntil = owner.now() + SYN_PATIENCE;
     if (syn === undefined) {
       this.state = 'handshake';
       this.synDue = true;
@@ -193,7 +201,8 @@ export class Connection implements StreamHandler {
       this.stateTimer = Infinity;
       if (this.state === 'time-wait') return this.close();
       this.handshakeTime.expired();
-      if (this.handshakeTime.failures >= MAX_HANDSHAKES) return this.abort();
+      const isOver = this.receiver === undefined ? now >= this.synUntil : this.handshakeTime.failures >= MAX_HANDSHAKES;
+      if (isOver) return this.abort();
       this.synDue = true;
     }
     if (this.sender.timer <= now) {
@@ -217,6 +226,11 @@ export class Connection implements StreamHandler {
       const frame = this.frame(TCP_FLAG.rst | TCP_FLAG.ack, this.sender.next);
       this.close();
       return frame;
+    }
+    if (this.strayAck !== undefined) {
+      const seq = this.strayAck;
+      this.strayAck = undefined;
+      return tcpFrame(this.path, { seq, ack: 0, flags: TCP_FLAG.rst, window: 0 });
     }
     if (this.state === 'handshake') return this.synDue ? this.syn(now) : undefined;
     if (this.acksDue > 1) {
@@ -251,7 +265,15 @@ export class Connection implements StreamHandler {
     const acknowledges = (flags & TCP_FLAG.ack) !== 0 && segment.ack === seqAdd(this.iss, 1);
     if (this.receiver === undefined) {
       // Our SYN (RFC 9293, 3.10.7.3).
-      if ((flags & TCP_FLAG.ack) !== 0 && !acknowledges) return false;
+      if ((flags & TCP_FLAG.ack) !== 0 && !acknowledges) {
+        // The guest still has an older connection with these ports: ends that, and asks again.
+        if ((flags & TCP_FLAG.rst) === 0) {
+          this.strayAck = segment.ack;
+          this.synDue = true;
+          this.owner.ready(this);
+        }
+        return false;
+      }
       if ((flags & TCP_FLAG.rst) !== 0) {
         if (acknowledges) this.abort();
         return false;
@@ -350,9 +372,9 @@ export class Connection implements StreamHandler {
 
   private syn(now: number): Uint8Array {
     this.synDue = false;
-    this.stateTimer = now + this.handshakeTime.timeout;
     const { receiver } = this;
     const answering = receiver !== undefined;
+    this.stateTimer = now + Math.min(this.handshakeTime.timeout, answering ? Infinity : SYN_INTERVAL);
     // The option may answer only one (RFC 7323, 2.2).
     const scales = !answering || this.guestShift !== undefined;
     return tcpFrame(this.path, {

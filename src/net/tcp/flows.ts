@@ -38,9 +38,11 @@ export class TcpFlows implements ConnectionOwner {
   private readonly sending = new Set<Connection>();
   /** No connection's deadline is before this. */
   private earliest = Infinity;
+  private nextPort: number;
 
   constructor(options: TcpFlowsOptions) {
     this.options = options;
+    this.nextPort = options.random() % PORTS;
   }
 
   get size(): number {
@@ -77,9 +79,9 @@ export class TcpFlows implements ConnectionOwner {
     stream: (handler: StreamHandler) => HostStream,
   ): boolean {
     if (this.connections.size >= MAX_CONNECTIONS) return false;
-    const offset = this.options.random() % PORTS;
+    // One after the other, so that none is used again soon: the guest remembers connections that it has ended for a minute.
     for (let i = 0; i < PORTS; i++) {
-      const source = { address: path.source, port: FIRST_PORT + ((offset + i) % PORTS) };
+      const source = { address: path.source, port: FIRST_PORT + (this.nextPort++ % PORTS) };
       const whole: Path = { ...path, source };
       const key = keyFor(whole);
       if (this.connections.has(key)) continue;
