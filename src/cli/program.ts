@@ -6,6 +6,7 @@ import type { DebugFlags } from './commands/debug.ts';
 import type { ExportFlags } from './commands/export.ts';
 import type { GuestBuildFlags } from './commands/guest.ts';
 import type { InfoFlags } from './commands/info.ts';
+import type { MarksFlags } from './commands/marks.ts';
 import type { ProbeFlags } from './commands/probe.ts';
 import type { RelayFlags } from './commands/relay.ts';
 import type { ReplayFlags } from './commands/replay.ts';
@@ -330,6 +331,42 @@ export function createProgram(version: string, finish: (status: number) => void)
       finish(await (await import('./commands/cache.ts')).cache(file, flags)),
     );
 
+  const marks = program
+    .command('marks')
+    .description('Name instants of a recording, to go to; they are kept in it')
+    .helpCommand(false);
+  json(
+    marks
+      .command('list', { isDefault: true })
+      .description('List them, with their numbers')
+      .argument('<recording>', 'a file that run --record kept'),
+    'as JSON',
+  ).action(async (file: string, flags: MarksFlags) =>
+    finish(await (await import('./commands/marks.ts')).marksList(file, flags)),
+  );
+  json(
+    opens(
+      marks
+        .command('add')
+        .description('Name an instant; one that has a name gets this one')
+        .argument('<recording@instant>', 'such as boot.hsr@50%, boot.hsr@2.5s, boot.hsr@1234567')
+        .argument('<note>', 'the name'),
+    ),
+    'the marks as JSON',
+  ).action(async (place: string, note: string, flags: MarksFlags) =>
+    finish(await (await import('./commands/marks.ts')).marksAdd(place, note, flags)),
+  );
+  json(
+    marks
+      .command('rm')
+      .description('Remove marks by their numbers')
+      .argument('<recording>', 'a file that run --record kept')
+      .argument('<number...>', 'as marks lists them'),
+    'those that are left as JSON',
+  ).action(async (file: string, numbers: string[], flags: MarksFlags) =>
+    finish(await (await import('./commands/marks.ts')).marksRemove(file, numbers, flags)),
+  );
+
   const guest = program.command('guest').description('Build and list guest images').helpCommand(false);
   quiet(guest.command('build').description('Make the Debian guest: kernel, busybox, modules'))
     .option(
@@ -487,7 +524,14 @@ export function createProgram(version: string, finish: (status: number) => void)
     });
 
   groupCommands(program);
-  for (const command of [program, ...program.commands, ...guest.commands, ...snapshot.commands, ...disk.commands]) {
+  for (const command of [
+    program,
+    ...program.commands,
+    ...guest.commands,
+    ...snapshot.commands,
+    ...marks.commands,
+    ...disk.commands,
+  ]) {
     command.exitOverride().configureOutput({ outputError: () => {} });
   }
   return program;

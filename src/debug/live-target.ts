@@ -45,7 +45,11 @@ export class LiveBase implements DebugDriver {
   }
 
   get marks(): readonly NotedInstant[] {
-    return this.session.log.header.marks ?? [];
+    return this.session.marks;
+  }
+
+  async keepMarks(marks: readonly NotedInstant[]): Promise<void> {
+    this.session.keepMarks(marks);
   }
 
   get readOnly(): boolean {

@@ -4,6 +4,7 @@ import type { RegisterId } from '../machine/view/machine-view.ts';
 import { resolver } from '../machine/view/virtual-memory.ts';
 import type { Input } from '../record/door.ts';
 import type { NotedInstant } from '../record/format.ts';
+import { withMark } from '../record/marks.ts';
 import type { EngineDriver } from '../timeline/driver.ts';
 import { Mover } from '../timeline/mover.ts';
 import { type EventNote, eventNote } from './event-note.ts';
@@ -19,6 +20,8 @@ export interface DebugDriver extends EngineDriver {
   readonly title: string;
   /** Places in time that are kept with the recording. */
   readonly marks: readonly NotedInstant[];
+  /** Keeps other marks than before. @throws DebugError when the recording takes none */
+  keepMarks(marks: readonly NotedInstant[]): Promise<void>;
   /** The machine's past is given: nothing may be written. */
   readonly readOnly: boolean;
   /** Forgets the future and lets the machine go on live from here. @throws DebugError when it cannot be done */
@@ -57,6 +60,16 @@ export class DebugTarget extends EngineView {
   /** Places in time that are kept with the recording, in their order. */
   get marks(): readonly NotedInstant[] {
     return this.driver.marks;
+  }
+
+  /** Names an instant; the name of one that has one is replaced. @throws DebugError when the recording takes none */
+  mark(mark: NotedInstant): Promise<void> {
+    return this.driver.keepMarks(withMark(this.marks, mark));
+  }
+
+  /** Takes a mark away. @param index in {@link marks} @throws DebugError when the recording takes none */
+  unmark(index: number): Promise<void> {
+    return this.driver.keepMarks(this.marks.filter((_, i) => i !== index));
   }
 
   /** Writes are refused: the past cannot be changed, only branched from. */

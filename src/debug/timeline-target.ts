@@ -9,6 +9,9 @@ import type { Past } from '../timeline/past.ts';
 import type { Timeline } from '../timeline/timeline.ts';
 import { type DebugDriver, DebugError, DebugTarget } from './target.ts';
 
+/** Puts marks where a recording is kept, instead of those before. @throws DebugError when it takes none */
+export type MarkStore = (marks: readonly NotedInstant[]) => Promise<void>;
+
 /** Instructions that a branch runs at once. */
 const SLICE = 4_000_000;
 /** Instructions between checkpoints that a branch leaves behind as it runs. */
@@ -23,9 +26,11 @@ class TimelineBase implements DebugDriver {
   readonly engine: Engine;
   private readonly timeline: Timeline;
   private readonly session: Session;
+  private readonly store: MarkStore | undefined;
   private branched = false;
 
-  constructor(timeline: Timeline, title: string) {
+  constructor(timeline: Timeline, title: string, store: MarkStore | undefined) {
+    this.store = store;
     this.timeline = timeline;
     this.session = timeline.session;
     this.engine = timeline.engine;
@@ -37,7 +42,12 @@ class TimelineBase implements DebugDriver {
   }
 
   get marks(): readonly NotedInstant[] {
-    return this.session.log.header.marks ?? [];
+    return this.session.marks;
+  }
+
+  async keepMarks(marks: readonly NotedInstant[]): Promise<void> {
+    if (!this.branched) await this.store?.(marks);
+    this.session.keepMarks(marks);
   }
 
   get readOnly(): boolean {
@@ -136,6 +146,9 @@ class TimelineBase implements DebugDriver {
   }
 }
 
-/** A timeline for gdb and DAP. @param title what is debugged, for people: the recording's file name */
-export const timelineTarget = (timeline: Timeline, title: string): DebugTarget =>
-  new DebugTarget(new TimelineBase(timeline, title));
+/**
+ * A timeline for gdb and DAP. @param title what is debugged, for people: the recording's file name @param store keeps marks with the recording; without
+ * it they are gone with the timeline
+ */
+export const timelineTarget = (timeline: Timeline, title: string, store?: MarkStore): DebugTarget =>
+  new DebugTarget(new TimelineBase(timeline, title, store));

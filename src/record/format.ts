@@ -27,6 +27,8 @@ export const CHUNK = {
   TABLES: 7,
   /** Large payloads of events, numbered on through the recording. */
   PAYLOADS: 8,
+  /** JSON of all marks, instead of those before: the header's, or another chunk's. */
+  MARKS: 9,
 } as const;
 
 /** Name of a kind of chunk, for messages and `info`. */
@@ -78,7 +80,7 @@ export interface RecordingHeader {
   readonly overlays?: readonly (DiskOverlay | null)[];
   /** The recording this one branched from. */
   readonly parent?: { readonly id: string; readonly at: Instant };
-  /** Places in time that the user named. */
+  /** Places in time that the user named, when the recording was begun. */
   readonly marks?: readonly NotedInstant[];
   /** A random name, for children to point at; 16 hexadecimal digits. */
   readonly id: string;

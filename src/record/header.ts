@@ -1,7 +1,7 @@
 import { fromBase64, toBase64 } from '../bytes/base64.ts';
 import { hexBytes, toHex } from '../bytes/hex.ts';
 import type { MachineConfig } from '../machine/board/config.ts';
-import { RecordingError, type RecordingHeader } from './format.ts';
+import { type NotedInstant, RecordingError, type RecordingHeader } from './format.ts';
 
 const DIGEST = /^[0-9a-f]{64}$/;
 const SHORT_DIGEST = /^=[A-Za-z0-9+/]{43}$/;
@@ -43,14 +43,7 @@ export function readHeader(body: Uint8Array): RecordingHeader {
     text(id, 'parent.id');
     instant(at, 'parent.at');
   }
-  if (header.marks !== undefined) {
-    list(header.marks, 'marks', (mark, field) => {
-      const { at, time, note } = object(mark, field);
-      instant(at, `${field}.at`);
-      integer(time, `${field}.time`);
-      text(note, `${field}.note`);
-    });
-  }
+  if (header.marks !== undefined) checkMarks(header.marks);
   if (header.start !== undefined) {
     imageName(header.start, 'start');
     const { at, time } = object(header.start, 'start');
@@ -61,6 +54,27 @@ export function readHeader(body: Uint8Array): RecordingHeader {
   checkConfigFields(config);
   const isa = (config.isa as string).split(' ').filter((word) => word !== '');
   return { ...header, config: { ...config, isa } } as unknown as RecordingHeader;
+}
+
+/** The marks of a chunk of marks. @throws RecordingError naming the field that is not what it should be */
+export function readMarks(body: Uint8Array): readonly NotedInstant[] {
+  let json: unknown;
+  try {
+    json = JSON.parse(new TextDecoder('utf-8', { fatal: true }).decode(body));
+  } catch (error) {
+    throw new RecordingError(`the recording's marks are no JSON: ${(error as Error).message}`);
+  }
+  checkMarks(json);
+  return json as readonly NotedInstant[];
+}
+
+function checkMarks(value: unknown): void {
+  list(value, 'marks', (mark, field) => {
+    const { at, time, note } = object(mark, field);
+    instant(at, `${field}.at`);
+    integer(time, `${field}.time`);
+    text(note, `${field}.note`);
+  });
 }
 
 /** The shape of a configuration; whether such a machine can be built is decided where it is built. */

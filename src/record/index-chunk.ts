@@ -7,7 +7,7 @@ import { CHUNK, CHUNK_HEADER, MAGIC } from './format.ts';
 
 /** What the index says of a chunk besides its place, by kind. */
 export type ChunkSummary =
-  | { readonly kind: typeof CHUNK.HEADER }
+  | { readonly kind: typeof CHUNK.HEADER | typeof CHUNK.MARKS }
   | {
       readonly kind: typeof CHUNK.EVENTS;
       /** Events proper in it. */
@@ -53,6 +53,7 @@ export class IndexWriter {
     w.u32(check);
     switch (summary.kind) {
       case CHUNK.HEADER:
+      case CHUNK.MARKS:
         return;
       case CHUNK.EVENTS:
         w.varint(summary.events);
@@ -103,6 +104,7 @@ export function readIndex(body: Uint8Array): IndexedChunk[] {
 function readSummary(kind: number, r: ByteReader): ChunkSummary {
   switch (kind) {
     case CHUNK.HEADER:
+    case CHUNK.MARKS:
       return { kind };
     case CHUNK.EVENTS:
       return { kind, events: r.varint(), end: readInstant(r) };

@@ -2,7 +2,7 @@ import { toHex } from '../bytes/hex.ts';
 import { ByteReader } from '../bytes/reader.ts';
 import { compareInstants, EVENT, type EventKind, type HostEvent, type Instant } from './door.ts';
 import type { StoredEvent } from './event-codec.ts';
-import { type HashMark, NOTE, RecordingError, type RecordingHeader } from './format.ts';
+import { type HashMark, NOTE, type NotedInstant, RecordingError, type RecordingHeader } from './format.ts';
 import type { StoredCheckpoint } from './recording.ts';
 
 const KNOWN_EVENTS: ReadonlySet<number> = new Set(Object.values(EVENT));
@@ -12,10 +12,12 @@ export class RecordedEvents {
   readonly events: HostEvent[] = [];
   readonly hashes: HashMark[] = [];
   readonly checkpoints: StoredCheckpoint[] = [];
+  marks: readonly NotedInstant[];
   end: Instant;
   endTime: number;
 
-  constructor({ start }: RecordingHeader) {
+  constructor({ start, marks = [] }: RecordingHeader) {
+    this.marks = marks;
     this.end = start?.at ?? { instructions: 0, sequence: 0 };
     this.endTime = start?.time ?? 0;
   }
@@ -42,5 +44,6 @@ export class RecordedEvents {
       marks.findLastIndex(({ at }) => compareInstants(at, to) <= 0);
     this.checkpoints.length = last(this.checkpoints) + 1;
     this.hashes.length = last(this.hashes) + 1;
+    this.marks = this.marks.filter(({ at }) => compareInstants(at, to) <= 0);
   }
 }

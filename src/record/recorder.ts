@@ -1,6 +1,13 @@
 import type { MachineConfig } from '../machine/board/config.ts';
 import { compareInstants, type HostEvent, type Instant } from './door.ts';
-import { FORMAT_VERSION, type HashMark, MACHINE_VERSION, type RecordingHeader, type RecordSink } from './format.ts';
+import {
+  FORMAT_VERSION,
+  type HashMark,
+  MACHINE_VERSION,
+  type NotedInstant,
+  type RecordingHeader,
+  type RecordSink,
+} from './format.ts';
 import { type PackedCheckpoint, RecordingWriter } from './writer.ts';
 
 /** A recording as it lies in memory, growing while the machine runs. */
@@ -8,6 +15,7 @@ export interface EventLog {
   readonly header: RecordingHeader;
   readonly events: readonly HostEvent[];
   readonly hashes: readonly HashMark[];
+  readonly marks: readonly NotedInstant[];
   readonly end: Instant;
   readonly endTime: number;
 }
@@ -17,6 +25,7 @@ export class Recorder implements EventLog {
   readonly header: RecordingHeader;
   readonly events: HostEvent[];
   readonly hashes: HashMark[] = [];
+  marks: readonly NotedInstant[];
   end: Instant;
   endTime: number;
   private readonly writer: RecordingWriter | undefined;
@@ -29,6 +38,7 @@ export class Recorder implements EventLog {
   constructor(header: RecordingHeader, sink?: RecordSink, past: readonly HostEvent[] = [], forgets = false) {
     this.header = header;
     this.forgets = forgets;
+    this.marks = header.marks ?? [];
     this.end = header.start?.at ?? { instructions: 0, sequence: 0 };
     this.endTime = header.start?.time ?? 0;
     this.events = [...past];
@@ -70,6 +80,7 @@ export class Recorder implements EventLog {
   rewind(count: number, at: Instant, time: number): void {
     this.events.length = count;
     this.hashes.length = this.hashes.findLastIndex((mark) => compareInstants(mark.at, at) <= 0) + 1;
+    this.marks = this.marks.filter((mark) => compareInstants(mark.at, at) <= 0);
     this.end = at;
     this.endTime = time;
     this.flushedAt = -1;
@@ -80,6 +91,7 @@ export class Recorder implements EventLog {
   beginAt(at: Instant, time: number): void {
     this.events.length = 0;
     this.hashes.length = 0;
+    this.marks = [];
     this.end = at;
     this.endTime = time;
   }
@@ -88,6 +100,12 @@ export class Recorder implements EventLog {
   mark(at: Instant, time: number, hash: string): void {
     this.hashes.push({ at, hash });
     this.writer?.hash(at, time, hash);
+  }
+
+  /** Keeps other marks than before. */
+  keepMarks(marks: readonly NotedInstant[]): void {
+    this.marks = marks;
+    this.writer?.marks(marks);
   }
 
   /** Whether there is a file, not only memory. */
@@ -122,7 +140,7 @@ export function recordingHeader(
   config: MachineConfig,
   ports: readonly string[],
   id: string,
-  { start, overlays, parent }: Pick<RecordingHeader, 'start' | 'overlays' | 'parent'> = {},
+  { start, overlays, parent, marks }: Pick<RecordingHeader, 'start' | 'overlays' | 'parent' | 'marks'> = {},
 ): RecordingHeader {
   return {
     format: FORMAT_VERSION,
@@ -132,6 +150,7 @@ export function recordingHeader(
     id,
     ...(start && { start }),
     ...(overlays && { overlays }),
+    ...(marks !== undefined && marks.length > 0 && { marks }),
     ...(parent && { parent }),
   };
 }

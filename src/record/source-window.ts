@@ -5,7 +5,7 @@ const SIZE = 2 ** 20;
 
 /** Reads a source mostly forward, in large pieces. */
 export class SourceWindow {
-  private readonly source: ByteSource;
+  readonly source: ByteSource;
   private start = 0;
   private bytes: Uint8Array = new Uint8Array(0);
 

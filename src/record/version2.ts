@@ -97,6 +97,7 @@ export async function readVersion2(
     header,
     events: past.events,
     hashes,
+    marks: [],
     images,
     checkpoints,
     end,

@@ -4,9 +4,19 @@ import { ByteWriter } from '../bytes/writer.ts';
 import { chunkSeed, encodeChunk } from './chunk.ts';
 import { type HostEvent, type Instant, MACHINE_PORT } from './door.ts';
 import { EventCodec, type StoredEvent } from './event-codec.ts';
-import { CHUNK, CHUNK_HEADER, MAGIC, NOTE, type RecordingHeader, type RecordSink, TRAILER_MAGIC } from './format.ts';
+import {
+  CHUNK,
+  CHUNK_HEADER,
+  MAGIC,
+  NOTE,
+  type NotedInstant,
+  type RecordingHeader,
+  type RecordSink,
+  TRAILER_MAGIC,
+} from './format.ts';
 import { packHeader } from './header.ts';
 import { type ChunkSummary, IndexWriter } from './index-chunk.ts';
+import type { RecordingTail } from './recording-chunks.ts';
 
 /** Bytes of a file in one chunk. */
 const IMAGE_PIECE = 2 ** 20;
@@ -45,12 +55,18 @@ export class RecordingWriter {
   private pendingEvents = 0;
   private end: Instant = { instructions: 0, sequence: 0 };
   private readonly payloads = new PayloadStore();
-  /** Bytes written so far. */
+  /** Bytes of the file so far. */
   written = 0;
 
-  constructor(sink: RecordSink, header: RecordingHeader) {
+  /** @param tail of a recording that is gone on with: the sink is at its offset */
+  constructor(sink: RecordSink, header: RecordingHeader, tail?: RecordingTail) {
     this.sink = sink;
     this.id = hexBytes(header.id);
+    if (tail !== undefined) {
+      for (const chunk of tail.chunks) this.index.add(chunk.length, chunk.check, chunk);
+      this.written = tail.offset;
+      return;
+    }
     this.put(MAGIC);
     this.chunk({ kind: CHUNK.HEADER }, packHeader(header));
   }
@@ -115,6 +131,12 @@ export class RecordingWriter {
     for (const run of pages) this.run(CHUNK.PAGES, run, false);
     for (const run of tables) this.run(CHUNK.TABLES, run, true);
     this.chunk({ kind: CHUNK.CHECKPOINT, at, time, events }, body);
+  }
+
+  /** Puts all marks into the recording, instead of those before. */
+  marks(marks: readonly NotedInstant[]): void {
+    this.flush();
+    this.chunk({ kind: CHUNK.MARKS }, new TextEncoder().encode(JSON.stringify(marks)));
   }
 
   /** Ends the recording in order. */

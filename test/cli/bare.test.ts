@@ -124,3 +124,25 @@ test("V8's code for the command line is kept for later runs; one that is damaged
     expect(readFileSync(file).length).toBeGreaterThan(100_000);
   }
 });
+
+test('marks are named, listed and removed, and kept in the recording', async () => {
+  const file = join(dir, 'marked.hsr');
+  await hindsight(['run', '--firmware', program, '--kernel', 'none', '--mem', '2M', '--record', file]);
+  const marks = (...args: string[]): ReturnType<typeof hindsight> => hindsight(['marks', ...args]);
+  expect(await marks(file)).toMatchObject({ status: 0, stdout: '' });
+  expect(await marks('add', `${file}@5`, 'in the middle')).toMatchObject({
+    status: 0,
+    stdout: '1  5  in the middle\n',
+  });
+  expect((await marks('add', `${file}@3`, 'sooner')).stdout).toBe('1  3  sooner\n2  5  in the middle\n');
+  expect(JSON.parse((await hindsight(['info', file, '--json'])).stdout)).toMatchObject({
+    complete: true,
+    marks: [{ instant: '3', note: 'sooner' }, { instant: '5' }],
+  });
+  expect((await marks('rm', file, '1')).stdout).toBe('1  5  in the middle\n');
+  const refused = await marks('rm', file, '7');
+  expect(refused).toMatchObject({ status: 1, stdout: '' });
+  expect(refused.stderr).toContain('there is no mark 7: marks lists those from 1 to 1');
+  expect((await marks('add', file, 'nowhere')).stderr).toContain('names no instant of a recording');
+  expect((await marks(file)).stdout).toBe('1  5  in the middle\n');
+});

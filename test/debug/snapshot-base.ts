@@ -116,6 +116,10 @@ export class SnapshotBase implements DebugDriver {
     return this.kept;
   }
 
+  async keepMarks(): Promise<void> {
+    throw new DebugError('this machine keeps no marks');
+  }
+
   async branch(): Promise<void> {
     if (this.engine.halt) throw new DebugError('the machine has powered off: there is nothing to go on with');
     this.readOnly = false;

@@ -1,13 +1,16 @@
 import { GDB_SCRIPT } from '../../debug/gdb/script.ts';
 import { LiveBase, liveTarget } from '../../debug/live-target.ts';
+import { DebugError } from '../../debug/target.ts';
 import { timelineTarget } from '../../debug/timeline-target.ts';
 import { EXEC_STDIN } from '../../guest/cmdline.ts';
 import { ExecOutput } from '../../guest/exec-stream.ts';
 import { openKeptCheckpoints, writeKeptCheckpoints } from '../../host/node/checkpoint-file.ts';
 import { parseListenAddress, type ServeOptions, serveDebuggers } from '../../host/node/debug/index.ts';
 import { openRecordFile } from '../../host/node/record-file.ts';
+import { storeMarks } from '../../host/node/record-tail.ts';
 import { createHostRoom } from '../../host/room.ts';
 import { Machine } from '../../machine/session/machine.ts';
+import { type NotedInstant, RecordingError } from '../../record/format.ts';
 import type { MoveOptions } from '../../timeline/driver.ts';
 import { LivePast } from '../../timeline/live.ts';
 import { EXIT, UsageError } from '../exit.ts';
@@ -101,7 +104,15 @@ async function recorded(file: string, flags: DebugFlags): Promise<number> {
     sink.close?.();
     return `the branch is in ${record}`;
   };
-  await serveDebuggers(timelineTarget(timeline, file), {
+  const keepMarks = async (marks: readonly NotedInstant[]): Promise<void> => {
+    try {
+      await storeMarks(file, marks);
+    } catch (error) {
+      if (!(error instanceof RecordingError) && (error as NodeJS.ErrnoException).code === undefined) throw error;
+      throw new DebugError(`${file}: ${(error as Error).message}`);
+    }
+  };
+  await serveDebuggers(timelineTarget(timeline, file, keepMarks), {
     ...options,
     open,
     ...(record !== undefined && { store }),

@@ -74,7 +74,7 @@ function tellEvents({ events, header }: Recording, json: boolean): void {
 }
 
 function tellRecording(file: string, bytes: number, recording: Recording, json: boolean): void {
-  const { header, end, endTime, events, hashes, checkpoints, images, sizes, complete, damage } = recording;
+  const { header, end, endTime, events, hashes, marks, checkpoints, images, sizes, complete, damage } = recording;
   const { id, parent, config } = header;
   if (json) {
     out(
@@ -91,7 +91,7 @@ function tellRecording(file: string, bytes: number, recording: Recording, json: 
         hashes: hashes.length,
         checkpoints: checkpoints.length,
         embedded: [...images.keys()],
-        marks: (header.marks ?? []).map(({ at, time, note }) => ({
+        marks: marks.map(({ at, time, note }) => ({
           instant: formatInstant(at),
           guestSeconds: time / 1e9,
           note,
@@ -110,7 +110,7 @@ function tellRecording(file: string, bytes: number, recording: Recording, json: 
   row('events', `${events.length}`);
   row('state hashes', `${hashes.length}`);
   row('checkpoints', checkpoints.length === 0 ? '0' : `${checkpoints.length}, ${formatBytes(sizes.checkpoint ?? 0)}`);
-  for (const { at, note } of header.marks ?? []) row('mark', `${formatInstant(at)}  ${note}`);
+  for (const { at, note } of marks) row('mark', `${formatInstant(at)}  ${note}`);
 }
 
 export function tellMachine(

@@ -4,15 +4,14 @@ import { modules } from '../../linux/modules.ts';
 import { findTask } from '../../linux/tasks.ts';
 import { CSR, PC, PRV, X } from '../../machine/view/machine-view.ts';
 import { currentSatp, flagText, levelsOf, mappings, walk } from '../../machine/view/page-table.ts';
-import { formatInstant } from '../../record/divergence.ts';
 import type { Instant } from '../../record/door.ts';
-import type { NotedInstant } from '../../record/format.ts';
 import { registerNamed } from '../expression/registers.ts';
 import { findProcess } from '../find-process.ts';
 import { Origins } from '../origin.ts';
 import { originText } from '../origin-text.ts';
 import { DebugError } from '../target.ts';
 import { ADD_SYMBOLS } from './add-symbols.ts';
+import { MARKS, markNumbered } from './marks.ts';
 import type { CommandScene, MonitorCommand } from './monitor.ts';
 import { kernelOf, PROCESS_COMMANDS } from './processes.ts';
 import { SEARCHES } from './searches.ts';
@@ -38,7 +37,7 @@ export function parseInstant({ target }: Pick<CommandScene, 'target'>, args: rea
   if (text === 'begin') return mover.begin;
   if (text === 'end') return mover.end;
   if (text === 'event') return mover.locate({ event: Number(args[1]) });
-  if (text === 'mark') return markNumbered(target.marks, args[1]);
+  if (text === 'mark') return markNumbered(target.marks, args[1]).at;
   const m = /^([+-]?)([0-9_]+(?:\.[0-9]+)?)(%?)$/.exec(text ?? '');
   if (!m)
     throw new DebugError(
@@ -49,23 +48,6 @@ export function parseInstant({ target }: Pick<CommandScene, 'target'>, args: rea
   if (m[1] === '') return mover.locate(value);
   return mover.locate(target.instant.instructions + (m[1] === '-' ? -value : value));
 }
-
-/** A mark by its number, from 1. @throws DebugError when there is none */
-function markNumbered(marks: readonly NotedInstant[], number: string | undefined): Instant {
-  const mark = /^\d+$/.test(number ?? '') ? marks[Number(number) - 1] : undefined;
-  if (mark !== undefined) return mark.at;
-  throw new DebugError(
-    marks.length === 0
-      ? 'the recording has no marks'
-      : `there is no mark ${number ?? ''}: marks lists those from 1 to ${marks.length}`,
-  );
-}
-
-/** The marks of a recording, a line each. */
-const marksText = (marks: readonly NotedInstant[]): string =>
-  marks.length === 0
-    ? 'the recording has no marks\n'
-    : marks.map(({ at, note }, i) => `${i + 1}  ${formatInstant(at)}  ${note}\n`).join('');
 
 function where({ target, guestInfo }: CommandScene): string {
   const hart = target.activeHart();
@@ -146,11 +128,7 @@ export const COMMANDS: readonly MonitorCommand[] = [
       ),
   },
   { name: 'when', help: 'the present instant', run: where },
-  {
-    name: 'marks',
-    help: "the recording's marks; seek mark N goes to one",
-    run: ({ target }) => marksText(target.marks),
-  },
+  ...MARKS,
   {
     name: 'seek',
     usage: 'INSTANT',

@@ -3,7 +3,7 @@ import { toHex } from '../../bytes/hex.ts';
 import { formatInstant } from '../../record/divergence.ts';
 import { compareInstants, type HostEvent, type Input, type Instant } from '../../record/door.ts';
 import { DoorSwitch } from '../../record/door-switch.ts';
-import type { RecordSink, SnapshotStart } from '../../record/format.ts';
+import type { NotedInstant, RecordSink, SnapshotStart } from '../../record/format.ts';
 import { LiveDoor } from '../../record/live-door.ts';
 import { type EventLog, Recorder, recordingHeader } from '../../record/recorder.ts';
 import { ReplayDoor } from '../../record/replay-door.ts';
@@ -234,6 +234,7 @@ export class Session {
     const own = recordingHeader(header.config, header.ports, newId(this.room), {
       ...header,
       parent: { id: header.id, at: instant },
+      marks: this.marks.filter((mark) => compareInstants(mark.at, instant) <= 0),
     });
     this.ownRecorder = new Recorder(own, undefined, events.slice(0, this.replaying.position));
     this.ownRecorder.flush(instant, time);
@@ -311,13 +312,24 @@ export class Session {
     if (this.replay === undefined) this.ownRecorder?.flush(instant, time);
   }
 
+  /** Places in time that the user named. */
+  get marks(): readonly NotedInstant[] {
+    return this.events.marks;
+  }
+
+  /** Keeps other marks than before: in the machine's own recording, or, of a recording that is replayed, here only. */
+  keepMarks(marks: readonly NotedInstant[]): void {
+    if (this.ownRecorder !== undefined) this.ownRecorder.keepMarks(marks);
+    else this.events = { ...this.events, marks };
+  }
+
   /** A branch's recording so far, as a file. @throws SessionStateError when there is none */
   exportBranch(): Uint8Array {
     if (this.present !== 'branch') throw new SessionStateError('there is no branch to save');
     this.noteEnd();
     const parts: Uint8Array[] = [];
-    const { header, events, end, endTime } = this.events;
-    const recorder = new Recorder(header, { write: (bytes) => parts.push(bytes.slice()) }, events);
+    const { header, events, marks, end, endTime } = this.events;
+    const recorder = new Recorder({ ...header, marks }, { write: (bytes) => parts.push(bytes.slice()) }, events);
     recorder.close(end, endTime);
     return concat(parts);
   }

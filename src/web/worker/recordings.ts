@@ -25,9 +25,9 @@ export async function inspectRecording(file: RecordingFile): Promise<Inspected> 
   const { source, whole } =
     file instanceof Blob ? { source: new BlobSource(file), whole: false } : await fetched(file.url);
   const recording = await readRecording(source);
-  const { damage, header, images } = recording;
+  const { damage, header, images, marks } = recording;
   const wanted = neededImages(header).filter(({ hash }) => !images.has(hash));
-  const facts = { id: header.id, size: source.size, wanted, whole, marks: header.marks ?? [] };
+  const facts = { id: header.id, size: source.size, wanted, whole, marks };
   return { recording, facts: { ...facts, ...(damage !== undefined && { damage }) } };
 }
 
