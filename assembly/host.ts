@@ -12,6 +12,10 @@ export declare function mmioWrite(address: f64, width: u32): bool;
 @external("host", "translatedStore")
 export declare function translatedStore(offset: u32, length: u32): void;
 
+/** Exact execute point `index` was met while MACHINE.asksHost is set. Called with HART.pc and MACHINE.left as before the instruction. @returns true: go on */
+@external("host", "pointMet")
+export declare function pointMet(index: u32): bool;
+
 /** A page flagged ABSENT is needed: its contents are in place afterwards. */
 @external("host", "pageAbsent")
 export declare function pageAbsent(page: u32): void;

@@ -1,11 +1,11 @@
 import { dataPrivilege } from "./banks";
 import { Cause, DEBUG_MET, setTrap } from "./fault";
 import {
-  CACHE_BLOCK_SIZE, EXACT_POINT, POINTS_AT, DEBUG_EXECUTE, DEBUG_READ, DEBUG_WRITE, HART_DATA_BANK, HART_SATP, MACHINE_DEBUG_ADDRESS, MACHINE_DEBUG_COUNT, MACHINE_DEBUG_END, MACHINE_DEBUG_HIT,
+  CACHE_BLOCK_SIZE, EXACT_POINT, POINTS_AT, DEBUG_EXECUTE, DEBUG_READ, DEBUG_WRITE, HART_DATA_BANK, HART_SATP, MACHINE_ASKS_HOST, MACHINE_DEBUG_ADDRESS, MACHINE_DEBUG_COUNT, MACHINE_DEBUG_END, MACHINE_DEBUG_HIT,
   MACHINE_DEBUG_KIND, MACHINE_DEBUG_SKIP, MACHINE_DEBUG_START, MACHINE_MMIO_HIGH, MACHINE_MMIO_LOW, MACHINE_PLACE_COUNT, MACHINE_POINT_COUNT, MACHINE_REFILLS, NARROW_POINT, RAM_AT, RAM_BASE,
   TLB_INDEX_MASK, TLB_WRITE,
 } from "./generated/layout";
-import { mmioRead, mmioWrite } from "./host";
+import { mmioRead, mmioWrite, pointMet } from "./host";
 import { PMP_R, PMP_W, PMP_X, pmpAllows, pmpWholePage } from "./pmp";
 import { WATCHED, inRam, isSpecial, noteWriteEntry, present, ramWritten, writeRam } from "./ram";
 import { Access, NOWHERE, accessFault, leafEntry, setBare, walk } from "./walk";
@@ -86,6 +86,17 @@ export function debugMet(va: u64, width: u32, kind: u64): bool {
   store<u32>(MACHINE_DEBUG_HIT, <u32>EXACT_POINT | i);
   store<u64>(MACHINE_DEBUG_ADDRESS, va);
   return true;
+}
+
+/** What an execute point before an instruction comes to: the run ends, or the host has looked and it goes on. */
+export const enum Met { NO, STOP, PASSED }
+
+/** Whether execute points are met at pc. Expects HART.pc and MACHINE.left stored as before the instruction. */
+export function executeMet(pc: u64): Met {
+  if (!debugMet(pc, 1, DEBUG_EXECUTE)) return Met.NO;
+  const index = load<u32>(MACHINE_DEBUG_HIT);
+  if (load<u32>(MACHINE_ASKS_HOST) == 0 || index < <u32>EXACT_POINT) return Met.STOP;
+  return pointMet(index - <u32>EXACT_POINT) ? Met.PASSED : Met.STOP;
 }
 
 /** Data translation with its refill: what lies in plain RAM may be probed inline next time. Sets the trap and returns NOWHERE on a fault. */

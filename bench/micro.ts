@@ -46,7 +46,12 @@ function strideLoop(stride: number): () => void {
   hart.set('x', BigInt(stride), 11);
   hart.set('x', BigInt(0x1f_ffff & ~7), 12);
   hart.set('satp', (8n << 60n) | BigInt((RAM_BASE + root) / 4096));
-  const core = createWasmCore(memory.memory, { mmioRead: () => false, mmioWrite: () => false, pageAbsent: () => {} });
+  const core = createWasmCore(memory.memory, {
+    mmioRead: () => false,
+    mmioWrite: () => false,
+    pointMet: () => false,
+    pageAbsent: () => {},
+  });
   core.dropDerived();
   const walks = (): bigint => memory.view.getBigUint64(MACHINE_AT + MACHINE.walks, true);
   const before = walks();

@@ -5,14 +5,14 @@ import { DEBUG_MET, clearTrap, setTrap, trapCause, trapValue, trapped } from "..
 import { bitsOf, decodeCrossing, decodeObserved, decodeSlot, fetchPage, observedPage } from "../fetch";
 import { box32, clmul, clmulh, clmulr, div, divu, divuw, divw, mulh, mulhsu, mulhu, orcb, rem, remu, remuw, remw, rev8, unbox32 } from "../integer";
 import {
-  DEBUG_EXECUTE, EXIT_BUDGET, EXIT_DEBUG, EXIT_REPLAN, EXIT_SBI, EXIT_WAIT, EXT_C, HART_DATA_BANK, HART_F, HART_FETCH_BANK, HART_FFLAGS, HART_FRM,
+  EXIT_BUDGET, EXIT_DEBUG, EXIT_REPLAN, EXIT_SBI, EXIT_WAIT, EXT_C, HART_DATA_BANK, HART_F, HART_FETCH_BANK, HART_FFLAGS, HART_FRM,
   HART_HSM, HART_MIE, HART_MSTATUS, HART_PC, HART_PRV, HART_SINK, HART_TICKS_END, HART_WAITING, HART_X, MACHINE_ATTENTION,
   MACHINE_DEBUG_SKIP, MACHINE_LEFT, MACHINE_TIME_END, OP_CROSSING, OP_DECODE, OP_ILLEGAL, OP_OBSERVED, OP_PAGE_END, RAM_AT, TLB_EXECUTE, TLB_INDEX_MASK, TLB_WRITE,
   /*OPS*/
 } from "./layout";
 import { NO_REGION, countJump, runRegions } from "../jit";
 import { LEAVE_BUDGET, LEAVE_CONTINUE } from "./jit-layout";
-import { debugMet, loadSlow, storeSlow } from "../memory";
+import { Met, executeMet, loadSlow, storeSlow } from "../memory";
 import { clearRefetch, refetch, writeRam } from "../ram";
 import { extension } from "../slot";
 import {
@@ -90,7 +90,12 @@ export function run(hart: u32, ticks: i32): i32 {
     const e = fetchBank + (<u32>(pc >> 8) & TLB_INDEX_MASK);
     if (load<u64>(e) == (pc & ~0xfff)) pageIp = load<u32>(e, 8);
     else {
-      if (debugMet(pc, 1, DEBUG_EXECUTE)) return finish(h, left, EXIT_DEBUG);
+      const met = executeMet(pc);
+      if (met == Met.STOP) return finish(h, left, EXIT_DEBUG);
+      if (met == Met.PASSED) {
+        skip = true;
+        store<u32>(MACHINE_DEBUG_SKIP, 1);
+      }
       pageIp = fetchPage(h, pc);
       if (trapped()) {
         left--;
@@ -116,7 +121,14 @@ export function run(hart: u32, ticks: i32): i32 {
     }
     if (observed || skip) {
       // one instruction at a time, each boundary looked at
-      if (load<u32>(MACHINE_DEBUG_SKIP) == 0 && debugMet(pc, 1, DEBUG_EXECUTE)) return finish(h, left, EXIT_DEBUG);
+      if (load<u32>(MACHINE_DEBUG_SKIP) == 0) {
+        const met = executeMet(pc);
+        if (met == Met.STOP) return finish(h, left, EXIT_DEBUG);
+        if (met == Met.PASSED) {
+          skip = true;
+          store<u32>(MACHINE_DEBUG_SKIP, 1);
+        }
+      }
       rest = left - 1;
       left = 1;
     }
@@ -159,8 +171,9 @@ export function run(hart: u32, ticks: i32): i32 {
       case OP_OBSERVED: {
         pc = vpage + ((ip - pageIp) >> 2);
         store<u64>(h, pc, HART_PC);
+        store<i32>(MACHINE_LEFT, left + rest + 1);
+        if (executeMet(pc) == Met.STOP) return finish(h, left + rest + 1, EXIT_DEBUG);
         store<i32>(MACHINE_LEFT, left + rest);
-        if (debugMet(pc, 1, DEBUG_EXECUTE)) return finish(h, left + rest + 1, EXIT_DEBUG);
         const at = decodeObserved(h, pageIp, pc);
         if (trapped()) break;
         left++;

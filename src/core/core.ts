@@ -17,6 +17,12 @@ export interface CoreHost {
   mmioRead(address: number, width: number): boolean;
   /** Physical write outside RAM: the value is in MACHINE.mmioLow/mmioHigh. */
   mmioWrite(address: number, width: number): boolean;
+  /**
+   * The instruction at pc has an execute point of one address, MACHINE.asksHost is set, and no other point is met. Called before the instruction, with
+   * the hart's registers and MACHINE.left in memory; may read everything, change nothing. Cores may instead end the run (EXIT.DEBUG).
+   * @param index among the addresses at POINTS_AT @returns whether the run goes on
+   */
+  pointMet(index: number): boolean;
   /** A page of RAM flagged PAGE_FLAG.ABSENT is about to be used: fetches its contents and clears the flag. */
   pageAbsent(page: number): void;
 }

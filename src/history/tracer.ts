@@ -1,5 +1,5 @@
 import type { LinuxKernel } from '../linux/kernel.ts';
-import { currentTask } from '../linux/tasks.ts';
+import { currentTask, TaskNames } from '../linux/tasks.ts';
 import { savedRegistersAt } from '../linux/threads.ts';
 import type { EngineView } from '../machine/view/engine-view.ts';
 import { X } from '../machine/view/machine-view.ts';
@@ -28,6 +28,7 @@ export class Tracer {
   readonly mover: Mover;
   readonly kernel: LinuxKernel;
   readonly view: EngineView;
+  private readonly names: TaskNames;
   private readonly entries = new Map<bigint, Handler[]>();
   /** Calls under way by the address they return to. An address stays when its calls are over: they come again. */
   private readonly returns = new Map<bigint, { readonly sp: bigint; readonly then: Handler }[]>();
@@ -36,6 +37,7 @@ export class Tracer {
     this.mover = mover;
     this.kernel = kernel;
     this.view = mover.view;
+    this.names = new TaskNames(kernel);
     // What a thread that ends was in never returns, and its stack is another one's soon.
     this.on('do_task_dead', (hart) => this.dropCalls(currentTask(this.view, hart)));
   }
@@ -80,10 +82,8 @@ export class Tracer {
 
   /** Who a task is. @param task address of its task_struct */
   whoIs(task: bigint): Who {
-    const { kernel } = this;
-    const number = (path: string): number => Number(BigInt.asIntN(32, kernel.get('task_struct', task, path)));
-    const { offset, size } = kernel.field('task_struct', 'comm');
-    return { pid: number('tgid'), tid: number('pid'), comm: kernel.text(task + BigInt(offset), size) };
+    const { names } = this;
+    return { pid: names.tgid(task), tid: names.pid(task), comm: names.comm(task) };
   }
 
   /** Runs forward to an instant or the end. */

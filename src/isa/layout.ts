@@ -174,6 +174,8 @@ export const MACHINE_FIELDS = [
   ['pointCount', 4],
   /** How many entries OBSERVED_AT has. */
   ['observedCount', 4],
+  /** 1: the host is called where an exact execute point is met ({@link CoreHost.pointMet}), and says whether the run goes on. */
+  ['asksHost', 4],
 ] as const satisfies readonly Field[];
 
 /** Kinds of debug points (bits): the access that meets them. */

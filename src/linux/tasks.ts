@@ -90,6 +90,50 @@ export function currentTask(view: MachineView, hart: number): bigint {
   return scratch !== 0n ? scratch : (view.readRegister(hart, X(TP)) ?? 0n);
 }
 
+/** Who tasks are, for those who ask very often. Task_structs lie where the kernel maps all of RAM, or in its image. */
+export class TaskNames {
+  private readonly kernel: LinuxKernel;
+  private readonly tgidAt: bigint;
+  private readonly pidAt: bigint;
+  private readonly commAt: bigint;
+  private readonly commSize: number;
+  /** By their first eight bytes, then by the others. */
+  private readonly names = new Map<bigint, Map<bigint, string>>();
+
+  constructor(kernel: LinuxKernel) {
+    this.kernel = kernel;
+    const at = (path: string): bigint => BigInt(kernel.field('task_struct', path).offset);
+    this.tgidAt = at('tgid');
+    this.pidAt = at('pid');
+    this.commAt = at('comm');
+    this.commSize = kernel.field('task_struct', 'comm').size;
+  }
+
+  /** Number of the process. @param task address of the task_struct */
+  tgid(task: bigint): number {
+    return Number(BigInt.asIntN(32, this.kernel.value(task + this.tgidAt, 4)));
+  }
+
+  /** Number of the thread. */
+  pid(task: bigint): number {
+    return Number(BigInt.asIntN(32, this.kernel.value(task + this.pidAt, 4)));
+  }
+
+  comm(task: bigint): string {
+    const { kernel, names } = this;
+    const at = task + this.commAt;
+    // TASK_COMM_LEN is 16 (Linux include/linux/sched.h).
+    if (this.commSize !== 16) return kernel.text(at, this.commSize);
+    const first = kernel.value(at, 8);
+    const second = kernel.value(at + 8n, 8);
+    let byFirst = names.get(first);
+    if (byFirst === undefined) names.set(first, (byFirst = new Map()));
+    let name = byFirst.get(second);
+    if (name === undefined) byFirst.set(second, (name = kernel.text(at, this.commSize)));
+    return name;
+  }
+}
+
 /** The task a hart runs; undefined while the kernel has not set it up. */
 export function currentOn(kernel: LinuxKernel, hart: number): Task | undefined {
   const address = currentTask(kernel.view, hart);

@@ -18,10 +18,10 @@ const text = (read: (context: ProbeContext) => string): Builtin => ({ type: STRI
 
 /** Builtins by name, with bpftrace's names where it has them. `instret` and `hart` are ours. */
 export const BUILTINS: Readonly<Record<string, Builtin>> = {
-  pid: integer(({ task }) => task.tgid),
-  tid: integer(({ task }) => task.pid),
-  comm: text(({ task }) => task.comm),
-  curtask: integer(({ task }) => task.address),
+  pid: integer(({ tgid }) => tgid),
+  tid: integer(({ pid }) => pid),
+  comm: text(({ comm }) => comm),
+  curtask: integer(({ task }) => task),
   cpu: integer(({ hart }) => hart),
   hart: integer(({ hart }) => hart),
   nsecs: integer(({ time }) => time),

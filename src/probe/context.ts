@@ -1,16 +1,15 @@
 import type { GuestInfo } from '../debug/guest-info.ts';
 import type { LinuxKernel } from '../linux/kernel.ts';
-import { currentOn, currentTask } from '../linux/tasks.ts';
+import { currentOn, currentTask, type TaskNames } from '../linux/tasks.ts';
 import type { EngineView } from '../machine/view/engine-view.ts';
 import { X } from '../machine/view/machine-view.ts';
 import { readNumber, readVirtual } from '../machine/view/virtual-memory.ts';
 import type { ArgumentPlace, Attachment } from './attach.ts';
 import type { ProbeContext } from './environment.ts';
 import type { ProgramSymbols } from './program-symbols.ts';
-import { textOf, type Value } from './values.ts';
+import type { Value } from './values.ts';
 
 const A0 = 10;
-const NOBODY = { tgid: 0, pid: 0, comm: '', address: 0n };
 const ARGUMENT_REGISTERS = ['orig_a0', 'a1', 'a2', 'a3', 'a4', 'a5'];
 
 /** The machine where a probe was met, as scripts see it. What a script does not ask for is not read. */
@@ -19,20 +18,23 @@ export class MachineContext implements ProbeContext {
   private readonly guest: GuestInfo;
   private readonly kernel: LinuxKernel | undefined;
   private readonly programs: ProgramSymbols | undefined;
+  private readonly names: TaskNames | undefined;
   private readonly attachment: Attachment;
   readonly hart: number;
-  private known: ProbeContext['task'] | undefined;
+  private known: bigint | undefined;
 
   constructor(
     view: EngineView,
     guest: GuestInfo,
     programs: ProgramSymbols | undefined,
+    names: TaskNames | undefined,
     attachment: Attachment,
     hart: number,
   ) {
     this.view = view;
     this.guest = guest;
     this.programs = programs;
+    this.names = names;
     this.kernel = guest.kernel();
     this.attachment = attachment;
     this.hart = hart;
@@ -50,8 +52,25 @@ export class MachineContext implements ProbeContext {
     return this.view.instant.instructions;
   }
 
-  get task(): ProbeContext['task'] {
-    return (this.known ??= this.readTask());
+  get task(): bigint {
+    if (this.known === undefined) {
+      const address = currentTask(this.view, this.hart);
+      // Before the kernel has set it up, it is nobody.
+      this.known = this.names === undefined || address >> 63n === 0n ? 0n : address;
+    }
+    return this.known;
+  }
+
+  get tgid(): number {
+    return this.task === 0n ? 0 : this.names!.tgid(this.task);
+  }
+
+  get pid(): number {
+    return this.task === 0n ? 0 : this.names!.pid(this.task);
+  }
+
+  get comm(): string {
+    return this.task === 0n ? '' : this.names!.comm(this.task);
   }
 
   readonly x = (number: number): bigint => this.view.readRegister(this.hart, X(number)) ?? 0n;
@@ -100,17 +119,6 @@ export class MachineContext implements ProbeContext {
     if ('register' in place) return this.x(A0 + place.register);
     const { kernel } = this;
     return kernel === undefined ? 0n : kernel.get('pt_regs', this.x(A0), ARGUMENT_REGISTERS[place.saved] ?? 'a6');
-  }
-
-  private readTask(): ProbeContext['task'] {
-    const { kernel } = this;
-    const address = currentTask(this.view, this.hart);
-    if (kernel === undefined || address >> 63n === 0n) return NOBODY;
-    const field = (path: string): number =>
-      Number(BigInt.asIntN(32, this.number(kernel.at('task_struct', address, path), 4)));
-    const { offset, size } = kernel.field('task_struct', 'comm');
-    const comm = textOf(this.bytes(address + BigInt(offset), size));
-    return { tgid: field('tgid'), pid: field('pid'), comm, address };
   }
 }
 

@@ -12,8 +12,12 @@ export interface ProbeContext {
   readonly instructions: number;
   /** Register x0–x31. */
   x(number: number): bigint;
-  /** The running task; fields of nobody when the kernel is not up. */
-  readonly task: { readonly tgid: number; readonly pid: number; readonly comm: string; readonly address: bigint };
+  /** Address of the running task's task_struct; 0 while the kernel has not set one up. */
+  readonly task: bigint;
+  /** Its process, its thread and its name: 0, 0 and nothing where there is none. */
+  readonly tgid: number;
+  readonly pid: number;
+  readonly comm: string;
   /** An unsigned little-endian value in the memory that the hart sees; 0 where nothing is mapped. */
   number(address: bigint, size: number): bigint;
   /** Bytes of that memory; shorter where nothing more is mapped. */

@@ -24,6 +24,8 @@ export class LiveProbes implements Watcher {
   private probes: Probes | undefined;
   private points: readonly Breakpoint[] = [];
   private renewing = false;
+  /** What became of a point that was met within the core, which the run ended for. */
+  private looked: (() => boolean) | undefined;
   private resolve!: (result: LiveProbeResult) => void;
   private reject!: (error: unknown) => void;
 
@@ -71,8 +73,15 @@ export class LiveProbes implements Watcher {
   }
 
   met(): boolean {
+    const { looked, machine } = this;
+    this.looked = undefined;
+    if (looked === undefined) return this.guarded(() => this.act(machine.internals.engine.debugHit.index));
+    return this.guarded(looked);
+  }
+
+  /** The machine is at a point, perhaps within its core. @returns whether it goes on */
+  private act(index: number): boolean {
     const { engine } = this.machine.internals;
-    const { index, address } = engine.debugHit;
     const point = this.points[index];
     const hart = this.view.activeHart();
     const { probes } = this;
@@ -85,18 +94,28 @@ export class LiveProbes implements Watcher {
       hart,
       pc: this.view.readRegister(hart, PC) ?? 0n,
       point,
-      ...(point.kind !== 'execute' && { address }),
+      ...(point.kind !== 'execute' && { address: engine.debugHit.address }),
     };
-    const well = this.guarded(() => {
-      if (!probes.met(hit)) this.renewing = true;
-    });
-    return well && !this.renewing;
+    if (!probes.met(hit)) this.renewing = true;
+    return !this.renewing;
+  }
+
+  /** As {@link act} within the core, which is left before anything else is done. */
+  private look(index: number): boolean {
+    try {
+      if (this.act(index)) return true;
+      this.looked = () => false;
+    } catch (error) {
+      this.looked = () => {
+        throw error;
+      };
+    }
+    return false;
   }
 
   passed(time: number): Promise<void> | undefined {
     const { probes } = this;
-    if (probes !== undefined && !this.guarded(() => probes.tick(time))) return undefined;
-    if (probes?.exited === true) {
+    if (probes !== undefined && !this.guarded(() => probes.tick(time))) {
       this.end();
       return undefined;
     }
@@ -141,18 +160,17 @@ export class LiveProbes implements Watcher {
 
   private set(points: readonly Breakpoint[]): void {
     this.points = points;
-    this.machine.internals.engine.setDebugPoints(points.map(enginePoint));
+    this.machine.internals.engine.setDebugPoints(points.map(enginePoint), (index) => this.look(index));
   }
 
-  /** @returns whether it went well; otherwise the script has ended */
-  private guarded(work: () => void): boolean {
+  /** @returns what `work` says; false when it failed: then the script has ended */
+  private guarded(work: () => boolean): boolean {
     try {
-      work();
+      return work();
     } catch (error) {
       this.fail(error);
       return false;
     }
-    return true;
   }
 
   private fail(error: unknown): void {

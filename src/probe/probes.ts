@@ -1,6 +1,6 @@
 import type { GuestInfo } from '../debug/guest-info.ts';
 import { readSyscalls } from '../linux/syscalls.ts';
-import { currentTask } from '../linux/tasks.ts';
+import { currentTask, TaskNames } from '../linux/tasks.ts';
 import type { EngineView } from '../machine/view/engine-view.ts';
 import { PRV, X } from '../machine/view/machine-view.ts';
 import type { Breakpoint, Hit } from '../timeline/breakpoints.ts';
@@ -48,6 +48,7 @@ export class Probes {
   private readonly view: EngineView;
   private readonly guest: GuestInfo;
   private readonly symbols: ProgramSymbols | undefined;
+  private readonly names: TaskNames | undefined;
   private readonly actions: readonly Action[];
   private readonly state: ScriptState;
   private readonly user: UserProbes | undefined;
@@ -64,6 +65,7 @@ export class Probes {
     this.guest = guest;
     const kernel = guest.kernel();
     this.symbols = kernel && new ProgramSymbols(guest, kernel);
+    this.names = kernel && new TaskNames(kernel);
     this.state = new ScriptState(output);
     const environment = {
       btf: kernel?.btf,
@@ -175,13 +177,14 @@ export class Probes {
     return { instructions: soonest('instructions'), time: soonest('nanoseconds') };
   }
 
-  /** Runs the timers that are due. @param time guest time that has come, also where harts sleep beyond it */
-  tick(time: number): void {
+  /** Runs the timers that are due. @param time guest time that has come, also where harts sleep beyond it @returns whether the script goes on */
+  tick(time: number): boolean {
     for (const timer of this.timers) {
       const now = timer.unit === 'nanoseconds' ? Math.max(time, this.clock('nanoseconds')) : this.clock('instructions');
       for (; now >= timer.next && !this.state.exited; timer.next += timer.every)
         this.act(timer.action, this.view.activeHart());
     }
+    return !this.state.exited;
   }
 
   private clock(unit: Timer['unit']): number {
@@ -222,6 +225,6 @@ export class Probes {
   private act({ attachment, run }: Action, hart: number): void {
     if (this.state.exited && attachment.kind !== 'end') return;
     this.hits++;
-    run(new MachineContext(this.view, this.guest, this.symbols, attachment, hart));
+    run(new MachineContext(this.view, this.guest, this.symbols, this.names, attachment, hart));
   }
 }

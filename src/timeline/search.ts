@@ -136,7 +136,19 @@ export class Search {
     }
     const from = engine.instructions;
     let stops = 0;
-    engine.setDebugPoints(points.map(enginePoint));
+    let accepted: Hit | undefined;
+    let failure: { readonly error: unknown } | undefined;
+    // Called within the core: it must be left before an error goes on.
+    const goesOn = (index: number): boolean => {
+      try {
+        accepted = this.met(points, found, index);
+        return accepted === undefined;
+      } catch (error) {
+        failure = { error };
+        return false;
+      }
+    };
+    engine.setDebugPoints(points.map(enginePoint), goesOn);
     engine.skipDebugPoint(pass);
     try {
       while (!done()) {
@@ -145,8 +157,10 @@ export class Search {
         const stop = typeof run === 'string' ? run : await run;
         if (stop === STOP.LIMIT && time !== undefined && engine.time === before) return undefined;
         if (stop === STOP.DEBUG) {
+          if (failure !== undefined) throw failure.error;
+          if (accepted !== undefined) return accepted;
           if (done()) return undefined;
-          const hit = this.met(points, found);
+          const hit = this.met(points, found, engine.debugHit.index);
           if (hit) return hit;
           engine.skipDebugPoint(true);
           if (++stops % STOPS !== 0) continue;
@@ -208,14 +222,13 @@ export class Search {
     return undefined;
   }
 
-  /** The first point that holds and is accepted where the engine stopped at one of them: execute points before watchpoints. */
-  private met(points: readonly Breakpoint[], found: (hit: Hit) => boolean): Hit | undefined {
+  /** The first point that holds and is accepted where the engine met the one at `index`: execute points before watchpoints. */
+  private met(points: readonly Breakpoint[], found: (hit: Hit) => boolean, index: number): Hit | undefined {
     const { engine } = this.driver;
     const hart = this.view.activeHart();
-    const { index, address } = engine.debugHit;
     const named = points[index];
     let hit: Hit | undefined;
-    if (this.holds(named, hart)) hit = this.hit(named, named.kind === 'execute' ? undefined : address);
+    if (this.holds(named, hart)) hit = this.hit(named, named.kind === 'execute' ? undefined : engine.debugHit.address);
     else if (points.length === 1) return undefined;
     else if (named.kind === 'execute') {
       const pc = this.view.readRegister(hart, PC)!;

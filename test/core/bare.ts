@@ -78,6 +78,7 @@ export class Bare {
         this.log.push(`w${width} ${address.toString(16)} ${value.toString(16)}`);
         return this.outside.write(address, width, value);
       },
+      pointMet: () => false,
       pageAbsent: () => {},
     });
     this.reset();

@@ -16,6 +16,7 @@ const HOST = [
   'host.mmioWrite function',
   'host.translatedStore function',
   'host.pageAbsent function',
+  'host.pointMet function',
 ];
 const MODULES = {
   core: { base64: CORE_WASM_BASE64, imports: HOST },

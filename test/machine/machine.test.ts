@@ -92,6 +92,47 @@ describe('the machine', () => {
     expect(hits).toBeGreaterThan(100);
     expect(stateHash(watched)).toBe(stateHash(plain));
   });
+
+  it.each(CORES)('meets points within a run at the instants at which runs end there (%s)', async (core) => {
+    const engines = await Promise.all([0, 1, 2].map(() => tinyEngine({ harts: 2 }, undefined, core)));
+    const [plain, ending, asking] = engines;
+    const places = new Set<bigint>();
+    for (let at = 0; at < 30_000; at += 61) {
+      plain.run({ instructions: at });
+      for (const hart of plain.harts) for (const name of ['pc', 'mtvec', 'stvec'] as const) places.add(hart.get(name));
+    }
+    plain.run({ instructions: 50_000 });
+    const points = [...places].map((start) => ({ kind: 1, start, end: start + 1n }));
+    const met: string[][] = [[], []];
+    const note = (to: string[], engine: Engine, index: number): void => {
+      const { instructions, sequence } = engine.instant;
+      const hart = engine.harts[engine.currentHart];
+      to.push(`${instructions}:${sequence} ${engine.time} ${engine.currentHart} ${hart.get('pc')} ${index}`);
+    };
+    ending.setDebugPoints(points);
+    while (ending.run({ instructions: 50_000 }) === 'debug') {
+      note(met[0], ending, ending.debugHit.index);
+      ending.skipDebugPoint(true);
+    }
+    let looks = 0;
+    asking.setDebugPoints(points, (index) => {
+      note(met[1], asking, index);
+      // Some runs end all the same.
+      return ++looks % 100 !== 0;
+    });
+    for (;;) {
+      const before = looks;
+      if (asking.run({ instructions: 50_000 }) !== 'debug') break;
+      // A core may leave it to whoever runs the machine.
+      if (looks === before) note(met[1], asking, asking.debugHit.index);
+      asking.skipDebugPoint(true);
+    }
+    expect(met[1]).toEqual(met[0]);
+    expect(met[0].length).toBeGreaterThan(1000);
+    expect(met[0].filter((text) => !/^\d+:0 /.test(text)).length).toBeGreaterThan(10);
+    expect(looks > 0).toBe(core !== 'ts');
+    expect(engines.map(stateHash)).toEqual(Array(3).fill(stateHash(plain)));
+  });
 });
 
 describe('misa', () => {

@@ -53,7 +53,12 @@ export function warmUp(create: (memory: ArrayBuffer, host: CoreHost) => Core): v
   u64(MACHINE_AT + MACHINE.extensions, ALL_EXTENSIONS);
   u64(hart + HART.mtvec, RAM_BASE + HANDLER, 0);
   u64(hart + HART.reservation, -1);
-  const core = create(memory, { mmioRead: () => true, mmioWrite: () => true, pageAbsent: () => {} });
+  const core = create(memory, {
+    mmioRead: () => true,
+    mmioWrite: () => true,
+    pointMet: () => false,
+    pageAbsent: () => {},
+  });
 
   const place = (at: number, word: number): void => {
     view.setInt32(RAM_AT + at, word, true);

@@ -48,6 +48,7 @@ export function instantiateCore<E extends CoreExports = CoreExports>(
       mmioRead: (address: number, width: number): number => (host.mmioRead(address, width) ? 1 : 0),
       mmioWrite: (address: number, width: number): number => (host.mmioWrite(address, width) ? 1 : 0),
       translatedStore,
+      pointMet: (index: number): number => (host.pointMet(index >>> 0) ? 1 : 0),
       pageAbsent: (page: number): void => host.pageAbsent(page),
     },
   });

@@ -21,6 +21,8 @@ export class Bus implements CoreHost {
   private readonly windows: readonly Window[];
   private readonly mailbox: Uint32Array;
   private readonly absent: AbsentPages;
+  /** What is done where the core meets an execute point, see {@link CoreHost.pointMet}. */
+  onPoint: (index: number) => boolean = () => false;
   /** The window that was hit last: drivers touch the same device many times in a row. */
   private last: Window;
 
@@ -58,6 +60,10 @@ export class Bus implements CoreHost {
     }
     window.afterAccess?.();
     return true;
+  }
+
+  pointMet(index: number): boolean {
+    return this.onPoint(index);
   }
 
   pageAbsent(page: number): void {

@@ -38,6 +38,10 @@ export class InstalledPoints {
   private rangeIndexes: readonly number[] = [];
   /** Execute points of one address by it: where they are among all. */
   private exact: ReadonlyMap<bigint, number> = new Map();
+  /** Indexes among all of the exact ones, in the order of their addresses. */
+  private order: readonly number[] = [];
+  /** Asked where an exact point is met. */
+  private look: ((index: number) => boolean) | undefined;
   /** Places of pages that the core observes. */
   private readonly places = new Set<number>();
 
@@ -58,10 +62,13 @@ export class InstalledPoints {
   }
 
   /**
-   * Sets these in place of the ones before. Execute points of one address cost nothing where they are not met, however many there are.
+   * Sets these in place of the ones before.
+   * @param look asked where an execute point of one address is met, while no point is of another kind: whether the run goes on. Without it, runs end there.
+   * Execute points of one address cost nothing where they are not met, however many there are.
    * @throws RangeError for more than MAX_POINTS of those, or MAX_DEBUG_POINTS others
    */
-  set(points: readonly DebugPoint[], core: Core): void {
+  set(points: readonly DebugPoint[], core: Core, look?: (index: number) => boolean): void {
+    this.look = look;
     if (points.length === 0 && !this.any) return;
     const exact = new Map<bigint, number>();
     const others: number[] = [];
@@ -76,10 +83,17 @@ export class InstalledPoints {
     addresses.set([...exact.keys()]);
     addresses.sort();
     this.memory.setMachine32('pointCount', exact.size);
+    this.memory.setMachine32('asksHost', Number(look !== undefined && others.length === 0));
+    this.order = Array.from(addresses, (address) => exact.get(address)!);
     this.exact = exact;
     this.ranges = others.map((i) => points[i]);
     this.rangeIndexes = others;
     this.install(this.ranges, core);
+  }
+
+  /** An exact point was met within a run. @param place among the addresses at POINTS_AT @returns whether the run goes on */
+  asked(place: number): boolean {
+    return this.look?.(this.order[place]) ?? false;
   }
 
   /** @param skip pass over the execute and watch points at the first instruction of the next run */

@@ -156,6 +156,7 @@ export class Engine implements Witness {
         wasReset?.();
       },
     });
+    this.bus.onPoint = (place) => this.loop.pointMet(place);
     this.attached = core(memory.memory, this.bus);
     this.powerOn();
   }
@@ -219,9 +220,13 @@ export class Engine implements Witness {
     this.refreshCore();
   }
 
-  /** Sets the debug points in place of the ones before; at most MAX_DEBUG_POINTS. */
-  setDebugPoints(points: readonly DebugPoint[]): void {
-    this.points.set(points, this.attached);
+  /**
+   * Sets the debug points in place of the ones before.
+   * @param look called where a point was met whose run need not end for it, with its index: the machine is before the instruction, and may be looked at.
+   * Must not change it, nor throw. @returns whether the run goes on. Not every core and not every set of points makes use of it
+   */
+  setDebugPoints(points: readonly DebugPoint[], look?: (index: number) => boolean): void {
+    this.points.set(points, this.attached, look);
   }
 
   /** @param skip pass over the execute and watch points at the first instruction of the next run */

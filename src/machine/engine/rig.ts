@@ -14,7 +14,12 @@ export interface Rig {
   readonly core: Core;
 }
 
-const NOTHING: CoreHost = { mmioRead: () => false, mmioWrite: () => false, pageAbsent: () => {} };
+const NOTHING: CoreHost = {
+  mmioRead: () => false,
+  mmioWrite: () => false,
+  pointMet: () => false,
+  pageAbsent: () => {},
+};
 
 /** Puts a program at the start of RAM, under a core. */
 export function rig<K extends Core['kind']>(

@@ -45,6 +45,9 @@ export interface RunLoopParts {
 export class RunLoop {
   private readonly parts: RunLoopParts;
   private readonly turns: Turns;
+  /** Guest time at which the core was entered, and whether the hart waited then. */
+  private entered = 0;
+  private waiting = false;
 
   constructor(parts: RunLoopParts) {
     this.parts = parts;
@@ -92,6 +95,8 @@ export class RunLoop {
       }
       const watched = points.any;
       const waiting = watched && current.get32('waiting') !== 0;
+      this.entered = now;
+      this.waiting = waiting;
       if (watched) memory.setMachine32('lastTrap', 0);
       memory.setMachine32('attention', 0);
       progress.inCore = true;
@@ -104,10 +109,33 @@ export class RunLoop {
       }
       if (exit === EXIT.SBI) handleSbiCall(sbi, current.index);
       else if (exit === EXIT.DEBUG) {
-        // After an interrupt or a waking: that is the step takeInterrupt() makes.
-        if ((waiting && executed === 0) || points.atInterruptHandler(current)) progress.steps++;
+        if (this.tookStep(executed)) progress.steps++;
         return STOP.DEBUG;
       }
+    }
+  }
+
+  /** At a debug point, after so many ticks in the core: whether an interrupt or a waking came before, which is the step {@link takeInterrupt} makes. */
+  private tookStep(executed: number): boolean {
+    const { points, harts, rotation } = this.parts;
+    return (this.waiting && executed === 0) || points.atInterruptHandler(harts[rotation.current]);
+  }
+
+  /**
+   * The core met an execute point and asks whether to go on. Whoever looks finds the instant that it would find had the run ended here.
+   * @param place among the addresses at POINTS_AT
+   */
+  pointMet(place: number): boolean {
+    const { progress, points, memory } = this.parts;
+    const { steps } = progress;
+    const executed = memory.time - this.entered;
+    progress.steps = (executed > 0 ? 0 : steps) + Number(this.tookStep(executed));
+    progress.inCore = false;
+    try {
+      return points.asked(place);
+    } finally {
+      progress.steps = steps;
+      progress.inCore = true;
     }
   }
 

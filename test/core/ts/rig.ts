@@ -55,6 +55,7 @@ export class Rig {
     const host: CoreHost = {
       mmioRead: (a, w) => access(false, a, w),
       mmioWrite: (a, w) => access(true, a, w),
+      pointMet: () => false,
       pageAbsent: () => {},
     };
     for (let hart = 0; hart < MAX_HARTS; hart++) {
