@@ -8,6 +8,7 @@ import { CORES, type CoreKind } from '../src/machine/engine/cores.ts';
 import type { ClockKind } from './clock.ts';
 import { median } from './figures.ts';
 import { runHindsight } from './hindsight.ts';
+import { io } from './io/index.ts';
 import { micro } from './micro.ts';
 import { ownMemory, processMemory } from './process-memory.ts';
 import { FAMILIES, PROGRAMS } from './programs.ts';
@@ -25,7 +26,7 @@ const CLOCKS: readonly ClockKind[] = ['wall', 'cpu', 'guest'];
 
 const USAGE = `usage: npm run bench -- [--core jit,wasm,ts] [--family NAMES] [--programs NAMES] [--scale N] [--rounds N]
                         [--clock wall|cpu|guest] [--no-qemu] [--remembered] [--json FILE] [--update-baseline]
-       npm run bench -- --micro | --time [--core jit] | --memory [--core jit,wasm] | --starts [--rounds N]
+       npm run bench -- --micro | --time [--core jit] | --memory [--core jit,wasm] | --starts [--rounds N] | --io [--rounds N] [--no-qemu]
        npm run bench -- --node PROGRAM ...
 Runs programs under Linux on each core, and under qemu-system-riscv64 when it is installed, in turn, recording on; prints one table a family, with
 medians, geometric means, and the ratios to QEMU beside those of ${BASELINE}.
@@ -34,7 +35,7 @@ medians, geometric means, and the ratios to QEMU beside those of ${BASELINE}.
 --clock: wall; cpu, the time of all threads, compilers' included; guest, the time of the thread that executes the guest.
 --remembered: the translator begins with what a run before the first round remembered.
 --update-baseline: write ${BASELINE} anew. --micro: the cost of a TLB refill and of transitions. --time: recording, replay, seeks.
---starts: how soon a machine is there, and what a copy and a suspension take. --memory: the most memory a process has. --node: on another Node, such as node_modules/.bin/node of the npm package node.
+--starts: how soon a machine is there, and what a copy and a suspension take. --io: disks, shares and caches, beside QEMU's. --memory: the most memory a process has. --node: on another Node, such as node_modules/.bin/node of the npm package node.
 `;
 
 function chosen<T extends string>(flag: string, typed: string | undefined, all: readonly T[]): readonly T[] {
@@ -104,6 +105,7 @@ async function main(): Promise<void> {
       micro: { type: 'boolean', default: false },
       time: { type: 'boolean', default: false },
       starts: { type: 'boolean', default: false },
+      io: { type: 'boolean', default: false },
       json: { type: 'string' },
       'update-baseline': { type: 'boolean', default: false },
       help: { type: 'boolean', default: false },
@@ -119,6 +121,7 @@ async function main(): Promise<void> {
   const [clock] = chosen('--clock', values.clock, CLOCKS);
   const rounds = count('--rounds', values.rounds);
   if (values.starts) return starts(rounds);
+  if (values.io) return io(rounds, !values['no-qemu'] && qemuVersion() !== undefined);
   const scale = count('--scale', values.scale);
   const families = chosen('--family', values.family, [...FAMILIES, REAL]);
   const names = chosen('--programs', values.programs, [...PROGRAMS.map((p) => p.name), ...REAL_PROGRAMS]);

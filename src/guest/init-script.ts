@@ -169,11 +169,15 @@ fi
 
 [ -n "$shares" ] && for share in $(echo "$shares" | tr , ' '); do
   mkdir -p "/mnt/$share"
-  mount -t virtiofs "$share" "/mnt/$share" 2>/dev/null || {
-    modprobe 9p && modprobe 9pnet_virtio &&
-      mount -t 9p -o trans=virtio,version=9p2000.L,msize=512000,cache=mmap "$share" "/mnt/$share"
-  } ||
+  if mount -t virtiofs "$share" "/mnt/$share" 2>/dev/null; then
+    # As much as one request may ask for: each costs a change to another process and back.
+    while read -r _ _ device _ place _; do
+      [ "$place" = "/mnt/$share" ] && echo 1024 >"/sys/class/bdi/$device/read_ahead_kb"
+    done </proc/self/mountinfo
+  elif ! { modprobe 9p && modprobe 9pnet_virtio &&
+    mount -t 9p -o trans=virtio,version=9p2000.L,msize=512000,cache=mmap "$share" "/mnt/$share"; }; then
     echo "hindsight: share $share could not be mounted" >"$tty"
+  fi
 done
 
 set --
