@@ -207,6 +207,11 @@ export class Checkpoints {
         this.insert(new Checkpoint(source, undefined, source));
   }
 
+  /** What is packed from now on goes to a file that has pages and tables with lower numbers. */
+  numberFrom(pages: number, tables: number): void {
+    this.packer.numberFrom(pages, tables);
+  }
+
   /** A checkpoint as it is to be stored in a recording; each once. */
   pack(checkpoint: Checkpoint): PackedCheckpoint {
     this.complete();

@@ -1,7 +1,9 @@
 import { compareInstants } from '../record/door.ts';
-import { MACHINE_VERSION, type RecordSink } from '../record/format.ts';
+import { CHUNK, MACHINE_VERSION } from '../record/format.ts';
 import type { Recording } from '../record/recording.ts';
-import { RecordingWriter } from '../record/writer.ts';
+import type { RecordingTail } from '../record/recording-chunks.ts';
+import type { RecordingWriter } from '../record/writer.ts';
+import type { Checkpoint } from './checkpoints.ts';
 import type { Timeline } from './timeline.ts';
 
 /*
@@ -9,19 +11,54 @@ import type { Timeline } from './timeline.ts';
  * recording's format (docs/recording-format.md) and header, no events, the instant of the recording's end, and checkpoints.
  */
 
-/** Checkpoints written at most: the closer they are, the larger the file. */
+/** Checkpoints written for a recording at most, about: the closer they are, the larger the file. */
 const MOST = 96;
 
-/** Writes what checkpoints a timeline holds. Once for each timeline: pages are numbered by the file they are written to first. */
-export function keepCheckpoints(timeline: Timeline, sink: RecordSink): void {
-  const { log, end, checkpoints } = timeline;
-  const held = checkpoints.all.filter(({ contents }) => contents !== undefined);
-  const step = Math.max(1, Math.ceil(held.length / MOST));
-  const chosen = held.filter((_, i) => i > 0 && (held.length - 1 - i) % step === 0);
-  const writer = new RecordingWriter(sink, log.header);
-  writer.reached(end, timeline.engine.time);
-  for (const checkpoint of chosen) writer.checkpoint(checkpoints.pack(checkpoint));
-  writer.close();
+/** Checkpoints that are worth keeping: far enough from each other, and from those that are kept; the last one in any case. */
+export function worthKeeping({ begin, end, checkpoints }: Timeline): readonly Checkpoint[] {
+  const distance = (end.instructions - begin.instructions) / MOST;
+  const chosen: Checkpoint[] = [];
+  let last = begin.instructions;
+  let own: Checkpoint | undefined;
+  for (const checkpoint of checkpoints.all) {
+    const { at, source, contents } = checkpoint;
+    if (source !== undefined) last = Math.max(last, at.instructions);
+    if (source !== undefined || contents === undefined) continue;
+    own = checkpoint;
+    if (at.instructions - last < distance) continue;
+    chosen.push(checkpoint);
+    last = at.instructions;
+  }
+  // The end is where the recording is opened.
+  if (own !== undefined && compareInstants(own.at, end) === 0 && !chosen.includes(own)) chosen.push(own);
+  return chosen;
+}
+
+/**
+ * Writes checkpoints, the latest first as far as there is room. All of a timeline go to one file: their pages are numbered by it.
+ * @param tail of the file, if there is one @param limit bytes that the file may have
+ */
+export function keepCheckpoints(
+  { log, end, checkpoints }: Timeline,
+  chosen: readonly Checkpoint[],
+  writer: RecordingWriter,
+  limit: number,
+  tail?: RecordingTail,
+): void {
+  if (tail === undefined) writer.reached(end, log.endTime);
+  else checkpoints.numberFrom(nextNumber(tail, CHUNK.PAGES), nextNumber(tail, CHUNK.TABLES));
+  for (const checkpoint of chosen.toReversed()) {
+    if (writer.written > limit) break;
+    writer.checkpoint(checkpoints.pack(checkpoint));
+  }
+}
+
+/** The first number that no page, or table, of a file has; 0 when there are none. */
+function nextNumber({ chunks }: RecordingTail, kind: number): number {
+  let next = 0;
+  for (const chunk of chunks)
+    if (chunk.kind === kind && 'first' in chunk) next = Math.max(next, chunk.first + chunk.count);
+  return next;
 }
 
 /** Takes in checkpoints that were kept of a recording. @returns whether they are of this recording, as it is now, and of this program */

@@ -47,6 +47,12 @@ export class CheckpointPacker {
     this.start = start;
   }
 
+  /** Numbers what follows from these on, at least. */
+  numberFrom(pages: number, tables: number): void {
+    this.pages.numberFrom(pages);
+    this.tables.numberFrom(tables);
+  }
+
   pack({ at, time, events, state, ram, disks }: MachineContents): PackedCheckpoint {
     const w = new ByteWriter();
     w.varint(at.instructions);
@@ -164,6 +170,11 @@ class Runs {
     const number = this.first + this.count++;
     if (this.w.length >= RUN_BYTES) this.end();
     return number;
+  }
+
+  numberFrom(first: number): void {
+    this.end();
+    this.first = Math.max(this.first, first);
   }
 
   take(): readonly PackedRun[] {

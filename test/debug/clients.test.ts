@@ -1,10 +1,13 @@
 import { connect } from 'node:net';
 import { beforeAll, describe, expect, it } from 'vitest';
 import { encodeMessage, MessageReader } from '../../src/debug/dap/framing.ts';
+import { encodePacket } from '../../src/debug/gdb/packets.ts';
 import { GuestInfo } from '../../src/debug/guest-info.ts';
 import { Monitor } from '../../src/debug/monitor/monitor.ts';
+import { Opening } from '../../src/debug/opening.ts';
 import { SymbolFile } from '../../src/debug/symbol-file.ts';
 import { startDapServer } from '../../src/host/node/debug/dap-server.ts';
+import { startGdbServer } from '../../src/host/node/debug/gdb-server.ts';
 import { PC, X } from '../../src/machine/view/machine-view.ts';
 import { readElf } from '../../src/symbols/elf.ts';
 import { DapClient, type Message } from './dap-client.ts';
@@ -54,6 +57,44 @@ describe.runIf(have(GCC))('a loop in one line', () => {
     expect(await here()).toBe(lineOf('mark = 1'));
     c.end();
     await c.done;
+  }, 60_000);
+
+  it('is replayed to its end while gdb waits; Ctrl-C ends the replay where it is', async () => {
+    const { target, guestInfo } = scene(program, { core: 'wasm', limit: 100_000 });
+    const monitor = new Monitor(target, guestInfo);
+    const opening = new Opening();
+    monitor.opening = opening;
+    const ended = new Promise<boolean>((resolve) => {
+      void monitor.exclusively(() =>
+        opening.run(
+          ({ signal }) =>
+            new Promise<void>((over) =>
+              signal!.addEventListener('abort', () => {
+                over();
+                resolve(true);
+              }),
+            ),
+        ),
+      );
+    });
+    const server = await startGdbServer(target, guestInfo, { port: 0, monitor });
+    const socket = connect(server.port, '127.0.0.1');
+    const heard: string[] = [];
+    const until = (done: () => boolean): Promise<void> =>
+      new Promise((resolve) => {
+        const look = (): void => void (done() && resolve());
+        socket.on('data', look);
+        look();
+      });
+    socket.on('data', (bytes) => heard.push(bytes.toString('latin1')));
+    socket.write(encodePacket('qSupported'));
+    await until(() => heard.join('').length >= 3);
+    expect(heard.join('')).toMatch(/^\+{3,}$/);
+    socket.write('\x03');
+    expect(await ended).toBe(true);
+    await until(() => heard.join('').includes('PacketSize'));
+    socket.destroy();
+    await server.close();
   }, 60_000);
 
   it('that has no end is left by a pause and by Ctrl-C', async () => {

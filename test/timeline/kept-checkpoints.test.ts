@@ -35,7 +35,7 @@ it('are found again by who opens the recording next, and lead to the same states
   const hash = first.hash();
   await first.seek(150_000);
   const middle = first.hash();
-  const path = writeKeptCheckpoints(first, name)!;
+  const path = (await writeKeptCheckpoints(first, name, false, Infinity))!;
   expect(path).toMatch(/a\.hsc$/);
 
   const second = await open(bytes);
@@ -62,12 +62,68 @@ it('are left alone when they are of another recording, or damaged', async () => 
   const name = join(mkdtempSync(join(tmpdir(), 'hindsight-kept-')), 'a.hsr');
   const first = await open(bytes);
   await first.seek(first.end);
-  const path = writeKeptCheckpoints(first, name)!;
+  const path = (await writeKeptCheckpoints(first, name, false, Infinity))!;
   expect(await openKeptCheckpoints(await open(await recording(3)), name)).toBe(false);
   const kept = readFileSync(path);
   writeFileSync(path, kept.subarray(0, kept.length - 100));
   expect(await openKeptCheckpoints(await open(bytes), name)).toBe(false);
   writeFileSync(path, 'rubbish');
   expect(await openKeptCheckpoints(await open(bytes), name)).toBe(false);
-  expect(writeKeptCheckpoints(first, join(tmpdir(), 'no-such-folder', 'a.hsr'))).toBeUndefined();
+  const nowhere = join(tmpdir(), 'no-such-folder', 'a.hsr');
+  expect(await writeKeptCheckpoints(first, nowhere, false, Infinity)).toBeUndefined();
+});
+
+it('that an opening found which was ended early are gone on from, and those of the rest are added', async () => {
+  const bytes = await recording();
+  const name = join(mkdtempSync(join(tmpdir(), 'hindsight-kept-')), 'a.hsr');
+  const whole = await open(bytes);
+  const hashes = new Map<number, string>();
+  for (const at of [90_000, 150_000, 250_000]) {
+    await whole.seek(at);
+    hashes.set(at, whole.hash());
+  }
+  const first = await open(bytes);
+  await first.seek(130_000);
+  first.mark();
+  const path = (await writeKeptCheckpoints(first, name, false, Infinity))!;
+  const some = readFileSync(path).length;
+
+  const second = await open(bytes);
+  expect(await openKeptCheckpoints(second, name)).toBe(true);
+  const known = second.checkpoints.all.length;
+  expect(second.checkpoints.all.at(-1)!.at.instructions).toBe(130_000);
+  await second.seek(second.end);
+  second.mark();
+  expect(await writeKeptCheckpoints(second, name, true, Infinity)).toBe(path);
+  expect(readFileSync(path).length).toBeGreaterThan(some);
+  // Nothing is new any more: nothing is written.
+  const full = readFileSync(path);
+
+  const third = await open(bytes);
+  expect(await openKeptCheckpoints(third, name)).toBe(true);
+  expect(third.checkpoints.all.length).toBeGreaterThan(known);
+  for (const [at, hash] of hashes) {
+    await third.seek(at);
+    expect(third.hash(), `at ${at}`).toBe(hash);
+  }
+  const instants = third.checkpoints.all.map(({ at }) => at.instructions);
+  expect(instants).toEqual([...instants].sort((a, b) => a - b));
+  const fourth = await open(bytes);
+  await openKeptCheckpoints(fourth, name);
+  await fourth.seek(fourth.end);
+  expect(await writeKeptCheckpoints(fourth, name, true, Infinity)).toBeUndefined();
+  expect(readFileSync(path).equals(full)).toBe(true);
+});
+
+it('take no more room than they may', async () => {
+  const bytes = await recording();
+  const name = join(mkdtempSync(join(tmpdir(), 'hindsight-kept-')), 'a.hsr');
+  const first = await open(bytes);
+  await first.seek(first.end);
+  first.mark();
+  const path = (await writeKeptCheckpoints(first, name, false, 1))!;
+  const again = await open(bytes);
+  expect(await openKeptCheckpoints(again, name)).toBe(true);
+  expect(again.checkpoints.all).toHaveLength(1);
+  expect(readFileSync(path).length).toBeLessThan(2000);
 });

@@ -83,8 +83,16 @@ async function recorded(file: string, flags: DebugFlags): Promise<number> {
   if (record !== undefined) refuseOverwriting(record, file);
   const { budget } = checkRecorderFlags({ ...flags, record: undefined });
   const { timeline } = await openRecording(file, flags, budget === 0 ? {} : { budget });
-  const kept = budget > 0 && (await openKeptCheckpoints(timeline, file));
   const own = timeline.checkpoints.all.length > 1;
+  const keeps = budget > 0 && !own;
+  let kept = keeps && (await openKeptCheckpoints(timeline, file));
+  /** What was found of the recording, not of a branch, is there the next time. */
+  const keep = async (): Promise<void> => {
+    if (!keeps || timeline.session.state !== 'past' || timeline.session.hasPresent) return;
+    const path = await writeKeptCheckpoints(timeline, file, kept, budget);
+    if (path !== undefined && !kept) options.log(`checkpoints are kept in ${path}: the next time opens sooner`);
+    kept ||= path !== undefined;
+  };
   const open = async (o: MoveOptions): Promise<void> => {
     let part = 0;
     const line = new ProgressLine(!flags.quiet, () => `replaying to the end … ${Math.floor(part * 100)} %`);
@@ -92,11 +100,9 @@ async function recorded(file: string, flags: DebugFlags): Promise<number> {
       part = done;
       o.onProgress?.(done);
     };
-    const { reason } = await timeline.seek(timeline.end, { ...o, onProgress }).finally(() => line.end());
-    if (reason !== 'there' || kept || own || budget === 0) return;
-    timeline.mark();
-    const path = writeKeptCheckpoints(timeline, file);
-    if (path !== undefined) options.log(`checkpoints are kept in ${path}: the next time opens at once`);
+    await timeline.seek(timeline.end, { ...o, onProgress }).finally(() => line.end());
+    if (keeps) timeline.mark();
+    await keep();
   };
   const store = async (bytes: Uint8Array): Promise<string> => {
     const sink = openRecordFile(record!);
@@ -117,6 +123,7 @@ async function recorded(file: string, flags: DebugFlags): Promise<number> {
     open,
     ...(record !== undefined && { store }),
   });
+  await keep();
   return options.signal.aborted ? EXIT.INTERRUPT : EXIT.OK;
 }
 

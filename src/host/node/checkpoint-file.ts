@@ -1,9 +1,11 @@
 import { renameSync, rmSync, statSync } from 'node:fs';
 import { readRecording } from '../../record/reader.ts';
-import { adoptCheckpoints, keepCheckpoints } from '../../timeline/kept-checkpoints.ts';
+import { RecordingWriter } from '../../record/writer.ts';
+import { adoptCheckpoints, keepCheckpoints, worthKeeping } from '../../timeline/kept-checkpoints.ts';
 import type { Timeline } from '../../timeline/timeline.ts';
 import { openSource } from './file-source.ts';
 import { openRecordFile } from './record-file.ts';
+import { appendToRecording } from './record-tail.ts';
 
 /** Where the checkpoints of a recording are kept: `boot.hsr` has `boot.hsc` beside it. It may be removed at any time. */
 const checkpointFile = (recording: string): string => `${recording.replace(/\.hsr$/, '')}.hsc`;
@@ -19,12 +21,29 @@ export async function openKeptCheckpoints(timeline: Timeline, recording: string)
   }
 }
 
-/** Keeps a timeline's checkpoints beside its recording. @returns the file's name; undefined where the folder cannot be written to */
-export function writeKeptCheckpoints(timeline: Timeline, recording: string): string | undefined {
+/**
+ * Keeps beside its recording what checkpoints a timeline found.
+ * @param more there is a file that {@link openKeptCheckpoints} took in: what is new goes on it @param limit bytes that the file may have
+ * @returns the file's name; undefined where nothing was worth it, or the folder cannot be written to
+ */
+export async function writeKeptCheckpoints(
+  timeline: Timeline,
+  recording: string,
+  more: boolean,
+  limit: number,
+): Promise<string | undefined> {
+  const chosen = worthKeeping(timeline);
+  if (chosen.length === 0) return undefined;
   const path = checkpointFile(recording);
   const unfinished = `${path}.${process.pid}`;
   try {
-    keepCheckpoints(timeline, openRecordFile(unfinished));
+    if (more) {
+      await appendToRecording(path, (writer, tail) => keepCheckpoints(timeline, chosen, writer, limit, tail));
+      return path;
+    }
+    const writer = new RecordingWriter(openRecordFile(unfinished), timeline.log.header);
+    keepCheckpoints(timeline, chosen, writer, limit);
+    writer.close();
     renameSync(unfinished, path);
     return path;
   } catch (error) {

@@ -1,6 +1,6 @@
 import { closeSync, ftruncateSync, openSync, realpathSync, writeSync } from 'node:fs';
 import type { NotedInstant } from '../../record/format.ts';
-import { readTail } from '../../record/recording-chunks.ts';
+import { type RecordingTail, readTail } from '../../record/recording-chunks.ts';
 import { RecordingWriter } from '../../record/writer.ts';
 import { exclusively } from './exclusive.ts';
 import { openSource } from './file-source.ts';
@@ -12,7 +12,10 @@ const AT_ONCE = 2 ** 20;
  * Goes on with a recording that ended in order: what is written takes the place of its index, which follows again.
  * @throws RecordingError when it takes nothing more; system errors
  */
-export async function appendToRecording(path: string, write: (writer: RecordingWriter) => void): Promise<void> {
+export async function appendToRecording(
+  path: string,
+  write: (writer: RecordingWriter, tail: RecordingTail) => void,
+): Promise<void> {
   await exclusively(`append ${realpathSync(path)}`, async () => {
     const source = openSource(path);
     try {
@@ -41,7 +44,7 @@ export async function appendToRecording(path: string, write: (writer: RecordingW
           tail.header,
           tail,
         );
-        write(writer);
+        write(writer, tail);
         writer.close();
         ftruncateSync(fd, end);
       } finally {

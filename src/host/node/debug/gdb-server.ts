@@ -25,6 +25,11 @@ export interface GdbServerOptions {
 /** Bytes that may wait for a client that does not read; beyond it the connection is given up. */
 const MAX_BACKLOG = 64 << 20;
 
+/** What Ctrl-C in gdb sends. */
+const INTERRUPT = 3;
+/** Milliseconds between signs of life while gdb waits for its first answer: it gives up after two seconds without. */
+const PATIENCE = 500;
+
 /** A gdb server on a TCP port: one debugger at a time, any number in turn. */
 export interface GdbServer {
   readonly host: string;
@@ -50,10 +55,17 @@ export async function startGdbServer(
     socket.setNoDelay(true);
     socket.setKeepAlive(true, 10_000);
     const closed = new Promise<void>((resolve) => socket.once('close', resolve));
-    if (monitor.opening?.underWay) {
-      log('the replay to the end was ended where it is, for gdb does not wait: `monitor seek end` goes on');
-      monitor.opening.interrupt();
-    }
+    const { opening } = monitor;
+    const early: Uint8Array[] = [];
+    const hear = (bytes: Uint8Array): void => {
+      early.push(bytes);
+      if (bytes.includes(INTERRUPT)) opening?.interrupt();
+    };
+    socket.on('data', hear);
+    if (opening?.underWay) log('gdb waits until the replay has come to the end');
+    // An acknowledgement too many is passed over, and shows gdb that somebody is there.
+    const patience = setInterval(() => socket.write(latin1('+')), PATIENCE);
+    socket.once('close', () => clearInterval(patience));
     await monitor.exclusively(() => target.hold());
     if (!socket.destroyed) {
       log(`gdb connected from ${socket.remoteAddress}:${socket.remotePort}`);
@@ -76,8 +88,10 @@ export async function startGdbServer(
         },
         close: () => socket.end(),
       });
+      clearInterval(patience);
+      socket.off('data', hear);
+      for (const bytes of early) session.push(bytes);
       socket.on('data', (bytes) => session.push(bytes));
-      socket.resume();
       await closed;
       await session.end();
       log('gdb disconnected');

@@ -1,5 +1,4 @@
 import type { Readable, Writable } from 'node:stream';
-import { findProcess } from '../../../debug/find-process.ts';
 import { GuestInfo } from '../../../debug/guest-info.ts';
 import { Monitor } from '../../../debug/monitor/monitor.ts';
 import { Opening } from '../../../debug/opening.ts';
@@ -77,15 +76,7 @@ export async function serveDebuggers(target: DebugTarget, options: ServeOptions)
   }
   if (options.gdb) {
     const place = options.gdb;
-    const { process } = options;
-    // One that is gone by now may be far back: longer than gdb waits for its first answers.
-    const ready =
-      process === undefined
-        ? opened
-        : opened.then(() => monitor.exclusively(() => findProcess(target, guestInfo, process))).catch(() => undefined);
     const listen = async (): Promise<void> => {
-      // gdb gives up on a server that does not answer, but for 15 s tries again where nobody listens.
-      await Promise.race([ready, later(GDB_PATIENCE)]);
       const server = await startGdbServer(target, guestInfo, {
         ...place,
         autoBranch: options.autoBranch,
@@ -126,12 +117,6 @@ function openFirst(monitor: Monitor, { open, log }: ServeOptions): Promise<void>
     .exclusively(() => opening.run(open))
     .catch((e: unknown) => log(e instanceof Error ? e.message : String(e)));
 }
-
-/** Milliseconds after which gdb may connect although what must be replayed is not: it stops that where it is. */
-const GDB_PATIENCE = 10_000;
-
-const later = (milliseconds: number): Promise<void> =>
-  new Promise((resolve) => setTimeout(resolve, milliseconds).unref());
 
 async function saveBranch(
   target: DebugTarget,
