@@ -79,6 +79,7 @@ describePage('the bench page', { timeout: 200_000 }, () => {
       const context = await browser.newContext({ permissions: ['clipboard-read', 'clipboard-write'] });
       const { page, errors } = await openPage(context, site.address);
       await page.getByRole('link', { name: 'Bench' }).click();
+      await page.waitForURL(/bench\.html$/);
       await page.goto(`${page.url()}#quick`);
       await page.reload();
       await page

@@ -71,20 +71,13 @@ export class Firefox {
     return result?.value;
   }
 
-  /** Types a text, as at a keyboard; a line feed is Enter. */
-  async type(text: string): Promise<void> {
-    const ENTER = '\uE007';
-    const actions = [...text].flatMap((key) => {
-      const value = key === '\n' ? ENTER : key;
-      return [
-        { type: 'keyDown', value },
-        { type: 'keyUp', value },
-      ];
-    });
-    await this.send('input.performActions', {
-      context: this.context,
-      actions: [{ type: 'key', id: 'keyboard', actions }],
-    });
+  /**
+   * Puts a text in where the focus is, as an input method does; a line feed is Enter. Keys are lost now and then on a busy machine: a window that
+   * nobody sees never has the desktop's focus.
+   */
+  async insert(text: string): Promise<void> {
+    const input = { data: text.replaceAll('\n', '\r'), inputType: 'insertText', bubbles: true };
+    await this.evaluate(`document.activeElement.dispatchEvent(new InputEvent('input', ${JSON.stringify(input)}))`);
   }
 
   async close(): Promise<void> {

@@ -4,14 +4,25 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { type Browser, type BrowserContext, chromium, type Page } from 'playwright-core';
 import { afterAll, beforeAll, expect, test } from 'vitest';
+import { readRecording } from '../../src/record/reader.ts';
 import { CHROMIUM, FLAGS } from '../browser/headless.ts';
-import { hindsight } from '../cli/hindsight.ts';
-import { describePage, launch, type OpenedPage, openPage, Site, screenText, untilShows } from './open-page.ts';
-
-const PATIENT = { timeout: 60_000 };
-const status = (page: Page): Promise<string> => page.locator('#status').innerText();
-const idle = (page: Page): Promise<unknown> =>
-  page.waitForFunction(() => document.querySelector('.transport .busy')?.textContent === '', undefined, PATIENT);
+import {
+  command,
+  describePage,
+  instantOf,
+  launch,
+  type OpenedPage,
+  openPage,
+  PATIENT,
+  press,
+  recordTwoLines,
+  Site,
+  screenText,
+  untilIdle,
+  untilIndexed,
+  untilPrompt,
+  untilShows,
+} from './open-page.ts';
 
 describePage('what outlasts a page', { timeout: 300_000 }, () => {
   let folder: string;
@@ -21,15 +32,7 @@ describePage('what outlasts a page', { timeout: 300_000 }, () => {
   beforeAll(async () => {
     folder = mkdtempSync(join(tmpdir(), 'hindsight-lasting-'));
     const recording = join(folder, 'two-lines-told.hsr');
-    const made = await hindsight([
-      'run',
-      '--quiet',
-      '--record',
-      recording,
-      '--exec',
-      'echo first; sleep 1; echo second',
-    ]);
-    expect(made.status).toBe(0);
+    await recordTwoLines(recording);
     site = await Site.start(recording);
     browser = await launch();
   }, 300_000);
@@ -40,8 +43,7 @@ describePage('what outlasts a page', { timeout: 300_000 }, () => {
   });
 
   const base = (): string => site.address.replace(/#.*/, '');
-  const indexed = (page: Page): Promise<unknown> =>
-    expect.poll(() => status(page), PATIENT).toMatch(/^two-lines-told\.hsr · [^%]* m?s$/);
+  const indexed = (page: Page): Promise<unknown> => untilIndexed(page, 'two-lines-told.hsr');
   /** Whether a lane has anything drawn in its colour. */
   const drawn = (page: Page, color: string): Promise<boolean> =>
     page.evaluate((name) => {
@@ -70,15 +72,21 @@ describePage('what outlasts a page', { timeout: 300_000 }, () => {
     await page.locator('#lane-menu').getByRole('button', { name: 'System calls' }).click();
     await expect.poll(() => drawn(page, 'lane-syscalls'), PATIENT).toBe(false);
 
+    // No replay: the lanes are there with the page.
+    await page.addInitScript(() => {
+      const watch = (): void => {
+        if (document.querySelector('#status')?.textContent?.includes('%')) document.title = 'lanes were made';
+      };
+      new MutationObserver(watch).observe(document, { childList: true, subtree: true, characterData: true });
+    });
     await page.reload();
     await indexed(page);
-    // No replay: the lanes are there with the page.
     await expect.poll(() => drawn(page, 'lane-syscalls'), PATIENT).toBe(true);
-    await page.locator('#lanes').focus();
-    await page.keyboard.press('End');
+    expect(await page.title()).not.toBe('lanes were made');
+    await press(page, 'End');
     await untilShows(page, 'second');
     await page.getByRole('button', { name: 'Storage' }).click();
-    await page.getByRole('cell', { name: 'Lanes of recordings (1 file)' }).waitFor();
+    await page.getByRole('cell', { name: 'Lanes of recordings (1 file)' }).waitFor(PATIENT);
     await page.getByRole('button', { name: 'Remove Lanes of recordings' }).click();
     await expect.poll(() => page.getByText('Lanes of recordings (').count(), PATIENT).toBe(0);
     expect(errors).toEqual([]);
@@ -89,16 +97,10 @@ describePage('what outlasts a page', { timeout: 300_000 }, () => {
     const here = await browser.newContext();
     const { page } = await openPage(here, `${base()}#rec=recordings/two-lines-told.hsr`);
     await indexed(page);
-    await page.locator('#lanes').focus();
-    await page.keyboard.press('End');
+    await press(page, 'End');
     await untilShows(page, 'second');
     // Past what the command line writes behind the command's own output.
-    for (let i = 0; i < 5 && (await screenText(page)).includes('second'); i++) {
-      await page.locator('#lanes').focus();
-      await page.keyboard.press('p');
-      await idle(page);
-      await page.waitForTimeout(500);
-    }
+    for (let i = 0; i < 5 && (await screenText(page)).includes('second'); i++) await press(page, 'p');
     expect(await screenText(page)).not.toContain('second');
     await page.locator('#lanes').focus();
     page.once('dialog', (dialog) => void dialog.accept('one line, so far'));
@@ -119,6 +121,7 @@ describePage('what outlasts a page', { timeout: 300_000 }, () => {
       .poll(() => other.locator('section.pane h2').allInnerTexts(), PATIENT)
       .toEqual(['Registers', 'Kernel log']);
     await expect.poll(() => other.locator('.registers dd button').first().innerText(), PATIENT).toBe(pc);
+    await untilIdle(other);
     expect(await screenText(other)).not.toContain('second');
     expect(new URL(other.url()).hash).toBe(new URL(link).hash);
     expect(new URLSearchParams(new URL(link).hash.slice(1)).get('mark')).toMatch(/~one line, so far$/);
@@ -130,12 +133,8 @@ describePage('what outlasts a page', { timeout: 300_000 }, () => {
     const context = await browser.newContext();
     const { page } = await openPage(context, `${base()}#rec=recordings/two-lines-told.hsr`);
     await indexed(page);
-    const at = async (): Promise<number> => {
-      await idle(page);
-      return Number(/at=(\d+)/.exec(page.url())?.[1]);
-    };
-    await page.locator('#lanes').focus();
-    await page.keyboard.press('End');
+    const at = (): Promise<number> => instantOf(page);
+    await press(page, 'End');
     await untilShows(page, 'second');
     const end = await at();
     await page
@@ -146,23 +145,22 @@ describePage('what outlasts a page', { timeout: 300_000 }, () => {
     const printed = await at();
     expect(printed).toBeLessThan(end);
 
-    await page.locator('#lanes').focus();
     for (const [back, forward] of [
       [',', '.'],
       ['[', ']'],
       ['{', '}'],
     ]) {
       const before = await at();
-      await page.keyboard.press(back);
-      await expect.poll(at, PATIENT).toBeLessThan(before);
+      await press(page, back);
       const earlier = await at();
-      await page.keyboard.press(forward);
-      await expect.poll(at, PATIENT).toBeGreaterThan(earlier);
+      expect(earlier).toBeLessThan(before);
+      await press(page, forward);
+      expect(await at()).toBeGreaterThan(earlier);
       if (back === ',') expect(await at()).toBe(before);
     }
-    await page.keyboard.press('n');
-    await expect.poll(at, PATIENT).toBeGreaterThan(printed);
-    await page.keyboard.press('p');
+    await press(page, 'n');
+    expect(await at()).toBeGreaterThan(printed);
+    await press(page, 'p');
 
     await page.locator('.transport select').first().selectOption('10');
     await page.getByRole('button', { name: 'Play' }).click();
@@ -179,34 +177,36 @@ describePage('what outlasts a page', { timeout: 300_000 }, () => {
     try {
       const first = await open();
       const { page } = await openPage(first, base());
-      await untilShows(page, 'root@hindsight:~#');
-      await page.keyboard.type('echo $((6*7)) was said\n');
-      await untilShows(page, '42 was said');
-      const sizes = (): Promise<number[]> =>
-        page.evaluate(async () => {
+      await untilPrompt(page);
+      await command(page, 'echo $((6*7)) was said', '42 was said');
+      // What the browser keeps of the recording has what was typed.
+      const kept = async (): Promise<string> => {
+        const bytes = await page.evaluate(async () => {
           const root = await navigator.storage.getDirectory();
-          const kept = await (await root.getDirectoryHandle('hindsight')).getDirectoryHandle('recordings', {
+          const folder = await (await root.getDirectoryHandle('hindsight')).getDirectoryHandle('recordings', {
             create: true,
           });
-          const found: number[] = [];
-          for await (const handle of kept.values()) found.push((await (handle as FileSystemFileHandle).getFile()).size);
-          return found;
+          for await (const handle of folder.values())
+            return [...new Uint8Array(await (await (handle as FileSystemFileHandle).getFile()).arrayBuffer())];
+          return [];
         });
-      await expect.poll(sizes, { timeout: 30_000, interval: 500 }).toEqual([expect.any(Number)]);
-      // What is typed last has had its time to be written.
-      await page.waitForTimeout(9000);
+        if (bytes.length === 0) return '';
+        const { events, header } = await readRecording(Uint8Array.from(bytes));
+        const typed = events.filter(({ port }) => header.ports[port] === 'uart');
+        return typed.map(({ payload }) => Buffer.from(payload).toString()).join('');
+      };
+      await expect.poll(kept, PATIENT).toContain('was said\r');
       await page.goto('chrome://crash').catch(() => undefined);
       await first.close();
 
       const second = await open();
       const { page: again } = await openPage(second, base());
-      await untilShows(again, 'root@hindsight:~#');
+      await untilPrompt(again);
       await again.getByRole('button', { name: 'Storage' }).click();
-      await again.getByRole('button', { name: 'Open', exact: true }).last().click();
+      await again.getByRole('button', { name: 'Open', exact: true }).last().click(PATIENT);
       await again.getByText('Go on from here').waitFor(PATIENT);
-      await expect.poll(() => status(again), PATIENT).toMatch(/^20.*\.hsr · [^%]* m?s$/);
-      await again.locator('#lanes').focus();
-      await again.keyboard.press('End');
+      await untilIndexed(again, '20');
+      await press(again, 'End');
       await untilShows(again, '42 was said');
       await second.close();
     } finally {
@@ -219,9 +219,8 @@ describePage('what outlasts a page', { timeout: 300_000 }, () => {
     const tabs: OpenedPage[] = [];
     for (const said of ['this tab', 'that tab']) {
       const { page, errors } = await openPage(context, base());
-      await untilShows(page, 'root@hindsight:~#');
-      await page.keyboard.type(`echo $((6*7)) ${said}\n`);
-      await untilShows(page, `42 ${said}`);
+      await untilPrompt(page);
+      await command(page, `echo $((6*7)) ${said}`, `42 ${said}`);
       tabs.push({ page, errors });
     }
     expect(await screenText(tabs[0].page)).not.toContain('42 that tab');
@@ -233,7 +232,7 @@ describePage('what outlasts a page', { timeout: 300_000 }, () => {
         async () => {
           await tabs[1].page.keyboard.press('Escape');
           await tabs[1].page.getByRole('button', { name: 'Storage' }).click();
-          await tabs[1].page.getByText('are used').waitFor();
+          await tabs[1].page.getByText('are used').waitFor(PATIENT);
           return kept.count();
         },
         { timeout: 60_000, interval: 2000 },

@@ -1,9 +1,18 @@
 import { createRequire } from 'node:module';
 import type { Browser } from 'playwright-core';
 import { afterAll, beforeAll, expect, test } from 'vitest';
-import { describePage, launch, openPage, Site, screenText, untilShows } from './open-page.ts';
-
-const PATIENT = { timeout: 60_000 };
+import {
+  command,
+  describePage,
+  launch,
+  openPage,
+  PATIENT,
+  Site,
+  screenText,
+  untilIdle,
+  untilPrompt,
+  untilShows,
+} from './open-page.ts';
 
 describePage('the page', { timeout: 200_000 }, () => {
   let site: Site;
@@ -21,27 +30,23 @@ describePage('the page', { timeout: 200_000 }, () => {
   test('shows a shell that takes keys, goes back to what the terminal showed, and goes on from there', async () => {
     const context = await browser.newContext();
     const { page, errors } = await openPage(context, site.address);
-    await untilShows(page, 'root@hindsight:~#');
-    await page.keyboard.type('echo $((6*7)) answers\n');
-    await untilShows(page, '42 answers');
-    await page.keyboard.type('echo $((7*7)) later\n');
-    await untilShows(page, '49 later');
+    await untilPrompt(page);
+    await command(page, 'echo $((6*7)) answers', '42 answers');
+    await command(page, 'echo $((7*7)) later', '49 later');
 
     await page.getByRole('button', { name: 'Pause' }).click();
-    const back = page.getByRole('button', { name: 'Back one line' });
-    await back.click();
-    await untilShows(page, '42 answers');
+    await untilIdle(page);
     // To the end of `49 later`, of what was typed for it, and of `42 answers`.
-    for (let i = 0; i < 2; i++) {
-      await expect.poll(() => page.locator('.transport .busy').innerText(), PATIENT).toBe('');
-      await back.click();
+    for (let i = 0; i < 3; i++) {
+      await page.getByRole('button', { name: 'Back one line' }).click();
+      await untilIdle(page);
     }
-    // Between two instants the terminal is empty for a moment.
-    await expect.poll(() => screenText(page), PATIENT).toMatch(/^(?!.*49 later).*42 answers/s);
+    expect(await screenText(page)).toMatch(/^(?!.*49 later).*42 answers/s);
     expect(page.url()).toMatch(/#at=\d+/);
 
     await page.getByRole('button', { name: 'Go on from here' }).click();
     await expect.poll(() => page.locator('.where').innerText(), PATIENT).toBe('Live');
+    await page.locator('#live-terminal textarea:focus').waitFor({ state: 'attached', ...PATIENT });
     await page.keyboard.type('echo another $((8*8)) future\n');
     await untilShows(page, 'another 64 future');
     expect(await screenText(page)).not.toContain('49 later');
@@ -54,10 +59,10 @@ describePage('the page', { timeout: 200_000 }, () => {
     const { page } = await openPage(context, site.address);
     await untilShows(page, 'root@hindsight:~#');
     await page.getByRole('button', { name: 'Pause' }).click();
-    await page.getByRole('button', { name: 'Play' }).waitFor();
+    await page.getByRole('button', { name: 'Play' }).waitFor(PATIENT);
     await page.locator('#pane-menu summary').click();
     for (const pane of await page.locator('#pane-menu button').all()) await pane.click();
-    await page.getByText('supervisor mode').waitFor();
+    await page.getByText('supervisor mode').waitFor(PATIENT);
     await page.addScriptTag({ path: createRequire(import.meta.url).resolve('axe-core/axe.min.js') });
     const found = (await page.evaluate('axe.run()')) as {
       violations: { id: string; impact: string; nodes: { html: string }[] }[];

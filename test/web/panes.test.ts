@@ -1,6 +1,16 @@
 import type { Browser, BrowserContext, Locator, Page } from 'playwright-core';
 import { afterAll, beforeAll, expect, test } from 'vitest';
-import { describePage, launch, openPage, Site, untilShows } from './open-page.ts';
+import {
+  command,
+  describePage,
+  instantOf,
+  launch,
+  openPage,
+  PATIENT,
+  Site,
+  untilIdle,
+  untilPrompt,
+} from './open-page.ts';
 
 describePage('panes of the page', { timeout: 200_000 }, () => {
   let site: Site;
@@ -14,24 +24,18 @@ describePage('panes of the page', { timeout: 200_000 }, () => {
     browser = await launch();
     context = await browser.newContext({ viewport: { width: 1500, height: 1000 } });
     ({ page, errors } = await openPage(context, site.address));
-    await untilShows(page, 'root@hindsight:~#');
-    await page.keyboard.type('sleep 1000 &\nls /; echo $((6*7)) is done\n');
-    await untilShows(page, '42 is done');
+    await untilPrompt(page);
+    await command(page, 'sleep 1000 &\nls /; echo $((6*7)) is done', '42 is done');
     await page.getByRole('button', { name: 'Pause' }).click();
-    await idle();
+    await untilIdle(page);
+    page.setDefaultTimeout(PATIENT.timeout);
   }, 200_000);
   afterAll(async () => {
     await browser?.close();
     site?.close();
   });
 
-  const idle = async (): Promise<void> => {
-    await page.waitForFunction(() => document.querySelector('.transport .busy')?.textContent === '');
-  };
-  const instant = async (): Promise<number> => {
-    await idle();
-    return Number(/#at=(\d+)/.exec(page.url())![1]);
-  };
+  const instant = (): Promise<number> => instantOf(page);
   /** Opens one pane and closes the others. */
   async function only(title: string): Promise<Locator> {
     const close = page.locator('#dock button[aria-label^="Close"]').first();
@@ -51,7 +55,7 @@ describePage('panes of the page', { timeout: 200_000 }, () => {
     await processes.getByLabel("the kernel's own threads").check();
     await processes.getByText('[kthreadd]').waitFor();
     await sleeping.getByRole('button').click();
-    await expect.poll(() => page.url()).toMatch(/pid=\d+/);
+    await expect.poll(() => page.url(), PATIENT).toMatch(/pid=\d+/);
     await page.locator('#pane-menu summary').click();
     await page.locator('#pane-menu').getByRole('button', { name: 'Call stack', exact: true }).click();
     await page.locator('#pane-menu summary').click();
@@ -59,7 +63,7 @@ describePage('panes of the page', { timeout: 200_000 }, () => {
     await stack.getByText('In the kernel').waitFor();
     expect(await stack.innerText()).toMatch(/nanosleep/);
     await processes.getByRole('button', { name: 'Follow the hart instead' }).click();
-    await expect.poll(() => stack.innerText()).toContain('Of hart 0');
+    await expect.poll(() => stack.innerText(), PATIENT).toContain('Of hart 0');
   });
 
   test("the kernel's log as it was", async () => {
@@ -83,10 +87,10 @@ describePage('panes of the page', { timeout: 200_000 }, () => {
     expect(BigInt(`0x${to}`)).toBeGreaterThan(BigInt(`0x${from}`));
     expect(await origin.innerText()).toMatch(/do_timer|tick_do_update_jiffies64|tick_periodic/);
     await origin.getByRole('button', { name: 'Go there' }).click();
-    await expect.poll(instant).toBeLessThan(before);
+    await expect.poll(instant, PATIENT).toBeLessThan(before);
     // From before the store, it is the next one.
     await memory.getByRole('button', { name: 'Who writes it next' }).click();
-    await idle();
+    await untilIdle(page);
     expect(/0x([0-9a-f]+) → /.exec(await origin.innerText())![1]).toBe(from);
   });
 
@@ -99,7 +103,7 @@ describePage('panes of the page', { timeout: 200_000 }, () => {
     await page.getByRole('button', { name: 'Close this message' }).click();
     await memory.getByLabel('Address').fill('0x10');
     await memory.getByRole('button', { name: 'Go', exact: true }).click();
-    await expect.poll(() => memory.locator('.hex').innerText()).toContain('··');
+    await expect.poll(() => memory.locator('.hex').innerText(), PATIENT).toContain('··');
   });
 
   test('breakpoints, back and forward, with a condition', async () => {
@@ -112,7 +116,7 @@ describePage('panes of the page', { timeout: 200_000 }, () => {
     const before = await instant();
     await add('do_exit');
     await points.getByRole('button', { name: 'Back to where it executes do_exit' }).click();
-    await expect.poll(instant).toBeLessThan(before);
+    await expect.poll(instant, PATIENT).toBeLessThan(before);
     const exit = await instant();
     await add('do_exit', 'a0 == 0x1234');
     await points.getByRole('button', { name: 'Forward to where it executes do_exit' }).last().click();

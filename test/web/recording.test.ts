@@ -9,10 +9,21 @@ import type { Browser, Page } from 'playwright-core';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { Timeline } from '../../src/host/node/index.ts';
 import { CLI, hindsight } from '../cli/hindsight.ts';
-import { describePage, launch, openPage, screenText, untilShows } from './open-page.ts';
+import {
+  describePage,
+  instantOf,
+  launch,
+  openPage,
+  PATIENT,
+  press,
+  recordTwoLines,
+  screenText,
+  untilIdle,
+  untilIndexed,
+  untilShows,
+} from './open-page.ts';
 
 const TYPES: Readonly<Record<string, string>> = { '.html': 'text/html', '.js': 'text/javascript', '.css': 'text/css' };
-const PATIENT = { timeout: 60_000 };
 
 /** The plainest of file servers: no ranges, no headers of its own. */
 async function serveFolder(folder: string): Promise<{ readonly server: Server; readonly address: string }> {
@@ -32,13 +43,10 @@ async function serveFolder(folder: string): Promise<{ readonly server: Server; r
 
 /** Goes from the beginning by lines of the console until the first one shows. */
 async function toFirstLine(page: Page): Promise<void> {
-  await page.locator('#lanes').focus();
-  await page.keyboard.press('Home');
+  await press(page, 'Home');
   for (let i = 0; i < 5; i++) {
-    await expect.poll(() => page.locator('.transport .busy').innerText(), PATIENT).toBe('');
     await page.getByRole('button', { name: 'Forward one line' }).click();
-    await expect.poll(() => page.locator('.transport .busy').innerText(), PATIENT).toBe('');
-    await page.waitForTimeout(300);
+    await untilIdle(page);
     if ((await screenText(page)).includes('first')) return;
   }
   throw new Error(`the terminal does not show the first line, but ${await screenText(page)}`);
@@ -55,15 +63,7 @@ describePage('a recording in the page', { timeout: 300_000 }, () => {
     folder = mkdtempSync(join(tmpdir(), 'hindsight-page-'));
     site = join(folder, 'site');
     recording = join(folder, 'told.hsr');
-    const made = await hindsight([
-      'run',
-      '--quiet',
-      '--record',
-      recording,
-      '--exec',
-      'echo first; sleep 1; echo second',
-    ]);
-    expect(made.status).toBe(0);
+    await recordTwoLines(recording);
     const written = await hindsight(['web', '--quiet', '--site', site, recording]);
     expect(written).toMatchObject({ status: 0, stdout: '#rec=recordings/told.hsr\n' });
     writeFileSync(join(site, 'recordings', 'cut.hsr'), readFileSync(recording));
@@ -81,13 +81,12 @@ describePage('a recording in the page', { timeout: 300_000 }, () => {
   test('opens from a plain file server in a fresh profile, lands exactly, and has the hash that Node has', async () => {
     const context = await browser.newContext();
     const { page, errors } = await openPage(context, `${served.address}#rec=recordings/told.hsr`);
-    await expect.poll(() => page.locator('#status').innerText(), PATIENT).toMatch(/^told\.hsr · .* m?s$/);
-    await page.locator('#lanes').focus();
-    await page.keyboard.press('End');
+    await untilIndexed(page, 'told.hsr');
+    await press(page, 'End');
     await untilShows(page, 'second');
     await toFirstLine(page);
     expect(await screenText(page)).not.toContain('second');
-    const at = Number(/#.*at=(\d+)/.exec(page.url())![1]);
+    const at = await instantOf(page);
     const hash = await page.evaluate(() => document.querySelector('hindsight-machine')!.hash());
     await using timeline = await Timeline.open(recording);
     await timeline.seek(at);
@@ -107,7 +106,7 @@ describePage('a recording in the page', { timeout: 300_000 }, () => {
   test('goes on live from an instant of a recording', async () => {
     const context = await browser.newContext();
     const { page } = await openPage(context, `${served.address}#rec=recordings/told.hsr`);
-    await expect.poll(() => page.locator('#status').innerText(), PATIENT).toMatch(/^told\.hsr · .* m?s$/);
+    await untilIndexed(page, 'told.hsr');
     await toFirstLine(page);
     await page.getByRole('button', { name: 'Go on from here' }).click();
     await untilShows(page, 'second');

@@ -21,12 +21,26 @@ export function machineService(machine: Machine, past: number, sink: RecordSink 
       throw new SessionStateError("the machine keeps no past: create it with the option 'past', in bytes of memory");
     return live;
   };
+  // Listeners and answers have ports of their own, with no order between them: an answer waits until what came before it was heard.
+  let heard: unknown;
+  const afterEvents = async <T>(answer: Promise<T>): Promise<T> => {
+    try {
+      return await answer;
+    } finally {
+      await heard;
+    }
+  };
   return {
     ports: machine.ports,
-    on: (kind, listener) => proxy(machine.on(kind, listener)),
-    run: (until) => machine.run(until),
-    pause: () => machine.pause(),
-    expect: (pattern, timeout) => machine.expect(pattern, timeout === undefined ? {} : { timeout }),
+    on(kind, listener) {
+      const tell = (value: Parameters<typeof listener>[0]): void => {
+        heard = listener(value);
+      };
+      return proxy(machine.on(kind, tell));
+    },
+    run: (until) => afterEvents(machine.run(until)),
+    pause: () => afterEvents(machine.pause()),
+    expect: (pattern, timeout) => afterEvents(machine.expect(pattern, timeout === undefined ? {} : { timeout })),
     write: (data) => machine.write(data),
     send: (port, bytes) => machine.send(port, bytes),
     control: (port, command, ...args) => machine.control(port, command, ...args),

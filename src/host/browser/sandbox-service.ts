@@ -23,17 +23,24 @@ function sandboxService(box: Sandbox): SandboxService {
     async exec(id, command, options, heard) {
       const ending = new AbortController();
       running.set(id, ending);
+      // What is heard and the answer have ports of their own, with no order between them.
+      let last: unknown;
       try {
         return await box.exec(command, {
           ...options,
           signal: ending.signal,
           ...(heard && {
-            onStdout: (bytes) => void heard('stdout', bytes),
-            onStderr: (bytes) => void heard('stderr', bytes),
+            onStdout: (bytes) => {
+              last = heard('stdout', bytes);
+            },
+            onStderr: (bytes) => {
+              last = heard('stderr', bytes);
+            },
           }),
         });
       } finally {
         running.delete(id);
+        await last;
       }
     },
     kill: (id) => running.get(id)?.abort(new DOMException('the command was aborted', 'AbortError')),

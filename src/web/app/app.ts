@@ -82,6 +82,7 @@ export class App {
     this.timeline = new TimelineView(this.element('lanes') as HTMLCanvasElement, model.lanes, model.history, {
       preview: (place) => this.moves.preview(place, this.timeline),
       land: (place) => void this.moves.land(place, this.timeline),
+      cancel: () => this.moves.endPreview(),
       key: ({ key }) => actOnKey(key, this.actions, model.state?.mode === 'live'),
     });
     this.moves = new Moves(model, this.client, this.terminals);
@@ -165,7 +166,7 @@ export class App {
         this.terminals.cut();
         break;
       case 'index':
-        view.set({ indexed: news.done < 1 ? news.done : undefined });
+        view.set({ indexed: news.done });
         break;
       case 'state':
         return this.onState(news.state);
@@ -181,10 +182,11 @@ export class App {
     model.options.tell('state', state);
     this.timeline.update(state, model.marks);
     if (state.mode === 'past') {
-      this.terminals.show(state.at.instructions);
+      void this.terminals.show(state.at.instructions);
       model.focus.set({ at: state.at });
     } else if (before?.mode === 'past') {
       model.focus.set({ at: undefined });
+      if (!model.view.now.previewing) model.view.set({ showsPast: false });
       this.terminals.live.focus();
     }
     if (state.running && performance.now() - this.panesAt < PANES_EVERY) return;

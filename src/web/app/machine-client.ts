@@ -1,5 +1,5 @@
-import { proxy, type Remote, wrap } from 'comlink';
-import type { News, PageWorker } from '../worker/protocol.ts';
+import { type Remote, wrap } from 'comlink';
+import type { News, NewsMessage, PageWorker } from '../worker/protocol.ts';
 
 /** A worker with a machine in it, and what it tells. */
 export class MachineClient {
@@ -11,7 +11,9 @@ export class MachineClient {
     this.worker = new Worker(script, { type: 'module', name: 'hindsight' });
     this.worker.addEventListener('error', (event) => onFailure(event.message || 'the worker could not be loaded'));
     this.remote = wrap<PageWorker>(this.worker);
-    void this.remote.listen(proxy(onNews));
+    this.worker.addEventListener('message', ({ data }: MessageEvent<Partial<NewsMessage>>) => {
+      if (data.news !== undefined) onNews(data.news);
+    });
   }
 
   /** Ends the worker with everything in it. */

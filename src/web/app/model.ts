@@ -38,6 +38,7 @@ export class PageModel {
       message: undefined,
       state: undefined,
       previewing: false,
+      showsPast: false,
       benchAddress: new URL('bench.html', options.base).href,
       mips: undefined,
       recording: undefined,

@@ -68,7 +68,7 @@ export class Moves {
     const { history, lanes, view } = this.model;
     const instructions = axis === 'time' ? lanes.convert(place, 'time') : place;
     view.set({ previewing: true });
-    this.terminals.show(instructions, axis === 'time' ? history.offsetAtTime(place) : undefined);
+    void this.terminals.show(instructions, axis === 'time' ? history.offsetAtTime(place) : undefined);
   }
 
   /** Goes there. @param place in units of the axis */
@@ -76,6 +76,15 @@ export class Moves {
     this.player.stop();
     const to = axis === 'time' ? { time: place } : { instructions: Math.round(place), sequence: 0 };
     await this.move((machine) => machine.seek(to));
-    this.model.view.set({ previewing: false });
+    this.endPreview();
+  }
+
+  /** The playhead is let go of: the terminal shows what is where the machine is. */
+  endPreview(): void {
+    const { state, view } = this.model;
+    if (!view.now.previewing) return;
+    view.set({ previewing: false });
+    if (state?.mode === 'past') void this.terminals.show(state.at.instructions);
+    else view.set({ showsPast: false });
   }
 }

@@ -29,9 +29,11 @@ export class Terminals {
     );
   }
 
-  /** Shows what was there after so many instructions. */
-  show(instructions: number, offset?: number): void {
-    void this.past.show(instructions, offset);
+  /** Shows what was there after so many instructions: the terminal of the past takes the other's place once it does. */
+  async show(instructions: number, offset?: number): Promise<void> {
+    await this.past.show(instructions, offset);
+    const { state, previewing } = this.model.view.now;
+    if (previewing || state?.mode === 'past') this.model.view.set({ showsPast: true });
   }
 
   /** The model has another history. */

@@ -16,6 +16,8 @@ export interface ShellView {
   readonly state: MachineState | undefined;
   /** The playhead is dragged: the terminal shows what was there. */
   readonly previewing: boolean;
+  /** The terminal of the past is the one that shows. */
+  readonly showsPast: boolean;
   /** Address of the bench page. */
   readonly benchAddress: string;
   /** Millions of instructions in a second. */
@@ -82,7 +84,6 @@ const KEYS: readonly (readonly [string, string, string])[] = [
 export function shell(view: ShellView, actions: ShellActions): TemplateResult {
   const { state } = view;
   const past = state?.mode === 'past';
-  const showsPast = past || view.previewing;
   return html`
     <header class="bar">
       <h1><span class="logo" aria-hidden="true"></span>Hindsight</h1>
@@ -130,8 +131,8 @@ export function shell(view: ShellView, actions: ShellActions): TemplateResult {
           <button aria-label="A+, larger text" title="Larger text" @click=${() => actions.fontSize(1)}>A+</button>
         </div>
         <div class="terminals">
-          <div id="live-terminal" ?hidden=${showsPast}></div>
-          <div id="past-terminal" ?hidden=${!showsPast}></div>
+          <div id="live-terminal" ?hidden=${view.showsPast}></div>
+          <div id="past-terminal" ?hidden=${!view.showsPast}></div>
           ${view.loading === undefined ? nothing : loading(view.loading)}
         </div>
         <div class="key-row" role="toolbar" aria-label="Keys">

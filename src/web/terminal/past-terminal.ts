@@ -1,6 +1,7 @@
 import { SearchAddon } from '@xterm/addon-search';
 import { SerializeAddon } from '@xterm/addon-serialize';
 import { Terminal } from '@xterm/xterm';
+import { concat } from '../../bytes/concat.ts';
 import type { TerminalSearch } from './find-bar.ts';
 import { clickedLine, findPrinted } from './find-printed.ts';
 import type { ConsoleHistory } from './history.ts';
@@ -11,6 +12,10 @@ const STATE_EVERY = 16_384;
 /** Lines above the screen that a kept state has. */
 const SCROLLBACK = 1000;
 const SMALLEST_FONT = 10;
+/** Full reset (ECMA-48, 8.3.105), and synchronized output (DEC private mode 2026): what is on the screen stays until the mode is left. */
+const RESET = '\x1bc';
+const [HOLD, RELEASE] = ['\x1b[?2026h', '\x1b[?2026l'];
+const encoder = new TextEncoder();
 
 /** The terminal after so many bytes of output, as what has to be written to get there. */
 interface KeptState {
@@ -61,9 +66,13 @@ export class PastTerminal {
    */
   show(instructions: number, offset = this.history.offsetAfter(instructions)): Promise<void> {
     this.wanted = { instructions, offset };
-    this.busy ??= this.work().finally(() => {
-      this.busy = undefined;
-    });
+    if (this.busy === undefined) {
+      this.host.setAttribute('aria-busy', 'true');
+      this.busy = this.work().finally(() => {
+        this.busy = undefined;
+        this.host.removeAttribute('aria-busy');
+      });
+    }
     return this.busy;
   }
 
@@ -105,22 +114,27 @@ export class PastTerminal {
       this.shown = Infinity;
     }
     const from = this.kept.findLast((state) => state.offset <= offset);
+    // What was shown stays until what comes instead is whole: it is written in one piece, or held.
+    let begin = '';
+    let held = false;
     if (this.shown > offset || (from !== undefined && from.offset > this.shown)) {
-      terminal.reset();
-      if (from !== undefined) {
-        this.resize(from.columns, from.rows);
-        await this.write(from.text);
-      }
+      begin = RESET + (from?.text ?? '');
+      if (from !== undefined) this.resize(from.columns, from.rows);
       this.shown = from?.offset ?? 0;
     }
-    while (this.shown < offset) {
+    while (this.shown < offset || begin !== '') {
       const size = history.sizeAt(history.instructionsAt(this.shown));
       if (size !== undefined) this.resize(size.columns, size.rows);
       const last = this.kept.at(-1)?.offset ?? 0;
       // After a line feed: nowhere else is it sure that no escape sequence is cut in two.
       const border = last > this.shown ? offset : (history.lineEnd(last + STATE_EVERY, 1) ?? Infinity);
-      const to = Math.max(this.shown + 1, Math.min(offset, border));
-      await this.write(history.slice(this.shown, to));
+      const to = Math.min(offset, Math.max(this.shown + 1, border));
+      if (to < offset && begin !== '' && !held) {
+        begin += HOLD;
+        held = true;
+      } else if (to === offset && held) begin += RELEASE;
+      await this.write(concat([encoder.encode(begin), history.slice(this.shown, to)]));
+      begin = '';
       this.shown = to;
       if (to === border) this.keep();
     }
@@ -151,7 +165,7 @@ export class PastTerminal {
     if (size !== this.terminal.options.fontSize) this.terminal.options.fontSize = size;
   }
 
-  private write(data: string | Uint8Array): Promise<void> {
+  private write(data: Uint8Array): Promise<void> {
     return new Promise((resolve) => this.terminal.write(data, resolve));
   }
 }

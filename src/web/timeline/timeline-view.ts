@@ -15,6 +15,8 @@ export interface TimelineListener {
   preview(place: number): void;
   /** Go there. */
   land(place: number): void;
+  /** The playhead is dragged no longer, and nowhere. */
+  cancel(): void;
   /** A key was pressed that is not about the view. @returns whether it meant something */
   key(event: KeyboardEvent): boolean;
 }
@@ -225,7 +227,7 @@ export class TimelineView {
     if (event.button !== 0) return;
     this.canvas.setPointerCapture(event.pointerId);
     this.pointers.set(event.pointerId, { x: event.clientX, startX: event.clientX });
-    if (this.pointers.size > 1) this.dragged = undefined;
+    if (this.pointers.size > 1) this.endDrag();
     else this.drag(event.clientX);
     this.canvas.focus();
   }
@@ -249,7 +251,13 @@ export class TimelineView {
 
   private onCancel(event: PointerEvent): void {
     this.pointers.delete(event.pointerId);
+    this.endDrag();
+  }
+
+  private endDrag(): void {
+    if (this.dragged === undefined) return;
     this.dragged = undefined;
+    this.listener.cancel();
     this.draw();
   }
 

@@ -1,5 +1,5 @@
 /** The page's worker: the machine, its past, and what panes ask about it. */
-import { expose, transfer } from 'comlink';
+import { expose } from 'comlink';
 import { readyBytes } from '../../bytes/source.ts';
 import { SESSION_PORT } from '../../guest/init-script.ts';
 import { browserRegionCompiler } from '../../host/browser/region-compiler.ts';
@@ -10,7 +10,7 @@ import { Snapshot } from '../../machine/state/snapshot.ts';
 import type { MoveResult } from '../../timeline/mover.ts';
 import { Computer } from './computer.ts';
 import { indexRecording } from './index-recording.ts';
-import type { News, PageWorker, SiteFile } from './protocol.ts';
+import type { News, NewsMessage, PageWorker, SiteFile } from './protocol.ts';
 import { QUESTIONS } from './questions/index.ts';
 import { branchOf, type Inspected, inspectRecording, openRecording } from './recordings.ts';
 import { findAccess, goToPlace } from './searches.ts';
@@ -19,7 +19,6 @@ import { step } from './steps.ts';
 /** Control-L: the shell, which waits at its prompt in the snapshot, clears the screen and shows the prompt again. */
 const REDRAW = '\f';
 
-const listeners: ((news: News) => void)[] = [];
 let computer: Computer | undefined;
 /** Files that the machine was made from. */
 let held: readonly SiteFile[] = [];
@@ -39,7 +38,8 @@ function buffersOf(news: News): ArrayBuffer[] {
   }
 }
 
-const tell = (news: News): void => listeners.forEach((listener) => listener(transfer(news, buffersOf(news))));
+/** News goes through the port that answers go through: what was told before an answer arrives before it. */
+const tell = (news: News): void => postMessage({ news } satisfies NewsMessage, { transfer: buffersOf(news) });
 
 function current(): Computer {
   if (computer === undefined) throw new Error('there is no machine yet');
@@ -69,7 +69,6 @@ function crossing({ hit, ...move }: MoveResult): Omit<MoveResult, 'hit'> {
 }
 
 const worker: PageWorker = {
-  listen: (listener) => void listeners.push(listener),
   async start({ memory, append, kernel, initrd, start, bases }, size) {
     const machine = await createMachine(
       Machine,

@@ -1,5 +1,4 @@
 /** What the page and its worker say to each other. */
-import type { ProxyMarked } from 'comlink';
 import type { AccessOrigin } from '../../debug/origin.ts';
 import type { WorkerMove } from '../../host/browser/index.ts';
 import type { Instant } from '../../record/door.ts';
@@ -85,6 +84,11 @@ export interface IndexNews {
 }
 
 export type News = ConsoleNews | ResizeNews | SampleNews | PointNews | StateNews | CutNews | IndexNews;
+
+/** How news comes to the page, beside comlink's answers. */
+export interface NewsMessage {
+  readonly news: News;
+}
 
 /** Files of a machine by what they are; the worker takes them over. */
 export interface StartFiles {
@@ -172,10 +176,8 @@ export interface RecordingFacts {
   readonly marks: readonly NotedInstant[];
 }
 
-/** The worker, for comlink. */
+/** The worker, for comlink. What is news of a call arrives before its answer. */
 export interface PageWorker {
-  /** Hears everything that is news, from now on. */
-  listen(listener: ((news: News) => void) & ProxyMarked): void;
   /** A live machine from the guest's own snapshot; it runs. */
   start(files: StartFiles, size: { readonly columns: number; readonly rows: number }): Promise<MachineState>;
   /** Reads what a recording is and which files it needs. @throws RecordingError */
