@@ -23,7 +23,6 @@ export const FULL_PACKAGES = [
   'kmod',
   'less',
   'libc6-dev',
-  'libpam-systemd',
   'make',
   'netbase',
   'openssh-server',
@@ -189,6 +188,9 @@ for script in base-passwd.preinst $(ls *.preinst | grep -v '^base-passwd'); do
 done
 cd /
 unset DPKG_MAINTSCRIPT_NAME
+# Keys that are there are not made: they would take longer than all the rest of ssh, and are removed below.
+mkdir -p /etc/ssh
+for kind in rsa ecdsa ed25519; do : >/etc/ssh/ssh_host_\${kind}_key; done
 dpkg --force-unsafe-io --configure -a
 passwd -d root
 mkdir -p /etc/systemd/system/serial-getty@ttyS0.service.d /etc/systemd/system/ssh.service.d
@@ -206,6 +208,12 @@ ExecStartPre=/usr/sbin/sshd -t
 END
 systemctl disable apt-daily.timer apt-daily-upgrade.timer dpkg-db-backup.timer e2scrub_all.timer fstrim.timer e2scrub_reap.service 2>/dev/null || true
 : >/etc/machine-id
+# No terminal but the serial one, no screen and no EFI.
+systemctl mask getty@tty1.service modprobe@drm.service modprobe@efi_pstore.service
+# What systemd would do where /usr is newer than they say (systemd-update-done.service(8)): it was done above, or is done here.
+systemd-sysusers
+journalctl --update-catalog
+touch -r /usr /etc/.updated /var/.updated
 rm -rf /usr/sbin/policy-rc.d /var/lib/dpkg/*-old /var/log/*.log /var/cache/debconf/*-old /tmp/* /${CONFIGURE_FILE}
 sync
 `;
