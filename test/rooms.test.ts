@@ -95,9 +95,12 @@ const ARROWS: Record<string, readonly string[]> = {
   'host/browser': [
     'bytes',
     'devices',
+    'errno.ts',
+    'fs',
     'generated',
     'guest',
     'host/room.ts',
+    'host/share.ts',
     'host/sources.ts',
     'jit',
     'machine',

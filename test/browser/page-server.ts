@@ -10,7 +10,8 @@ export const portOf = (server: { address(): string | AddressInfo | null }): numb
 
 /**
  * Serves a page that runs a script of this folder, with the worker's script and a guest's kernel and initrd.
- * @param script name of its file @param others contents by address, readable for any origin where `open` names them
+ * @param script name of its file @param others contents by address, readable for any origin where `open` names them @param workers names of
+ * further scripts, for workers
  */
 export async function servePage(
   script: string,
@@ -18,11 +19,20 @@ export async function servePage(
   {
     others = {},
     open = [],
-  }: { readonly others?: Readonly<Record<string, string>>; readonly open?: readonly string[] } = {},
+    workers = [],
+  }: {
+    readonly others?: Readonly<Record<string, string>>;
+    readonly open?: readonly string[];
+    readonly workers?: readonly string[];
+  } = {},
 ): Promise<Server> {
   const source = (path: string): string => new URL(path, import.meta.url).pathname;
   const { outputFiles } = await build({
-    entryPoints: { page: source(script), worker: source('../../src/host/browser/worker.ts') },
+    entryPoints: {
+      page: source(script),
+      worker: source('../../src/host/browser/worker.ts'),
+      ...Object.fromEntries(workers.map((name) => [name, source(`${name}.ts`)])),
+    },
     ...{ bundle: true, write: false, outdir: '/', platform: 'browser', format: 'esm', target: 'es2022' },
     logLevel: 'error',
   });

@@ -302,5 +302,6 @@ export type {
   WorkerRunOptions,
   WorkerSandboxOptions,
   WorkerSearch,
+  WorkerShare,
 } from './service.ts';
 export { type WorkerExecOptions, type WorkerFiles, WorkerSandbox } from './worker-sandbox.ts';

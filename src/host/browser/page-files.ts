@@ -8,20 +8,13 @@ import type { RecordSink } from '../../record/format.ts';
 import { BlankBackend, type BlockBackend, ChunkedBackend, MemoryBackend } from '../../storage/index.ts';
 import { createHostRoom } from '../room.ts';
 import { BlobSource } from '../sources.ts';
+import { accessHandle } from './folder/contents.ts';
 import type { PageFile, WorkerDisk } from './service.ts';
 
 const SECTOR = 512;
 /** Bytes of a disk that are read at once, and how many are kept. */
 const CHUNK = 256 * 1024;
 const KEPT = 64 * 2 ** 20;
-
-/** A file's access handle for one worker (File System Standard, 2.6); TypeScript has it among the declarations of workers only. */
-interface SyncAccessHandle {
-  write(bytes: Uint8Array, options: { readonly at: number }): number;
-  truncate(size: number): void;
-  flush(): void;
-  close(): void;
-}
 
 /** A file as bytes to be read piece by piece. */
 export async function sourceOf(file: PageFile): Promise<ByteSource> {
@@ -72,12 +65,11 @@ export class MemorySink implements RecordSink {
 
 /** A recording in a file of the origin private file system, which is written over. */
 export async function fileSink(file: FileSystemFileHandle): Promise<RecordSink> {
-  const { createSyncAccessHandle } = file as { createSyncAccessHandle?: () => Promise<SyncAccessHandle> };
-  if (createSyncAccessHandle === undefined)
+  const handle = await accessHandle(file);
+  if (handle === undefined)
     throw new Error(
       `${file.name}: this browser cannot write files of the origin private file system from a worker; record in memory`,
     );
-  const handle = await createSyncAccessHandle.call(file);
   handle.truncate(0);
   let at = 0;
   return {

@@ -4,7 +4,7 @@ import type { CoreKind } from '../../machine/engine/cores.ts';
 import type { RunResult, RunUntil } from '../../machine/session/driver.ts';
 import type { ExpectResult } from '../../machine/session/expectation.ts';
 import type { MachineEvents, MachineOptions, RunOptions } from '../../machine/session/machine.ts';
-import type { DiskOption, ImageFiles } from '../../machine/session/options.ts';
+import type { DiskOption, ImageFiles, ShareDevice } from '../../machine/session/options.ts';
 import type { EventDescription } from '../../record/describe.ts';
 import type { Instant } from '../../record/door.ts';
 import type { GuestFiles } from '../../sandbox/files.ts';
@@ -27,6 +27,13 @@ export interface WorkerDisk extends Omit<DiskOption, 'backend'> {
   readonly hash?: string;
 }
 
+/** A folder for a machine in a worker: of the origin private file system, or one that the user picked (showDirectoryPicker). */
+export interface WorkerShare extends ShareDevice {
+  readonly folder: FileSystemDirectoryHandle;
+  /** Refuse all that changes something. */
+  readonly readOnly?: boolean;
+}
+
 /** How a machine in a worker is run. */
 export interface WorkerRunOptions extends Omit<RunOptions, 'record' | 'translator'> {
   /**
@@ -36,11 +43,16 @@ export interface WorkerRunOptions extends Omit<RunOptions, 'record' | 'translato
   readonly record?: 'memory' | FileSystemFileHandle;
   /** Bytes of memory for checkpoints, so that the machine can go back in time; default 0: it cannot. */
   readonly past?: number;
+  /**
+   * Folders that answer for the machine's shares. A new machine gets a device for each, which the guest's /init mounts at /mnt/NAME where its command line
+   * says `hindsight.shares=NAME`; one that goes on from a snapshot or a recording has its shares already.
+   */
+  readonly shares?: readonly WorkerShare[];
 }
 
 /** Options of a machine in a worker. */
 export type WorkerMachineOptions = WorkerRunOptions &
-  Omit<MachineOptions, keyof RunOptions | 'disks'> & {
+  Omit<MachineOptions, keyof RunOptions | 'disks' | 'shares'> & {
     readonly disks?: readonly WorkerDisk[];
     /** A network; none unless given. The guest's /init brings it up when its command line says `hindsight.net=dhcp`. */
     readonly net?: WorkerNetwork;

@@ -12,16 +12,24 @@ import {
 } from '../../machine/session/machine.ts';
 import { openTimeline } from '../../timeline/open.ts';
 import { createHostRoom } from '../room.ts';
+import { attachShare } from '../share.ts';
+import { FolderFs } from './folder/folder-fs.ts';
 import { machineService, sinkOf } from './machine-service.ts';
 import { openPageNetwork } from './net/network.ts';
 import { disksOf, sourceOf } from './page-files.ts';
 import { browserRegionCompiler } from './region-compiler.ts';
 import { startSandbox } from './sandbox-service.ts';
-import type { RecordingService, WorkerMachineOptions, WorkerService } from './service.ts';
+import type { RecordingService, WorkerMachineOptions, WorkerService, WorkerShare } from './service.ts';
 import { timelineService } from './timeline-service.ts';
 
 /** Compiles a machine's hot code beside it. */
 const translator = (): JitOptions => ({ compiler: browserRegionCompiler() });
+
+/** Has a page's folders answer for a machine's shares. @throws RangeError when it has no share of a name */
+function attachFolders(machine: Machine, shares: readonly WorkerShare[]): void {
+  for (const { name, folder, readOnly = false } of shares)
+    attachShare(machine, name, new FolderFs(folder), createHostRoom(), { readOnly });
+}
 
 /** A machine of this worker, and how copies of it are run. */
 interface Built {
@@ -33,6 +41,7 @@ interface Built {
 async function build({
   disks = [],
   net,
+  shares = [],
   ...options
 }: Omit<WorkerMachineOptions, 'record' | 'past'> & Pick<MachineOptions, 'record'>): Promise<Built> {
   const network = net && openPageNetwork(net, createHostRoom());
@@ -43,9 +52,11 @@ async function build({
       ...options,
       ...(network && { devices: [...(options.devices ?? []), network.slot] }),
       disks: await disksOf(disks),
+      shares,
     },
     createHostRoom(),
   );
+  attachFolders(machine, shares);
   if (network) machine.plug(network.link());
   return { machine, run };
 }
@@ -55,6 +66,7 @@ async function rebuild(
   from: NonNullable<WorkerMachineOptions['from']>,
   {
     disks = [],
+    shares = [],
     kernel,
     initrd,
     firmware,
@@ -73,6 +85,7 @@ async function rebuild(
     { ...run, ...(record && { record }) },
     room,
   );
+  attachFolders(machine, shares);
   return { machine, run };
 }
 
@@ -85,12 +98,13 @@ const service: WorkerService = {
   async startSandbox({ record, past = 0, append, from, ...options }) {
     const sink = record && (await sinkOf(record));
     const kept = { clock: 'host' as const, ...(sink && { record: sink }) };
+    const names = options.shares?.map(({ name }) => name) ?? [];
     const { machine, run } =
       from === undefined
         ? await build({
             ...kept,
             ...options,
-            append: commandLine({ session: true }, append),
+            append: commandLine({ session: true, ...(names.length > 0 && { shares: names }) }, append),
             virtioConsole: { ports: [SESSION_PORT] },
           })
         : await rebuild(from, { ...kept, ...options });
@@ -102,15 +116,11 @@ const service: WorkerService = {
     const service: RecordingService = {
       ...timelineService(timeline),
       verify: () => timeline.verify(),
-      async branch({ record, past = 0, ...run } = {}) {
+      async branch({ record, past = 0, shares = [], ...run } = {}) {
         const sink = record && (await sinkOf(record));
-        return proxy(
-          machineService(
-            timeline.branch({ translator: translator(), ...run, ...(sink && { record: sink }) }),
-            past,
-            sink,
-          ),
-        );
+        const machine = timeline.branch({ translator: translator(), ...run, ...(sink && { record: sink }) });
+        attachFolders(machine, shares);
+        return proxy(machineService(machine, past, sink));
       },
     };
     return proxy(service);
