@@ -10,9 +10,9 @@ import { MAX_HARTS } from '../isa/layout.ts';
 import { parseMemory } from '../machine/board/config.ts';
 import { CORES, type CoreKind } from '../machine/engine/cores.ts';
 import type { DiskOption, HardwareOptions, NamedBytes } from '../machine/session/options.ts';
-import { POLICIES, type PolicyName } from '../storage/cache/policy.ts';
 import type { CacheOptions } from '../storage/chunked.ts';
 import { OverlaidBackend, type WritePolicy } from '../storage/index.ts';
+import { parseDiskCache } from './disk-tiers.ts';
 import { CliError, UsageError } from './exit.ts';
 import { provideDisk, provideGuest } from './guest-build.ts';
 import { parseChoice, parseInteger, parsePackageNames, parseSize } from './values.ts';
@@ -53,8 +53,6 @@ const BALLOON_MODULE = 'virtio_balloon';
 /** In place of a kernel: firmware alone. */
 const NO_KERNEL = 'none';
 /** Memory that a disk on a server may take. */
-const SMALLEST_CACHE = 2 ** 20;
-const LARGEST_CACHE = 2 ** 36;
 const MAX_SEED = 0xffff_ffff;
 
 /** Values of the flags that can be refused without opening a file. */
@@ -114,17 +112,6 @@ export function builtDisk(text: string): { readonly full: boolean; readonly pack
   const [, kind, more] = BUILT_DISK.exec(text) ?? [];
   if (kind === undefined) return undefined;
   return { full: kind === 'full', packages: more === undefined ? [] : parsePackageNames('--disk', more) };
-}
-
-/** Reads `SIZE` or `SIZE:POLICY`. @throws UsageError */
-function parseDiskCache(text: string): CacheOptions {
-  const [size, policy] = text.split(':');
-  return {
-    bytes: parseSize('--disk-cache', size!, SMALLEST_CACHE, LARGEST_CACHE),
-    ...(policy !== undefined && {
-      policy: parseChoice('--disk-cache', policy, Object.keys(POLICIES) as PolicyName[]),
-    }),
-  };
 }
 
 /** A disk as it is typed. */
@@ -187,7 +174,7 @@ export async function openBase(
 
 async function openDisks(flags: MachineFlags): Promise<{ disks: DiskOption[]; root?: string }> {
   const disks: DiskOption[] = [];
-  const cache = flags.diskCache === undefined ? undefined : parseDiskCache(flags.diskCache);
+  const cache = flags.diskCache === undefined ? undefined : parseDiskCache('--disk-cache', flags.diskCache);
   let root = flags.root;
   for (const [index, typed] of (flags.disk ?? []).entries()) {
     const { file, overlay, write, journal } = parseDisk(typed);

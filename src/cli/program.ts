@@ -465,6 +465,22 @@ export function createProgram(version: string, finish: (status: number) => void)
       finish(await (await import('./commands/disk.ts')).diskExport(name, file)),
     );
 
+  const RUNNING = 'the name of a machine that runs with --control NAME';
+  disk
+    .command('status')
+    .description("Tell what the cache and journal of a running machine's disks did so far")
+    .argument('<machine>', RUNNING)
+    .action(async (name: string) => finish(await (await import('./commands/disk.ts')).diskStatus(name)));
+  disk
+    .command('set')
+    .description('Change how a disk of a running machine works; the guest notices nothing')
+    .argument('<machine>', RUNNING)
+    .argument('<disk>', 'vda, vdb …')
+    .argument('<setting>', 'write=back, write=through, or cache=SIZE[:lru|2q|arc|s3fifo] of a disk on a server')
+    .action(async (name: string, which: string, setting: string) =>
+      finish(await (await import('./commands/disk.ts')).diskSet(name, which, setting)),
+    );
+
   quiet(program.command('web').description('Serve a page that runs the machine in the browser, and shows recordings'))
     .argument('[recordings...]', 'recordings to open there')
     .option('--port <port>', '[HOST:]PORT to listen on', ':8080')

@@ -1,35 +1,10 @@
-import { HttpDisk } from '../host/http-disk.ts';
-import { KeptDisk } from '../host/node/overlay-file.ts';
 import { translatorStatistics } from '../machine/engine/cores.ts';
 import type { Machine } from '../machine/session/machine.ts';
 import type { DiskOption } from '../machine/session/options.ts';
+import { diskLines } from './disk-tiers.ts';
 import type { SessionEnd } from './session.ts';
 import { type RunSummary, summaryLine } from './summary.ts';
 import { refusal, statisticsLines } from './translator-report.ts';
-import { formatBytes } from './values.ts';
-
-/** What the tiers of the disks on servers did, a line each. */
-function diskLines(disks: readonly DiskOption[]): string[] {
-  return disks.flatMap(({ file, backend }) => {
-    if (backend instanceof KeptDisk) {
-      const { policy, journaled, put, waiting, stalls } = backend.written;
-      const journal =
-        policy === 'back'
-          ? ` ${journaled.flushes} flushes (${formatBytes(journaled.bytes)}) to the journal, ${formatBytes(waiting)} of it not yet in the overlay, ${stalls} waits for room;`
-          : '';
-      return [
-        `disk ${file}, write-${policy}:${journal} ${put.commits} commits (${formatBytes(put.bytes)}) to the overlay`,
-      ];
-    }
-    if (!(backend instanceof HttpDisk)) return [];
-    const { memory, stored, fetched } = backend.tiers;
-    const wanted = memory.hits + memory.misses;
-    const tier = ({ chunks, bytes }: typeof stored): string => `${chunks} (${formatBytes(bytes)})`;
-    return [
-      `disk ${file}: ${wanted} chunks read; ${memory.hits} from memory (${memory.policy}, ${formatBytes(memory.bytes)} of ${formatBytes(memory.capacity)}), ${tier(stored)} kept on this host, ${tier(fetched)} from the server`,
-    ];
-  });
-}
 
 /** Tells how it went: a line for people, and with `--json` one for programs. */
 export function report(

@@ -31,6 +31,8 @@ export interface SessionOptions {
   /** Saves the machine once the console has shown a text; the session ends then. */
   readonly snapshot?: { readonly after: string; readonly target: string };
   readonly quiet: boolean;
+  /** What the tiers of its disks did so far, a line each. */
+  readonly tiers?: () => readonly string[];
   /** The machine can be left as it is, by a key, or when the terminal goes away. */
   readonly detachable?: boolean;
 }
@@ -291,7 +293,7 @@ export class TerminalSession {
           'only a machine with a name can be left as it is: start one with hindsight run --name NAME',
         ]);
       case 'stats':
-        return this.say(['', this.soFar()]);
+        return this.say(['', this.soFar(), ...(this.options.tiers?.() ?? [])]);
       case 'pause':
         if (!this.standing) void this.machine.pause();
         return;

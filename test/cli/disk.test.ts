@@ -135,6 +135,54 @@ describe.skipIf(guest === undefined)('a disk that keeps what is written', { time
     }
   });
 
+  test('changes how it is written while its machine runs', async () => {
+    rmSync(overlay, { force: true });
+    const name = `disk-${process.pid}`;
+    const script = `${MOUNT}; i=0; while true; do i=$((i+1)); echo $i >>/mnt/log; sync; echo synced $i; done`;
+    const machine = spawn(
+      process.execPath,
+      [CLI, 'run', '-q', '--no-stdin', '--control', name, '--disk', `${base},overlay=${overlay}`, '--exec', script],
+      { stdio: ['ignore', 'pipe', 'inherit'] },
+    );
+    const ended = new Promise((resolve) => machine.on('exit', resolve));
+    let synced = 0;
+    machine.stdout.on('data', (bytes: Buffer) => (synced += bytes.toString().split('synced').length - 1));
+    const status = async (pattern: RegExp): Promise<void> => {
+      for (;;) {
+        const { stdout, stderr } = await hindsight(['disk', 'status', name]);
+        expect(stderr).toBe('');
+        if (pattern.test(stdout)) return;
+      }
+    };
+    try {
+      await expect.poll(() => synced, { timeout: 200_000 }).toBeGreaterThan(2);
+      await status(/write-through: [1-9]\d* commits/);
+      const back = await hindsight(['disk', 'set', name, 'vda', 'write=back']);
+      expect(back).toMatchObject({ status: 0, stdout: expect.stringMatching(/write-back: 0 flushes/) });
+      await status(/write-back: [1-9]\d* flushes/);
+      const through = await hindsight(['disk', 'set', name, 'vda', 'write=through']);
+      expect(through.stdout).toMatch(/write-through: [1-9]\d* flushes \(.*\) to the journal, 0 bytes of it not yet/);
+      for (const [disk, setting, problem] of [
+        ['vdb', 'write=back', /no disk "vdb"; its disks: vda/],
+        ['vda', 'write=later', /through, back|through or back/],
+        ['vda', 'cache=1M', /not on a server/],
+        ['vda', 'speed=9', /expected write=through, write=back or cache=/],
+      ] as const) {
+        const wrong = await hindsight(['disk', 'set', name, disk, setting]);
+        expect(wrong.status).toBe(1);
+        expect(wrong.stderr).toMatch(problem);
+      }
+    } finally {
+      machine.kill('SIGKILL');
+      await ended;
+    }
+    const before = synced;
+    const kept = (await run('cat /mnt/log')).trim().split('\n').map(Number);
+    expect(kept.slice(0, before)).toEqual(Array.from({ length: Math.min(before, kept.length) }, (_, i) => i + 1));
+    expect(kept.length).toBeGreaterThanOrEqual(before);
+    expect((await hindsight(['disk', 'status', name])).stderr).toMatch(/no machine/);
+  });
+
   test('is committed to its base, again if that was interrupted', async () => {
     rmSync(overlay, { force: true });
     const file = join(dir, 'other.img');

@@ -73,7 +73,7 @@ describeGuest('a whole Debian', () => {
         expect(
           await typed(
             machine,
-            `echo 'main(){puts("compiled");}' >a.c; gcc -w a.c -o a && ./a; python3 -c 'print(6*7)'`,
+            `echo 'main(){puts("compiled");}' >a.c; gcc -w -std=gnu89 a.c -o a && ./a; python3 -c 'print(6*7)'`,
           ),
         ).toMatch(/compiled\r?\n42/);
         await machine.pause();

@@ -1,3 +1,4 @@
+import { ControlClient } from '../../host/node/control.ts';
 import { keptOverlays, overlayPath } from '../../host/node/overlay-file.ts';
 import {
   commitOverlay,
@@ -91,5 +92,19 @@ export async function diskDiscard(name: string): Promise<number> {
 export async function diskExport(name: string, target: string): Promise<number> {
   const size = await exportOverlay(overlayPath(name), target);
   process.stderr.write(`hindsight: wrote ${target}, ${formatBytes(size)}\n`);
+  return EXIT.OK;
+}
+
+/** `hindsight disk status`: what the tiers of a running machine's disks did so far. */
+export async function diskStatus(machine: string): Promise<number> {
+  using client = await ControlClient.open(machine);
+  for (const line of await client.disks()) out(line);
+  return EXIT.OK;
+}
+
+/** `hindsight disk set`: changes how a disk of a running machine works. */
+export async function diskSet(machine: string, disk: string, setting: string): Promise<number> {
+  using client = await ControlClient.open(machine);
+  for (const line of await client.changeDisk(disk, setting)) out(line);
   return EXIT.OK;
 }

@@ -19,6 +19,7 @@ import type { StartSnapshot } from '../../machine/session/session.ts';
 import { EngineView } from '../../machine/view/engine-view.ts';
 import { formatInstant } from '../../record/divergence.ts';
 import { timeWarp } from '../../record/inputs.ts';
+import { controlDisks, diskLines } from '../disk-tiers.ts';
 import { UsageError } from '../exit.ts';
 import { controlProbe, probeSession } from '../live-probe.ts';
 import { closingDisks, parseCore } from '../machine-flags.ts';
@@ -154,7 +155,9 @@ export async function goOn(
   if (flags.control !== undefined && !machine.ports.includes(SESSION_PORT))
     throw new UsageError(`--control ${flags.control}: ${what} has no channel for it; it has to be made with --control`);
   await using _control =
-    flags.control === undefined ? undefined : await ControlServer.open(flags.control, machine, controlProbe(machine));
+    flags.control === undefined
+      ? undefined
+      : await ControlServer.open(flags.control, machine, controlProbe(machine), controlDisks(files.disks));
   if (!quiet) {
     for (const line of unanswered(config, flags)) process.stderr.write(`hindsight: ${line}\n`);
     process.stderr.write(
@@ -166,6 +169,7 @@ export async function goOn(
     input: kind === 'terminal' ? 'keys' : kind === 'nothing' ? 'none' : 'plain',
     quiet,
     detachable,
+    tiers: () => diskLines(files.disks ?? []),
     ...(past && { past }),
     ...(snapshot && { snapshot }),
     ...(timeout !== undefined && { timeout }),

@@ -13,6 +13,7 @@ import { createHostRoom } from '../../host/room.ts';
 import { Machine } from '../../machine/session/machine.ts';
 import type { HardwareOptions } from '../../machine/session/options.ts';
 import type { StartSnapshot } from '../../machine/session/session.ts';
+import { controlDisks, diskLines } from '../disk-tiers.ts';
 import { CliError } from '../exit.ts';
 import { controlProbe, probeSession } from '../live-probe.ts';
 import {
@@ -160,7 +161,9 @@ export async function runMachine(
   shares.attach(machine, room);
   network?.attach(machine);
   await using _control =
-    flags.control === undefined ? undefined : await ControlServer.open(flags.control, machine, controlProbe(machine));
+    flags.control === undefined
+      ? undefined
+      : await ControlServer.open(flags.control, machine, controlProbe(machine), controlDisks(hardware.disks));
   if (!quiet && (checked.core ?? 'jit') === 'jit' && machine.internals.engine.core.kind !== 'jit')
     process.stderr.write(`hindsight: ${NOT_TRANSLATING}\n`);
   const output = exec ? new ExecOutput() : undefined;
@@ -172,6 +175,7 @@ export async function runMachine(
     input,
     quiet,
     detachable,
+    tiers: () => diskLines(hardware.disks ?? []),
     ...(timeout !== undefined && { timeout }),
   });
   const probing = flags.probe === undefined ? undefined : await probeSession(machine, flags.probe);

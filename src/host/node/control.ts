@@ -32,13 +32,21 @@ export type ControlProbe = (
   write: (text: string) => void,
 ) => Promise<{ readonly end: () => void; readonly ended: Promise<ScriptEnd> }>;
 
-/** What is asked of a machine's guest; all but `write` and `probe` without contents. `end` ends a script. */
+/** The disks of a machine that runs. */
+export interface ControlDisks {
+  /** What their tiers did so far, a line each. */
+  tell(): readonly string[];
+  /** @param disk `vda` … @param setting `write=back`, `write=through` or `cache=SIZE[:POLICY]` @throws Error with what is wrong */
+  change(disk: string, setting: string): void;
+}
+
+/** What is asked of a machine's guest, or of its disks; all but `write` and `probe` without contents. `end` ends a script. */
 interface ControlRequest {
-  readonly op: 'stat' | 'list' | 'read' | 'write' | 'mkdir' | 'symlink' | 'probe' | 'end';
+  readonly op: 'stat' | 'list' | 'read' | 'write' | 'mkdir' | 'symlink' | 'probe' | 'end' | 'disks' | 'change';
   readonly path: string;
   /** Permission bits. */
   readonly mode?: number;
-  /** Of a symbolic link. */
+  /** Of a symbolic link; or a disk's setting. */
   readonly target?: string;
   /** Bytes of contents that follow. */
   readonly length?: number;
@@ -145,10 +153,12 @@ export class ControlServer implements AsyncDisposable {
   private readonly clients = new Set<Socket>();
 
   private readonly probe: ControlProbe;
+  private readonly disks: ControlDisks;
 
-  private constructor(socket: string, link: GuestLink, probe: ControlProbe) {
+  private constructor(socket: string, link: GuestLink, probe: ControlProbe, disks: ControlDisks) {
     this.socket = socket;
     this.probe = probe;
+    this.disks = disks;
     this.server = createServer((client) => {
       this.clients.add(client);
       client.on('close', () => this.clients.delete(client)).on('error', () => client.destroy());
@@ -157,7 +167,7 @@ export class ControlServer implements AsyncDisposable {
   }
 
   /** @throws ControlError when a machine of that name runs already */
-  static async open(name: string, machine: Machine, probe: ControlProbe): Promise<ControlServer> {
+  static async open(name: string, machine: Machine, probe: ControlProbe, disks: ControlDisks): Promise<ControlServer> {
     const socket = controlSocket(name);
     const taken = await attempt(socket);
     if (taken !== undefined) {
@@ -167,7 +177,7 @@ export class ControlServer implements AsyncDisposable {
     rmSync(socket, { force: true });
     const link = new GuestLink(machine, BOOT_PATIENCE);
     link.attach();
-    const control = new ControlServer(socket, link, probe);
+    const control = new ControlServer(socket, link, probe, disks);
     await new Promise<void>((resolve, reject) => control.server.once('error', reject).listen(socket, resolve));
     return control;
   }
@@ -192,6 +202,10 @@ export class ControlServer implements AsyncDisposable {
             (end) => send(client, { length: 0 }, json(end)),
             (error: unknown) => send(client, { error: (error as Error).message, length: 0 }, NOTHING),
           );
+        } else if (request.op === 'disks' || request.op === 'change') {
+          // Between two slices of the machine's.
+          if (request.op === 'change') this.disks.change(request.path, request.target ?? '');
+          send(client, { length: 0 }, json(this.disks.tell()));
         } else send(client, { length: 0 }, await perform(await link.files(), request, contents));
       } catch (error) {
         send(client, { error: (error as Error).message, length: 0 }, NOTHING);
@@ -260,6 +274,18 @@ export class ControlClient implements Disposable {
 
   async symlink(path: string, target: string): Promise<void> {
     await this.ask({ op: 'symlink', path, target });
+  }
+
+  /** What the tiers of its disks did so far, a line each. */
+  async disks(): Promise<readonly string[]> {
+    return JSON.parse(Buffer.from(await this.ask({ op: 'disks', path: '' })).toString()) as string[];
+  }
+
+  /** Changes how a disk works; see {@link ControlDisks.change}. @returns as {@link disks} @throws ControlError */
+  async changeDisk(disk: string, setting: string): Promise<readonly string[]> {
+    return JSON.parse(
+      Buffer.from(await this.ask({ op: 'change', path: disk, target: setting })).toString(),
+    ) as string[];
   }
 
   /**

@@ -14,7 +14,8 @@ export class OverlaidBackend implements BlockBackend {
   readonly overlay: DiskOverlay;
   /** What it holds. */
   readonly entries: ReadonlyMap<number, OverlayEntry>;
-  private readonly base: BlockBackend & { close?(): void };
+  /** What it lies over. */
+  readonly base: BlockBackend & { close?(): void };
   private readonly log: OverlayLog;
 
   constructor(base: BlockBackend & { close?(): void }, log: OverlayLog) {
