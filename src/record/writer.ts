@@ -1,3 +1,4 @@
+import { concat } from '../bytes/concat.ts';
 import { hashBytes } from '../bytes/hash.ts';
 import { hexBytes } from '../bytes/hex.ts';
 import { ByteWriter } from '../bytes/writer.ts';
@@ -142,14 +143,18 @@ export class RecordingWriter {
   /** Ends the recording in order. */
   close(): void {
     this.flush();
+    this.put(this.ending());
+    this.sink.close?.();
+  }
+
+  /** What would end the recording as it is now, all that is pending left out; it may go on without. */
+  ending(): Uint8Array {
     const at = this.written;
     const whole = encodeChunk(CHUNK.INDEX, this.index.finish(), chunkSeed(this.id, at), true);
     const trailer = new ByteWriter(16);
     trailer.f64(at);
     trailer.raw(TRAILER_MAGIC);
-    this.put(whole);
-    this.put(trailer.finish());
-    this.sink.close?.();
+    return concat([whole, trailer.finish()]);
   }
 
   private note(kind: number, at: Instant, time: number, payload: Uint8Array): void {

@@ -86,9 +86,9 @@ describePage('what outlasts a page', { timeout: 300_000 }, () => {
     await press(page, 'End');
     await untilShows(page, 'second');
     await page.getByRole('button', { name: 'Storage' }).click();
-    await page.getByRole('cell', { name: 'Lanes of recordings (1 file)' }).waitFor(PATIENT);
-    await page.getByRole('button', { name: 'Remove Lanes of recordings' }).click();
-    await expect.poll(() => page.getByText('Lanes of recordings (').count(), PATIENT).toBe(0);
+    await page.getByRole('cell', { name: /^Lanes and checkpoints of recordings/ }).waitFor(PATIENT);
+    await page.getByRole('button', { name: 'Remove Lanes and checkpoints of recordings' }).click();
+    await expect.poll(() => page.getByText('Lanes and checkpoints of recordings (').count(), PATIENT).toBe(0);
     expect(errors).toEqual([]);
     await context.close();
   });

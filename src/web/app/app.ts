@@ -50,6 +50,7 @@ export class App {
     goLive: () => this.leavePast((machine) => machine.goLive()),
     resumeHere: () => this.leavePast(() => this.branches.resumeHere()),
     goToFuture: (index) => this.leavePast(() => this.branches.goTo(this.model.futures[index])),
+    stopMove: () => void this.client.remote.interrupt(),
     pause: () => void this.moves.move((machine) => machine.pause()),
     zoom: (factor) => this.timeline.zoom(factor),
     showAll: () => this.timeline.showAll(),
@@ -165,6 +166,9 @@ export class App {
         lanes.cut(news.instructions);
         this.terminals.cut();
         break;
+      case 'progress':
+        view.set({ moved: news.done });
+        return;
       case 'index':
         view.set({ indexed: news.done });
         break;

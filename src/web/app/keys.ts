@@ -31,6 +31,7 @@ const KEYS: readonly KeyMeaning[] = [
   ...step(['[', ']'], 'syscall', 'one system call'),
   ...step(['{', '}'], 'function', 'out of the function: to its call, to its return'),
   ...step([',', '.'], 'instruction', 'one instruction'),
+  { keys: ['Escape'], about: 'end a move that takes long', act: (actions) => actions.stopMove() },
   { keys: ['m'], about: 'mark this instant', act: (actions) => actions.mark() },
   { keys: ['g'], about: 'go on from here: a branch', act: (actions) => actions.resumeHere() },
   { keys: ['l'], about: 'back to the present', act: (actions) => actions.goLive() },

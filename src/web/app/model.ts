@@ -50,6 +50,7 @@ export class PageModel {
       playing: false,
       speed: 1,
       busy: false,
+      moved: undefined,
       indexed: undefined,
     });
     this.asked = readAddress(addressOf(options));

@@ -34,7 +34,7 @@ export class Moves {
     } catch (error) {
       this.model.fail(error);
     } finally {
-      this.model.view.set({ busy: --this.moving > 0 });
+      this.model.view.set({ busy: --this.moving > 0, moved: undefined });
     }
   }
 

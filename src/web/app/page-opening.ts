@@ -123,7 +123,10 @@ export class PageOpening {
     ]);
     const state = await this.client.remote.open(found.files, found.disks);
     this.model.addMarks(facts.marks.map(({ at, time, note }) => ({ instructions: at.instructions, time, note })));
-    if (lanes !== undefined) ({ history: this.model.history, lanes: this.model.lanes } = lanes);
+    if (lanes !== undefined) {
+      ({ history: this.model.history, lanes: this.model.lanes } = lanes);
+      if (lanes.checkpoints !== undefined) await this.client.remote.adopt(lanes.checkpoints);
+    }
     view.set({
       loading: undefined,
       state,
@@ -146,13 +149,19 @@ export class PageOpening {
     { id, size }: { readonly id: string; readonly size: number },
   ): Promise<void> {
     const { view, history, lanes } = this.model;
-    const indexer = this.actions.newWorker((news) => this.actions.onIndexNews(news));
+    let checkpoints: Blob | undefined;
+    const indexer = this.actions.newWorker((news) => {
+      if (news.kind !== 'checkpoints') return this.actions.onIndexNews(news);
+      checkpoints = news.file;
+      // Landings are near to one of them from now on.
+      this.client.remote.adopt(checkpoints).catch((error: unknown) => this.model.fail(error));
+    });
     this.indexer = indexer;
     view.set({ indexed: 0 });
     try {
       await indexer.remote.inspect(file);
       await indexer.remote.index(files, disks);
-      await keepLanes(id, size, history, lanes);
+      await keepLanes(id, size, { history, lanes, checkpoints });
     } catch (error) {
       this.model.fail(error);
     } finally {

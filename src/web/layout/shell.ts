@@ -35,6 +35,8 @@ export interface ShellView {
   readonly speed: number;
   /** A move is under way. */
   readonly busy: boolean;
+  /** How much of it is done, 0 to 1, where it takes its time. */
+  readonly moved: number | undefined;
   /** Part of the recording that was indexed; undefined when all of it is. */
   readonly indexed: number | undefined;
 }
@@ -51,6 +53,8 @@ export interface ShellActions {
   goLive(): void;
   resumeHere(): void;
   pause(): void;
+  /** Ends the move that is under way. */
+  stopMove(): void;
   zoom(factor: number): void;
   showAll(): void;
   setAxis(axis: Axis): void;
@@ -206,7 +210,8 @@ function transport(view: ShellView, actions: ShellActions): TemplateResult {
         (name, i) =>
           html`<button title="Go to the end of this future; what is here now stays in the picture" @click=${() => actions.goToFuture(i)}>↳ ${name}</button>`,
       )}
-      <span class="busy" role="status">${view.busy ? 'moving …' : ''}</span>
+      <span class="busy" role="status">${view.busy ? `moving …${view.moved === undefined ? '' : ` ${Math.floor(100 * view.moved)} %`}` : ''}</span>
+      ${view.busy && view.moved !== undefined ? html`<button title="End this move where it is (Escape)" @click=${actions.stopMove}>Stop moving</button>` : nothing}
       <span class="spring"></span>
       ${menu(
         'lane-menu',

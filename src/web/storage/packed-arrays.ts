@@ -2,7 +2,7 @@
 export type PackedArrays = Readonly<Record<string, Uint8Array | Float64Array | Int32Array | readonly string[]>>;
 
 /** First line of the file; another one with every change of what is packed. */
-const MAGIC = 'hindsight lanes 2\n';
+const MAGIC = 'hindsight lanes 3\n';
 const KINDS = { u: Uint8Array, f: Float64Array, i: Int32Array } as const;
 type Kind = keyof typeof KINDS;
 

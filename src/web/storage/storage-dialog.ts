@@ -64,12 +64,12 @@ export function openStorageDialog(root: HTMLElement, open: (recording: File) => 
                 <thead><tr><th>What</th><th class="number">Size</th><th>Written</th><th><span class="only-read">Actions</span></th></tr></thead>
                 <tbody>
                   ${of('recordings').map(recording)}
-                  ${group('Lanes of recordings', of('lanes'))}
+                  ${group('Lanes and checkpoints of recordings', of('lanes'))}
                   ${group("The guest's files", of('images'))}
                 </tbody>
               </table>`
         }
-        <p class="note">Lanes are made again, and the guest’s files fetched again, when they are missing. ${megabytes(usage)} of ${megabytes(quota)} are used.</p>`;
+        <p class="note">Lanes and checkpoints are made again, and the guest’s files fetched again, when they are missing. ${megabytes(usage)} of ${megabytes(quota)} are used.</p>`;
     } catch {
       return html`<p>This browser keeps no files for this page: it has no origin private file system here, as in private windows and on pages without
         https. The guest is fetched at every visit, and recordings are lost with the tab unless they are saved with “Share”.</p>`;

@@ -183,7 +183,7 @@ export class Computer {
       const moving = new AbortController();
       this.moving = moving;
       try {
-        return await act({ signal: moving.signal });
+        return await act({ signal: moving.signal, onProgress: (done) => this.progress(done) });
       } finally {
         this.moving = undefined;
         this.report();
@@ -239,6 +239,14 @@ export class Computer {
     if (now - this.reportedAt < REPORT_EVERY && !this.telling.hasConsole) return;
     this.reportedAt = now;
     this.report();
+  }
+
+  /** A move that takes its time says how far it is. */
+  private progress(done: number): void {
+    const now = this.room.now();
+    if (now - this.reportedAt < REPORT_EVERY) return;
+    this.reportedAt = now;
+    this.tell({ kind: 'progress', done });
   }
 
   private report(): void {

@@ -1,6 +1,7 @@
 import { GuestInfo } from '../../debug/guest-info.ts';
 import { createHostRoom } from '../../host/room.ts';
 import type { Breakpoint } from '../../timeline/breakpoints.ts';
+import { GrowingCheckpoints } from './growing-checkpoints.ts';
 import type { News, PointLane, RemoteDisk, SiteFile } from './protocol.ts';
 import { type Inspected, openRecording } from './recordings.ts';
 import { Sampler } from './sampler.ts';
@@ -10,8 +11,11 @@ import { Telling } from './telling.ts';
 /** Stretches that the index of a recording is made in, and the shortest of them in instructions. */
 const STRETCHES = 3000;
 const SHORTEST = 200_000;
-/** Milliseconds between reports of how far it is. */
+/** Milliseconds between reports of how far it is, and reports between checkpoints that are handed over. */
 const REPORT_EVERY = 100;
+const SHARE_EVERY = 10;
+/** Bytes for checkpoints here: those that were handed over are needed no longer. */
+const BUDGET = 48 * 2 ** 20;
 
 /** Functions of Linux where something with a lane begins (arch/riscv/kernel/traps.c, block/blk-mq.c). */
 const ENTRIES: readonly (readonly [string, PointLane])[] = [
@@ -20,7 +24,7 @@ const ENTRIES: readonly (readonly [string, PointLane])[] = [
   ['blk_mq_start_request', 'disk'],
 ];
 
-/** Replays a recording from its beginning to its end and tells what happened. */
+/** Replays a recording from its beginning to its end, tells what happened, and hands over checkpoints. */
 export async function indexRecording(
   inspected: Inspected,
   files: readonly SiteFile[],
@@ -34,6 +38,7 @@ export async function indexRecording(
   const timeline = await openRecording(inspected, files, disks, {
     straight: true,
     spacing: Infinity,
+    budget: BUDGET,
     output(port, bytes) {
       // While it is opened nothing comes out that is new.
       if (sampler === undefined) return;
@@ -54,7 +59,14 @@ export async function indexRecording(
   const stretch = Math.max(SHORTEST, Math.ceil(length / STRETCHES));
   let entries: ReadonlyMap<bigint, PointLane> = new Map();
   let points: readonly Breakpoint[] = [];
+  // Checkpoints are numbered by the file that they are in: a recording that holds some gets no others.
+  const checkpoints = inspected.recording.checkpoints.length === 0 ? new GrowingCheckpoints(timeline) : undefined;
+  const share = (): void => {
+    const file = checkpoints?.take();
+    if (file !== undefined) tell({ kind: 'checkpoints', file });
+  };
   let reportedAt = room.now();
+  let reports = 0;
   for (let at = begin.instructions; at < end.instructions; ) {
     if (points.length === 0 && sampler.knowsKernel) {
       entries = entriesOf(info);
@@ -70,13 +82,16 @@ export async function indexRecording(
       });
     tellEvents();
     sampler.sample();
+    checkpoints?.maybeTake();
     if (room.now() - reportedAt < REPORT_EVERY) continue;
     reportedAt = room.now();
     telling.flush();
     tell({ kind: 'index', done: (at - begin.instructions) / length });
+    if (++reports % SHARE_EVERY === 0) share();
     await room.yieldToHost();
   }
   telling.flush();
+  share();
   tell({ kind: 'index', done: 1 });
   await timeline.close();
 }

@@ -12,7 +12,7 @@ import { Computer } from './computer.ts';
 import { indexRecording } from './index-recording.ts';
 import type { News, NewsMessage, PageWorker, SiteFile } from './protocol.ts';
 import { QUESTIONS } from './questions/index.ts';
-import { branchOf, type Inspected, inspectRecording, openRecording } from './recordings.ts';
+import { adoptFile, branchOf, type Inspected, inspectRecording, openRecording } from './recordings.ts';
 import { findAccess, goToPlace } from './searches.ts';
 import { step } from './steps.ts';
 
@@ -107,6 +107,7 @@ const worker: PageWorker = {
     return computer.state;
   },
   index: (files, disks) => indexRecording(whatWasInspected(), files, disks, tell),
+  adopt: (checkpoints) => adoptFile(current().timeline, checkpoints),
   state: () => current().state,
   type: (data) => void computer?.machine?.write(data),
   resize(columns, rows) {

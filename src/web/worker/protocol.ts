@@ -83,7 +83,28 @@ export interface IndexNews {
   readonly done: number;
 }
 
-export type News = ConsoleNews | ResizeNews | SampleNews | PointNews | StateNews | CutNews | IndexNews;
+/** Checkpoints of the recording that is indexed, all so far: a file for {@link PageWorker.adopt}. */
+export interface CheckpointNews {
+  readonly kind: 'checkpoints';
+  readonly file: Blob;
+}
+
+/** How far a move is, 0 to 1. */
+export interface ProgressNews {
+  readonly kind: 'progress';
+  readonly done: number;
+}
+
+export type News =
+  | CheckpointNews
+  | ProgressNews
+  | ConsoleNews
+  | ResizeNews
+  | SampleNews
+  | PointNews
+  | StateNews
+  | CutNews
+  | IndexNews;
 
 /** How news comes to the page, beside comlink's answers. */
 export interface NewsMessage {
@@ -186,6 +207,8 @@ export interface PageWorker {
   open(files: readonly SiteFile[], disks: readonly RemoteDisk[]): Promise<MachineState>;
   /** Replays the recording that was inspected from beginning to end and tells what happened. */
   index(files: readonly SiteFile[], disks: readonly RemoteDisk[]): Promise<void>;
+  /** Takes in checkpoints of the recording that is open. @returns whether they are its own, and whole */
+  adopt(checkpoints: Blob): Promise<boolean>;
   state(): MachineState;
   type(data: string | Uint8Array): void;
   resize(columns: number, rows: number): void;

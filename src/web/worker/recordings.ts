@@ -4,10 +4,13 @@ import { createHostRoom } from '../../host/room.ts';
 import { BlobSource, HttpSource } from '../../host/sources.ts';
 import { neededImages } from '../../machine/session/images.ts';
 import type { DiskOption, ImageFiles } from '../../machine/session/options.ts';
+import { isDamage } from '../../record/damage.ts';
 import { readRecording } from '../../record/reader.ts';
 import type { Recording } from '../../record/recording.ts';
 import { ChunkedBackend } from '../../storage/index.ts';
+import { adoptCheckpoints } from '../../timeline/kept-checkpoints.ts';
 import { type OpenOptions, openTimeline, type RecordedTimeline } from '../../timeline/open.ts';
+import type { Timeline } from '../../timeline/timeline.ts';
 import type { RecordingFacts, RecordingFile, RemoteDisk, SiteFile } from './protocol.ts';
 
 /** Bytes of a disk that are fetched at a time, and how many are kept in memory. */
@@ -83,6 +86,16 @@ export async function openRecording(
 ): Promise<RecordedTimeline> {
   const { timeline } = await openTimeline(recording, filesOf(recording, files, disks), createHostRoom(), options);
   return timeline;
+}
+
+/** Takes in checkpoints that were kept of a recording. @returns whether they are of this one, and whole */
+export async function adoptFile(timeline: Timeline, file: Blob): Promise<boolean> {
+  try {
+    return adoptCheckpoints(timeline, await readRecording(new BlobSource(file)));
+  } catch (error) {
+    if (isDamage(error)) return false;
+    throw error;
+  }
 }
 
 /** A live machine that goes on from where a recording is. */
