@@ -11,11 +11,11 @@
  * - `initcall_blacklist=…` no jitter-entropy calibration (the device tree carries a seed) and no
  *   expansion of trace-event enumerations;
  * - `rodata=off` kernel pages stay in large mappings;
- * - `rcupdate.rcu_cpu_stall_suppress=1` no warnings of stalls, which a machine that goes on after being suspended would print:
- *   its clock has moved on while no processor ran.
+ * - `rcupdate.rcu_cpu_stall_suppress=1 nowatchdog` no warnings of stalls and lockups, which a machine that goes on after
+ *   being suspended would print: its clock has moved on while no processor ran.
  */
 export const DEFAULT_COMMAND_LINE =
-  'console=ttyS0 quiet cryptomgr.notests initcall_blacklist=jent_mod_init,trace_eval_sync,trace_eval_init rodata=off rcupdate.rcu_cpu_stall_suppress=1';
+  'console=ttyS0 quiet cryptomgr.notests initcall_blacklist=jent_mod_init,trace_eval_sync,trace_eval_init rodata=off rcupdate.rcu_cpu_stall_suppress=1 nowatchdog';
 
 /** First line that userspace prints on the console. */
 export const USERSPACE_MARKER = 'hindsight: userspace';
