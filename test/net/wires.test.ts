@@ -5,13 +5,14 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
+import { StateError } from '../../src/bytes/state-stream.ts';
 import { formatIp, inPrefix, ip, parseIp, parseMac, parsePrefix } from '../../src/net/address.ts';
 import { completeFrame, ethernetOf, finishChecksum, readOffload } from '../../src/net/frame.ts';
 import { parseIpv4 } from '../../src/net/ip.ts';
 import type { Link } from '../../src/net/link.ts';
 import { parseWire } from '../../src/net/options.ts';
 import { pcapngHeader, pcapngInterface, pcapngPacket } from '../../src/net/pcapng.ts';
-import { OpenConnections } from '../../src/net/resets.ts';
+import { GuestConnections, OpenConnections } from '../../src/net/resets.ts';
 import { segmentFrame } from '../../src/net/segmentation.ts';
 import { Shaper } from '../../src/net/shaper.ts';
 import { Switch } from '../../src/net/switch.ts';
@@ -178,7 +179,8 @@ describe('segmentation', () => {
         for (const [index, piece] of pieces.entries()) {
           const last = index === pieces.length - 1;
           expect([piece.seq, piece.flags]).toEqual([seq >>> 0, last ? 0x19 : 0x10]);
-          for (const byte of piece.data) expect(byte).toBe(at++ & 0xff);
+          expect(piece.data.every((byte, i) => byte === ((at + i) & 0xff))).toBe(true);
+          at += piece.data.length;
           seq = (seq + piece.data.length) >>> 0;
         }
         expect(at).toBe(length);
@@ -234,6 +236,25 @@ describe('resets for a machine whose peers are gone', () => {
       [82, 0, TCP_FLAG.rst],
     ]);
   });
+});
+
+test('what a snapshot says of connections is what was seen of them, and frames go on from there', () => {
+  const before = new GuestConnections();
+  const v6 = { address: ip('fd68:696e:6473::2'), port: 443 };
+  const guest6 = { address: ip('fd68:696e:6473::9'), port: 50_000 };
+  const head = { seq: 7, ack: 1, flags: TCP_FLAG.ack, window: 9 };
+  before.of(1).note(tcpFrame(path, head, 5));
+  before.of(4).note(tcpFrame({ ...path, source: v6, destination: guest6 }, head, 100));
+  const saved = before.save()!;
+  const after = new GuestConnections();
+  after.begin(saved);
+  for (const port of [1, 4]) expect(after.of(port).resets()).toEqual(before.of(port).resets());
+  after.of(1).note(tcpFrame(path, { ...head, seq: 12, flags: TCP_FLAG.rst }));
+  expect([after.of(1).size, after.of(4).size, after.any]).toEqual([0, 1, true]);
+  after.restart();
+  expect(after.save()).toEqual(saved);
+  expect(new GuestConnections().save()).toBeUndefined();
+  expect(() => after.begin(saved.subarray(0, 20))).toThrow(StateError);
 });
 
 describe('captures', () => {

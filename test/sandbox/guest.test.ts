@@ -2,6 +2,7 @@
 
 import { randomBytes } from 'node:crypto';
 import { mkdtempSync, rmSync } from 'node:fs';
+import { type AddressInfo, createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, expect, test } from 'vitest';
@@ -143,6 +144,29 @@ describeGuest('a sandbox', () => {
     expect(stdout).toMatch(/^default via 10\.0\.2\.2 dev eth0/m);
     expect(stdout).toMatch(/^reached$/m);
   }, 120_000);
+
+  test('a snapshot knows its connections: one that only receives is reset where it goes on, and new ones can be made', async () => {
+    const server = createServer((socket) => socket.on('error', () => undefined).write('hello\n'));
+    await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
+    const { port } = server.address() as AddressInfo;
+    try {
+      const first = await Machine.start({ net: { allowHost: true } });
+      const receive = `nc 10.0.2.2 ${port} <&0 >/tmp/got`;
+      await first.exec(`mkfifo /tmp/open; sleep 100000 >/tmp/open & (${receive}; echo over >/tmp/over) </tmp/open &
+        until [ -s /tmp/got ]; do sleep 0.1; done`);
+      const from = await first.snapshot();
+      await first.close();
+      await expect(Machine.start({ from: await box.snapshot(), net: 'user' })).rejects.toThrow('has no network device');
+      await using second = await Machine.start({ from, net: { allowHost: true } });
+      const { stdout } = await second.exec(
+        `until [ -s /tmp/over ]; do sleep 0.1; done; cat /tmp/got /tmp/over; nc 10.0.2.2 ${port} </dev/null | head -n 1`,
+        { timeout: 60_000 },
+      );
+      expect(stdout).toBe('hello\nover\nhello\n');
+    } finally {
+      server.close();
+    }
+  }, 240_000);
 
   test('goes back: what was done after has not happened', async () => {
     await box.files.write('/tmp/state', 'first');

@@ -1,5 +1,6 @@
 /** Hindsight as a library for Node: the same machine, with files and the built guest by name. */
 import { readFile } from 'node:fs/promises';
+import type { NetSlot } from '../../devices/virtio/net.ts';
 import { bootLines, commandLine, DEFAULT_COMMAND_LINE, type GuestBoot } from '../../guest/cmdline.ts';
 import { SESSION_PORT } from '../../guest/init-script.ts';
 import {
@@ -236,9 +237,14 @@ export class Machine extends BaseMachine {
     if (!slotsOf(config).some((slot) => slot.kind === 'console' && slot.ports?.includes(SESSION_PORT)))
       throw new RangeError('the snapshot is of a machine that takes no commands: make one by snapshot() of a sandbox');
     const files = await findImages({ config }, [], new Set());
-    const opened = (files.disks ?? []).flatMap(({ backend }) => (isDiskFile(backend) ? [backend] : []));
+    const opened: Closeable[] = (files.disks ?? []).flatMap(({ backend }) => (isDiskFile(backend) ? [backend] : []));
     return closingOnFailure(opened, async () => {
-      const { core, clock = 'host', embed, hashEvery, record } = options;
+      const { core, clock = 'host', embed, hashEvery, record, net } = options;
+      const slot = slotsOf(config).find((one): one is NetSlot => one.kind === 'net');
+      if (net !== undefined && slot === undefined)
+        throw new RangeError("net cannot be given: the snapshot's machine has no network device");
+      const network = await openNetwork(net, slot);
+      if (network !== undefined) opened.push(network);
       const machine = await createFromStart(
         Machine,
         start,
@@ -255,6 +261,7 @@ export class Machine extends BaseMachine {
         opened,
       );
       machine.refreshClock();
+      network?.attach(machine);
       return machine;
     });
   }
@@ -322,7 +329,15 @@ const BOOTING = [
 ] as const satisfies readonly (keyof NodeMachineOptions)[];
 
 /** Options that say how a machine is run, not what it is. */
-const RUN_OPTIONS: ReadonlySet<string> = new Set(['core', 'clock', 'embed', 'hashEvery', 'record', 'translator']);
+const RUN_OPTIONS: ReadonlySet<string> = new Set([
+  'core',
+  'clock',
+  'embed',
+  'hashEvery',
+  'net',
+  'record',
+  'translator',
+]);
 
 /** Whether a sandbox has to boot, as no snapshot is of such a machine. */
 const needsBoot = (options: NodeMachineOptions): boolean =>
@@ -332,7 +347,10 @@ const needsBoot = (options: NodeMachineOptions): boolean =>
 
 /** Options of {@link Machine.start}. */
 export interface SandboxOptions extends Omit<NodeMachineOptions, 'from'> {
-  /** A snapshot of a sandbox to go on from: its bytes, its name in the user's store, or a file. It says what the machine is. */
+  /**
+   * A snapshot of a sandbox to go on from: its bytes, its name in the user's store, or a file. It says what the machine is; a network device that it
+   * has is wired by `net`. TCP connections that were open are reset.
+   */
   readonly from?: Uint8Array | string;
   /** Keep checkpoints, for {@link Sandbox.rewind}. */
   readonly past?: boolean;
@@ -342,8 +360,11 @@ export interface SandboxOptions extends Omit<NodeMachineOptions, 'from'> {
   readonly timeout?: number;
 }
 
-const openNetwork = async (net: NodeMachineOptions['net']): Promise<MachineNetwork | undefined> =>
-  net === undefined || net === 'none' ? undefined : MachineNetwork.open(typeof net === 'string' ? { wire: net } : net);
+/** @param slot the device of a machine that is there already */
+const openNetwork = async (net: NodeMachineOptions['net'], slot?: NetSlot): Promise<MachineNetwork | undefined> =>
+  net === undefined || net === 'none'
+    ? undefined
+    : MachineNetwork.open({ ...(typeof net === 'string' ? { wire: net } : net), ...(slot && { slot }) });
 
 /** A machine and its past. */
 export class Timeline extends RecordedTimeline {

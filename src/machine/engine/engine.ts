@@ -1,5 +1,6 @@
 import { StateError, type StateReader, type StateWriter } from '../../bytes/state-stream.ts';
 import type { Core } from '../../core/core.ts';
+import { GuestConnections } from '../../net/resets.ts';
 import { DivergenceError } from '../../record/divergence.ts';
 import { type Door, type Instant, MACHINE_PORT, type Witness } from '../../record/door.ts';
 import type { BlockBackend } from '../../storage/index.ts';
@@ -65,6 +66,8 @@ export class Engine implements Witness {
   readonly bus: Bus;
   readonly tracker: RamTracker;
   readonly late = new LateData();
+  /** Whom the guest talks to, as far as frames that came in tell: for the host, no part of the state. */
+  readonly connections = new GuestConnections();
   /** What is loaded at power-on and at every reset. */
   readonly plan: BootPlan;
   /** The same, page by page. */

@@ -165,7 +165,7 @@ export class Machine {
     const session = this.internals;
     const recorder = session.recorder!;
     this.wires = new Wires(session, () => this.driver.wake());
-    session.onRestart = (past) => this.wires.restart(past);
+    session.onRestart = () => this.wires.restart();
     session.onEvent = (event) => this.listeners.tell('event', event);
     session.onReset = () => {
       this.wasReset = true;
@@ -203,9 +203,10 @@ export class Machine {
       afterSlice: (border) => this.afterSlice(border),
       congested: () => this.terminal.congested(),
     });
-    if (origin !== undefined) this.wires.restart(origin.past);
+    // Whom the guest talked to in the machine that was copied or saved is not there any more.
+    if (origin !== undefined || session.engine.connections.any) this.wires.restart();
     // What a copy of a machine writes is its own.
-    else this.keepWrites();
+    if (origin === undefined) this.keepWrites();
   }
 
   /**

@@ -1,7 +1,7 @@
 import { concat } from '../../bytes/concat.ts';
 import { toHex } from '../../bytes/hex.ts';
 import { formatInstant } from '../../record/divergence.ts';
-import { compareInstants, type HostEvent, type Input, type Instant } from '../../record/door.ts';
+import { compareInstants, EVENT, type HostEvent, type Input, type Instant } from '../../record/door.ts';
 import { DoorSwitch } from '../../record/door-switch.ts';
 import type { NotedInstant, RecordSink, SnapshotStart } from '../../record/format.ts';
 import { LiveDoor } from '../../record/live-door.ts';
@@ -70,8 +70,8 @@ export class Session {
   onReset: (() => void) | undefined;
   /** Called before the session leaves the present: what came out of the machine is complete. */
   onLeave: (() => void) | undefined;
-  /** Called when the machine goes on live from another state than it had; gets what had entered until there, as far as that is known. */
-  onRestart: ((past: readonly HostEvent[]) => void) | undefined;
+  /** Called when the machine goes on live from another state than it had; the engine's connections are those of there. */
+  onRestart: (() => void) | undefined;
   /** Somebody keeps checkpoints of it, which a state from elsewhere would make wrong. */
   keepsPast = false;
   private readonly room: HostRoom;
@@ -221,7 +221,7 @@ export class Session {
     const { instant, time } = this.engine;
     this.ownRecorder!.rewind(this.replaying.position, instant, time);
     this.leavePast();
-    this.onRestart?.(this.events.events);
+    this.restarted();
   }
 
   /** past of a recording → branch, here: live again, with a recording of its own that shares the past so far. */
@@ -241,7 +241,7 @@ export class Session {
     this.events = this.ownRecorder;
     this.present = 'branch';
     this.leavePast();
-    this.onRestart?.(this.events.events);
+    this.restarted();
   }
 
   // ---- moving
@@ -285,7 +285,7 @@ export class Session {
     const { instant, time } = this.engine;
     this.ownRecorder!.beginAt(instant, time);
     this.becomeLive();
-    this.onRestart?.([]);
+    this.onRestart?.();
   }
 
   /** One operation at a time moves the machine. @throws SessionBusyError naming the one that is under way */
@@ -336,7 +336,21 @@ export class Session {
 
   private entered(event: HostEvent): void {
     this.ownRecorder!.keep(event);
+    this.noteFrame(event);
     this.onEvent?.(event);
+  }
+
+  /** Frames tell whom the guest talks to. */
+  private noteFrame({ kind, port, payload }: HostEvent): void {
+    const { board, connections } = this.engine;
+    if (kind === EVENT.INPUT && board.slots[port]?.device.kind === 'virtio-net') connections.of(port).note(payload);
+  }
+
+  /** The machine goes on live from its past. */
+  private restarted(): void {
+    this.engine.connections.restart();
+    for (const event of this.events.events) this.noteFrame(event);
+    this.onRestart?.();
   }
 
   private leavePast(): void {

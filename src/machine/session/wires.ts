@@ -1,7 +1,5 @@
 import { netLink } from '../../devices/virtio/net.ts';
 import type { Link } from '../../net/link.ts';
-import { OpenConnections } from '../../net/resets.ts';
-import { EVENT, type HostEvent } from '../../record/door.ts';
 import { deviceCommand } from '../../record/inputs.ts';
 import type { Session } from './session.ts';
 
@@ -74,8 +72,8 @@ export class Wires {
     };
     this.wires.set(port, { link, wake });
     const { engine } = this.session;
-    // A machine that has run without may have had its cable pulled; a start has it plugged in.
-    if (engine.instructions > (this.session.log.header.start?.at.instructions ?? 0))
+    // A machine that has run without may have had its cable pulled; a start has it plugged in, unless it finds its connections reset.
+    if (this.replugs.has(port) || engine.instructions > (this.session.log.header.start?.at.instructions ?? 0))
       this.replug(port, engine.time + PLUGGED_AT * TICKS_PER_MILLISECOND, 1);
   }
 
@@ -99,17 +97,14 @@ export class Wires {
   /**
    * The machine goes on live from its past: whom it talked to there is not there any more. Its connections are reset, and its cable is
    * pulled out for a moment, so that it asks for its neighbours and its lease again.
-   * @param past what had entered until here
    */
-  restart(past: readonly HostEvent[]): void {
+  restart(): void {
     const { engine, inputs } = this.session;
     for (const [port, { device }] of engine.board.slots.entries()) {
       if (device.kind !== 'virtio-net') continue;
       this.wires.get(port)?.link.restart();
-      const open = new OpenConnections();
-      for (const event of past) if (event.port === port && event.kind === EVENT.INPUT) open.note(event.payload);
       inputs.discard(port);
-      for (const reset of open.resets()) void inputs.give(port, reset);
+      for (const reset of engine.connections.of(port).resets()) void inputs.give(port, reset);
       this.replugs.delete(port);
       this.replug(port, engine.time + UNPLUGGED_AT * TICKS_PER_MILLISECOND, 0);
       if (this.wires.has(port)) this.replug(port, engine.time + PLUGGED_AT * TICKS_PER_MILLISECOND, 1);

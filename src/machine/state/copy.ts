@@ -21,4 +21,5 @@ export function copyState(from: Engine, to: Engine): void {
     to.board.disks[i].restoreChunks([...disk.writtenChunks()]);
   });
   to.restoreState(new StateReader(w.finish()));
+  to.connections.copy(from.connections);
 }

@@ -37,6 +37,7 @@ export function restoreMachine(engine: Engine, from: Uint8Array | Snapshot): voi
   for (const page of pages.pages) tracker.note(page);
   chunks.forEach((list, i) => engine.board.disks[i].restoreChunks(list));
   engine.restoreState(new StateReader(snapshot.state));
+  engine.connections.begin(snapshot.connections);
 }
 
 /** @throws StateError when a snapshot is not of this machine */

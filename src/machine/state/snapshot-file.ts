@@ -39,6 +39,8 @@ export class SnapshotFile {
   readonly time: number;
   /** What Engine.saveState wrote. */
   readonly state: Uint8Array;
+  /** Connections that the guest has open, as GuestConnections.save wrote them. */
+  readonly connections: Uint8Array | undefined;
   /** SHA-256 of the other files that hold pages of it. */
   readonly bases: readonly string[];
   readonly disks: readonly (readonly DiskChunkPlace[])[];
@@ -63,6 +65,7 @@ export class SnapshotFile {
     this.machine = this.readHead();
     let config: MachineConfig | undefined;
     let state: Uint8Array | undefined;
+    let connections: Uint8Array | undefined;
     let bases: string[] | undefined;
     const disks: DiskChunkPlace[][] = [];
     let runs: PageRun[] | undefined;
@@ -84,6 +87,7 @@ export class SnapshotFile {
       if (crc32c(body) !== sum) throw this.damaged(at);
       if (tag === SECTION.CONFIG) config = this.readConfig(body);
       else if (tag === SECTION.MACHINE) state = new Uint8Array(body);
+      else if (tag === SECTION.NETWORK) connections = new Uint8Array(body);
       else if (tag === SECTION.FILES) bases = readFiles(body);
       else if (tag === SECTION.DISK) disks.push(readDisk(body));
       else if (tag === SECTION.PAGES) runs = readRuns(body);
@@ -96,6 +100,7 @@ export class SnapshotFile {
     if (!config || !state || !bases || !runs || !index || !data) throw new StateError(`${name} is not complete`);
     this.config = config;
     this.state = state;
+    this.connections = connections;
     this.bases = bases;
     this.disks = disks;
     this.runs = runs;

@@ -6,10 +6,11 @@ import { PAGE_SIZE } from '../../isa/layout.ts';
  * ```
  * magic    8 bytes "HSSTATE" and the version of this format
  * machine  version of the machine u32: what its devices and harts save
- * section  tag u32, CRC-32C of the body u32, length u32, body; in the order CONFIG, MACHINE, FILES, DISK…, PAGES, INDEX, DATA, END
+ * section  tag u32, CRC-32C of the body u32, length u32, body; in the order CONFIG, MACHINE, NETWORK, FILES, DISK…, PAGES, INDEX, DATA, END
  * ```
  * CONFIG   JSON; names all images of the machine by hash
  * MACHINE  what Engine.saveState writes
+ * NETWORK  connections that the guest has open, if it has any: what GuestConnections.save writes
  * FILES    other snapshot files that hold pages of this one: count u32, each SHA-256 (32 bytes)
  * DISK     written chunks of one disk: count u32, each id u32, sectors u8, file u16, slot u32
  * PAGES    pages of RAM that are not as at power-on: count u32, each a run: first page u32, pages u32, file u16, first slot u32
@@ -22,7 +23,17 @@ import { PAGE_SIZE } from '../../isa/layout.ts';
 export const MAGIC = 'HSSTATE';
 /** Version of this format. */
 export const STATE_VERSION = 4;
-export const SECTION = { CONFIG: 1, MACHINE: 2, DISK: 3, FILES: 4, PAGES: 5, INDEX: 6, DATA: 7, END: 8 } as const;
+export const SECTION = {
+  CONFIG: 1,
+  MACHINE: 2,
+  DISK: 3,
+  FILES: 4,
+  PAGES: 5,
+  INDEX: 6,
+  DATA: 7,
+  END: 8,
+  NETWORK: 9,
+} as const;
 /** Slots compressed together: more pack better, fewer cost less when one page is wanted. */
 export const GROUP = 4;
 export const GROUP_BYTES = GROUP * PAGE_SIZE;

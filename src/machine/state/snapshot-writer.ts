@@ -56,6 +56,8 @@ export function writeSnapshot(engine: Engine, offered: readonly SnapshotBase[] =
   };
   section(SECTION.CONFIG, new TextEncoder().encode(JSON.stringify(engine.config)));
   fields(SECTION.MACHINE, (body) => engine.saveState(body));
+  const connections = engine.connections.save();
+  if (connections !== undefined) section(SECTION.NETWORK, connections);
   const bases = used.map((base) => offered[base - 1].hash);
   fields(SECTION.FILES, (body) => {
     body.u32(bases.length);

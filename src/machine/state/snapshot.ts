@@ -71,6 +71,11 @@ export class Snapshot {
     return this.files[0].state;
   }
 
+  /** Connections that the guest has open, as GuestConnections.save wrote them. */
+  get connections(): Uint8Array | undefined {
+    return this.files[0].connections;
+  }
+
   /** Written chunks of every disk. @throws StateError when they are damaged */
   disks(): OverlayChunk[][] {
     return this.files[0].disks.map((chunks) =>
