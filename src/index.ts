@@ -116,6 +116,7 @@ export {
 } from './storage/index.ts';
 export type { Breakpoint, BreakpointKind, Hit, SearchFor } from './timeline/breakpoints.ts';
 export type { MoveOptions } from './timeline/driver.ts';
+export { type JointMember, type JointOptions, JointReplay, JointReplayError } from './timeline/joint-replay.ts';
 export { type LiveOptions, LivePast } from './timeline/live.ts';
 export type { Destination, MoveResult, SearchOptions } from './timeline/mover.ts';
 export {

@@ -149,8 +149,8 @@ export function createProgram(version: string, finish: (status: number) => void)
       opens(
         program
           .command('replay')
-          .description('Show a recorded session again, exactly')
-          .argument('<recording>', 'a file that run --record kept'),
+          .description('Show a recorded session again, exactly; several of one --net switch in the order they ran in')
+          .argument('<recording...>', 'files that run --record kept'),
       ),
       'no console output; end with one line of JSON',
     ),
@@ -158,8 +158,12 @@ export function createProgram(version: string, finish: (status: number) => void)
     .option('--verify', 'compare the state with the hashes in the recording; exit status 3 where it differs')
     .option('--until <instant>', 'stop here: instructions, 50%, guest time such as 2.5s, or event:7')
     .option('--speed <speed>', 'max, real (as fast as guest time went, idle time skipped), or a factor of it such as 4')
-    .action(async (file: string, flags: ReplayFlags) =>
-      finish(await (await import('./commands/replay.ts')).replay(file, flags)),
+    .action(async (files: string[], flags: ReplayFlags) =>
+      finish(
+        files.length > 1
+          ? await (await import('./commands/replay-together.ts')).replayTogether(files, flags)
+          : await (await import('./commands/replay.ts')).replay(files[0], flags),
+      ),
     );
   quiet(
     opens(

@@ -1,3 +1,5 @@
+import type { TurnClock } from './turns.ts';
+
 /**
  * What a machine's network device is wired to. Times are the guest's, in milliseconds. Frames are those of {@link ./frame.ts} and belong
  * to whom they are given to.
@@ -11,6 +13,8 @@ export interface Link {
   readonly deadline: number;
   /** Whether something may come from outside: then guest time passes as on the wall. */
   readonly awaiting: boolean;
+  /** Orders what this machine does among those on the same wire, if there are others. */
+  readonly turns?: TurnClock;
   /** Called, when set, as soon as {@link pull} may have something. */
   onReady: (() => void) | undefined;
   /** The machine is somewhere else in time than its peers: forgets what it had with them. */

@@ -1,6 +1,7 @@
 import { OFFLOAD_SIZE } from './frame.ts';
 import type { Link } from './link.ts';
 import { segmentFrame } from './segmentation.ts';
+import type { TurnClock } from './turns.ts';
 
 /** How a wire is worse than it need be. */
 export interface ShaperOptions {
@@ -96,6 +97,10 @@ export class Shaper implements Link {
 
   set onReady(ready: (() => void) | undefined) {
     this.inner.onReady = ready;
+  }
+
+  get turns(): TurnClock | undefined {
+    return this.inner.turns;
   }
 
   get deadline(): number {

@@ -1,6 +1,7 @@
 import { keyOf } from './address.ts';
 import { ETHERNET_SIZE, OFFLOAD_SIZE } from './frame.ts';
 import { FrameQueue, type Link } from './link.ts';
+import { TurnClock } from './turns.ts';
 
 /** Ethernet addresses remembered. */
 const MAX_ADDRESSES = 4096;
@@ -14,6 +15,8 @@ interface Port {
 
 /** A learning switch (IEEE 802.1D, 7.8): a frame goes to where its destination was last heard of, or to everybody else. */
 export class Switch {
+  /** Of the machines that are connected. */
+  readonly turns = new TurnClock();
   private readonly ports = new Set<Port>();
   private readonly table = new Map<string, Port>();
 
@@ -24,7 +27,7 @@ export class Switch {
 
   /** A wire for one machine. @param closed called when the machine is closed */
   connect(closed?: () => void): Link {
-    const link = new SwitchLink({
+    const link = new SwitchLink(this.turns, {
       send: (frame) => this.forward(link, frame),
       leave: () => {
         if (this.disconnect(link)) closed?.();
@@ -77,11 +80,13 @@ export class Switch {
 class SwitchLink implements Link, Port {
   readonly deadline = Infinity;
   readonly awaiting = true;
+  readonly turns: TurnClock;
   onReady: (() => void) | undefined;
   private readonly waiting = new FrameQueue(QUEUE_LIMIT);
   private readonly ends: { send(frame: Uint8Array): void; leave(): void };
 
-  constructor(ends: { send(frame: Uint8Array): void; leave(): void }) {
+  constructor(turns: TurnClock, ends: { send(frame: Uint8Array): void; leave(): void }) {
+    this.turns = turns;
     this.ends = ends;
   }
 

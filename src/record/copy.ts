@@ -19,16 +19,20 @@ export function copyRecording(log: EventLog, { end, marks, files = [] }: CopyPar
   const sink = { write: (bytes: Uint8Array): void => void parts.push(bytes.slice()) };
   const recorder = new Recorder({ ...log.header, marks }, sink);
   // In order: a reader takes an instant before the last one for damage.
-  let told = 0;
-  const hashesUntil = (until: Instant): void => {
-    for (; told < log.hashes.length && compareInstants(log.hashes[told].at, until) <= 0; told++)
-      recorder.mark(log.hashes[told].at, recorder.endTime, log.hashes[told].hash);
+  const notes = [...log.hashes, ...log.turns].sort((a, b) => compareInstants(a.at, b.at));
+  let noted = 0;
+  const notesUntil = (until: Instant): void => {
+    for (; noted < notes.length && compareInstants(notes[noted].at, until) <= 0; noted++) {
+      const note = notes[noted];
+      if ('hash' in note) recorder.mark(note.at, recorder.endTime, note.hash);
+      else recorder.turn(note.at, recorder.endTime, note.turn);
+    }
   };
   for (const event of log.events) {
-    hashesUntil(event.at);
+    notesUntil(event.at);
     recorder.keep(event);
   }
-  hashesUntil(at);
+  notesUntil(at);
   for (const { hash, bytes } of files) recorder.embed(hash, bytes);
   recorder.close(at, time);
   return parts;

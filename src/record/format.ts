@@ -56,6 +56,8 @@ export const NOTE = {
   REACHED: 129,
   /** The state hash here. */
   HASH: 130,
+  /** From here on it is the machine's turn (varint payload: which) among those on one wire. */
+  TURN: 131,
 } as const;
 
 /** A page's number in tables that stands for a page of zeros; for a table's, a table of nothing but such. */
@@ -105,6 +107,12 @@ export interface SnapshotStart extends ImageName {
 export interface HashMark {
   readonly at: Instant;
   readonly hash: string;
+}
+
+/** Where a machine went on among others on its wire: those of all of them, by number, are the order in which they ran. */
+export interface TurnMark {
+  readonly at: Instant;
+  readonly turn: number;
 }
 
 /** A recording cannot be read; says where and what to do. */

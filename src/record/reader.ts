@@ -157,12 +157,13 @@ async function assemble(
     const name = chunkName(kind);
     sizes[name] = (sizes[name] ?? 0) + CHUNK_HEADER + length;
   }
-  const { events, hashes, marks, end, endTime } = past;
+  const { events, hashes, marks, turns, end, endTime } = past;
   return {
     header,
     events,
     hashes,
     marks,
+    turns,
     images: collectImages(file, chunks),
     checkpoints: past.checkpoints,
     end,

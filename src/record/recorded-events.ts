@@ -2,7 +2,14 @@ import { toHex } from '../bytes/hex.ts';
 import { ByteReader } from '../bytes/reader.ts';
 import { compareInstants, EVENT, type EventKind, type HostEvent, type Instant } from './door.ts';
 import type { StoredEvent } from './event-codec.ts';
-import { type HashMark, NOTE, type NotedInstant, RecordingError, type RecordingHeader } from './format.ts';
+import {
+  type HashMark,
+  NOTE,
+  type NotedInstant,
+  RecordingError,
+  type RecordingHeader,
+  type TurnMark,
+} from './format.ts';
 import type { StoredCheckpoint } from './recording.ts';
 
 const KNOWN_EVENTS: ReadonlySet<number> = new Set(Object.values(EVENT));
@@ -11,6 +18,7 @@ const KNOWN_EVENTS: ReadonlySet<number> = new Set(Object.values(EVENT));
 export class RecordedEvents {
   readonly events: HostEvent[] = [];
   readonly hashes: HashMark[] = [];
+  readonly turns: TurnMark[] = [];
   readonly checkpoints: StoredCheckpoint[] = [];
   marks: readonly NotedInstant[];
   end: Instant;
@@ -29,6 +37,7 @@ export class RecordedEvents {
     if (kind !== NOTE.REWOUND && at.instructions < this.end.instructions)
       throw new RecordingError(`an event at ${at.instructions} follows the instant ${this.end.instructions}`);
     if (kind === NOTE.HASH) this.hashes.push({ at, hash: toHex(payload) });
+    else if (kind === NOTE.TURN) this.turns.push({ at, turn: new ByteReader(payload, 'an event').varint() });
     else if (kind === NOTE.REWOUND) this.rewind(new ByteReader(payload, 'an event').varint(), at);
     else if (kind !== NOTE.REACHED) {
       if (!KNOWN_EVENTS.has(kind)) throw new RecordingError(`an event of unknown kind ${kind}`);
@@ -45,5 +54,6 @@ export class RecordedEvents {
     this.checkpoints.length = last(this.checkpoints) + 1;
     this.hashes.length = last(this.hashes) + 1;
     this.marks = this.marks.filter(({ at }) => compareInstants(at, to) <= 0);
+    this.turns.length = last(this.turns) + 1;
   }
 }

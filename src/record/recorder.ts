@@ -7,6 +7,7 @@ import {
   type NotedInstant,
   type RecordingHeader,
   type RecordSink,
+  type TurnMark,
 } from './format.ts';
 import { type PackedCheckpoint, RecordingWriter } from './writer.ts';
 
@@ -16,6 +17,7 @@ export interface EventLog {
   readonly events: readonly HostEvent[];
   readonly hashes: readonly HashMark[];
   readonly marks: readonly NotedInstant[];
+  readonly turns: readonly TurnMark[];
   readonly end: Instant;
   readonly endTime: number;
 }
@@ -26,6 +28,7 @@ export class Recorder implements EventLog {
   readonly events: HostEvent[];
   readonly hashes: HashMark[] = [];
   marks: readonly NotedInstant[];
+  readonly turns: TurnMark[] = [];
   end: Instant;
   endTime: number;
   private readonly writer: RecordingWriter | undefined;
@@ -79,7 +82,8 @@ export class Recorder implements EventLog {
   /** The machine went back to an instant, before which `count` events lie: the rest no longer happened. */
   rewind(count: number, at: Instant, time: number): void {
     this.events.length = count;
-    this.hashes.length = this.hashes.findLastIndex((mark) => compareInstants(mark.at, at) <= 0) + 1;
+    for (const notes of [this.hashes, this.turns])
+      notes.length = notes.findLastIndex((note) => compareInstants(note.at, at) <= 0) + 1;
     this.marks = this.marks.filter((mark) => compareInstants(mark.at, at) <= 0);
     this.end = at;
     this.endTime = time;
@@ -92,6 +96,7 @@ export class Recorder implements EventLog {
     this.events.length = 0;
     this.hashes.length = 0;
     this.marks = [];
+    this.turns.length = 0;
     this.end = at;
     this.endTime = time;
   }
@@ -106,6 +111,12 @@ export class Recorder implements EventLog {
   keepMarks(marks: readonly NotedInstant[]): void {
     this.marks = marks;
     this.writer?.marks(marks);
+  }
+
+  /** Notes that the machine goes on in a turn of its own. */
+  turn(at: Instant, time: number, turn: number): void {
+    if (!this.forgets) this.turns.push({ at, turn });
+    this.writer?.turn(at, time, turn);
   }
 
   /** Whether there is a file, not only memory. */

@@ -1,5 +1,5 @@
 import type { HostEvent, Instant } from './door.ts';
-import type { HashMark, NotedInstant, RecordingHeader } from './format.ts';
+import type { HashMark, NotedInstant, RecordingHeader, TurnMark } from './format.ts';
 
 /** A recording as read: what is small is here, the rest is read when it is asked for. */
 export interface Recording {
@@ -9,6 +9,8 @@ export interface Recording {
   readonly hashes: readonly HashMark[];
   /** Places in time that the user named. */
   readonly marks: readonly NotedInstant[];
+  /** Where the machine went on in turns of its own among others on its wire. */
+  readonly turns: readonly TurnMark[];
   /** Whole files inside, by hash. */
   readonly images: ReadonlyMap<string, EmbeddedImage>;
   /** States inside that are still part of the past, in order of time. */

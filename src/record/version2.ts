@@ -92,12 +92,13 @@ export async function readVersion2(
   }
   if (!complete) damage ??= `the recording breaks off at offset ${good}`;
   else if (good < source.size) damage = `${source.size - good} bytes follow the end at offset ${good}`;
-  const { hashes, checkpoints, end, endTime } = past;
+  const { hashes, turns, checkpoints, end, endTime } = past;
   return {
     header,
     events: past.events,
     hashes,
     marks: [],
+    turns,
     images,
     checkpoints,
     end,

@@ -94,6 +94,14 @@ export class RecordingWriter {
     this.note(NOTE.HASH, at, time, hexBytes(hash));
   }
 
+  /** The machine goes on in a turn of its own among others. */
+  turn(at: Instant, time: number, turn: number): void {
+    const w = new ByteWriter(8);
+    w.varint(turn);
+    this.note(NOTE.TURN, at, time, w.finish());
+    if (this.waiting >= LARGEST_WAIT) this.flush();
+  }
+
   /** The machine went back to an instant with `count` events before it. */
   rewind(count: number, at: Instant, time: number): void {
     const w = new ByteWriter(8);

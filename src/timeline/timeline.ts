@@ -100,12 +100,16 @@ export class Timeline extends Mover {
    * Replays all of it, or as far as is wanted, and compares the state hashes of the recording.
    * @returns how many were compared, until the signal ended it @throws DivergenceError at the first that differs
    */
-  async verify(options: MoveOptions & { readonly until?: Destination } = {}): Promise<number> {
+  async verify(
+    options: MoveOptions & { readonly until?: Destination; readonly onwards?: boolean } = {},
+  ): Promise<number> {
     const end = this.locate(options.until ?? this.end);
+    const from = options.onwards === true ? this.at : undefined;
     let compared = 0;
     await this.move(async () => {
       for (const { at, hash } of this.log.hashes) {
         if (compareInstants(at, end) > 0) break;
+        if (from !== undefined && compareInstants(at, from) <= 0) continue;
         await this.past.seek(at, { signal: options.signal });
         const found = this.hash();
         if (found !== hash) throw this.engine.diverged(`state hash at ${formatInstant(at)}`, hash, found);

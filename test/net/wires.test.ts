@@ -17,6 +17,7 @@ import { segmentFrame } from '../../src/net/segmentation.ts';
 import { Shaper } from '../../src/net/shaper.ts';
 import { Switch } from '../../src/net/switch.ts';
 import { parseTcp, TCP_FLAG, tcpFrame } from '../../src/net/tcp/segment.ts';
+import { TurnClock } from '../../src/net/turns.ts';
 import { udpFrame } from '../../src/net/udp.ts';
 import { segmentIn } from './tcp-pair.ts';
 
@@ -127,6 +128,31 @@ describe('a switch', () => {
     expect(drain(b)).toBeLessThan(200);
     a.receive(new Uint8Array(12), 0);
     expect(drain(b)).toBe(0);
+  });
+});
+
+describe('turns of machines on a wire', () => {
+  test('are numbered when another one runs; what was sent is before what follows its arrival', () => {
+    const [here, there] = [new TurnClock(), new TurnClock()];
+    const [a, b, c] = [{}, {}, {}];
+    expect([here.begin(a), here.begin(a), here.begin(b), here.begin(a)]).toEqual([1, undefined, 2, 3]);
+    expect(there.begin(c)).toBe(1);
+    there.heard(here.now);
+    expect([there.begin(c), there.begin(c)]).toEqual([4, undefined]);
+    here.heard(1); // of long ago
+    here.heard(Number.NaN);
+    expect([here.begin(a), here.now]).toEqual([undefined, 3]);
+    here.heard(4);
+    expect(here.begin(a)).toBe(5);
+  });
+
+  test('between two machines of one process a frame is not copied: what one put out is what the other gets', () => {
+    const wire = new Switch();
+    const [a, b] = [wire.connect(), wire.connect()];
+    const sent = frame(1, 2, 60_000);
+    a.receive(sent, 0);
+    expect(b.pull(0)).toBe(sent);
+    expect(a.turns).toBe(b.turns);
   });
 });
 

@@ -235,6 +235,7 @@ export class Driver {
       return;
     }
     if (wait > 0) await this.sleep(wait === Infinity ? undefined : wait);
+    wires.beginTurn();
     if (pacer.catchUp(until)) engine.run({ instructions: engine.instructions + 1, time: until });
   }
 

@@ -323,6 +323,12 @@ export class Session {
     else this.events = { ...this.events, marks };
   }
 
+  /** Notes in the recording that the machine goes on in a turn of its own among others. */
+  noteTurn(turn: number): void {
+    const { instant, time } = this.engine;
+    if (this.replay === undefined) this.ownRecorder?.turn(instant, time, turn);
+  }
+
   /** A branch's recording so far, as a file. @throws SessionStateError when there is none */
   exportBranch(): Uint8Array {
     if (this.present !== 'branch') throw new SessionStateError('there is no branch to save');

@@ -82,8 +82,17 @@ export class Wires {
     this.wires.get(port)?.link.receive(frame, this.session.engine.time / TICKS_PER_MILLISECOND);
   }
 
+  /** The machine is about to run: notes that it is its turn among those on its wire. */
+  beginTurn(): void {
+    for (const { link } of this.wires.values()) {
+      const turn = link.turns?.begin(this);
+      if (turn !== undefined) this.session.noteTurn(turn);
+    }
+  }
+
   /** Before the machine runs on: what is due by time is let in. */
   poll(): void {
+    this.beginTurn();
     const { time } = this.session.engine;
     for (const { link, wake } of this.wires.values()) if (ticksOf(link.deadline) <= time) wake();
     for (const [port, [first, ...rest]] of this.replugs) {

@@ -8,13 +8,24 @@ interface SharedSwitch {
   machines: number;
 }
 
+/** What passes on a channel. */
+interface SentFrame {
+  /** Of the sender's clock. */
+  readonly turn: number;
+  readonly frame: Uint8Array;
+}
+
 const open = new Map<string, SharedSwitch>();
 
 function share(name: string): SharedSwitch {
   const local = new Switch();
   const channel = new BroadcastChannel(`hindsight-switch-${name}`);
-  const port = local.attach((frame) => channel.postMessage(frame));
-  channel.onmessage = ({ data }) => data instanceof Uint8Array && port.send(data);
+  const port = local.attach((frame) => channel.postMessage({ turn: local.turns.now, frame } satisfies SentFrame));
+  channel.onmessage = ({ data }: { readonly data: Partial<SentFrame> | null }) => {
+    if (!(data?.frame instanceof Uint8Array)) return;
+    if (typeof data.turn === 'number') local.turns.heard(data.turn);
+    port.send(data.frame);
+  };
   return { local, channel, machines: 0 };
 }
 

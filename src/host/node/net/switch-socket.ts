@@ -9,6 +9,8 @@ import { Switch } from '../../../net/switch.ts';
 
 /** Bytes that may wait for a process that does not read; what comes on top is dropped. */
 const MOST_WAITING = 8 * 1024 * 1024;
+/** What is spoken on the sockets; programs of another version meet elsewhere. */
+const PROTOCOL = 2;
 /** Milliseconds, at least, until the process that kept a switch is replaced. */
 const RETRY = 20;
 
@@ -21,11 +23,14 @@ function switchFolder(): string {
   return folder;
 }
 
-/** A frame on a socket: its length (u32, little-endian) and its bytes. */
-function sendFrame(socket: Socket, frame: Uint8Array): void {
+/** A frame on a socket: its length (u32, little-endian), the turn it was sent in (f64), and its bytes. */
+const FRAME_HEADER = 12;
+
+function sendFrame(socket: Socket, turn: number, frame: Uint8Array): void {
   if (socket.writableLength > MOST_WAITING || socket.destroyed) return;
-  const header = Buffer.alloc(4);
+  const header = Buffer.alloc(FRAME_HEADER);
   header.writeUInt32LE(frame.length);
+  header.writeDoubleLE(turn, 4);
   socket.cork();
   socket.write(header);
   socket.write(frame);
@@ -33,17 +38,18 @@ function sendFrame(socket: Socket, frame: Uint8Array): void {
 }
 
 /** Cuts a stream into frames. @param broken called when it holds none */
-function readFrames(socket: Socket, frame: (bytes: Uint8Array) => void, broken: () => void): void {
+function readFrames(socket: Socket, frame: (turn: number, bytes: Uint8Array) => void, broken: () => void): void {
   let bytes = Buffer.alloc(0);
   socket.on('data', (more) => {
     bytes = bytes.length === 0 ? more : Buffer.concat([bytes, more]);
     let at = 0;
-    while (bytes.length - at >= 4) {
+    while (bytes.length - at >= FRAME_HEADER) {
       const length = bytes.readUInt32LE(at);
       if (length > MAX_FRAME) return broken();
-      if (bytes.length - at - 4 < length) break;
-      frame(bytes.subarray(at + 4, at + 4 + length));
-      at += 4 + length;
+      const from = at + FRAME_HEADER;
+      if (bytes.length - from < length) break;
+      frame(bytes.readDoubleLE(at + 4), bytes.subarray(from, from + length));
+      at = from + length;
     }
     bytes = bytes.subarray(at);
   });
@@ -124,8 +130,13 @@ class SharedSwitch {
 
   private carry(socket: Socket): void {
     this.sockets.add(socket);
-    const port = this.local.attach((frame) => sendFrame(socket, frame));
-    readFrames(socket, port.send, () => socket.destroy());
+    const { turns } = this.local;
+    const port = this.local.attach((frame) => sendFrame(socket, turns.now, frame));
+    const received = (turn: number, frame: Uint8Array): void => {
+      turns.heard(turn);
+      port.send(frame);
+    };
+    readFrames(socket, received, () => socket.destroy());
     socket.on('error', () => undefined);
     socket.once('close', () => {
       this.sockets.delete(socket);
@@ -143,7 +154,8 @@ const open = new Map<string, SharedSwitch>();
 /** A wire to a switch that this user's processes share by its name. @throws NetworkOptionError when its socket is not to be had */
 export async function openSwitch(name: string): Promise<Link> {
   let shared = open.get(name);
-  if (shared === undefined) open.set(name, (shared = new SharedSwitch(join(switchFolder(), `switch-${name}.sock`))));
+  if (shared === undefined)
+    open.set(name, (shared = new SharedSwitch(join(switchFolder(), `switch-${name}.${PROTOCOL}.sock`))));
   await shared.open();
   return shared.local.connect(() => void (shared.close() && open.delete(name)));
 }
