@@ -1,27 +1,24 @@
-import type { Engine } from '../machine/engine/engine.ts';
 import type { Limit, Stop } from '../machine/engine/stop.ts';
 import { STOP } from '../machine/engine/stop.ts';
 import type { HostRoom } from '../machine/session/host-room.ts';
 import type { Machine } from '../machine/session/machine.ts';
-import type { Session } from '../machine/session/session.ts';
-import { compareInstants, type HostEvent, type Input, type Instant } from '../record/door.ts';
+import { compareInstants, type Input, type Instant } from '../record/door.ts';
 import type { NotedInstant } from '../record/format.ts';
 import type { EngineDriver, MoveOptions } from '../timeline/driver.ts';
 import type { LivePast } from '../timeline/live.ts';
+import { SessionDriver } from './session-driver.ts';
 import { type DebugDriver, DebugTarget } from './target.ts';
 
 /** Instructions that are run without the machine's own care for time and inputs: steps. */
 const SHORT = 1000;
 
 /** A machine that lives, and its past, as debuggers move it. Without a debugger it runs by itself. */
-export class LiveBase implements DebugDriver {
+export class LiveBase extends SessionDriver implements DebugDriver {
   readonly title: string;
-  readonly engine: Engine;
   readonly begin: Instant;
   /** Told when the guest ended while no debugger held it. */
   onHalt: (() => void) | undefined;
   private readonly machine: Machine;
-  private readonly session: Session;
   private readonly past: LivePast;
   private readonly room: HostRoom;
   private writable = false;
@@ -31,21 +28,12 @@ export class LiveBase implements DebugDriver {
 
   /** @param machine is not running, and is moved only by this from now on @param past of it, attached before its first run */
   constructor(machine: Machine, past: LivePast, room: HostRoom, title: string) {
+    super(machine.internals);
     this.machine = machine;
-    this.session = machine.internals;
-    this.engine = machine.internals.engine;
     this.past = past;
     this.room = room;
     this.title = title;
     this.begin = machine.instant;
-  }
-
-  get live(): boolean {
-    return this.session.state !== 'past';
-  }
-
-  get marks(): readonly NotedInstant[] {
-    return this.session.marks;
   }
 
   async keepMarks(marks: readonly NotedInstant[]): Promise<void> {
@@ -60,22 +48,14 @@ export class LiveBase implements DebugDriver {
     return !this.ended;
   }
 
-  get reached(): Instant {
-    return this.session.end;
-  }
-
-  get events(): readonly HostEvent[] {
-    return this.session.log.events;
-  }
-
   async seek(to: Instant, options?: MoveOptions): Promise<void> {
     const { session, past } = this;
     if (this.live) {
       if (compareInstants(to, session.end) >= 0) return;
-      past.goBack();
+      past.goBack(this.moving);
     }
     await past.timeline.drivenBy.seek(to, options);
-    if (compareInstants(to, session.end) >= 0) session.goLive();
+    if (compareInstants(to, session.end) >= 0) session.goLive(this.moving);
   }
 
   async run(limit: Limit, signal?: AbortSignal): Promise<Stop> {
@@ -85,14 +65,17 @@ export class LiveBase implements DebugDriver {
       if (limit.instructions < end.instructions) return past.timeline.drivenBy.run(limit);
       const stop = await past.timeline.drivenBy.run({ instructions: end.instructions, sequence: end.sequence });
       if (stop !== STOP.LIMIT || compareInstants(engine.instant, end) < 0) return stop;
-      session.goLive();
+      session.goLive(this.moving);
     }
     if (limit.instructions - engine.instructions < SHORT) return this.noted(await session.advance(limit));
-    const { reason } = await this.machine.run({
-      whenIdle: 'wait',
-      ...(limit.instructions !== Infinity && { instructions: limit.instructions }),
-      ...(signal && { signal }),
-    });
+    const { reason } = await this.machine.run(
+      {
+        whenIdle: 'wait',
+        ...(limit.instructions !== Infinity && { instructions: limit.instructions }),
+        ...(signal && { signal }),
+      },
+      this.moving,
+    );
     return this.noted(reason === 'halt' ? STOP.HALT : reason === 'debug' ? STOP.DEBUG : STOP.LIMIT);
   }
 
@@ -110,6 +93,7 @@ export class LiveBase implements DebugDriver {
   }
 
   write(input: Input): boolean {
+    this.session.mustBeIdle('write');
     return this.session.enter(input) === undefined;
   }
 
@@ -129,7 +113,7 @@ export class LiveBase implements DebugDriver {
   }
 
   private async runFree(): Promise<void> {
-    if (!this.live) await this.seek(this.reached);
+    if (!this.live) await this.exclusively(() => this.seek(this.reached));
     if (this.engine.halt !== undefined) return;
     const { reason } = await this.machine.run({ whenIdle: 'wait' });
     if (reason !== 'halt') return;

@@ -1,12 +1,11 @@
-import type { Engine } from '../machine/engine/engine.ts';
 import type { Limit, Stop } from '../machine/engine/stop.ts';
 import { STOP } from '../machine/engine/stop.ts';
-import type { Session } from '../machine/session/session.ts';
-import { compareInstants, type HostEvent, type Input, type Instant } from '../record/door.ts';
+import { compareInstants, type Input, type Instant } from '../record/door.ts';
 import type { NotedInstant } from '../record/format.ts';
 import type { EngineDriver, MoveOptions } from '../timeline/driver.ts';
 import type { Past } from '../timeline/past.ts';
 import type { Timeline } from '../timeline/timeline.ts';
+import { SessionDriver } from './session-driver.ts';
 import { type DebugDriver, DebugError, DebugTarget } from './target.ts';
 
 /** Puts marks where a recording is kept, instead of those before. @throws DebugError when it takes none */
@@ -21,28 +20,21 @@ const SPACING = 20_000_000;
  * A timeline as debuggers move it: read-only until it is branched from. The branch has the past up to there; what enters it from then on, writes by the
  * debugger too, is an event like any other, so that it can be gone back in and saved as a recording of its own.
  */
-class TimelineBase implements DebugDriver {
+class TimelineBase extends SessionDriver implements DebugDriver {
   readonly title: string;
-  readonly engine: Engine;
   private readonly timeline: Timeline;
-  private readonly session: Session;
   private readonly store: MarkStore | undefined;
   private branched = false;
 
   constructor(timeline: Timeline, title: string, store: MarkStore | undefined) {
+    super(timeline.session);
     this.store = store;
     this.timeline = timeline;
-    this.session = timeline.session;
-    this.engine = timeline.engine;
     this.title = title;
   }
 
   get begin(): Instant {
     return this.timeline.begin;
-  }
-
-  get marks(): readonly NotedInstant[] {
-    return this.session.marks;
   }
 
   async keepMarks(marks: readonly NotedInstant[]): Promise<void> {
@@ -54,30 +46,18 @@ class TimelineBase implements DebugDriver {
     return !this.branched;
   }
 
-  get live(): boolean {
-    return this.session.state !== 'past';
-  }
-
   get endless(): boolean {
     return this.branched;
-  }
-
-  get reached(): Instant {
-    return this.session.end;
-  }
-
-  get events(): readonly HostEvent[] {
-    return this.timeline.events;
   }
 
   async seek(to: Instant, options?: MoveOptions): Promise<void> {
     const { session, past } = this;
     if (this.live) {
       if (compareInstants(to, session.end) >= 0) return;
-      session.goToPast();
+      session.goToPast(this.moving);
     }
     await past.seek(to, options);
-    if (this.branched && compareInstants(to, session.end) >= 0) session.goLive();
+    if (this.branched && compareInstants(to, session.end) >= 0) session.goLive(this.moving);
   }
 
   run(limit: Limit): Stop | Promise<Stop> {
@@ -87,7 +67,7 @@ class TimelineBase implements DebugDriver {
     if (!this.branched || limit.instructions < end.instructions) return past.run(limit);
     const onward = (stop: Stop): Stop | Promise<Stop> => {
       if (stop !== STOP.LIMIT || compareInstants(this.engine.instant, end) < 0) return stop;
-      session.goLive();
+      session.goLive(this.moving);
       return this.runLive(limit);
     };
     const reached = past.run({ instructions: end.instructions, sequence: end.sequence });
@@ -109,6 +89,7 @@ class TimelineBase implements DebugDriver {
   }
 
   write(input: Input): boolean {
+    this.session.mustBeIdle('write');
     if (!this.live) {
       this.session.resume();
       this.timeline.checkpoints.forget(this.engine.instant);

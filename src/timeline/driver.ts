@@ -47,6 +47,11 @@ export interface EngineDriver {
    * something must be waited for: stops at debug points are many.
    */
   run(limit: Limit, signal?: AbortSignal): Stop | Promise<Stop>;
+  /**
+   * Makes a move while nobody else makes one.
+   * @throws SessionBusyError (as a rejection) naming what is under way
+   */
+  exclusively<T>(move: () => Promise<T>): Promise<T>;
   /** Lets the host do other things, unless it did so within the last milliseconds. */
   pause(): Promise<void>;
 }

@@ -1,6 +1,6 @@
 import type { HostRoom } from '../machine/session/host-room.ts';
 import type { Machine } from '../machine/session/machine.ts';
-import type { Session } from '../machine/session/session.ts';
+import type { Hold, Session } from '../machine/session/session.ts';
 import { type Checkpoint, Checkpoints } from './checkpoints.ts';
 import type { TimelineOptions } from './past.ts';
 import { Timeline } from './timeline.ts';
@@ -82,17 +82,17 @@ export class LivePast {
   }
 
   /** Puts the machine's session into the past, at its end: {@link timeline} moves it from then on. The machine must not be running. */
-  goBack(): void {
+  goBack(hold?: Hold): void {
     const { session } = this;
-    session.mustBeIdle('go to the past');
+    session.mustBeIdle('go to the past', hold);
     this.checkpoints.capture(session.position);
-    session.goToPast();
+    session.goToPast(hold);
   }
 
   /** The machine goes on live from where the timeline is; what came after is forgotten. */
-  resume(): void {
+  resume(hold?: Hold): void {
     const { session } = this;
-    session.resume();
+    session.resume(hold);
     this.checkpoints.forget(session.engine.instant);
     this.nextAt = session.engine.instructions + this.spacing;
   }

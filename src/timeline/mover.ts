@@ -228,15 +228,22 @@ export class Mover {
   }
 
   /** Makes what is due before the next instruction happen. */
-  async align(): Promise<void> {
-    await this.search.align();
+  align(): Promise<void> {
+    return this.driver.exclusively(async () => {
+      await this.search.align();
+    });
   }
 
   /**
-   * Makes a move and says how it ended.
+   * Makes a move, one at a time, and says how it ended.
    * @param back where to return to when it is interrupted @param hart that it is about
+   * @throws SessionBusyError (as a rejection) naming what is under way
    */
-  protected async move(act: () => Promise<StepEnd | 'there'>, back?: Instant, hart?: number): Promise<MoveResult> {
+  protected move(act: () => Promise<StepEnd | 'there'>, back?: Instant, hart?: number): Promise<MoveResult> {
+    return this.driver.exclusively(() => this.moveAlone(act, back, hart));
+  }
+
+  private async moveAlone(act: () => Promise<StepEnd | 'there'>, back?: Instant, hart?: number): Promise<MoveResult> {
     let end: StepEnd | MoveResult['reason'];
     try {
       end = await act();

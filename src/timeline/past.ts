@@ -115,6 +115,10 @@ export class Past implements EngineDriver {
     return typeof stop === 'string' ? this.left(stop, Infinity) : stop.then((s) => this.left(s, Infinity));
   }
 
+  exclusively<T>(move: () => Promise<T>): Promise<T> {
+    return this.session.exclusively('move', move);
+  }
+
   async pause(): Promise<void> {
     if (this.room.now() - this.pausedAt < INTERVAL) return;
     this.stored.rest(REST);

@@ -138,11 +138,6 @@ export class Timeline extends Mover {
     );
   }
 
-  /** One move at a time. @throws SessionBusyError (as a rejection) naming what is under way */
-  protected override move(...args: Parameters<Mover['move']>): Promise<MoveResult> {
-    return this.session.exclusively('move', () => super.move(...args));
-  }
-
   /** Takes a checkpoint here. */
   mark(): void {
     this.past.mark();

@@ -116,6 +116,10 @@ export class SnapshotBase implements DebugDriver {
     return this.kept;
   }
 
+  exclusively<T>(move: () => Promise<T>): Promise<T> {
+    return move();
+  }
+
   async keepMarks(): Promise<void> {
     throw new DebugError('this machine keeps no marks');
   }

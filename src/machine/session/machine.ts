@@ -30,7 +30,7 @@ import {
   rebuildHardware,
 } from './options.ts';
 import { isTerminal, Outputs } from './outputs.ts';
-import { type BranchOrigin, Session, type StartSnapshot } from './session.ts';
+import { type BranchOrigin, type Hold, Session, type StartSnapshot } from './session.ts';
 import { Wires } from './wires.ts';
 
 /** How a machine is run; none of it is part of the machine. */
@@ -359,16 +359,17 @@ export class Machine {
 
   /**
    * Runs until the guest ends, the limit is reached, all harts wait for input that is not there, or {@link pause}.
+   * @param hold of the operation that the run is part of
    * @throws SessionBusyError, SessionStateError; what a device throws
    */
-  run(until: RunUntil = {}): Promise<RunResult> {
+  run(until: RunUntil = {}, hold?: Hold): Promise<RunResult> {
     const { internals } = this;
-    internals.mustBeIdle('run');
+    internals.mustBeIdle('run', hold);
     if (this.closed) throw new SessionStateError('the machine was closed');
     if (internals.state === 'past')
       throw new SessionStateError('the machine is in its past: go live or resume before it runs');
     const run = internals
-      .exclusively('run', () => this.driver.run(until))
+      .exclusively('run', () => this.driver.run(until), hold)
       .finally(() => {
         this.running = undefined;
       });

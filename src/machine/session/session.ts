@@ -54,6 +54,11 @@ export interface StartSnapshot {
   readonly snapshot: Snapshot;
 }
 
+/** The right to move a machine while an operation is under way, see {@link Session.exclusively}. */
+export interface Hold {
+  readonly operation: string;
+}
+
 /**
  * The one owner of who drives a machine: of its engine, its doors and its recorder. It is in exactly one state and changes it by the transitions below
  * only; one operation at a time moves the machine.
@@ -82,7 +87,7 @@ export class Session {
   private replay: ReplayDoor | undefined;
   private events: EventLog;
   private ownRecorder: Recorder | undefined;
-  private operation: string | undefined;
+  private operation: Hold | undefined;
 
   private constructor(
     parts: SessionParts,
@@ -186,8 +191,8 @@ export class Session {
   // ---- transitions
 
   /** live or branch → past, at its end: what was recorded can be gone to. */
-  goToPast(): void {
-    this.mustBeIdle('go to the past');
+  goToPast(hold?: Hold): void {
+    this.mustBeIdle('go to the past', hold);
     if (this.replay !== undefined) throw new SessionStateError('the session is in the past already');
     this.mustRemember();
     this.onLeave?.();
@@ -203,8 +208,8 @@ export class Session {
   }
 
   /** past → live or branch, where that was left; the machine must be there. Nothing is forgotten. */
-  goLive(): void {
-    this.mustBeIdle('go live');
+  goLive(hold?: Hold): void {
+    this.mustBeIdle('go live', hold);
     this.mustHavePresent();
     const { instant } = this.engine;
     if (compareInstants(instant, this.events.end) !== 0)
@@ -215,8 +220,8 @@ export class Session {
   }
 
   /** past → live or branch, here: what came after is forgotten. */
-  resume(): void {
-    this.mustBeIdle('resume');
+  resume(hold?: Hold): void {
+    this.mustBeIdle('resume', hold);
     this.mustHavePresent();
     const { instant, time } = this.engine;
     this.ownRecorder!.rewind(this.replaying.position, instant, time);
@@ -225,8 +230,8 @@ export class Session {
   }
 
   /** past of a recording → branch, here: live again, with a recording of its own that shares the past so far. */
-  branch(): void {
-    this.mustBeIdle('branch');
+  branch(hold?: Hold): void {
+    this.mustBeIdle('branch', hold);
     if (this.hasPresent)
       throw new SessionStateError('the session has a present of its own: resume from the past instead');
     const { header, events } = this.events;
@@ -288,20 +293,26 @@ export class Session {
     this.onRestart?.();
   }
 
-  /** One operation at a time moves the machine. @throws SessionBusyError naming the one that is under way */
-  async exclusively<T>(operation: string, act: () => Promise<T>): Promise<T> {
-    this.mustBeIdle(operation);
-    this.operation = operation;
+  /**
+   * One operation at a time moves the machine.
+   * @param act gets the right to do so, for what it asks of the session @param hold of the operation that this one is part of
+   * @throws SessionBusyError naming the one that is under way
+   */
+  async exclusively<T>(operation: string, act: (hold: Hold) => Promise<T>, hold?: Hold): Promise<T> {
+    this.mustBeIdle(operation, hold);
+    if (hold !== undefined) return act(hold);
+    const own = { operation };
+    this.operation = own;
     try {
-      return await act();
+      return await act(own);
     } finally {
       this.operation = undefined;
     }
   }
 
-  /** @throws SessionBusyError while an operation is under way */
-  mustBeIdle(operation: string): void {
-    if (this.operation !== undefined) throw new SessionBusyError(operation, this.operation);
+  /** @param hold of who asks @throws SessionBusyError while another operation is under way */
+  mustBeIdle(operation: string, hold?: Hold): void {
+    if (this.operation !== hold) throw new SessionBusyError(operation, this.operation?.operation ?? 'move');
   }
 
   // ---- the recording
