@@ -42,7 +42,7 @@ const ARROWS: Record<string, readonly string[]> = {
   machine: ['bytes', 'core', 'devices', 'firmware', 'isa', 'jit', 'net', 'record', 'storage'],
   timeline: ['bytes', 'isa', 'machine', 'record', 'storage'],
   symbols: ['bytes'],
-  linux: ['bytes', 'machine', 'symbols'],
+  linux: ['bytes', 'isa', 'machine', 'symbols'],
   debug: ['bytes', 'core', 'fs', 'isa', 'linux', 'machine', 'record', 'symbols', 'timeline'],
   vscode: [],
   history: ['errno.ts', 'linux', 'machine', 'record', 'timeline'],

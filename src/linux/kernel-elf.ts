@@ -3,6 +3,7 @@ import type { NamedAddress } from '../symbols/table.ts';
 import { KIND } from './btf.ts';
 import { btfToDwarf, type TypedSymbol } from './btf-dwarf.ts';
 import type { LinuxKernel } from './kernel.ts';
+import { kernelFrames } from './kernel-frames.ts';
 import { moduleSymbols, modules } from './modules.ts';
 
 /** Variables that BTF leaves out and people ask for, by their types. */
@@ -30,8 +31,8 @@ interface Region {
 }
 
 /**
- * The kernel as it runs, and its modules, as a file that gdb and others read: symbols by kallsyms, types and prototypes by BTF. It holds
- * no code: that is in the machine's memory.
+ * The kernel as it runs, and its modules, as a file that gdb and others read: symbols by kallsyms, types and prototypes by BTF, call frames by its
+ * code. It holds no code: that is in the machine's memory.
  */
 export function kernelElf(kernel: LinuxKernel): Uint8Array {
   const end = kernel.symbols.find('_end')?.address;
@@ -42,11 +43,10 @@ export function kernelElf(kernel: LinuxKernel): Uint8Array {
   for (const region of regions) addRegion(region, memory, symbols);
   const start = memory[0]?.start ?? 0n;
   const { functions, variables } = typedSymbols(kernel, symbols);
-  return writeSymbolFile(
-    memory,
-    symbols,
-    btfToDwarf(kernel.btf, functions, variables, { start, end: own.end || start }),
-  );
+  return writeSymbolFile(memory, symbols, {
+    ...btfToDwarf(kernel.btf, functions, variables, { start, end: own.end || start }),
+    '.debug_frame': kernelFrames(kernel, memory, symbols),
+  });
 }
 
 function moduleRegions(kernel: LinuxKernel): Region[] {

@@ -3,11 +3,13 @@ import { mkdtempSync, statSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { GDB_SCRIPT } from '../../src/debug/gdb/script.ts';
 import { startGdbServer } from '../../src/host/node/debug/index.ts';
 import { KIND } from '../../src/linux/btf.ts';
 import { kernelElf } from '../../src/linux/kernel-elf.ts';
 import { modules } from '../../src/linux/modules.ts';
 import { currentTask } from '../../src/linux/tasks.ts';
+import { PC, PRV, X } from '../../src/machine/view/machine-view.ts';
 import { BlankBackend } from '../../src/storage/index.ts';
 import { DebugInfo } from '../../src/symbols/dwarf/debug-info.ts';
 import { dwarfSections } from '../../src/symbols/dwarf/sections.ts';
@@ -129,5 +131,68 @@ describe.runIf(guest !== undefined)('the kernel as a file of symbols', () => {
       }
     },
     150_000,
+  );
+
+  it.runIf(have(GDB))(
+    "has call frames: gdb's stacks are those of the chain of frame pointers that the kernel itself follows",
+    async () => {
+      const { target, guestInfo } = scene;
+      const kernel = guestInfo.kernel()!;
+      const { begin, end } = target.mover;
+      const traps = [kernel.address('handle_exception'), kernel.address('ret_from_fork')];
+      const isEntry = (pc: bigint): boolean => pc >= traps[0] && pc < traps[1] + 0x100n;
+      /** As `walk_stackframe` of arch/riscv/kernel/stacktrace.c: before what s0 points at lie the return address and the caller's s0. */
+      const chain = (): bigint[] => {
+        const found: bigint[] = [];
+        const hart = target.activeHart();
+        for (let fp = target.readRegister(hart, X(8))!; fp >> 63n === 1n && found.length < 64; ) {
+          const pc = kernel.pointer(fp - 8n);
+          if (pc >> 63n === 0n || isEntry(pc)) break;
+          found.push(pc);
+          fp = kernel.pointer(fp - 16n);
+        }
+        return found;
+      };
+      const places: { readonly at: number; readonly chain: readonly bigint[] }[] = [];
+      // A fixed walk over the recording, at no instants in particular.
+      for (let i = 1; places.length < 24 && i < 400; i++) {
+        const part = (i * 0.618034) % 1;
+        await target.mover.seek(Math.floor(begin.instructions + (end.instructions - begin.instructions) * part));
+        const hart = target.activeHart();
+        if (target.readRegister(hart, PRV) !== 1n || isEntry(target.readRegister(hart, PC)!)) continue;
+        // The boot's code, and what modules need to begin, was no longer there when the file was made.
+        if (chain().some((pc) => pc < kernel.address('_start') || pc >= kernel.address('_sinittext'))) continue;
+        if (chain().length > 0) places.push({ at: target.instant.instructions, chain: chain() });
+      }
+      expect(places).toHaveLength(24);
+      const script = `${file}.gdb`;
+      writeFileSync(script, GDB_SCRIPT);
+      const server = await startGdbServer(target, guestInfo, { port: 0 });
+      try {
+        const go = ({ at }: { readonly at: number }): string[] => [`seek ${at}`, `echo at ${at}\\n`, 'bt'];
+        const out = await runGdb(file, server.port, [`source ${script}`, ...places.flatMap(go)], 200_000, true);
+        // `seek` shows where it went.
+        const stacks = out
+          .split(/^at \d+$/m)
+          .slice(1)
+          .map((text) => text.split(/^instant /m)[0]);
+        expect(stacks).toHaveLength(places.length);
+        let frames = 0;
+        for (const [i, stack] of stacks.entries()) {
+          const [inner] = stack.split(/^#\d+ +<signal handler called>$/m);
+          const pcs = [...inner.matchAll(/^#\d+ +0x([0-9a-f]+) in/gm)].map(([, pc]) => BigInt(`0x${pc}`));
+          const callers = pcs.slice(1).filter((pc) => !isEntry(pc));
+          // A function that has not set s0 up yet, or does without, is not in the chain.
+          const { chain: wanted, at } = places[i];
+          const known = callers.length === wanted.length ? callers : callers.slice(1);
+          expect(known, `at ${at}: ${stack}`).toEqual(wanted);
+          frames += wanted.length;
+        }
+        expect(frames).toBeGreaterThan(100);
+      } finally {
+        await server.close();
+      }
+    },
+    240_000,
   );
 });

@@ -24,7 +24,7 @@ const FEATURES = [
   'exec-events+',
 ].join(';');
 const UNSEEN_MOVE =
-  '(gdb has not seen this move: type `maintenance flush register-cache`, then `info registers pc`; `hindsight debug --print-gdbinit` has a `seek` that does)\n';
+  '(gdb has not seen this move: type `maintenance flush dcache`, `maintenance flush register-cache`, then `info registers pc`; `hindsight debug --print-gdbinit` has a `seek` that does)\n';
 
 /** The packets that begin with q. */
 export class QueryPackets {

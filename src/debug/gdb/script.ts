@@ -1,6 +1,7 @@
-/** Commands for gdb that go with ours: after each gdb looks at its registers, frames and threads again. */
+/** Commands for gdb that go with ours: after each gdb looks at registers, frames, threads and memory again (it keeps what it read of stacks and code). */
 export const GDB_SCRIPT = `# Hindsight: seek INSTANT, crash, branch. Source it before or after "target remote".
 define hindsight-refresh
+  maintenance flush dcache
   maintenance flush register-cache
   maintenance flush symbol-cache
   info threads
