@@ -11,9 +11,9 @@ import {
 } from "./generated/jit-layout";
 import {
   DEBUG_READ, DEBUG_WRITE, HART_FETCH_BANK, HART_FFLAGS, HART_FRM, HART_INDEX, HART_PC, HART_PRV, MACHINE_DEBUG_COUNT,
-  MACHINE_LEFT, MACHINE_TABLE_COUNT, MAX_TABLES, OP_ECALL, OP_SRET, PAGE_FLAG_DECODED, PAGE_FLAG_TRANSLATED, RAM_AT, RAM_BASE, TLB_EXECUTE, TLB_INDEX_MASK,
+  MACHINE_ASKS_HOST, MACHINE_LEFT, MACHINE_POINT_COUNT, MACHINE_TABLE_COUNT, MAX_TABLES, OP_ECALL, OP_SRET, PAGE_FLAG_DECODED, POINTS_AT, PAGE_FLAG_TRANSLATED, RAM_AT, RAM_BASE, TLB_EXECUTE, TLB_INDEX_MASK,
 } from "./generated/layout";
-import { data, debugOnPage, physical } from "./memory";
+import { actionServes, data, debugOnPage, firstPoint, physical } from "./memory";
 import { decodedPage, flagsAt, flagsOf, inRam, isSpecial, ownerOf, watchStores } from "./ram";
 import { fflags, setFlags } from "./softfloat";
 import { ecall, enabledInterrupts, sret, takeException, takeInterrupt, ticksNow } from "./trap";
@@ -321,6 +321,15 @@ function plainAddress(h: usize, va: u64, width: u32, access: Access): usize {
   if (!inRam(pa, width)) return 0;
   if (load<u32>(MACHINE_DEBUG_COUNT) != 0 && debugOnPage(va, access == Access.WRITE ? DEBUG_WRITE : DEBUG_READ)) return 0;
   return RAM_AT + <usize>(pa - RAM_BASE);
+}
+
+/** See src/jit/abi.ts, `probe`. */
+export function probe(h: usize, pc: u64): bool {
+  const count = load<u32>(MACHINE_POINT_COUNT);
+  if (count == 0 && load<u32>(MACHINE_DEBUG_COUNT) == 0) return true;
+  if (load<u32>(MACHINE_ASKS_HOST) == 0) return false;
+  const place = firstPoint(pc);
+  return place == count || load<u64>(POINTS_AT + (<usize>place << 3)) != pc || actionServes(h, place);
 }
 
 /** See src/jit/abi.ts, `float`. */

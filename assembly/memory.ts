@@ -1,7 +1,7 @@
 import { dataPrivilege } from "./banks";
 import { Cause, DEBUG_MET, setTrap } from "./fault";
 import {
-  CACHE_BLOCK_SIZE, EXACT_POINT, POINTS_AT, DEBUG_EXECUTE, DEBUG_READ, DEBUG_WRITE, HART_DATA_BANK, HART_SATP, MACHINE_ASKS_HOST, MACHINE_DEBUG_ADDRESS, MACHINE_DEBUG_COUNT, MACHINE_DEBUG_END, MACHINE_DEBUG_HIT,
+  ACTIONS_AT, CACHE_BLOCK_SIZE, EXACT_POINT, POINTS_AT, DEBUG_EXECUTE, DEBUG_READ, DEBUG_WRITE, HART_DATA_BANK, HART_SATP, MACHINE_ASKS_HOST, MACHINE_DEBUG_ADDRESS, MACHINE_DEBUG_COUNT, MACHINE_DEBUG_END, MACHINE_DEBUG_HIT,
   MACHINE_DEBUG_KIND, MACHINE_DEBUG_SKIP, MACHINE_DEBUG_START, MACHINE_MMIO_HIGH, MACHINE_MMIO_LOW, MACHINE_PLACE_COUNT, MACHINE_POINT_COUNT, MACHINE_REFILLS, NARROW_POINT, RAM_AT, RAM_BASE,
   TLB_INDEX_MASK, TLB_WRITE,
 } from "./generated/layout";
@@ -92,11 +92,18 @@ export function debugMet(va: u64, width: u32, kind: u64): bool {
 export const enum Met { NO, STOP, PASSED }
 
 /** Whether execute points are met at pc. Expects HART.pc and MACHINE.left stored as before the instruction. */
-export function executeMet(pc: u64): Met {
+export function executeMet(h: usize, pc: u64): Met {
   if (!debugMet(pc, 1, DEBUG_EXECUTE)) return Met.NO;
   const index = load<u32>(MACHINE_DEBUG_HIT);
   if (load<u32>(MACHINE_ASKS_HOST) == 0 || index < <u32>EXACT_POINT) return Met.STOP;
-  return pointMet(index - <u32>EXACT_POINT) ? Met.PASSED : Met.STOP;
+  const place = index - <u32>EXACT_POINT;
+  return actionServes(h, place) || pointMet(place) ? Met.PASSED : Met.STOP;
+}
+
+/** Calls the function of an exact point. @returns whether it did all there is to do; nothing otherwise, and where there is none */
+export function actionServes(h: usize, place: u32): bool {
+  const action = load<u32>(ACTIONS_AT + (<usize>place << 2));
+  return action != 0 && call_indirect<i32>(action, h) != 0;
 }
 
 /** Data translation with its refill: what lies in plain RAM may be probed inline next time. Sets the trap and returns NOWHERE on a fault. */

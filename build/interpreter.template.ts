@@ -90,7 +90,7 @@ export function run(hart: u32, ticks: i32): i32 {
     const e = fetchBank + (<u32>(pc >> 8) & TLB_INDEX_MASK);
     if (load<u64>(e) == (pc & ~0xfff)) pageIp = load<u32>(e, 8);
     else {
-      const met = executeMet(pc);
+      const met = executeMet(h, pc);
       if (met == Met.STOP) return finish(h, left, EXIT_DEBUG);
       if (met == Met.PASSED) {
         skip = true;
@@ -122,7 +122,7 @@ export function run(hart: u32, ticks: i32): i32 {
     if (observed || skip) {
       // one instruction at a time, each boundary looked at
       if (load<u32>(MACHINE_DEBUG_SKIP) == 0) {
-        const met = executeMet(pc);
+        const met = executeMet(h, pc);
         if (met == Met.STOP) return finish(h, left, EXIT_DEBUG);
         if (met == Met.PASSED) {
           skip = true;
@@ -172,7 +172,7 @@ export function run(hart: u32, ticks: i32): i32 {
         pc = vpage + ((ip - pageIp) >> 2);
         store<u64>(h, pc, HART_PC);
         store<i32>(MACHINE_LEFT, left + rest + 1);
-        if (executeMet(pc) == Met.STOP) return finish(h, left + rest + 1, EXIT_DEBUG);
+        if (executeMet(h, pc) == Met.STOP) return finish(h, left + rest + 1, EXIT_DEBUG);
         store<i32>(MACHINE_LEFT, left + rest);
         const at = decodeObserved(h, pageIp, pc);
         if (trapped()) break;

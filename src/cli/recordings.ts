@@ -13,12 +13,27 @@ import { type OpenedTimeline, type OpenOptions, openTimeline } from '../timeline
 import type { GuestTime, Timeline } from '../timeline/timeline.ts';
 import { CliError, UsageError } from './exit.ts';
 import { parseCore } from './machine-flags.ts';
+import { parseInteger } from './values.ts';
 
 /** Flags of every command that opens a recording. */
 export interface RecordingFlags {
   readonly image?: readonly string[];
   readonly core?: string;
 }
+
+/** Flags of those that look at a process or a hart. */
+export interface WhoseFlags extends RecordingFlags {
+  readonly pid?: string;
+  readonly hart?: string;
+}
+
+/** Reads `--pid`. @throws UsageError */
+export const parsePid = ({ pid }: WhoseFlags): number | undefined =>
+  pid === undefined ? undefined : parseInteger('--pid', pid, 1, 2 ** 31 - 1);
+
+/** Reads `--hart`: one that the machine has. @throws UsageError */
+export const parseHart = ({ hart }: WhoseFlags, { view }: Timeline): number | undefined =>
+  hart === undefined ? undefined : parseInteger('--hart', hart, 0, view.harts - 1);
 
 /** Reads a recording; what its checkpoints and images hold is read when it is needed. A damaged end is reported and left out. */
 export async function loadRecording(file: string, source = openSource(file)): Promise<Recording> {

@@ -54,6 +54,11 @@ export interface Core {
   dropTranslations(): void;
   /** The debug points in MACHINE changed. @param places MACHINE.places did, too */
   debugPointsChanged(places: boolean): void;
+  /**
+   * Functions to be called in place of {@link CoreHost.pointMet}, by the place of their point at POINTS_AT: (address of the hart's block) → 1 when that is
+   * all there is to do at the point, 0 when they have done nothing. They may use TALLIES_AT and read everything else. Cores need not make use of them.
+   */
+  setActions?(actions: readonly (CallableFunction | undefined)[]): void;
   /** Forgets which pages are dirty (clears the flag of all) and makes the next store to each page set it again. */
   clearDirty(): void;
   /**

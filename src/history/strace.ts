@@ -7,6 +7,9 @@ const SHOWN = 32;
 /** Calls that return an address. */
 const ADDRESSES = new Set(['mmap', 'brk', 'mremap', 'shmat']);
 const AT_FDCWD = -100;
+/** Commands of fcntl(2) that return flags. */
+const F_GETFD = 1n;
+const F_GETFL = 3n;
 const ESCAPES: Readonly<Record<number, string>> = {
   9: '\\t',
   10: '\\n',
@@ -51,7 +54,7 @@ function argumentText(call: SyscallRecord, i: number, shown: number): string {
   return String(type.includes('unsigned') || /size_t|^u\d/.test(type) ? raw : BigInt.asIntN(64, raw));
 }
 
-function resultText({ name, result }: SyscallRecord): string {
+function resultText({ name, args, result }: SyscallRecord): string {
   if (result === undefined) return '?';
   if (result < 0n && result >= -4095n) {
     const number = Number(-result);
@@ -59,6 +62,11 @@ function resultText({ name, result }: SyscallRecord): string {
     if (restart !== undefined) return `? ${restart} (To be restarted if SA_RESTART is set)`;
     const [code, text] = ERRNO.get(number) ?? [`E${number}`, `Unknown error ${number}`];
     return `-1 ${code} (${text})`;
+  }
+  if (name === 'fcntl' && result > 0n) {
+    const flags = `0x${result.toString(16)} (flags `;
+    if (args[1] === F_GETFL) return `${flags}${ARGUMENT_TEXT['openat.flags']!(Number(result))})`;
+    if (args[1] === F_GETFD) return `${flags}FD_CLOEXEC)`;
   }
   return ADDRESSES.has(name) ? `0x${BigInt.asUintN(64, result).toString(16)}` : String(result);
 }

@@ -174,7 +174,7 @@ export const MACHINE_FIELDS = [
   ['pointCount', 4],
   /** How many entries OBSERVED_AT has. */
   ['observedCount', 4],
-  /** 1: the host is called where an exact execute point is met ({@link CoreHost.pointMet}), and says whether the run goes on. */
+  /** 1: the host is called where an exact execute point is met ({@link CoreHost.pointMet}) that no function at ACTIONS_AT serves, and says whether the run goes on. */
   ['asksHost', 4],
 ] as const satisfies readonly Field[];
 
@@ -243,8 +243,13 @@ export const OBSERVED_BITS = 16;
 export const OBSERVED_HASH = 0x9e37_79b1;
 /** Of MACHINE.debugHit: an execute point of one address, by its index at POINTS_AT. */
 export const EXACT_POINT = 0x8000_0000;
+/** Numbers of functions (u32) that are called in place of the host where the exact points are met, in the order of POINTS_AT; 0: none. */
+export const ACTIONS_AT = OBSERVED_AT + 4 * 2 ** OBSERVED_BITS;
+/** What such functions count in. */
+export const TALLIES_AT = ACTIONS_AT + MAX_POINTS * 4;
+export const TALLIES_SIZE = 1 << 20;
 /** Scratch for translated code and its tables (JIT): fixed size. */
-export const JIT_AT = align(OBSERVED_AT + 4 * 2 ** OBSERVED_BITS, 65536);
+export const JIT_AT = align(TALLIES_AT + TALLIES_SIZE, 65536);
 export const JIT_SIZE = 4 << 20;
 /** Guest RAM. */
 export const RAM_AT = JIT_AT + JIT_SIZE;

@@ -83,6 +83,11 @@ export const HELPERS = {
    * MACHINE.left stored as after the instruction; {@link CSR_DONE} tells how it went in {@link ./area.ts} CSR_STATUS_AT.
    */
   csr: { params: [TYPE.I32, TYPE.I32, TYPE.I64], results: [TYPE.I64] },
+  /**
+   * (hart, pc) → 1: go on, what is to be done where debug points are met here has been done, in RAM's shadow and nowhere else; 0: nothing was, the
+   * interpreter has to see to it. Expects the integer registers in the hart's memory.
+   */
+  probe: { params: [TYPE.I32, TYPE.I64], results: [TYPE.I32] },
   clmul: { params: [TYPE.I64, TYPE.I64], results: [TYPE.I64] },
   clmulh: { params: [TYPE.I64, TYPE.I64], results: [TYPE.I64] },
   clmulr: { params: [TYPE.I64, TYPE.I64], results: [TYPE.I64] },

@@ -102,7 +102,7 @@ export class CopiedCode {
         const bit = (ram & 0xfff) >>> 1;
         return ((this.data[this.at(ram & ~0xfff) + PAGE + (bit >>> 3)] >>> (bit & 7)) & 1) !== 0;
       },
-      observed: (ram) => places.includes(ram & 0xfff) || observed.has(ram),
+      observed: (ram) => (places.includes(ram & 0xfff) ? 'always' : observed.has(ram) ? 'exact' : undefined),
     };
   }
 }

@@ -53,6 +53,8 @@ export interface CompiledRegion {
   readonly ranges: Int32Array;
   readonly code: Uint8Array;
   readonly instructions: number;
+  /** Instructions with debug points. */
+  readonly probed: number;
   /** Bytes of its function. */
   readonly bytes: number;
 }
@@ -118,6 +120,7 @@ export function translateTask(
       ranges: Int32Array.from(ranges.flatMap(({ start, end }) => [start, end])),
       code: bytes,
       instructions: region.blocks.reduce((n, b) => n + b.code.length, 0),
+      probed: region.blocks.reduce((n, b) => n + b.code.filter(({ probed }) => probed).length, 0),
       bytes: translated.body.code.length,
     };
   });

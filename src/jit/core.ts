@@ -1,7 +1,7 @@
 import type { Core, CoreHost } from '../core/core.ts';
 import { type CoreExports, coreOver, instantiateCore } from '../core/wasm/core.ts';
 import { JIT_CORE_WASM_BASE64 } from '../generated/jit-core-wasm.ts';
-import { type Exit, MACHINE, MACHINE_AT } from '../isa/layout.ts';
+import { ACTIONS_AT, type Exit, MACHINE, MACHINE_AT, MAX_POINTS } from '../isa/layout.ts';
 import { HELPERS, LEAVE } from './abi.ts';
 import {
   BATCH_DELAY_AT,
@@ -222,6 +222,9 @@ export function createJitCore(memory: WebAssembly.Memory, host: CoreHost, option
   const count = (offset: number): number => Number(view.getBigUint64(COUNTS_AT + offset, true));
   const left = (why: number): number => count(COUNT.left + why * 8);
   const core = coreOver(exports, memory, 'jit');
+  /** Of the core's table, kept for actions of debug points; and how many points may have one. */
+  const actionSlots: number[] = [];
+  let served = 0;
   return {
     ...core,
     kind: 'jit',
@@ -246,6 +249,23 @@ export function createJitCore(memory: WebAssembly.Memory, host: CoreHost, option
     debugPointsChanged(places: boolean): void {
       if (places) made.observe();
       core.debugPointsChanged(places);
+    },
+    setActions(actions: readonly (CallableFunction | undefined)[]): void {
+      const numbers = new Uint32Array(memory.buffer, ACTIONS_AT, MAX_POINTS);
+      const slots = new Map<CallableFunction, number>();
+      numbers.fill(0, 0, Math.max(actions.length, served));
+      served = actions.length;
+      for (const [place, action] of actions.entries()) {
+        if (action === undefined) continue;
+        let slot = slots.get(action);
+        if (slot === undefined) {
+          slot = actionSlots[slots.size] ?? exports.table.grow(1);
+          actionSlots[slots.size] = slot;
+          exports.table.set(slot, action);
+          slots.set(action, slot);
+        }
+        numbers[place] = slot;
+      }
     },
     statistics: () => ({
       ticks: count(COUNT.ticks),

@@ -10,8 +10,11 @@ export interface CodeSource {
   decode(ram: number, ram2: number): Decoded | undefined;
   /** Whether the instruction at `ram` is worth translating: it has been executed. */
   executed(ram: number): boolean;
-  /** Whether a debugger looks at the instruction at `ram` each time: the interpreter executes it. */
-  observed(ram: number): boolean;
+  /**
+   * Whether a debugger looks at the instruction at `ram` each time: `always` the interpreter executes it, `exact` debug points of one address are there, which
+   * {@link ./abi.ts HELPERS.probe} knows.
+   */
+  observed(ram: number): 'always' | 'exact' | undefined;
 }
 
 /** How large a region may grow. */
@@ -33,6 +36,8 @@ class Discovery {
   /** Offsets control may come back to from outside. */
   private readonly returns: number[] = [];
   private readonly queues: number[][] = [];
+  /** Instructions with debug points. */
+  private readonly probed = new Set<number>();
   /** Instructions the interpreter must execute. */
   private readonly leaves = new Set<number>();
 
@@ -92,13 +97,20 @@ class Discovery {
       if (!decoded) return;
       const kind = classify(decoded);
       const next = at + decoded.length;
-      if (kind === 'leave' || this.source.observed(this.ramOf(at))) {
+      const observed = this.source.observed(this.ramOf(at));
+      if (kind === 'leave' || observed === 'always') {
         this.leaves.add(at);
         this.returns.push(next);
         this.later(next, depth);
         return;
       }
       this.found.set(at, decoded);
+      if (observed === 'exact') {
+        // where the interpreter has to see to it, it comes back after the instruction
+        this.probed.add(at);
+        this.leaders.add(next);
+        this.returns.push(next);
+      }
       const crosses = (at & 0xfff) === 0xffe && decoded.length === 4;
       if (crosses) {
         this.leaders.add(at);
@@ -139,7 +151,7 @@ class Discovery {
         if (!decoded) ending = this.leaves.has(at) ? { kind: 'leave', at } : { kind: 'next', next: edge(at) };
         else if (code.length > 0 && (index.has(at) || (at & 0xfff) === 0)) ending = { kind: 'next', next: edge(at) };
         else {
-          const placed = { at, decoded };
+          const placed = { at, decoded, ...(this.probed.has(at) && { probed: true }) };
           const kind = classify(decoded);
           const target =
             kind === 'jump'

@@ -94,6 +94,11 @@ export class FunctionBuilder {
     this.known.f |= f;
   }
 
+  /** Has the hart's memory hold what its integer registers do; they are written back again where the function is left. */
+  flush(): void {
+    for (let r = 1; r < 32; r++) if (this.dirty.x & (1 << r)) this.storeX(this.code, r);
+  }
+
   private storeX(out: WasmCode, r: number): void {
     out.get(LOCAL.HART);
     out.get(this.xLocal[r]);

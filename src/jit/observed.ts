@@ -10,11 +10,6 @@ export class ObservedCode {
     this.table = new Uint32Array(memory.buffer, OBSERVED_AT, 2 ** OBSERVED_BITS);
   }
 
-  /** Whether there are any in [start, end) of RAM. */
-  some(start: number, end: number): boolean {
-    return this.within(start, end).length > 0;
-  }
-
   /** RAM offsets of those in [start, end). */
   within(start: number, end: number): number[] {
     const found: number[] = [];

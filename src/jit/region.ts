@@ -5,6 +5,8 @@ export interface Placed {
   /** Bytes from the region's base: the start of the virtual page its first root lies on. May be negative. */
   readonly at: number;
   readonly decoded: Decoded;
+  /** Debug points may be met before it. */
+  readonly probed?: boolean;
 }
 
 /** Where control goes: an offset, and the block there when it belongs to the region. */

@@ -8,7 +8,7 @@ import {
   TLB_EXECUTE,
   TLB_INDEX_MASK,
 } from '../isa/layout.ts';
-import { LEAVE, LEFT_AT, LOCAL } from './abi.ts';
+import { helperIndex, LEAVE, LEFT_AT, LOCAL } from './abi.ts';
 import { type SharedAccesses, type SlowPath, shareProbes } from './bases.ts';
 import { tickChecks } from './budget.ts';
 import { type RegisterFlow, reads, registerFlow } from './dataflow.ts';
@@ -232,6 +232,14 @@ class RegionTranslator {
         code.get(LOCAL.FLOAT);
         code.op(OP.I32_EQZ);
         builder.leaveIf(LEAVE.RARE, placed.at);
+      }
+      if (placed.probed) {
+        builder.flush();
+        code.get(LOCAL.HART);
+        builder.address(placed.at);
+        code.call(helperIndex('probe'));
+        code.op(OP.I32_EQZ);
+        builder.leaveIf(LEAVE.INTERPRET, placed.at);
       }
       builder.need(reads(placed.decoded));
       this.instruction(block, placed);

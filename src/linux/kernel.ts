@@ -96,6 +96,15 @@ export class LinuxKernel {
     return offset >= 0n && physical < ram.base + BigInt(ram.size) ? physical : undefined;
   }
 
+  /** Where whole ranges of kernel addresses are mapped: its image and, once that is set up, all of RAM. */
+  ranges(): readonly { readonly start: bigint; readonly physical: bigint; readonly size: bigint }[] {
+    const { ram } = this.view;
+    const { physical, size } = this.image;
+    const image = { start: this.start, physical, size: BigInt(size) };
+    if (this.mode() === 0n || this.linearOffset(0n) !== undefined || this.linear === undefined) return [image];
+    return [{ ...this.linear, size: ram.base + BigInt(ram.size) - this.linear.physical }, image];
+  }
+
   /** The address that a place within the kernel's image was linked to; undefined outside. */
   imageAddress(physical: bigint): bigint | undefined {
     const offset = physical - this.image.physical;

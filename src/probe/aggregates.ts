@@ -6,6 +6,8 @@ export interface Aggregate {
   add(value: bigint): void;
   /** Takes in another of the same kind: the summary of a later part of the time. */
   merge(other: this): void;
+  /** Takes in what compiled code has kept ({@link ./tallies.ts}): the number of values, then what SUMMARIES says. */
+  take(words: BigInt64Array, signed: boolean): void;
   /** What maps are sorted by. */
   readonly order: bigint;
   /** Lines to print; one for all but histograms. */
@@ -22,6 +24,9 @@ class Count implements Aggregate {
   merge(other: this): void {
     this.n += other.n;
   }
+  take(words: BigInt64Array, _signed: boolean): void {
+    this.n += words[0]!;
+  }
   get order(): bigint {
     return this.n;
   }
@@ -37,6 +42,9 @@ class Sum extends Count {
   override add(value: bigint): void {
     this.n = BigInt.asIntN(64, this.n + value);
   }
+  override take(words: BigInt64Array): void {
+    this.add(words[1]!);
+  }
 }
 
 class Least extends Count {
@@ -48,6 +56,9 @@ class Least extends Count {
   override merge(other: this): void {
     if (other.any) this.add(other.n);
   }
+  override take(words: BigInt64Array, signed: boolean): void {
+    this.add(signed ? words[1]! : BigInt.asUintN(64, words[1]!));
+  }
 }
 
 class Greatest extends Count {
@@ -58,6 +69,9 @@ class Greatest extends Count {
   }
   override merge(other: this): void {
     if (other.any) this.add(other.n);
+  }
+  override take(words: BigInt64Array, signed: boolean): void {
+    this.add(signed ? words[1]! : BigInt.asUintN(64, words[1]!));
   }
 }
 
@@ -71,6 +85,10 @@ class Stats implements Aggregate {
   merge(other: this): void {
     this.n += other.n;
     this.total += other.total;
+  }
+  take(words: BigInt64Array): void {
+    this.n += words[0]!;
+    this.total += BigInt.asUintN(64, words[1]!) + (words[2]! << 64n);
   }
   protected get average(): bigint {
     return this.n === 0n ? 0n : this.total / this.n;
@@ -110,6 +128,13 @@ abstract class Histogram implements Aggregate {
     const index = this.indexOf(value);
     this.buckets.set(index, (this.buckets.get(index) ?? 0) + 1);
     this.n++;
+  }
+
+  take(words: BigInt64Array): void {
+    for (const [i, count] of words.subarray(1).entries()) {
+      if (count !== 0n) this.buckets.set(i - 1, (this.buckets.get(i - 1) ?? 0) + Number(count));
+    }
+    this.n += Number(words[0]);
   }
 
   merge(other: this): void {

@@ -26,6 +26,7 @@ export class MachineContext implements ProbeContext {
   constructor(
     view: EngineView,
     guest: GuestInfo,
+    kernel: LinuxKernel | undefined,
     programs: ProgramSymbols | undefined,
     names: TaskNames | undefined,
     attachment: Attachment,
@@ -35,7 +36,7 @@ export class MachineContext implements ProbeContext {
     this.guest = guest;
     this.programs = programs;
     this.names = names;
-    this.kernel = guest.kernel();
+    this.kernel = kernel;
     this.attachment = attachment;
     this.hart = hart;
   }

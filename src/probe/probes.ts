@@ -1,4 +1,5 @@
 import type { GuestInfo } from '../debug/guest-info.ts';
+import type { LinuxKernel } from '../linux/kernel.ts';
 import { readSyscalls } from '../linux/syscalls.ts';
 import { currentTask, TaskNames } from '../linux/tasks.ts';
 import type { EngineView } from '../machine/view/engine-view.ts';
@@ -10,6 +11,8 @@ import { MachineContext } from './context.ts';
 import { type Output, printMap } from './output.ts';
 import { type Action, compileScript } from './program.ts';
 import { ProgramSymbols } from './program-symbols.ts';
+import type { ProbeBlock } from './syntax.ts';
+import { Tallies } from './tallies.ts';
 import { type UserAction, UserProbes } from './user-probes.ts';
 
 /** What scripts take besides their text. */
@@ -43,10 +46,16 @@ interface Timer {
 
 /** The probes of a script on a machine: where they are, and what happens when one is met. Whoever runs the machine asks them. */
 export class Probes {
-  /** How often probes were met. */
-  hits = 0;
+  /** Hits that ran here, besides those that compiled blocks counted. */
+  private ran = 0;
+  private readonly tallies: Tallies;
+  /** Compiled blocks. */
+  private readonly compiled = new Map<ProbeBlock, CallableFunction>();
+  /** Blocks that need what compiled ones have counted. */
+  private readonly readers = new Set<ProbeBlock>();
   private readonly view: EngineView;
   private readonly guest: GuestInfo;
+  private readonly kernel: LinuxKernel | undefined;
   private readonly symbols: ProgramSymbols | undefined;
   private readonly names: TaskNames | undefined;
   private readonly actions: readonly Action[];
@@ -64,6 +73,7 @@ export class Probes {
     this.view = view;
     this.guest = guest;
     const kernel = guest.kernel();
+    this.kernel = kernel;
     this.symbols = kernel && new ProgramSymbols(guest, kernel);
     this.names = kernel && new TaskNames(kernel);
     this.state = new ScriptState(output);
@@ -82,6 +92,31 @@ export class Probes {
     const inPrograms = this.actions.filter((action): action is UserAction => action.attachment.kind === 'user');
     if (inPrograms.length > 0) this.user = new UserProbes(kernel, view, script, inPrograms);
     for (const action of this.actions) this.place(action);
+    this.tallies = new Tallies(view.engine, kernel, environment);
+  }
+
+  /** How often probes were met. */
+  get hits(): number {
+    return this.ran + this.tallies.hits;
+  }
+
+  /** Compiles the blocks that only count, where the core has a use for that. */
+  private compile(): void {
+    if (this.view.engine.core.setActions === undefined) return;
+    const tried = new Set<ProbeBlock>();
+    for (const { attachment, block } of this.actions) {
+      if (attachment.kind !== 'point' || tried.has(block)) continue;
+      tried.add(block);
+      const action = this.tallies.compile(block);
+      if (action !== undefined) this.compiled.set(block, action);
+    }
+    const { maps } = this.tallies;
+    for (const block of new Set(this.actions.map((action) => action.block)))
+      if (mentions([block.predicate, block.body], maps)) this.readers.add(block);
+  }
+
+  private drain(): void {
+    this.tallies.drain((name) => this.state.maps.get(name)!);
   }
 
   private place(action: Action): void {
@@ -110,7 +145,9 @@ export class Probes {
 
   /** Runs BEGIN, and starts the timers. */
   async begin(): Promise<void> {
+    this.compile();
     this.at('begin');
+    this.drain();
     this.timers = this.actions.flatMap((action) => {
       const { attachment } = action;
       if (attachment.kind !== 'every') return [];
@@ -123,6 +160,7 @@ export class Probes {
 
   /** Runs END, and prints the maps. */
   end(): void {
+    this.drain();
     this.at('end');
     for (const map of this.state.maps.values()) printMap(this.state.output, map, undefined);
   }
@@ -133,9 +171,21 @@ export class Probes {
     const addresses = new Set([...this.entries.keys(), ...this.returns.keys()]);
     if (user !== undefined) for (const address of [user.hook, ...user.addresses]) addresses.add(address);
     return [
-      ...[...addresses].map((start): Breakpoint => ({ kind: 'execute', start, end: start + 1n })),
+      ...[...addresses].map((start): Breakpoint => {
+        const action = this.alone(start);
+        return { kind: 'execute', start, end: start + 1n, ...(action && { action }) };
+      }),
       ...this.watched.map(({ point }) => point),
     ];
+  }
+
+  /** What the core can do by itself at an address, because nothing else is to be done there. */
+  private alone(address: bigint): CallableFunction | undefined {
+    const { user } = this;
+    const [action, ...more] = this.entries.get(address) ?? [];
+    if (action === undefined || more.length > 0 || this.returns.has(address)) return undefined;
+    if (user !== undefined && (user.hook === address || user.isAt(address))) return undefined;
+    return this.compiled.get(action.block);
   }
 
   /**
@@ -222,9 +272,16 @@ export class Probes {
     for (const action of this.actions) if (action.attachment.kind === kind) this.act(action, this.view.activeHart());
   }
 
-  private act({ attachment, run }: Action, hart: number): void {
+  private act({ attachment, run, block }: Action, hart: number): void {
     if (this.state.exited && attachment.kind !== 'end') return;
-    this.hits++;
-    run(new MachineContext(this.view, this.guest, this.symbols, this.names, attachment, hart));
+    this.ran++;
+    if (this.readers.has(block)) this.drain();
+    run(new MachineContext(this.view, this.guest, this.kernel, this.symbols, this.names, attachment, hart));
   }
+}
+
+/** Whether a part of a script has one of the maps in it. */
+function mentions(part: unknown, maps: ReadonlySet<string>): boolean {
+  if (typeof part === 'string') return maps.has(part);
+  return typeof part === 'object' && part !== null && Object.values(part).some((value) => mentions(value, maps));
 }

@@ -4,11 +4,14 @@ import type { ScriptState } from './compile-expression.ts';
 import type { ProbeContext, ScriptEnvironment } from './environment.ts';
 import { parseScript } from './parser.ts';
 import { ScriptError } from './script-error.ts';
+import type { ProbeBlock } from './syntax.ts';
 
 /** One probe and what it does when it is met. */
 export interface Action {
   readonly attachment: Attachment;
   readonly run: (context: ProbeContext) => void;
+  /** What it was compiled from. */
+  readonly block: ProbeBlock;
 }
 
 /**
@@ -30,6 +33,6 @@ export function compileScript(
       return found;
     });
     const run = compiler.block(block, commonArguments(attachments));
-    return attachments.map((attachment) => ({ attachment, run }));
+    return attachments.map((attachment) => ({ attachment, run, block }));
   });
 }

@@ -79,6 +79,10 @@ export class UserProbes {
     return this.points.keys();
   }
 
+  isAt(address: bigint): boolean {
+    return this.points.has(address);
+  }
+
   /** Finds what is mapped already; {@link resolve} is to be called then. */
   begin(): void {
     const { kernel } = this;
@@ -186,7 +190,7 @@ export class UserProbes {
     const place = (address: bigint, probe: string): FilePoint => {
       const inFile = elf.fileOffset(address + offset);
       if (inFile === undefined) return fail(`${path} has nothing at 0x${(address + offset).toString(16)}`);
-      return { offset: inFile, action: { run: action.run, attachment: { ...attachment, probe } } };
+      return { offset: inFile, action: { ...action, attachment: { ...attachment, probe } } };
     };
     if (typeof at === 'bigint') return [place(at, attachment.probe)];
     const code = elf.symbols.filter((symbol) => symbol.code);

@@ -16,6 +16,8 @@ export interface Breakpoint {
   readonly hart?: number;
   /** Asked when the point is met, the machine before the instruction; false passes it over. Must not throw or change anything. */
   readonly when?: (view: EngineView, hart: number) => boolean;
+  /** What a core may do on its own where the point is met, instead of reporting it: see {@link Core.setActions}. For scans, without `hart` and `when`. */
+  readonly action?: CallableFunction;
 }
 
 /** A breakpoint that was met: the machine is before the instruction. */
@@ -54,7 +56,12 @@ const BITS = {
 } as const;
 
 /** A breakpoint as engines take it; hart and condition are looked at where it is met. */
-export const enginePoint = ({ kind, start, end }: Breakpoint): DebugPoint => ({ kind: BITS[kind], start, end });
+export const enginePoint = ({ kind, start, end, action }: Breakpoint): DebugPoint => ({
+  kind: BITS[kind],
+  start,
+  end,
+  ...(action !== undefined && { action }),
+});
 
 /** Whether any of them is met by accesses to memory. */
 export const hasWatchpoint = (points: readonly Breakpoint[]): boolean => points.some(({ kind }) => kind !== 'execute');

@@ -19,7 +19,7 @@ function source(program: Uint8Array): CodeSource {
     decode: (first, second) =>
       decode(view.getUint16(first, true) | (second < 0 ? 0 : view.getUint16(second, true) << 16), ALL_EXTENSIONS),
     executed: (at) => at < program.length,
-    observed: () => false,
+    observed: () => undefined,
   };
 }
 

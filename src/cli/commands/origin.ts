@@ -8,13 +8,19 @@ import { DebugError } from '../../debug/target.ts';
 import { findTask } from '../../linux/tasks.ts';
 import type { Timeline } from '../../timeline/timeline.ts';
 import { CliError, EXIT } from '../exit.ts';
-import { explained, interruptSignal, openRecording, parsePlace, type RecordingFlags } from '../recordings.ts';
+import {
+  explained,
+  interruptSignal,
+  openRecording,
+  parseHart,
+  parsePid,
+  parsePlace,
+  type WhoseFlags,
+} from '../recordings.ts';
 import { parseInteger } from '../values.ts';
 
 /** Flags of `hindsight who-wrote` and `hindsight who-reads`. */
-export interface OriginFlags extends RecordingFlags {
-  readonly pid?: string;
-  readonly hart?: string;
+export interface OriginFlags extends WhoseFlags {
   readonly physical?: boolean;
   readonly count?: string;
   readonly json?: boolean;
@@ -35,10 +41,10 @@ export function parseWhat(text: string): Question {
 /** `hindsight who-wrote REC[@T] WHAT[:LENGTH]`, `hindsight who-reads`: the last access before an instant. */
 export async function origin(kind: 'write' | 'read', place: string, what: string, flags: OriginFlags): Promise<number> {
   const { file, at } = parsePlace(place);
-  const pid = flags.pid === undefined ? undefined : parseInteger('--pid', flags.pid, 1, 2 ** 31 - 1);
+  const pid = parsePid(flags);
   const count = flags.count === undefined ? 1 : parseInteger('--count', flags.count, 1, 1_000_000);
   const { timeline } = await openRecording(file, flags);
-  const hart = parseInteger('--hart', flags.hart ?? '0', 0, timeline.view.harts - 1);
+  const hart = parseHart(flags, timeline) ?? 0;
   const signal = interruptSignal();
   await explained(timeline, timeline.seek(at ?? timeline.end, { signal }));
   try {

@@ -10,15 +10,15 @@ import {
   interruptSignal,
   openRecording,
   parseDestination,
+  parseHart,
+  parsePid,
   parsePlace,
-  type RecordingFlags,
+  type WhoseFlags,
 } from '../recordings.ts';
 import { parseInteger } from '../values.ts';
 
 /** Flags of `hindsight when`. */
-export interface WhenFlags extends RecordingFlags {
-  readonly pid?: string;
-  readonly hart?: string;
+export interface WhenFlags extends WhoseFlags {
   readonly at?: string;
   readonly until?: string;
   readonly count?: string;
@@ -28,11 +28,11 @@ export interface WhenFlags extends RecordingFlags {
 /** `hindsight when REC[@T] EXPRESSION`: the instants at which a value changed, from the beginning or an instant on. */
 export async function when(place: string, text: string, flags: WhenFlags): Promise<number> {
   const { file, at } = parsePlace(place);
-  const process_ = flags.pid === undefined ? undefined : parseInteger('--pid', flags.pid, 1, 2 ** 31 - 1);
+  const process_ = parsePid(flags);
   const count = flags.count === undefined ? Infinity : parseInteger('--count', flags.count, 1, 1_000_000_000);
   const until = flags.until === undefined ? undefined : parseDestination('--until', flags.until);
   const { timeline } = await openRecording(file, flags);
-  const hart = flags.hart === undefined ? undefined : parseInteger('--hart', flags.hart, 0, timeline.view.harts - 1);
+  const hart = parseHart(flags, timeline);
   const signal = interruptSignal();
   const guest = new GuestInfo(timeline.view);
   const to = until === undefined ? timeline.end : (await explained(timeline, timeline.seek(until, { signal }))).at;

@@ -4,14 +4,20 @@ import { DebugError } from '../../debug/target.ts';
 import { type WhyStep, type WhyTarget, why as whyOf } from '../../debug/why.ts';
 import { formatInstant } from '../../record/divergence.ts';
 import { CliError, EXIT } from '../exit.ts';
-import { explained, interruptSignal, openRecording, parsePlace, type RecordingFlags } from '../recordings.ts';
+import {
+  explained,
+  interruptSignal,
+  openRecording,
+  parseHart,
+  parsePid,
+  parsePlace,
+  type WhoseFlags,
+} from '../recordings.ts';
 import { parseInteger } from '../values.ts';
 import { addressOf, parseWhat } from './origin.ts';
 
 /** Flags of `hindsight why`. */
-export interface WhyFlags extends RecordingFlags {
-  readonly pid?: string;
-  readonly hart?: string;
+export interface WhyFlags extends WhoseFlags {
   readonly physical?: boolean;
   readonly steps?: string;
   readonly all?: boolean;
@@ -21,10 +27,10 @@ export interface WhyFlags extends RecordingFlags {
 /** `hindsight why REC[@T] WHAT[:LENGTH]`: the chain by which a value came to be. */
 export async function why(place: string, what: string, flags: WhyFlags): Promise<number> {
   const { file, at } = parsePlace(place);
-  const pid = flags.pid === undefined ? undefined : parseInteger('--pid', flags.pid, 1, 2 ** 31 - 1);
+  const pid = parsePid(flags);
   const steps = flags.steps === undefined ? undefined : parseInteger('--steps', flags.steps, 1, 1_000_000);
   const { timeline } = await openRecording(file, flags);
-  const hart = parseInteger('--hart', flags.hart ?? '0', 0, timeline.view.harts - 1);
+  const hart = parseHart(flags, timeline) ?? 0;
   const signal = interruptSignal();
   await explained(timeline, timeline.seek(at ?? timeline.end, { signal }));
   const guest = new GuestInfo(timeline.view);

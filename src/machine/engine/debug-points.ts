@@ -21,6 +21,8 @@ export interface DebugPoint {
   readonly start: bigint;
   /** Behind the last address. */
   readonly end: bigint;
+  /** Of an execute point of one address: see {@link Core.setActions}. */
+  readonly action?: CallableFunction;
 }
 
 /** So many observed places and the old ones are let go. */
@@ -40,6 +42,7 @@ export class InstalledPoints {
   private exact: ReadonlyMap<bigint, number> = new Map();
   /** Indexes among all of the exact ones, in the order of their addresses. */
   private order: readonly number[] = [];
+  private actions: readonly (CallableFunction | undefined)[] = [];
   /** Asked where an exact point is met. */
   private look: ((index: number) => boolean) | undefined;
   /** Places of pages that the core observes. */
@@ -85,10 +88,17 @@ export class InstalledPoints {
     this.memory.setMachine32('pointCount', exact.size);
     this.memory.setMachine32('asksHost', Number(look !== undefined && others.length === 0));
     this.order = Array.from(addresses, (address) => exact.get(address)!);
+    this.actions = this.order.map((i) => points[i].action);
+    this.attach(core);
     this.exact = exact;
     this.ranges = others.map((i) => points[i]);
     this.rangeIndexes = others;
     this.install(this.ranges, core);
+  }
+
+  /** Gives a core what is called at points. */
+  attach(core: Core): void {
+    if (core.setActions !== undefined) core.setActions(this.actions.some((action) => action) ? this.actions : []);
   }
 
   /** An exact point was met within a run. @param place among the addresses at POINTS_AT @returns whether the run goes on */

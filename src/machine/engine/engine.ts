@@ -218,7 +218,9 @@ export class Engine implements Witness {
   changeCore(factory: CoreFactory): void {
     this.tracker.collect();
     this.attached.dropDerived();
+    this.attached.setActions?.([]);
     this.attached = factory(this.memory.memory, this.bus);
+    this.points.attach(this.attached);
     this.attached.debugPointsChanged(true);
     this.refreshCore();
   }
