@@ -119,9 +119,9 @@ export function addQuestions(program: Command, { opens, json, finish }: CommandP
     opens(
       program
         .command('diff')
-        .description('Find the first instant at which two recordings part; exit status 1 where they do')
-        .argument('<a>', 'a file that run --record kept')
-        .argument('<b>', 'another'),
+        .description('Find where two recordings part, or what two instants differ in; exit status 1 where they do')
+        .argument('<a>', 'a file that run --record kept, or RECORDING@INSTANT')
+        .argument('<b>', 'another, or another instant'),
     ),
     'as JSON',
   ).action(async (a: string, b: string, flags: DiffFlags) =>

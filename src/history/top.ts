@@ -63,7 +63,7 @@ export async function usageBefore(
 }
 
 /** Memory of a process that lies in RAM. What a hart has not yet added to the sum is left out. */
-function residentBytes(kernel: LinuxKernel, mm: bigint): number {
+export function residentBytes(kernel: LinuxKernel, mm: bigint): number {
   const size = BigInt(kernel.btf.sizeOf(kernel.btf.struct(COUNTER)));
   const first = kernel.at('mm_struct', mm, 'rss_stat');
   const pages = RESIDENT.map((i) => BigInt.asIntN(64, kernel.get(COUNTER, first + size * BigInt(i), 'count')));

@@ -47,6 +47,23 @@ describe.skipIf(guest === undefined)('questions by command', { timeout: 240_000 
     expect([same.status, same.stderr]).toEqual([2, expect.stringContaining('are one file')]);
     const place = await hindsight(['diff', `${file('good')}@50%`, file('bad')]);
     expect([place.status, place.stderr]).toEqual([2, expect.stringContaining('expected two files')]);
+    expect((await hindsight(['diff', `${file('good')}@50%`, `${file('good')}@50%`])).status).toBe(0);
+  });
+
+  test('diff: the processes of two instants, with their memory and files', async () => {
+    const script = `kprobe:ksys_read /comm == "cat"/ { printf("%d %d\\n", pid, instret); exit(); }`;
+    const { stdout } = await hindsight(['probe', '-q', file('good'), '-e', script]);
+    const [pid, instant] = stdout.trim().split(' ').map(Number);
+    const places = [`${file('good')}@0%`, `${file('good')}@${instant}`];
+    const found = await hindsight(['diff', ...places, '--json']);
+    expect(found.status).toBe(1);
+    const { processes, instants } = JSON.parse(found.stdout);
+    expect(instants[1]).toBe(String(instant));
+    const cat = processes.find((change: { pid: number }) => change.pid === pid);
+    expect(cat).toMatchObject({ change: 'started', before: null, after: { comm: 'cat' } });
+    expect(cat.after.resident).toBeGreaterThan(100_000);
+    const back = await hindsight(['diff', ...places.reverse()]);
+    expect(back.stdout).toMatch(new RegExp(`^cat \\(${pid}\\) ended, \\d+ KiB$`, 'm'));
   });
 
   test('export --perfetto: a trace with the processes that ran', async () => {

@@ -11,6 +11,7 @@ import { Interrupted } from '../../timeline/driver.ts';
 import type { Timeline } from '../../timeline/timeline.ts';
 import { EXIT, UsageError } from '../exit.ts';
 import { explained, interruptSignal, openRecording, parsePlace, type RecordingFlags } from '../recordings.ts';
+import { diffInstants } from './diff-instants.ts';
 import { findKernel } from './history.ts';
 
 /** Flags of `hindsight diff`. */
@@ -21,8 +22,19 @@ export interface DiffFlags extends RecordingFlags {
 /** `hindsight diff A B`: the first instant at which two recordings part, the program and the system call in which that shows. */
 export async function diff(first: string, second: string, flags: DiffFlags): Promise<number> {
   const places = [first, second].map((text) => parsePlace(text));
-  if (places.some(({ at }) => at !== undefined))
-    throw new UsageError('diff compares recordings from their beginnings: expected two files, without @INSTANT');
+  const [from, to] = places;
+  if (from.at !== undefined && to.at !== undefined)
+    return diffInstants(
+      [
+        { file: from.file, at: from.at },
+        { file: to.file, at: to.at },
+      ],
+      flags,
+    );
+  if (from.at !== undefined || to.at !== undefined)
+    throw new UsageError(
+      'diff compares two recordings from their beginnings, or two instants: expected two files without @INSTANT, or both with one',
+    );
   const [a, b] = places.map(({ file }) => statSync(file, { throwIfNoEntry: false }));
   if (a !== undefined && b !== undefined && a.dev === b.dev && a.ino === b.ino)
     throw new UsageError(`${first} and ${second} are one file: expected two recordings`);
