@@ -51,7 +51,7 @@ describe.skipIf(guest === undefined)('questions by command', { timeout: 240_000 
   });
 
   test('diff: the processes of two instants, with their memory and files', async () => {
-    const script = `kprobe:ksys_read /comm == "cat"/ { printf("%d %d\\n", pid, instret); exit(); }`;
+    const script = `kprobe:vfs_open /comm == "cat"/ { printf("%d %d\\n", pid, instret); exit(); }`;
     const { stdout } = await hindsight(['probe', '-q', file('good'), '-e', script]);
     const [pid, instant] = stdout.trim().split(' ').map(Number);
     const places = [`${file('good')}@0%`, `${file('good')}@${instant}`];
