@@ -2,5 +2,5 @@
 
 export { clearDirty, configure, debugPointsChanged, dropDerived, dropTranslations, hartChanged, ramChanged, readCsr, translate, writeCsr } from "./index";
 export { run } from "./generated/interpreter-jit";
-export { codePage, csr, executedCode, float, hashPage, loadAddress, markTranslated, probe, storeAddress, unmarkTranslated } from "./jit";
+export { codePage, csr, executedCode, float, forgetFunction, hashPage, loadAddress, markTranslated, probe, storeAddress, unmarkTranslated } from "./jit";
 export { clmul, clmulh, clmulr } from "./integer";

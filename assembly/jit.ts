@@ -4,7 +4,7 @@ import { clearTrap, trapped } from "./fault";
 import { floatByNumber } from "./generated/jit-float";
 import {
   BATCH_DELAY_AT, COUNTS_AT, COUNT_ENTERED, COUNT_LEFT, COUNT_TICKS, CSR_DONE_ILLEGAL, CSR_DONE_LEAVE, CSR_DONE_YES, CSR_STATUS_AT, ENTRIES_AT, ENTRY_FUNC,
-  ENTRY_HASH, ENTRY_KEY, ENTRY_LABEL, ENTRY_OFFSET, ENTRY_SIZE, ENTRY_SLOTS, EXECUTED_AT, EXECUTED_SIZE, HOTNESS_AT, HOTNESS_BITS, HOTNESS_COUNTERS, HOTNESS_MASK, JUMPS_AT, JUMP_DECODED,
+  ENTRY_HASH, ENTRY_KEY, ENTRY_LABEL, ENTRY_OFFSET, ENTRY_SIZE, ENTRY_SLOTS, EXECUTED_AT, EXECUTED_SIZE, HOTNESS_AT, HOTNESS_BITS, HOTNESS_COUNTERS, HOTNESS_MASK, JUMPS_AT, JUMPS_SIZE, JUMP_DECODED,
   JUMP_FUNC, JUMP_KEY, JUMP_LABEL, JUMP_OFFSET, JUMP_PC, JUMP_SIZE, JUMP_SLOTS, KERNEL_ROUNDS, LEAVE_CHECK, PAGE_HASH_AT, LEAVE_CONTINUE, LEAVE_INTERPRET, LEAVE_RARE,
   LINKS_AT, LINK_BITS, LINK_MASK_AT, LINK_NEVER, QUEUE_AT, QUEUE_COUNT_AT, QUEUE_SLOTS, RARE_AT, RARE_COUNTERS, REQUEST_FROM, REQUEST_FROM_VA, REQUEST_HART, REQUEST_KEY,
   REQUEST_PRV, REQUEST_SIZE, REQUEST_VA, SAMPLE_STRIDE_AT, SLOT_ENTRY, THRESHOLD_AT,
@@ -36,6 +36,8 @@ export const NO_REGION: i32 = -1;
 const BATCH: u32 = QUEUE_SLOTS;
 /** Guest time at which waiting requests are translated. */
 let flushAt: u64 = 0;
+/** Requests to link regions, whose code is translated already, may wait so many times as long. */
+const LINK_PATIENCE: u64 = 8;
 
 // ---- counting
 
@@ -73,8 +75,11 @@ function hotEnough(h: usize, slot: usize): bool {
   return enough;
 }
 
-/** Asks for translation of the code at pc, together with the region whose entry `from` was entered at `fromVa`. */
-function request(h: usize, key: u32, pc: u64, from: u32, fromVa: u64): void {
+/**
+ * Asks for translation of the code at pc, together with the region whose entry `from` was entered at `fromVa`. @param patience how many times
+ * the usual delay it may wait for others
+ */
+function request(h: usize, key: u32, pc: u64, from: u32, fromVa: u64, patience: u64): void {
   const count = load<u32>(QUEUE_COUNT_AT);
   if (count < QUEUE_SLOTS) {
     const r = QUEUE_AT + count * REQUEST_SIZE;
@@ -85,8 +90,9 @@ function request(h: usize, key: u32, pc: u64, from: u32, fromVa: u64): void {
     store<u32>(r, load<u32>(h, HART_PRV), REQUEST_PRV);
     store<u32>(r, from, REQUEST_FROM);
     store<u32>(QUEUE_COUNT_AT, count + 1);
-    if (count == 0) flushAt = ticksNow() + load<u32>(BATCH_DELAY_AT);
-    else if (count + 1 == BATCH) flushAt = 0;
+    const due = ticksNow() + load<u32>(BATCH_DELAY_AT) * patience;
+    if (count + 1 == BATCH) flushAt = 0;
+    else if (count == 0 || due < flushAt) flushAt = due;
   }
 }
 
@@ -162,13 +168,13 @@ let untilSample: i32 = 1;
 /** A transition that is looked at: counts it and has waiting requests translated. @returns whether that was done */
 function sample(h: usize, pc: u64, from: u32, fromVa: u64, key: u32): bool {
   // a kernel's regions stay as they are: what making them one saves, the making costs
-  if (from != 0 && load<u32>(h, HART_PRV) != 1 && countTransition(from, key)) request(h, key, pc, from, fromVa);
+  if (from != 0 && load<u32>(h, HART_PRV) != 1 && countTransition(from, key)) request(h, key, pc, from, fromVa, LINK_PATIENCE);
   return flushDue();
 }
 
 /** Has the host translate when requests have waited long enough, also when time went back to a state that was kept. */
 function flushDue(): bool {
-  if (load<u32>(QUEUE_COUNT_AT) == 0 || flushAt - ticksNow() - 1 < <u64>load<u32>(BATCH_DELAY_AT)) return false;
+  if (load<u32>(QUEUE_COUNT_AT) == 0 || flushAt - ticksNow() - 1 < load<u32>(BATCH_DELAY_AT) * LINK_PATIENCE) return false;
   flush();
   return true;
 }
@@ -182,7 +188,7 @@ function lookUp(h: usize, pc: u64, decoded: usize, counted: bool, from: u32, fro
     const w = load<u32>(slot);
     // the region that began here is gone
     if (w & SLOT_ENTRY) store<u32>(slot, w & ~SLOT_ENTRY);
-    if (counted && reachesThreshold(slot) && hotEnough(h, slot)) request(h, key, pc, from, fromVa);
+    if (counted && reachesThreshold(slot) && hotEnough(h, slot)) request(h, key, pc, from, fromVa, 1);
     if (flushDue()) e = find(key);
     if (e == 0) return false;
   }
@@ -251,6 +257,12 @@ export function runRegions(h: usize, pc: u64, decoded: usize, hot: bool): i32 {
 }
 
 // ---- what the host needs
+
+/** The jump cache forgets what leads to a function of the table. */
+export function forgetFunction(func: u32): void {
+  for (let j: usize = JUMPS_AT; j < JUMPS_AT + JUMPS_SIZE; j += JUMP_SIZE)
+    if (load<u32>(j, JUMP_FUNC) == func) store<u32>(j, 0, JUMP_DECODED);
+}
 
 /** Marks a RAM page as holding translated code: stores to it are reported. */
 export function markTranslated(page: u32): void {

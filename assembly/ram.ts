@@ -5,7 +5,7 @@ import {
   TLB_WRITE, OP_PAGE_END,
 } from "./generated/layout";
 import { firstOf } from "./generated/fused";
-import { JUMPS_AT, JUMPS_SIZE, NEW_CODE_AT, NEW_CODE_COUNT_AT, NEW_CODE_SLOTS } from "./generated/jit-layout";
+import { JUMPS_AT, JUMPS_SIZE, JUMP_DECODED, JUMP_SIZE, NEW_CODE_AT, NEW_CODE_COUNT_AT, NEW_CODE_SLOTS } from "./generated/jit-layout";
 import { bankAt, bankUsed, dropBanks, hartAt } from "./banks";
 import { emit } from "./slot";
 import { pageAbsent, translatedStore } from "./host";
@@ -215,7 +215,8 @@ function forgetDecoded(page: u32, decoded: usize): void {
 
 /** A decoded page gets another owner, or none: what was found by its address holds no longer. */
 function dropFetches(decoded: u32): void {
-  memory.fill(JUMPS_AT, 0, JUMPS_SIZE);
+  for (let j: usize = JUMPS_AT; j < JUMPS_AT + JUMPS_SIZE; j += JUMP_SIZE)
+    if (load<u32>(j, JUMP_DECODED) == decoded) store<u32>(j, 0, JUMP_DECODED);
   const harts = load<u32>(MACHINE_HART_COUNT);
   for (let hart: u32 = 0; hart < harts; hart++) {
     const h = hartAt(hart);

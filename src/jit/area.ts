@@ -75,8 +75,8 @@ export const linkIndex = (from: number, key: number): number =>
   Math.imul(Math.imul(from, ENTRY_HASH) ^ key, ENTRY_HASH) >>> (32 - LINK_BITS);
 /**
  * The jump cache, direct-mapped by virtual address. An entry holds when pc and the decoded page that the fetch TLB gives for it are its own: then it
- * is what the entry table says. So no change of mappings, privilege or address space can make it wrong; it is emptied when the
- * entry table changes, and when a decoded page gets another owner.
+ * leads to a region that is entered there. So no change of mappings, privilege or address space can make it wrong; entries are
+ * removed when their region is dropped or another takes its place, and when their decoded page gets another owner.
  */
 export const JUMP_SLOTS = 4096;
 /** pc u64, decoded u32 (0: free), then the entry's key, func, label and offset. */

@@ -57,6 +57,8 @@ export interface NewRegion {
 /** What the cache needs of the core. */
 export interface CacheHost {
   readonly table: WebAssembly.Table;
+  /** What is kept of jumps that led to a function of the table holds no longer. */
+  forgetFunction(func: number): void;
   markTranslated(page: number): void;
   unmarkTranslated(page: number): void;
 }
@@ -165,19 +167,25 @@ export class CodeCache {
     const first = region.ramOf(region.origin.roots[0]);
     region.entries.forEach((e, i) => {
       const key = keyOf(cached.entries[i]);
-      if (!this.table.has(key) || cached.entries[i] === first) this.table.set(key, func, e.label, e.at);
+      const before = this.table.get(key);
+      if (before >= 0 && cached.entries[i] !== first) return;
+      if (before >= 0) this.host.forgetFunction(before);
+      this.table.set(key, func, e.label, e.at);
     });
-    this.jumps.fill(0);
     return cached;
   }
 
   /** Forgets a region. */
   drop(region: CachedRegion): void {
     if (!this.regions.delete(region.id)) return;
+    this.host.forgetFunction(region.func);
+    this.release(region);
+  }
+
+  private release(region: CachedRegion): void {
     this.byFunction.delete(region.func);
     for (const ram of region.entries) this.table.delete(keyOf(ram), region.func);
     this.host.table.set(region.func, null);
-    this.jumps.fill(0);
     this.freeSlots.push(region.func);
     for (const page of region.pages) {
       const set = this.byPage.get(page)!;
@@ -202,7 +210,8 @@ export class CodeCache {
   }
 
   clear(): void {
-    for (const region of [...this.regions.values()]) this.drop(region);
+    for (const region of this.regions.values()) this.release(region);
+    this.regions.clear();
     this.table.clear();
     this.jumps.fill(0);
   }

@@ -31,7 +31,7 @@ const BATCH_DELAY_ELSEWHERE = 1_000_000;
 /** One of so many transitions is looked at; a prime, so that no loop hides from it. */
 const SAMPLE_STRIDE = 13;
 /** Transitions between two regions that are reported together. */
-const LINK = 256 * SAMPLE_STRIDE;
+const LINK = 512 * SAMPLE_STRIDE;
 /** Transitions that cost what translating an instruction does: about 60 ns against 60 µs. */
 const INSTRUCTION = 500;
 
@@ -40,6 +40,7 @@ interface JitExports extends CoreExports {
   readonly table: WebAssembly.Table;
   codePage(hart: number, low: number, high: number, prv: number): number;
   executedCode(page: number): void;
+  forgetFunction(func: number): void;
   hashPage(page: number): void;
   markTranslated(page: number): void;
   unmarkTranslated(page: number): void;
