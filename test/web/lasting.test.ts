@@ -9,6 +9,7 @@ import { CHROMIUM, FLAGS } from '../browser/headless.ts';
 import {
   command,
   describePage,
+  drawn,
   instantOf,
   launch,
   type OpenedPage,
@@ -44,21 +45,6 @@ describePage('what outlasts a page', { timeout: 300_000 }, () => {
 
   const base = (): string => site.address.replace(/#.*/, '');
   const indexed = (page: Page): Promise<unknown> => untilIndexed(page, 'two-lines-told.hsr');
-  /** Whether a lane has anything drawn in its colour. */
-  const drawn = (page: Page, color: string): Promise<boolean> =>
-    page.evaluate((name) => {
-      const canvas = document.querySelector<HTMLCanvasElement>('#lanes')!;
-      const probe = document.createElement('span');
-      probe.style.color = `var(--${name})`;
-      canvas.parentElement!.append(probe);
-      const [r, g, b] = getComputedStyle(probe).color.match(/\d+/g)!.map(Number);
-      probe.remove();
-      const { data } = canvas.getContext('2d')!.getImageData(0, 0, canvas.width, canvas.height);
-      for (let i = 0; i < data.length; i += 4)
-        if (data[i] === r && data[i + 1] === g && data[i + 2] === b && data[i + 3] === 255) return true;
-      return false;
-    }, color);
-
   test('a recording of the site is chosen from its menu; its lanes are made once and kept', async () => {
     const context = await browser.newContext();
     const { page, errors } = await openPage(context, base());

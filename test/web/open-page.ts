@@ -136,3 +136,18 @@ export async function recordTwoLines(file: string): Promise<void> {
   const made = await hindsight(['run', '--quiet', '--record', file, '--exec', 'echo first; sleep 1; echo second']);
   if (made.status !== 0) throw new Error(`hindsight run ended with ${made.status}: ${made.stderr}`);
 }
+
+/** Whether a lane has anything drawn in its colour. */
+export const drawn = (page: Page, color: string): Promise<boolean> =>
+  page.evaluate((name) => {
+    const canvas = document.querySelector<HTMLCanvasElement>('#lanes')!;
+    const probe = document.createElement('span');
+    probe.style.color = `var(--${name})`;
+    canvas.parentElement!.append(probe);
+    const [r, g, b] = getComputedStyle(probe).color.match(/\d+/g)!.map(Number);
+    probe.remove();
+    const { data } = canvas.getContext('2d')!.getImageData(0, 0, canvas.width, canvas.height);
+    for (let i = 0; i < data.length; i += 4)
+      if (data[i] === r && data[i + 1] === g && data[i + 2] === b && data[i + 3] === 255) return true;
+    return false;
+  }, color);
