@@ -24,6 +24,9 @@ export const DOCS = join(HERE, '../../docs/debugging');
 /** The same for a machine without a system. */
 export const EXAMPLE = join(HERE, 'bare');
 
+/** Programs whose variables are looked at. */
+export const VALUES = join(HERE, 'values');
+
 /** Compiles C for the bare machine. @param address where it is linked: above RAM's first page for one that is loaded as an ELF file */
 export function buildProgram(
   c: string,
@@ -60,13 +63,14 @@ export function buildProgram(
     ],
     { cwd: room },
   );
-  execFileSync('riscv64-linux-gnu-objcopy', ['-O', 'binary', path('program'), path('program.bin')]);
-  return {
-    code: readFileSync(path('program.bin')),
-    address,
-    elf: path('program'),
-    elfBytes: readFileSync(path('program')),
-  };
+  return linkedProgram(path('program'), address);
+}
+
+/** A program for the bare machine that is linked already. */
+export function linkedProgram(elf: string, address = ADDRESS): Built {
+  const binary = join(mkdtempSync(join(tmpdir(), 'hindsight-debug-')), 'program.bin');
+  execFileSync('riscv64-linux-gnu-objcopy', ['-O', 'binary', elf, binary]);
+  return { code: readFileSync(binary), address, elf, elfBytes: readFileSync(elf) };
 }
 
 /** A list that is rarely corrupted, as in docs/debugging.md. */

@@ -8,11 +8,10 @@ import { framesOf, type ProgramFrame } from '../../src/debug/frames.ts';
 import { valueText } from '../../src/debug/values/format.ts';
 import { readVirtual } from '../../src/machine/view/virtual-memory.ts';
 import { runGdb } from './gdb-client.ts';
-import { ADDRESS, buildProgram, GCC, GDB, GXX, have } from './programs.ts';
+import { ADDRESS, buildProgram, GCC, GDB, GXX, have, VALUES } from './programs.ts';
 import { type Scene, scene, served } from './scene.ts';
 
-const HERE = join(import.meta.dirname, 'values');
-const source = (name: string): string => readFileSync(join(HERE, name), 'utf8');
+const source = (name: string): string => readFileSync(join(VALUES, name), 'utf8');
 
 /** What gdb says of a stop; see values/frames.py. */
 interface Dump {
@@ -39,7 +38,7 @@ const SETTINGS = [
 
 async function gdbSays(built: Scene, elf: string, commands: readonly string[]): Promise<Dump[]> {
   const out = await served(built, (server) =>
-    runGdb(elf, server.port, [...SETTINGS, `source ${join(HERE, 'frames.py')}`, ...commands], 120_000),
+    runGdb(elf, server.port, [...SETTINGS, `source ${join(VALUES, 'frames.py')}`, ...commands], 120_000),
   );
   const dumps = out
     .split('\n')

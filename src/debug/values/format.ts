@@ -79,6 +79,8 @@ function baseText(value: TypedValue, encoding: number, size: number, name: strin
     case ENCODING.unsignedChar:
       return size === 1 && name !== 'u8' && name !== 'i8' ? characterText(value.number) : value.number.toString();
     case ENCODING.utf:
+      // Of C's and C++'s types none has this name and size: it is Rust's, whose characters are no numbers.
+      if (size === 4 && name === 'char') return characterText(value.number, 'U').replace(/^\d+ U/, '');
       return characterText(value.number, size === 2 ? 'u' : size === 4 ? 'U' : '');
     default:
       return value.number.toString();

@@ -317,7 +317,7 @@ export class Types {
       signed: encoding === undefined ? values.some(({ value }) => value < 0n) : encoding === ENCODING.signed,
       values,
       plain: entry.unit.isCPlusPlus || entry.unit.isRust,
-      scoped: entry.flag(AT.enumClass) || entry.unit.isRust || (entry.unit.isCPlusPlus && false),
+      scoped: entry.flag(AT.enumClass) || entry.unit.isRust,
     };
   }
 }
