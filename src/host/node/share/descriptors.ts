@@ -1,7 +1,7 @@
 import type { BigIntStats } from 'node:fs';
-import { closeSync, constants, fstatSync, openSync } from 'node:fs';
+import { closeSync, constants, fstatSync, linkSync, lstatSync, openSync, renameSync, unlinkSync } from 'node:fs';
 import { FsError } from '../../../fs/errno.ts';
-import { type Name, nameBytes } from '../../../fs/file-system.ts';
+import { type Name, nameBytes, type OpenMode } from '../../../fs/file-system.ts';
 
 /**
  * openat(2) and its like for Node, which has none: a path below `/proc/self/fd/N` begins at the directory that descriptor N holds open,
@@ -12,7 +12,8 @@ import { type Name, nameBytes } from '../../../fs/file-system.ts';
 /** Linux' O_PATH: a descriptor that only names a file, without opening it. Node has no constant for it. */
 const O_PATH = 0o10000000;
 const { O_DIRECTORY, O_NONBLOCK } = constants;
-export const { O_NOFOLLOW, O_CREAT, O_EXCL, O_RDONLY, O_WRONLY, O_RDWR, O_NOCTTY, O_TRUNC } = constants;
+const { O_RDWR, O_TRUNC } = constants;
+export const { O_NOFOLLOW, O_CREAT, O_EXCL, O_RDONLY, O_WRONLY, O_NOCTTY } = constants;
 
 const prefix = (fd: number): string => `/proc/self/fd/${fd}`;
 
@@ -62,4 +63,21 @@ export function mustBe(fd: number, expected: string): BigIntStats {
   if (identity(stat) === expected) return stat;
   closeSync(fd);
   throw new FsError('ESTALE', 'the name is of another file now');
+}
+
+/** open(2)'s flags. */
+export function hostFlags(mode: OpenMode): number {
+  const access = mode.write ? (mode.read ? O_RDWR : O_WRONLY) : O_RDONLY;
+  return mode.truncate ? access | O_TRUNC : access;
+}
+
+/** Renames where nothing is: of a file at once, by a second name; of a directory, which can replace but an empty one, after a look. */
+export function moveWithoutReplacing(old: Buffer, target: Buffer): void {
+  if (lstatSync(old).isDirectory()) {
+    if (lstatSync(target, { throwIfNoEntry: false }) !== undefined) throw new FsError('EEXIST');
+    renameSync(old, target);
+    return;
+  }
+  linkSync(old, target);
+  unlinkSync(old);
 }

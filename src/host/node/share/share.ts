@@ -37,22 +37,21 @@ import {
   RENAME,
   SET_IDS,
   type Statistics,
-  type Time,
   TYPE_MASK,
 } from '../../../fs/file-system.ts';
+import { GuestAttributes, hostTime } from './attributes.ts';
 import {
   below,
   held,
   holdDirectory,
+  hostFlags,
   identity,
+  moveWithoutReplacing,
   mustBe,
   O_CREAT,
   O_EXCL,
   O_NOCTTY,
   O_NOFOLLOW,
-  O_RDONLY,
-  O_RDWR,
-  O_TRUNC,
   O_WRONLY,
   openPath,
   reopen,
@@ -60,6 +59,7 @@ import {
   using,
 } from './descriptors.ts';
 import { attributeName, getAttribute, listAttributes, removeAttribute, setAttribute } from './extended.ts';
+import { ShareFile, ShareNode } from './nodes.ts';
 
 /** A folder cannot be shared; the message says why and what to do. */
 export class ShareError extends Error {
@@ -68,45 +68,6 @@ export class ShareError extends Error {
 
 /** Directories that are held open at a time, besides roots. */
 const HELD_DIRECTORIES = 512;
-/** Names of a file that are remembered, the latest first. */
-const PLACES = 8;
-/** Who owns what belongs to nobody that the guest knows (Linux' overflowuid). */
-const NOBODY = 65_534;
-
-interface Place {
-  readonly parent: ShareNode;
-  readonly name: Name;
-}
-
-/** A file of the host's that the guest was given. */
-export class ShareNode {
-  readonly identity: string;
-  readonly type: number;
-  /** Where it was found, the latest first; none for the root. */
-  places: Place[] = [];
-  /** A descriptor that holds the directory, while it is kept. */
-  fd = -1;
-  readonly open = new Set<ShareFile>();
-
-  constructor(id: string, type: number) {
-    this.identity = id;
-    this.type = type;
-  }
-}
-
-/** An open file. */
-export class ShareFile {
-  readonly node: ShareNode;
-  readonly fd: number;
-  readonly writable: boolean;
-
-  constructor(node: ShareNode, fd: number, writable: boolean) {
-    this.node = node;
-    this.fd = fd;
-    this.writable = writable;
-  }
-}
-
 /**
  * A folder of this host as a {@link FileSystem} for a guest. Linux only: see {@link below}.
  *
@@ -122,9 +83,7 @@ export class SharedFolder implements FileSystem<ShareNode, ShareFile> {
   private readonly nodes = new Map<string, ShareNode>();
   /** Oldest use first. */
   private readonly directories = new Set<ShareNode>();
-  private readonly foreignInodes = new Map<string, number>();
-  private readonly device: bigint;
-  private readonly user: number;
+  private readonly guestAttributes: GuestAttributes;
   private readonly umask: number;
 
   /** @throws ShareError when it is no folder, or cannot be shared safely here */
@@ -142,8 +101,7 @@ export class SharedFolder implements FileSystem<ShareNode, ShareFile> {
       throw new ShareError(`--share ${path}: ${why[code as keyof typeof why] ?? message}`, { cause: error });
     }
     const stat = fstatSync(fd, { bigint: true });
-    this.device = stat.dev;
-    this.user = process.getuid?.() ?? 0;
+    this.guestAttributes = new GuestAttributes(stat.dev);
     this.umask = process.umask();
     this.root = new ShareNode(identity(stat), FILE_TYPE.directory);
     this.root.fd = fd;
@@ -159,7 +117,7 @@ export class SharedFolder implements FileSystem<ShareNode, ShareFile> {
   }
 
   attributes(node: ShareNode, file?: ShareFile): Attributes {
-    return this.describe(this.stat(node, file));
+    return this.guestAttributes.of(this.stat(node, file));
   }
 
   setAttributes(node: ShareNode, change: AttributeChange, file?: ShareFile): Attributes {
@@ -184,7 +142,7 @@ export class SharedFolder implements FileSystem<ShareNode, ShareFile> {
         const modified = change.modified ?? before.modified;
         utimesSync(held(fd), hostTime(accessed), hostTime(modified));
       }
-      return this.describe(fstatSync(fd, { bigint: true }));
+      return this.guestAttributes.of(fstatSync(fd, { bigint: true }));
     });
   }
 
@@ -259,7 +217,7 @@ export class SharedFolder implements FileSystem<ShareNode, ShareFile> {
         throw new FsError('ESTALE');
       }
     });
-    this.remember(node, directory, name);
+    node.remember(directory, name);
   }
 
   unlink(directory: ShareNode, name: Name): void {
@@ -267,7 +225,7 @@ export class SharedFolder implements FileSystem<ShareNode, ShareFile> {
     const path = below(this.directory(directory), name);
     const node = this.nodes.get(identity(lstatSync(path, { bigint: true })));
     unlinkSync(path);
-    if (node !== undefined) this.misplace(node, directory, name);
+    if (node !== undefined) node.misplace(directory, name);
   }
 
   removeDirectory(directory: ShareNode, name: Name): void {
@@ -285,8 +243,8 @@ export class SharedFolder implements FileSystem<ShareNode, ShareFile> {
     else renameSync(old, target);
     const node = this.nodes.get(id);
     if (node === undefined) return;
-    this.misplace(node, from, name);
-    this.remember(node, to, newName);
+    node.misplace(from, name);
+    node.remember(to, newName);
   }
 
   open(node: ShareNode, mode: OpenMode): ShareFile {
@@ -380,21 +338,8 @@ export class SharedFolder implements FileSystem<ShareNode, ShareFile> {
     const id = identity(stat);
     let node = this.nodes.get(id);
     if (node === undefined) this.nodes.set(id, (node = new ShareNode(id, type)));
-    if (node !== this.root) this.remember(node, parent, name);
+    if (node !== this.root) node.remember(parent, name);
     return node;
-  }
-
-  private remember(node: ShareNode, parent: ShareNode, name: Name): void {
-    const [latest] = node.places;
-    if (latest !== undefined && latest.parent === parent && latest.name === name) return;
-    this.misplace(node, parent, name);
-    node.places.unshift({ parent, name });
-    // A directory has one name.
-    node.places.length = Math.min(node.places.length, node.type === FILE_TYPE.directory ? 1 : PLACES);
-  }
-
-  private misplace(node: ShareNode, parent: ShareNode, name: Name): void {
-    node.places = node.places.filter((place) => place.parent !== parent || place.name !== name);
   }
 
   private stat(node: ShareNode, file: ShareFile | undefined): BigIntStats {
@@ -476,66 +421,9 @@ export class SharedFolder implements FileSystem<ShareNode, ShareFile> {
     node.open.add(file);
     return file;
   }
-
-  private describe(stat: BigIntStats): Attributes {
-    return {
-      inode: this.inodeNumber(stat),
-      mode: Number(stat.mode) & ~SET_IDS,
-      links: Number(stat.nlink),
-      uid: this.guestOwner(Number(stat.uid)),
-      gid: this.guestOwner(Number(stat.gid), process.getgid?.() ?? 0),
-      device: 0,
-      size: Number(stat.size),
-      blocks: Number(stat.blocks),
-      accessed: guestTime(stat.atimeNs),
-      modified: guestTime(stat.mtimeNs),
-      changed: guestTime(stat.ctimeNs),
-    };
-  }
-
-  private guestOwner(owner: number, own: number = this.user): number {
-    return owner === own ? 0 : owner === 0 ? NOBODY : owner;
-  }
-
-  /** Inode numbers of the folder's own file system as they are; those of others mounted in it, and very large ones, are made up. */
-  private inodeNumber(stat: BigIntStats): number {
-    const made = 2 ** 52;
-    if (stat.dev === this.device && stat.ino < made) return Number(stat.ino);
-    const id = identity(stat);
-    let inode = this.foreignInodes.get(id);
-    if (inode === undefined) this.foreignInodes.set(id, (inode = made + this.foreignInodes.size));
-    return inode;
-  }
-}
-
-function hostFlags(mode: OpenMode): number {
-  const access = mode.write ? (mode.read ? O_RDWR : O_WRONLY) : O_RDONLY;
-  return mode.truncate ? access | O_TRUNC : access;
 }
 
 function firstOf<T>(set: ReadonlySet<T>): T | undefined {
   for (const element of set) return element;
   return undefined;
-}
-
-function guestTime(nanoseconds: bigint): Time {
-  const rest = ((nanoseconds % 1_000_000_000n) + 1_000_000_000n) % 1_000_000_000n;
-  return { seconds: Number((nanoseconds - rest) / 1_000_000_000n), nanoseconds: Number(rest) };
-}
-
-/** Seconds as Node takes them: it cuts off below a microsecond, so this is in the middle of one. */
-function hostTime(time: Time | 'now'): number {
-  if (time === 'now') return Date.now() / 1000;
-  return time.seconds + (Math.floor(time.nanoseconds / 1000) + 0.5) / 1e6;
-}
-
-/** Of a file at once, by a second name; of a directory, which can replace but an empty one, after a look. */
-function moveWithoutReplacing(old: Buffer, target: Buffer): void {
-  if (lstatSync(old).isDirectory()) {
-    if (lstatSync(target, { throwIfNoEntry: false }) !== undefined) throw new FsError('EEXIST');
-    renameSync(old, target);
-    return;
-  }
-  linkSync(old, target);
-  unlinkSync(old);
 }
