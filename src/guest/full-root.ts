@@ -3,7 +3,7 @@
  * ours. What dpkg(1) calls the state "unpacked" is what the file tree holds at first.
  */
 import type { FileTree } from './file-tree.ts';
-import { layFile } from './root-files.ts';
+import { layFile, SYSTEM_DIRECTORIES } from './root-files.ts';
 import type { TarEntry } from './tar.ts';
 
 /** Packages asked for, as apt-get(8) takes them: names and patterns; apt adds what they depend on. */
@@ -136,17 +136,7 @@ export class UnpackedPackages {
 }
 
 const DIRECTORIES: Readonly<Record<string, number>> = {
-  dev: 0o755,
-  'dev/pts': 0o755,
-  proc: 0o555,
-  sys: 0o555,
-  run: 0o755,
-  tmp: 0o1777,
-  root: 0o700,
-  mnt: 0o755,
-  home: 0o755,
-  'var/tmp': 0o1777,
-  'var/log': 0o755,
+  ...SYSTEM_DIRECTORIES,
   'var/lib/dpkg/updates': 0o755,
   'var/lib/dpkg/triggers': 0o755,
 };

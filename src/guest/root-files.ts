@@ -109,8 +109,10 @@ const COPIES: Readonly<Record<string, string>> = {
   'usr/share/base-files/dot.profile': 'root/.profile',
 };
 
-const DIRECTORIES: Readonly<Record<string, number>> = {
+/** Directories that no package brings, and their permissions. */
+export const SYSTEM_DIRECTORIES: Readonly<Record<string, number>> = {
   dev: 0o755,
+  'dev/pts': 0o755,
   proc: 0o555,
   sys: 0o555,
   run: 0o755,
@@ -120,7 +122,6 @@ const DIRECTORIES: Readonly<Record<string, number>> = {
   home: 0o755,
   'var/tmp': 0o1777,
   'var/log': 0o755,
-  'dev/pts': 0o755,
 };
 
 const halt = (verb: string): string => `#!/bin/sh\nsync\nexec /usr/bin/busybox ${verb} -f "$@"\n`;
@@ -142,7 +143,7 @@ export function finishRoot(tree: FileTree, packages: ReadonlyMap<string, string>
 
   for (const [path, target] of Object.entries({ bin: 'usr/bin', sbin: 'usr/sbin', lib: 'usr/lib' }))
     if (tree.look(path) === undefined) link(path, target);
-  for (const [path, mode] of Object.entries(DIRECTORIES))
+  for (const [path, mode] of Object.entries(SYSTEM_DIRECTORIES))
     tree.put(path, { kind: 'dir', facts: { ...facts, mode }, children: new Map() });
   for (const [from, to] of Object.entries(COPIES)) {
     const source = tree.find(from);
