@@ -12,8 +12,8 @@ import { type Name, nameBytes, type OpenMode } from '../../../fs/file-system.ts'
 /** Linux' O_PATH: a descriptor that only names a file, without opening it. Node has no constant for it. */
 const O_PATH = 0o10000000;
 const { O_DIRECTORY, O_NONBLOCK } = constants;
-const { O_RDWR, O_TRUNC } = constants;
-export const { O_NOFOLLOW, O_CREAT, O_EXCL, O_RDONLY, O_WRONLY, O_NOCTTY } = constants;
+const { O_RDONLY, O_RDWR, O_TRUNC } = constants;
+export const { O_NOFOLLOW, O_CREAT, O_EXCL, O_WRONLY, O_NOCTTY } = constants;
 
 const prefix = (fd: number): string => `/proc/self/fd/${fd}`;
 
