@@ -10,6 +10,8 @@ import { configureRam, dropDecoded, dropTranslations, flagsAt, observePlaces, ra
 import { Access, NOWHERE } from "./walk";
 
 export { run } from "./generated/interpreter";
+// exported so that it stays a function of its own
+export { runPlain } from "./generated/plain";
 export { dropTranslations, ramChanged };
 
 /** Tells the core how large RAM is and where its tables are. Call once, before anything else. */

@@ -1,7 +1,8 @@
 // Integer operations that wasm lacks (unprivileged ISA, "M", "Zbb", "Zbc"). wasm division traps on zero and on overflow, so both are
 // answered before it is reached.
 
-export function mulhu(a: u64, b: u64): u64 {
+// @ts-ignore: decorator
+@inline export function mulhu(a: u64, b: u64): u64 {
   const al = a & 0xffffffff, ah = a >> 32, bl = b & 0xffffffff, bh = b >> 32;
   const ll = al * bl;
   const m1 = ah * bl + (ll >> 32);
@@ -17,27 +18,32 @@ export function mulhsu(a: u64, b: u64): u64 {
   return mulhu(a, b) - (<u64>(<i64>a >> 63) & b);
 }
 
-export function div(a: u64, b: u64): u64 {
+// @ts-ignore: decorator
+@inline export function div(a: u64, b: u64): u64 {
   if (b == 0) return ~0;
   if (b == ~0) return 0 - a;
   return <u64>(<i64>a / <i64>b);
 }
 
-export function divu(a: u64, b: u64): u64 {
+// @ts-ignore: decorator
+@inline export function divu(a: u64, b: u64): u64 {
   return b == 0 ? ~0 : a / b;
 }
 
-export function rem(a: u64, b: u64): u64 {
+// @ts-ignore: decorator
+@inline export function rem(a: u64, b: u64): u64 {
   if (b == 0) return a;
   if (b == ~0) return 0;
   return <u64>(<i64>a % <i64>b);
 }
 
-export function remu(a: u64, b: u64): u64 {
+// @ts-ignore: decorator
+@inline export function remu(a: u64, b: u64): u64 {
   return b == 0 ? a : a % b;
 }
 
-export function divw(a: u64, b: u64): u64 {
+// @ts-ignore: decorator
+@inline export function divw(a: u64, b: u64): u64 {
   const x = <i32>a, y = <i32>b;
   if (y == 0) return ~0;
   // in 32 bits: inside a cast to i64 the difference would have 64
@@ -46,19 +52,22 @@ export function divw(a: u64, b: u64): u64 {
   return <u64><i64>(x / y);
 }
 
-export function divuw(a: u64, b: u64): u64 {
+// @ts-ignore: decorator
+@inline export function divuw(a: u64, b: u64): u64 {
   const x = <u32>a, y = <u32>b;
   return y == 0 ? ~0 : <u64><i64><i32>(x / y);
 }
 
-export function remw(a: u64, b: u64): u64 {
+// @ts-ignore: decorator
+@inline export function remw(a: u64, b: u64): u64 {
   const x = <i32>a, y = <i32>b;
   if (y == 0) return <u64><i64>x;
   if (y == -1) return 0;
   return <u64><i64>(x % y);
 }
 
-export function remuw(a: u64, b: u64): u64 {
+// @ts-ignore: decorator
+@inline export function remuw(a: u64, b: u64): u64 {
   const x = <u32>a, y = <u32>b;
   return <u64><i64><i32>(y == 0 ? x : x % y);
 }

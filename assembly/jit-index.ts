@@ -2,5 +2,7 @@
 
 export { clearDirty, configure, debugPointsChanged, dropDerived, dropTranslations, hartChanged, ramChanged, readCsr, translate, writeCsr } from "./index";
 export { run } from "./generated/interpreter-jit";
+// exported so that it stays a function of its own
+export { runPlain } from "./generated/plain-jit";
 export { codePage, csr, executedCode, float, forgetFunction, hashPage, loadAddress, markTranslated, probe, storeAddress, unmarkTranslated } from "./jit";
 export { clmul, clmulh, clmulr } from "./integer";

@@ -369,8 +369,6 @@ function leaves(row: Instruction): (name: string) => string {
 }
 
 const NEXT = 'ip += (w >>> 10) & 0x18; continue;';
-/** On to the second instruction of a fused pair, unless the ticks are used up between the two. */
-const NEXT_OF_PAIR = 'ip += (w >>> 10) & 0x18; if (left == 0) continue; left--; w = load<u32>(ip);';
 /** After a store that may have changed the translation of the page being executed. */
 const REFETCH = 'if (refetch) { act = ACT_REFETCH; break; }';
 const writeRd = (v: string): string => `store<u64>(h + ((w >>> 13) & 0x7f8), ${v}, HART_X);`;
@@ -383,8 +381,8 @@ function loadType(width: number, signed: boolean): string {
   return `${signed ? 'i' : 'u'}${width}`;
 }
 
-/** The code of a row's case. @param next what follows when it has executed and pc moves on */
-function body(row: Instruction, jit: boolean, next = NEXT): string {
+/** The code of a row's case. */
+function body(row: Instruction, jit: boolean): string {
   const leaf = leaves(row);
   const s: Statement = row.statement;
   const lines: string[] = [];
@@ -406,12 +404,12 @@ function body(row: Instruction, jit: boolean, next = NEXT): string {
     case 'rd':
       lines.push(writeRd(expression(s.value, leaf)));
       if (fp) lines.push(mergeFlags, dirtyFs);
-      lines.push(next);
+      lines.push(NEXT);
       break;
     case 'fd':
       lines.push(writeFd(expression(s.value, leaf)));
       if (fp) lines.push(mergeFlags);
-      lines.push(dirtyFs, next);
+      lines.push(dirtyFs, NEXT);
       break;
     case 'load': {
       const type = loadType(s.width, s.signed);
@@ -433,7 +431,7 @@ function body(row: Instruction, jit: boolean, next = NEXT): string {
         // what it touched may be the next instruction
         `  ${NEXT}`,
         '}',
-        next,
+        NEXT,
       );
       break;
     }
@@ -454,7 +452,7 @@ function body(row: Instruction, jit: boolean, next = NEXT): string {
         // what it touched may be the next instruction
         `  ${NEXT}`,
         '}',
-        next,
+        NEXT,
       );
       break;
     }
@@ -575,21 +573,165 @@ function irregular(name: string, leaf: (n: string) => string): string {
   throw new Error(`no body for "call ${name}"`);
 }
 
-/** The interpreter: the loop of `run` with one case per row. @param jit with counting of jumps and calls of translated code */
+/** The interpreter: the loop of `run` with one case per row; of a fused pair it executes the first. @param jit with counting of jumps and calls of translated code */
 export function interpreterSource(template: string, jit: boolean): string {
-  const cases = INSTRUCTIONS.map(
-    (row) => `      case ${opName(row.name)}: { // ${row.semantics}\n${body(row, jit)}\n      }`,
+  const cases = INSTRUCTIONS.map((row) => {
+    const pairs = FUSED.flatMap(([first], i) => (first === row ? [`case ${FIRST_FUSED + i}: `] : []));
+    return `      ${pairs.join('')}case ${opName(row.name)}: { // ${row.semantics}\n${body(row, jit)}\n      }`;
+  });
+  return (
+    HEADER +
+    template
+      .replace('/*JIT*/ false', String(jit))
+      .replace('./PLAIN"', jit ? './plain-jit"' : './plain"')
+      .replace('/*OPS*/', INSTRUCTIONS.map((r) => opName(r.name)).join(', '))
+      .replace('      /*CASES*/', cases.join('\n'))
+  );
+}
+
+// -------------------------------------------------------------------------------------------------------------- plain loop
+
+/** Functions of integers that AssemblyScript compiles to instructions, or inlines. */
+const INLINE = new Set(
+  'sext8 sext16 sext32 zext8 zext16 zext32 clz ctz popcnt clz32 ctz32 popcnt32 rotl rotr rotl32 rotr32 div divu divuw divw rem remu remuw remw mulhu'.split(
+    ' ',
+  ),
+);
+
+const onlyInline = (e: Expr): boolean => {
+  switch (e.op) {
+    case 'const':
+    case 'leaf':
+      return true;
+    case 'select':
+      return onlyInline(e.c) && onlyInline(e.a) && onlyInline(e.b);
+    case 'call':
+      return INLINE.has(e.name) && e.args.every(onlyInline);
+    default:
+      return onlyInline(e.a) && onlyInline(e.b);
+  }
+};
+
+/** Whether the plain loop has the instruction: where the TLB serves it, it calls nothing. */
+function isPlain({ statement: s, rm }: Instruction): boolean {
+  switch (s.kind) {
+    case 'rd':
+    case 'fd':
+      return !rm && onlyInline(s.value);
+    case 'call':
+      return s.name === 'fence';
+    case 'amo':
+      return false;
+    default:
+      return true;
+  }
+}
+
+/** Names of operands in a case of the plain loop: registers' numbers are bytes of the slot. */
+function plainLeaves(row: Instruction): (name: string) => string {
+  const a = '(<u32>load<u8>(ip, 2) << 3)';
+  const b = '(<u32>load<u8>(ip, 3) << 3)';
+  const rs2 = row.format === 'S' || row.format === 'B' ? a : 'load<u32>(ip, 4)';
+  const table: Record<string, string> = {
+    rs1: `load<u64>(h + ${b}, HART_X)`,
+    rs2: `load<u64>(h + ${rs2}, HART_X)`,
+    fs1: `load<u64>(h + ${b}, HART_F)`,
+    fs2: `load<u64>(h + ${rs2}, HART_F)`,
+    imm: '<u64>load<i32>(ip, 4)',
+    pc: '(vpage + ((ip - pageIp) >> 2))',
+    link: '(vpage + ((ip - pageIp + ((w >>> 10) & 0x18)) >> 2))',
+  };
+  return (name) => table[name];
+}
+
+/** On to the second instruction of a fused pair, unless the ticks are used up between the two. */
+const NEXT_OF_PAIR = 'ip += (w >>> 10) & 0x18; left--; if (left < 0) break; w = load<u32>(ip);';
+
+/** The code of a plain row's case: what it leaves by `break` has not happened. @param next what follows when it has executed and pc moves on */
+function plainBody(row: Instruction, jit: boolean, next = NEXT): string {
+  const leaf = plainLeaves(row);
+  const s: Statement = row.statement;
+  const lines: string[] = [];
+  const write = (to: 'rd' | 'fd', value: string): string =>
+    `store<u64>(h + (<u32>load<u8>(ip, 2) << 3), ${value}, HART_${to === 'rd' ? 'X' : 'F'});`;
+  if (row.fp) lines.push('if ((load<u32>(h, HART_MSTATUS) & 0x6000) == 0) break;');
+  const dirtyFs = 'store<u32>(h, load<u32>(h, HART_MSTATUS) | 0x6000, HART_MSTATUS);';
+  switch (s.kind) {
+    case 'rd':
+    case 'fd':
+      lines.push(write(s.kind, expression(s.value, leaf)));
+      if (s.kind === 'fd') lines.push(dirtyFs);
+      lines.push(next);
+      break;
+    case 'load': {
+      const type = loadType(s.width, s.signed);
+      const box = s.to === 'fd' && s.width === 32 ? ' | 0xffffffff00000000' : '';
+      lines.push(
+        `const va = ${expression(s.address, leaf)};`,
+        'const e = dataBank + (<u32>(va >> 8) & TLB_INDEX_MASK);',
+        `if (load<u64>(e) != (va & 0x${(0xfffffffffffff000n | BigInt(s.width / 8 - 1)).toString(16)})) break;`,
+        write(s.to, `<u64>load<${type}>(<u32>va + load<u32>(e, 8))${box}`),
+      );
+      if (s.to === 'fd') lines.push(dirtyFs);
+      lines.push(next);
+      break;
+    }
+    case 'store':
+      lines.push(
+        `const va = ${expression(s.address, leaf)};`,
+        'const e = dataBank + (<u32>(va >> 8) & TLB_INDEX_MASK);',
+        `if (load<u64>(e, TLB_WRITE) != (va & 0x${(0xfffffffffffff000n | BigInt(s.width / 8 - 1)).toString(16)})) break;`,
+        `store<u${s.width}>(<u32>va + load<u32>(e, TLB_WRITE + 8), <u${s.width}>${expression(s.value, leaf)});`,
+        next,
+      );
+      break;
+    case 'branch':
+      lines.push(
+        `if (${condition(s.condition, leaf)}) {`,
+        '  const to = ip + (load<u32>(ip, 4) << 2);',
+        jit
+          ? '  if (to - pageIp < 0x4000) { if (to <= ip && countJump(to)) { ip = to; act = ACT_HOT; break; } ip = to; continue; }'
+          : '  if (to - pageIp < 0x4000) { ip = to; continue; }',
+        '  pc = vpage + ((ip - pageIp) >> 2) + <u64>load<i32>(ip, 4);',
+        '  act = ACT_JUMP; break;',
+        '}',
+        NEXT,
+      );
+      break;
+    case 'jump':
+      lines.push(
+        `const target = ${expression(s.target, leaf)};`,
+        write('rd', leaf('link')),
+        `if ((target ^ vpage) < 0x1000) { ip = pageIp + ((<u32>target & 0xfff) << 2); ${jit ? 'if (countJump(ip)) { act = ACT_HOT; break; }' : ''} continue; }`,
+        'pc = target; act = ACT_JUMP; break;',
+      );
+      break;
+    case 'call':
+      lines.push(next);
+  }
+  return lines.map((l) => `        ${l}`).join('\n');
+}
+
+/** The plain loop: one case per plain row, and one per fused pair. @param jit with counting of jumps */
+export function plainSource(template: string, jit: boolean): string {
+  const cases = INSTRUCTIONS.filter(isPlain).map(
+    (row) => `      case ${opName(row.name)}: { // ${row.semantics}\n${plainBody(row, jit)}\n      }`,
   );
   FUSED.forEach(([first, second], i) => {
     cases.push(
-      `      case ${FIRST_FUSED + i}: { // ${first.name}, ${second.name}\n        {\n${body(first, jit, NEXT_OF_PAIR)}\n        }\n${body(second, jit)}\n      }`,
+      `      case ${FIRST_FUSED + i}: { // ${first.name}, ${second.name}\n        {\n${plainBody(first, jit, NEXT_OF_PAIR)}\n        }\n${plainBody(second, jit)}\n      }`,
     );
   });
   return (
     HEADER +
     template
       .replace('/*JIT*/ false', String(jit))
-      .replace('/*OPS*/', INSTRUCTIONS.map((r) => opName(r.name)).join(', '))
+      .replace(
+        '/*OPS*/',
+        INSTRUCTIONS.filter(isPlain)
+          .map((r) => opName(r.name))
+          .join(', '),
+      )
       .replace('      /*CASES*/', cases.join('\n'))
   );
 }

@@ -1,6 +1,6 @@
 import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { csrSource, decodeSource, fusedSource, interpreterSource, layoutSource } from './generate-as.ts';
+import { csrSource, decodeSource, fusedSource, interpreterSource, layoutSource, plainSource } from './generate-as.ts';
 import { jitFloatSource, jitLayoutSource } from './generate-jit.ts';
 import { generateTsCore } from './generate-ts.ts';
 
@@ -16,6 +16,9 @@ export function generate(root: string): void {
   const template = readFileSync(join(root, 'build/interpreter.template.ts'), 'utf8');
   write('interpreter', interpreterSource(template, false));
   write('interpreter-jit', interpreterSource(template, true));
+  const plain = readFileSync(join(root, 'build/plain.template.ts'), 'utf8');
+  write('plain', plainSource(plain, false));
+  write('plain-jit', plainSource(plain, true));
   write('jit-layout', jitLayoutSource());
   write('jit-float', jitFloatSource());
   const source = join(root, 'src/generated');

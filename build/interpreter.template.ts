@@ -13,6 +13,7 @@ import {
 import { NO_REGION, countJump, runRegions } from "../jit";
 import { LEAVE_BUDGET, LEAVE_CONTINUE } from "./jit-layout";
 import { Met, executeMet, loadSlow, storeSlow } from "../memory";
+import { Plain, runPlain } from "./PLAIN";
 import { clearRefetch, refetch, writeRam } from "../ram";
 import { extension } from "../slot";
 import {
@@ -30,6 +31,9 @@ const ACT_JUMP: i32 = Act.JUMP, ACT_LEAVE: i32 = Act.LEAVE, ACT_RETURN: i32 = Ac
 /** Whether this loop counts jumps and calls translated code. */
 // @ts-ignore: decorator
 @inline const JIT: bool = /*JIT*/ false;
+
+/** Instructions that this loop executes before the plain one goes on; where floating point begins, which is seldom alone, more. */
+const CHUNK: i32 = 8, FLOAT_CHUNK: i32 = 128;
 
 /** An illegal instruction: its bits are filled in where the trap is taken. */
 function illegal(): void {
@@ -51,7 +55,8 @@ function finish(h: usize, left: i32, reason: i32): i32 {
 /**
  * Executes hart number `hart` for `ticks` attempted instructions or until it has a reason to come back (src/core/core.ts, `Core.run`).
  *
- * The outer loop is at instruction boundaries with everything in memory; the inner one keeps where it is in locals:
+ * Plain instructions are executed by the loop in ./plain, and what it leaves by this one, which can do all. Here
+ * the outer loop is at instruction boundaries with everything in memory; the inner one keeps where it is in locals:
  * `ip` the slot, `pageIp` the slot of the page's first half-word, `vpage` its virtual address, `limit` how far slots reach from pageIp (0 while
  * executing the hart's own slots of an instruction that crosses pages), `left` ticks of this chunk, `rest` ticks after it.
  */
@@ -131,6 +136,23 @@ export function run(hart: u32, ticks: i32): i32 {
       }
       rest = left - 1;
       left = 1;
+    } else if (alignment == 0) {
+      const result = runPlain(h, pc, pageIp, left);
+      left = <i32>result;
+      const why = <u32>(result >> 32);
+      if (left == 0 || why != Plain.OTHER) {
+        hot = JIT && why == Plain.HOT;
+        continue;
+      }
+      pc = load<u64>(h, HART_PC);
+      pageIp = load<u32>(fetchBank + (<u32>(pc >> 8) & TLB_INDEX_MASK), 8);
+      // still in the TLB: the plain loop came from there
+      const op = load<u32>(pageIp + ((<usize>pc & 0xffe) << 2)) & 0x3ff;
+      const chunk = op - OP_FLW <= OP_FCVT_D_S - OP_FLW ? FLOAT_CHUNK : CHUNK;
+      if (left > chunk) {
+        rest = left - chunk;
+        left = chunk;
+      }
     }
     let vpage = pc & ~0xfff;
     let ip = pageIp + ((<usize>pc & 0xffe) << 2);
@@ -140,10 +162,11 @@ export function run(hart: u32, ticks: i32): i32 {
     while (true) {
       if (left == 0) {
         store<u64>(h, vpage + ((ip - pageIp) >> 2), HART_PC);
+        held = JIT;
         break;
       }
       left--;
-      let w = load<u32>(ip);
+      const w = load<u32>(ip);
       switch (w & 0x3ff) {
       case OP_DECODE: {
         left++;
