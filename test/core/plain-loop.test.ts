@@ -56,8 +56,12 @@ describe.each(['core', 'jit-core'])('the plain loop of %s', (core) => {
   const text = functionText(readFileSync(join(import.meta.dirname, '../../build/out', `${core}.wasm`)), 'runPlain');
 
   test('calls nothing, so that compilers keep its variables in registers', () => {
-    // wasmText has no name for i32.store16, 0x3b; an instruction that it does not know at all would lead it astray
-    expect(text.filter((line) => /^\s*(call|0x(?!3b \+))/.test(line))).toEqual([]);
+    const calls = text.filter((line) => {
+      const [word] = line.trim().split(' ');
+      // what wasmText has no name for is a number: loads, stores and numeric instructions lie from 0x28 to 0xc4, calls below
+      return word.startsWith('0x') ? Number(word) < 0x28 || Number(word) > 0xc4 : word.startsWith('call');
+    });
+    expect(calls).toEqual([]);
   });
 
   test('dispatches by a table', () => {
