@@ -5,8 +5,8 @@ const GROUPS: Readonly<Record<string, readonly string[]>> = {
   'Run a machine:': ['run', 'branch', 'list', 'rm', 'snapshot', 'guest', 'disk', 'cp'],
   'See and share its past:': ['replay', 'info', 'marks', 'web', 'relay', 'export'],
   'Ask its past:': ['history', 'strace', 'probe', 'query', 'when', 'who-wrote', 'who-reads', 'why', 'diff'],
-  'Debug it:': ['debug', 'symbols', 'serve', 'mcp'],
   'Measure its past:': ['profile', 'top', 'cache'],
+  'Debug it:': ['debug', 'symbols', 'serve', 'mcp'],
   'Hindsight itself:': ['doctor', 'bench', 'help'],
 };
 

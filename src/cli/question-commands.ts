@@ -7,20 +7,11 @@ import type { QueryFlags } from './commands/query.ts';
 import type { TopFlags } from './commands/top.ts';
 import type { WhenFlags } from './commands/when.ts';
 import type { WhyFlags } from './commands/why.ts';
+import { json, opens } from './common-flags.ts';
 import type { RecordingFlags } from './recordings.ts';
 
-/** What every command of this kind has. */
-export interface CommandParts {
-  /** Adds the flags of commands that open a recording. */
-  readonly opens: (command: Command) => Command;
-  /** Adds `--json` with what it does. */
-  readonly json: (command: Command, what: string) => Command;
-  /** Takes the exit status. */
-  readonly finish: (status: number) => void;
-}
-
-/** The commands that ask a recording's past. Each is loaded when it is used. */
-export function addQuestions(program: Command, { opens, json, finish }: CommandParts): void {
+/** The commands that ask a recording's past. @param finish takes the exit status */
+export function addQuestions(program: Command, finish: (status: number) => void): void {
   for (const [name, kind, verb] of [
     ['who-wrote', 'write', 'wrote'],
     ['who-reads', 'read', 'read'],
