@@ -87,9 +87,10 @@ export class LinuxKernel {
       const base = this.symbols.find('phys_ram_base')?.address;
       if (map === undefined || base === undefined) return undefined;
       const start = this.get('kernel_mapping', map, 'page_offset');
-      // Not set up yet.
-      if (start >> 63n === 0n) return undefined;
-      this.linear = { start, physical: this.pointer(base) };
+      const physical = this.pointer(base);
+      // Not set up yet: setup_vm() writes the first, setup_bootmem() later the second (Linux, arch/riscv/mm/init.c).
+      if (start >> 63n === 0n || physical === 0n) return undefined;
+      this.linear = { start, physical };
     }
     const offset = address - this.linear.start;
     const physical = offset + this.linear.physical;

@@ -186,7 +186,7 @@ describe.runIf(guest !== undefined)('Linux, seen from outside', () => {
       target.readRegister(hart, id)!;
     const vector = read(CSR(0x105), 0) & ~3n;
     // The last timer interrupt of a user program.
-    points = [
+    const interrupts: readonly Breakpoint[] = [
       {
         kind: 'execute',
         start: vector,
@@ -196,16 +196,19 @@ describe.runIf(guest !== undefined)('Linux, seen from outside', () => {
           (view.readRegister(h, CSR(0x100))! & 0x100n) === 0n,
       },
     ];
-    expect((await target.mover.reverseContinue(points)).reason).toBe('hit');
-    points = [];
-    const taken = target.instant.instructions;
-    const hart = target.activeHart();
-    const [interrupted, sp] = [read(CSR(0x141), hart), read(X(2), hart)];
-    expect(read(PRV, hart)).toBe(1n);
-    expect((await target.mover.reverseStep(1, { hart })).reason).toBe('there');
-    const [before, at] = [target.instant.instructions, read(PC, hart)];
-    expect(before).toBeLessThan(taken);
-    expect(read(PRV, hart)).toBe(0n);
+    let [taken, before, hart] = [0, 0, 0];
+    let [interrupted, sp, at] = [0n, 0n, 0n];
+    // One that came just as the kernel returned follows the kernel's sret: then one before that.
+    do {
+      expect((await target.mover.reverseContinue(interrupts)).reason).toBe('hit');
+      taken = target.instant.instructions;
+      hart = target.activeHart();
+      [interrupted, sp] = [read(CSR(0x141), hart), read(X(2), hart)];
+      expect(read(PRV, hart)).toBe(1n);
+      expect((await target.mover.reverseStep(1, { hart })).reason).toBe('there');
+      [before, at] = [target.instant.instructions, read(PC, hart)];
+      expect(before).toBeLessThan(taken);
+    } while (read(PRV, hart) !== 0n);
     // The other hart may have its turn in between: then the interrupt is taken by the second step.
     for (let i = 0; i < 2; i++) expect((await target.mover.step(1, { hart })).reason).toBe('there');
     expect(read(PRV, hart)).toBe(1n);

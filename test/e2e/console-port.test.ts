@@ -25,7 +25,7 @@ const SENT = noise(1 << 20);
 const SCRIPT = `
 port=$(echo /dev/vport*p1)
 cat /sys/class/virtio-ports/$(basename $port)/name
-until size=$(stty -F /dev/hvc0 size 2>/dev/null); do sleep 0.01; done # the driver learns it in its own time
+until size=$(stty -F /dev/hvc0 size 2>/dev/null) && [ -n "$size" ]; do sleep 0.01; done # the driver learns it in its own time
 echo "$size"
 exec 3<>$port
 echo hello >&3
