@@ -162,10 +162,14 @@ describeGuest('a guest with a network', () => {
         { env, timeout: 200_000 },
       );
     const [first, second] = await Promise.all([
-      machine(1, 'nc -l -p 7000 | sha256sum; ping -c1 -W 20 10.1.0.2 >/dev/null && echo pings'),
+      // Each tries until the other listens, and the second stays until the first has pinged it: no time is counted on.
+      machine(
+        1,
+        'nc -l -p 7000 | sha256sum; ping -c1 -W 20 10.1.0.2 >/dev/null && echo pings; until nc 10.1.0.2 7001 </dev/null 2>/dev/null; do sleep 0.1; done',
+      ),
       machine(
         2,
-        'until ping -c1 -W 1 10.1.0.1 >/dev/null; do :; done; sleep 1; dd if=/dev/zero bs=64k count=32 2>/dev/null | nc 10.1.0.1 7000; sleep 3',
+        'until dd if=/dev/zero bs=64k count=32 2>/dev/null | nc 10.1.0.1 7000 2>/dev/null; do sleep 0.1; done; nc -l -p 7001',
       ),
     ]);
     expect(first.stdout).toBe(`${sha256(Buffer.alloc(32 * 65_536))}  -\npings\n`);
