@@ -1,8 +1,8 @@
 import { defineConfig } from 'vitest/config';
 
-// Tests that drive a browser or the command line depend on how busy the computer is. One of them that fails gets a second attempt, which
+// Tests that drive a browser, the command line or the host's network depend on how busy the computer is. One of them that fails gets a second attempt, which
 // build/second-attempts.mjs names in the output. A test of the machine gets none: what differs from one run to the next is a defect there.
-const DRIVEN = ['test/web/**/*.test.ts', 'test/browser/**/*.test.ts', 'test/cli/**/*.test.ts'];
+const DRIVEN = ['test/web/**/*.test.ts', 'test/browser/**/*.test.ts', 'test/cli/**/*.test.ts', 'test/e2e/net*.test.ts'];
 // Named *.long.test.ts is what takes many minutes.
 const LONG = process.env.HINDSIGHT_LONG === '1' ? [] : ['test/**/*.long.test.ts'];
 

@@ -86,11 +86,11 @@ describe.skipIf(!existsSync(CHROMIUM) || guest === undefined)(
       const machine = (n: number, script: string): Promise<{ text: string }> =>
         run(script, { wire: 'channel:lab', mac: `52:54:00:00:00:0${n}` }, { net: `10.1.0.${n}/24` });
       const [first, second] = await Promise.all([
-        machine(1, 'nc -l -p 7000; ping -c1 -W 20 10.1.0.2 >/dev/null && echo pings'),
         machine(
-          2,
-          'until ping -c1 -W 1 10.1.0.1 >/dev/null; do :; done; echo over the wire | nc 10.1.0.1 7000; sleep 5',
+          1,
+          'nc -l -p 7000; ping -c1 -W 20 10.1.0.2 >/dev/null && echo pings; until nc 10.1.0.2 7001 </dev/null 2>/dev/null; do sleep 0.1; done',
         ),
+        machine(2, 'until echo over the wire | nc 10.1.0.1 7000 2>/dev/null; do sleep 0.1; done; nc -l -p 7001'),
       ]);
       expect(first.text).toContain('over the wire\npings\n');
       expect(second.text).not.toContain('over the wire');
