@@ -373,6 +373,25 @@ const NEXT = 'ip += (w >>> 10) & 0x18; continue;';
 const REFETCH = 'if (refetch) { act = ACT_REFETCH; break; }';
 const writeRd = (v: string): string => `store<u64>(h + ((w >>> 13) & 0x7f8), ${v}, HART_X);`;
 const writeFd = (v: string): string => `store<u64>(h + ((w >>> 13) & 0x7f8), ${v}, HART_F);`;
+/** What of an address has to equal a TLB entry's tag: the page, and that the access is aligned. @param width of the access in bits */
+const tagMask = (width: number): string => `0x${(0xfffffffffffff000n | BigInt(width / 8 - 1)).toString(16)}`;
+
+/** A taken branch. @param limit within what distance from pageIp slots are of this page @param hot what is done at a jump back that made its target hot; nothing counts without */
+const takenBranch = (limit: string, hot: string | undefined): string[] => [
+  '  const to = ip + (load<u32>(ip, 4) << 2);',
+  hot === undefined
+    ? `  if (to - pageIp < ${limit}) { ip = to; continue; }`
+    : `  if (to - pageIp < ${limit}) { if (to <= ip && countJump(to)) { ip = to; ${hot} } ip = to; continue; }`,
+  '  pc = vpage + ((ip - pageIp) >> 2) + <u64>load<i32>(ip, 4);',
+  '  act = ACT_JUMP; break;',
+];
+
+/** A jump to `target`. @param limit bytes of the page that slots are at hand for @param hot as in {@link takenBranch} */
+const jumpTo = (limit: string, hot: string | undefined): string[] => [
+  `if ((target ^ vpage) < ${limit}) { ip = pageIp + ((<u32>target & 0xfff) << 2); ${hot === undefined ? '' : `if (countJump(ip)) { ${hot} }`} continue; }`,
+  'pc = target; act = ACT_JUMP; break;',
+];
+
 /** Leaves the inner loop at `ip`, which has become hot. */
 const HOT = 'pc = vpage + ((ip - pageIp) >> 2); act = ACT_HOT; break;';
 const SYNC = 'store<i32>(MACHINE_LEFT, left + rest); store<u64>(h, vpage + ((ip - pageIp) >> 2), HART_PC);';
@@ -420,7 +439,7 @@ function body(row: Instruction, jit: boolean): string {
       lines.push(
         `const va = ${expression(s.address, leaf)};`,
         'const e = dataBank + (<u32>(va >> 8) & TLB_INDEX_MASK);',
-        `if (load<u64>(e) == (va & 0x${(0xfffffffffffff000n | BigInt(s.width / 8 - 1)).toString(16)})) {`,
+        `if (load<u64>(e) == (va & ${tagMask(s.width)})) {`,
         `  ${write(`<u64>load<${type}>(<u32>va + load<u32>(e, 8))${box}`)} ${dirty}`,
         '} else {',
         `  ${SYNC}`,
@@ -441,7 +460,7 @@ function body(row: Instruction, jit: boolean): string {
         `const va = ${expression(s.address, leaf)};`,
         'const e = dataBank + (<u32>(va >> 8) & TLB_INDEX_MASK);',
         `const v = ${expression(s.value, leaf)};`,
-        `if (load<u64>(e, TLB_WRITE) == (va & 0x${(0xfffffffffffff000n | BigInt(s.width / 8 - 1)).toString(16)})) {`,
+        `if (load<u64>(e, TLB_WRITE) == (va & ${tagMask(s.width)})) {`,
         `  store<${type}>(<u32>va + load<u32>(e, TLB_WRITE + 8), <${type}>v);`,
         '} else {',
         `  ${SYNC}`,
@@ -457,25 +476,14 @@ function body(row: Instruction, jit: boolean): string {
       break;
     }
     case 'branch':
-      lines.push(
-        `if (${condition(s.condition, leaf)}) {`,
-        '  const to = ip + (load<u32>(ip, 4) << 2);',
-        jit
-          ? `  if (to - pageIp < limit) { if (to <= ip && countJump(to)) { ip = to; ${HOT} } ip = to; continue; }`
-          : '  if (to - pageIp < limit) { ip = to; continue; }',
-        '  pc = vpage + ((ip - pageIp) >> 2) + <u64>load<i32>(ip, 4);',
-        '  act = ACT_JUMP; break;',
-        '}',
-        NEXT,
-      );
+      lines.push(`if (${condition(s.condition, leaf)}) {`, ...takenBranch('limit', jit ? HOT : undefined), '}', NEXT);
       break;
     case 'jump':
       lines.push(
         `const target = ${expression(s.target, leaf)};`,
         'if (<u32>target & alignment) { misalignedJump(target); break; }',
         writeRd(leaf('link')),
-        `if ((target ^ vpage) < limitBytes) { ip = pageIp + ((<u32>target & 0xfff) << 2); ${jit ? `if (countJump(ip)) { ${HOT} }` : ''} continue; }`,
-        'pc = target; act = ACT_JUMP; break;',
+        ...jumpTo('limitBytes', jit ? HOT : undefined),
       );
       break;
     case 'amo': {
@@ -644,6 +652,9 @@ function plainLeaves(row: Instruction): (name: string) => string {
   return (name) => table[name];
 }
 
+/** As {@link HOT}, in the plain loop. */
+const PLAIN_HOT = 'act = ACT_HOT; break;';
+
 /** On to the second instruction of a fused pair, unless the ticks are used up between the two. */
 const NEXT_OF_PAIR = 'ip += (w >>> 10) & 0x18; left--; if (left < 0) break; w = load<u32>(ip);';
 
@@ -669,7 +680,7 @@ function plainBody(row: Instruction, jit: boolean, next = NEXT): string {
       lines.push(
         `const va = ${expression(s.address, leaf)};`,
         'const e = dataBank + (<u32>(va >> 8) & TLB_INDEX_MASK);',
-        `if (load<u64>(e) != (va & 0x${(0xfffffffffffff000n | BigInt(s.width / 8 - 1)).toString(16)})) break;`,
+        `if (load<u64>(e) != (va & ${tagMask(s.width)})) break;`,
         write(s.to, `<u64>load<${type}>(<u32>va + load<u32>(e, 8))${box}`),
       );
       if (s.to === 'fd') lines.push(dirtyFs);
@@ -680,7 +691,7 @@ function plainBody(row: Instruction, jit: boolean, next = NEXT): string {
       lines.push(
         `const va = ${expression(s.address, leaf)};`,
         'const e = dataBank + (<u32>(va >> 8) & TLB_INDEX_MASK);',
-        `if (load<u64>(e, TLB_WRITE) != (va & 0x${(0xfffffffffffff000n | BigInt(s.width / 8 - 1)).toString(16)})) break;`,
+        `if (load<u64>(e, TLB_WRITE) != (va & ${tagMask(s.width)})) break;`,
         `store<u${s.width}>(<u32>va + load<u32>(e, TLB_WRITE + 8), <u${s.width}>${expression(s.value, leaf)});`,
         next,
       );
@@ -688,12 +699,7 @@ function plainBody(row: Instruction, jit: boolean, next = NEXT): string {
     case 'branch':
       lines.push(
         `if (${condition(s.condition, leaf)}) {`,
-        '  const to = ip + (load<u32>(ip, 4) << 2);',
-        jit
-          ? '  if (to - pageIp < 0x4000) { if (to <= ip && countJump(to)) { ip = to; act = ACT_HOT; break; } ip = to; continue; }'
-          : '  if (to - pageIp < 0x4000) { ip = to; continue; }',
-        '  pc = vpage + ((ip - pageIp) >> 2) + <u64>load<i32>(ip, 4);',
-        '  act = ACT_JUMP; break;',
+        ...takenBranch('0x4000', jit ? PLAIN_HOT : undefined),
         '}',
         NEXT,
       );
@@ -702,8 +708,7 @@ function plainBody(row: Instruction, jit: boolean, next = NEXT): string {
       lines.push(
         `const target = ${expression(s.target, leaf)};`,
         write('rd', leaf('link')),
-        `if ((target ^ vpage) < 0x1000) { ip = pageIp + ((<u32>target & 0xfff) << 2); ${jit ? 'if (countJump(ip)) { act = ACT_HOT; break; }' : ''} continue; }`,
-        'pc = target; act = ACT_JUMP; break;',
+        ...jumpTo('0x1000', jit ? PLAIN_HOT : undefined),
       );
       break;
     case 'call':

@@ -34,6 +34,9 @@ export interface ReadySource {
   read(offset: number, length: number): Uint8Array;
 }
 
+/** All of a source, in memory of its own. */
+export const copyOf = (source: ReadySource): Uint8Array<ArrayBuffer> => new Uint8Array(source.read(0, source.size));
+
 /** Bytes in memory as a source that is always ready. */
 export const readyBytes = (bytes: Uint8Array): ReadySource => ({
   size: bytes.length,

@@ -35,6 +35,22 @@ export const parsePid = ({ pid }: WhoseFlags): number | undefined =>
 export const parseHart = ({ hart }: WhoseFlags, { view }: Timeline): number | undefined =>
   hart === undefined ? undefined : parseInteger('--hart', hart, 0, view.harts - 1);
 
+/** Opens a recording at an instant, its end unless said, for a question about a hart. @throws UsageError */
+export async function openAt(
+  { file, at }: RecordingPlace,
+  flags: WhoseFlags,
+): Promise<{
+  readonly timeline: Timeline;
+  readonly hart: number;
+  readonly signal: AbortSignal;
+}> {
+  const { timeline } = await openRecording(file, flags);
+  const hart = parseHart(flags, timeline) ?? 0;
+  const signal = interruptSignal();
+  await explained(timeline, timeline.seek(at ?? timeline.end, { signal }));
+  return { timeline, hart, signal };
+}
+
 /** Reads a recording; what its checkpoints and images hold is read when it is needed. A damaged end is reported and left out. */
 export async function loadRecording(file: string, source = openSource(file)): Promise<Recording> {
   try {

@@ -1,7 +1,7 @@
 import { existsSync, readdirSync } from 'node:fs';
 import { basename } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import { type ReadySource, readyBytes } from '../bytes/source.ts';
+import { copyOf, readyBytes } from '../bytes/source.ts';
 import { SESSION_PORT } from '../guest/init-script.ts';
 import { provideStart } from '../host/node/guest/index.ts';
 import { findImages } from '../host/node/images.ts';
@@ -25,9 +25,6 @@ const titleOf = (name: string): string => {
   const words = name.replaceAll(/[-_]+/g, ' ').trim();
   return words === '' ? name : words[0].toUpperCase() + words.slice(1);
 };
-
-/** All of a source, in memory of its own: what `read` returns holds until the next read only. */
-const whole = (source: ReadySource): Uint8Array => source.read(0, source.size).slice();
 
 /** The page with all that belongs to it: addresses relative to it, and files or contents. */
 export class PageSite {
@@ -66,7 +63,7 @@ export class PageSite {
       return this.addImage(role, image.hash, image.bytes);
     };
     const { source } = snapshot.files[0];
-    const start = this.addImage('snapshot', name.hash, whole(source));
+    const start = this.addImage('snapshot', name.hash, copyOf(source));
     const bases = this.addBases(snapshot);
     this.guest = {
       memory: machine.memory as number,
@@ -122,7 +119,7 @@ export class PageSite {
 
   /** The files that a snapshot shares pages with. @returns their hashes */
   private addBases({ files: [own, ...bases] }: Snapshot): string[] {
-    return bases.map(({ source }, i) => this.addImage('snapshot', own.bases[i], whole(source)));
+    return bases.map(({ source }, i) => this.addImage('snapshot', own.bases[i], copyOf(source)));
   }
 
   private addImage(role: string, hash: string, what: string | Uint8Array, size = what.length): string {

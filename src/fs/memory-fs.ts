@@ -16,6 +16,7 @@ import {
   type Time,
   TYPE_MASK,
 } from './file-system.ts';
+import { OpenNode } from './open-node.ts';
 import { SparseBytes } from './sparse-bytes.ts';
 
 /** Largest file, as on ext4 with blocks of 4096 bytes. */
@@ -49,19 +50,8 @@ export class MemoryNode {
   }
 }
 
-/** An open file of a {@link MemoryFs}. */
-export class MemoryFile {
-  readonly node: MemoryNode;
-  readonly mode: OpenMode;
-
-  constructor(node: MemoryNode, mode: OpenMode) {
-    this.node = node;
-    this.mode = mode;
-  }
-}
-
 /** A file system in memory: with holes, links, and extended attributes; the model that others are tested against. */
-export class MemoryFs implements FileSystem<MemoryNode, MemoryFile> {
+export class MemoryFs implements FileSystem<MemoryNode, OpenNode<MemoryNode>> {
   readonly root: MemoryNode;
   private readonly now: () => Time;
   private inodes = 0;
@@ -124,9 +114,9 @@ export class MemoryFs implements FileSystem<MemoryNode, MemoryFile> {
     name: Name,
     permissions: number,
     mode: OpenMode,
-  ): { node: MemoryNode; handle: MemoryFile } {
+  ): { node: MemoryNode; handle: OpenNode<MemoryNode> } {
     const node = this.add(directory, name, FILE_TYPE.file | permissions);
-    return { node, handle: new MemoryFile(node, mode) };
+    return { node, handle: new OpenNode(node, mode) };
   }
 
   makeDirectory(directory: MemoryNode, name: Name, permissions: number): MemoryNode {
@@ -189,19 +179,19 @@ export class MemoryFs implements FileSystem<MemoryNode, MemoryFile> {
     this.place(to, newName, node, from);
   }
 
-  open(node: MemoryNode, mode: OpenMode): MemoryFile {
+  open(node: MemoryNode, mode: OpenMode): OpenNode<MemoryNode> {
     if (node.isDirectory) throw new FsError('EISDIR');
     if ((node.mode & TYPE_MASK) === FILE_TYPE.symlink) throw new FsError('ELOOP');
     if (mode.truncate) this.setAttributes(node, { size: 0 });
-    return new MemoryFile(node, mode);
+    return new OpenNode(node, mode);
   }
 
-  read({ node, mode }: MemoryFile, offset: number, into: Uint8Array): number {
+  read({ node, mode }: OpenNode<MemoryNode>, offset: number, into: Uint8Array): number {
     if (!mode.read) throw new FsError('EBADF');
     return node.data.read(offset, into);
   }
 
-  write({ node, mode }: MemoryFile, offset: number, data: Uint8Array): void {
+  write({ node, mode }: OpenNode<MemoryNode>, offset: number, data: Uint8Array): void {
     if (!mode.write) throw new FsError('EBADF');
     if (offset + data.length > MAX_SIZE) throw new FsError('EFBIG');
     if (data.length === 0) return;
@@ -220,7 +210,7 @@ export class MemoryFs implements FileSystem<MemoryNode, MemoryFile> {
 
   forget(): void {}
 
-  allocate({ node, mode }: MemoryFile, how: number, offset: number, length: number): void {
+  allocate({ node, mode }: OpenNode<MemoryNode>, how: number, offset: number, length: number): void {
     if (!mode.write) throw new FsError('EBADF');
     if (length === 0) throw new FsError('EINVAL');
     if (offset + length > MAX_SIZE) throw new FsError('EFBIG');
@@ -232,7 +222,7 @@ export class MemoryFs implements FileSystem<MemoryNode, MemoryFile> {
     node.modified = node.changed = this.now();
   }
 
-  seek({ node }: MemoryFile, offset: number, whence: number): number {
+  seek({ node }: OpenNode<MemoryNode>, offset: number, whence: number): number {
     if (whence !== SEEK.data && whence !== SEEK.hole) throw new FsError('EINVAL');
     if (offset >= node.data.size) throw new FsError('ENXIO');
     const found = node.data.find(offset, whence === SEEK.data);

@@ -8,15 +8,7 @@ import { DebugError } from '../../debug/target.ts';
 import { findTask } from '../../linux/tasks.ts';
 import type { Timeline } from '../../timeline/timeline.ts';
 import { CliError, EXIT } from '../exit.ts';
-import {
-  explained,
-  interruptSignal,
-  openRecording,
-  parseHart,
-  parsePid,
-  parsePlace,
-  type WhoseFlags,
-} from '../recordings.ts';
+import { explained, openAt, parsePid, parsePlace, type WhoseFlags } from '../recordings.ts';
 import { parseInteger } from '../values.ts';
 
 /** Flags of `hindsight who-wrote` and `hindsight who-reads`. */
@@ -40,13 +32,10 @@ export function parseWhat(text: string): Question {
 
 /** `hindsight who-wrote REC[@T] WHAT[:LENGTH]`, `hindsight who-reads`: the last access before an instant. */
 export async function origin(kind: 'write' | 'read', place: string, what: string, flags: OriginFlags): Promise<number> {
-  const { file, at } = parsePlace(place);
+  const asked = parsePlace(place);
   const pid = parsePid(flags);
   const count = flags.count === undefined ? 1 : parseInteger('--count', flags.count, 1, 1_000_000);
-  const { timeline } = await openRecording(file, flags);
-  const hart = parseHart(flags, timeline) ?? 0;
-  const signal = interruptSignal();
-  await explained(timeline, timeline.seek(at ?? timeline.end, { signal }));
+  const { timeline, hart, signal } = await openAt(asked, flags);
   try {
     return await explained(timeline, answer({ timeline, kind, what, flags, pid, count, hart, signal }));
   } catch (error) {

@@ -4,15 +4,7 @@ import { DebugError } from '../../debug/target.ts';
 import { type WhyStep, type WhyTarget, why as whyOf } from '../../debug/why.ts';
 import { formatInstant } from '../../record/divergence.ts';
 import { CliError, EXIT } from '../exit.ts';
-import {
-  explained,
-  interruptSignal,
-  openRecording,
-  parseHart,
-  parsePid,
-  parsePlace,
-  type WhoseFlags,
-} from '../recordings.ts';
+import { explained, openAt, parsePid, parsePlace, type WhoseFlags } from '../recordings.ts';
 import { parseInteger } from '../values.ts';
 import { addressOf, parseWhat } from './origin.ts';
 
@@ -26,13 +18,10 @@ export interface WhyFlags extends WhoseFlags {
 
 /** `hindsight why REC[@T] WHAT[:LENGTH]`: the chain by which a value came to be. */
 export async function why(place: string, what: string, flags: WhyFlags): Promise<number> {
-  const { file, at } = parsePlace(place);
+  const asked = parsePlace(place);
   const pid = parsePid(flags);
   const steps = flags.steps === undefined ? undefined : parseInteger('--steps', flags.steps, 1, 1_000_000);
-  const { timeline } = await openRecording(file, flags);
-  const hart = parseHart(flags, timeline) ?? 0;
-  const signal = interruptSignal();
-  await explained(timeline, timeline.seek(at ?? timeline.end, { signal }));
+  const { timeline, hart, signal } = await openAt(asked, flags);
   const guest = new GuestInfo(timeline.view);
   const each = (step: WhyStep): void =>
     void process.stdout.write(flags.json ? `${JSON.stringify(stepJson(step))}\n` : stepText(step));

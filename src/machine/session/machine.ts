@@ -1,3 +1,4 @@
+import { copyOf } from '../../bytes/source.ts';
 import type { JitOptions } from '../../jit/core.ts';
 import type { Link } from '../../net/link.ts';
 import { COMMAND, EVENT, type HostEvent, type Input, type Instant, TERMINAL_PORT } from '../../record/door.ts';
@@ -515,7 +516,7 @@ function snapshotFiles({ name, snapshot }: StartSnapshot): { hash: string; bytes
   const hashes = [name.hash, ...snapshot.files[0].bases];
   return snapshot.files.map(({ source }, i) => ({
     hash: hashes[i],
-    bytes: new Uint8Array(source.read(0, source.size)),
+    bytes: copyOf(source),
   }));
 }
 

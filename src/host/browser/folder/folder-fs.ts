@@ -1,4 +1,5 @@
 /** Folders that a page has as handles (File System Standard), for a machine's shares. */
+
 import type { Errno } from '../../../errno.ts';
 import { FsError } from '../../../fs/errno.ts';
 import {
@@ -19,6 +20,7 @@ import {
   type Statistics,
   type Time,
 } from '../../../fs/file-system.ts';
+import { OpenNode } from '../../../fs/open-node.ts';
 import { bytesOf, type Contents, detachedContents, openContents } from './contents.ts';
 import { childHandle, moveEntry } from './handles.ts';
 
@@ -68,17 +70,6 @@ export class FolderNode {
   }
 }
 
-/** An open file. */
-export class FolderFile {
-  readonly node: FolderNode;
-  readonly mode: OpenMode;
-
-  constructor(node: FolderNode, mode: OpenMode) {
-    this.node = node;
-    this.mode = mode;
-  }
-}
-
 /**
  * A folder of the origin private file system, or one that the user picked, as a {@link FileSystem} for a guest. There are no links in it, no owners,
  * and no permissions but those that the guest gave and that are forgotten with this object.
@@ -86,7 +77,7 @@ export class FolderFile {
  * Files of the origin private file system are written in place, in a worker. Others are held in memory from the first write on, up to 1 GiB, and
  * written as a whole when they are synchronized or closed. One operation at a time.
  */
-export class FolderFs implements FileSystem<FolderNode, FolderFile> {
+export class FolderFs implements FileSystem<FolderNode, OpenNode<FolderNode>> {
   readonly root: FolderNode;
   private inodes = 0;
   private last: Promise<unknown> = Promise.resolve();
@@ -138,13 +129,13 @@ export class FolderFs implements FileSystem<FolderNode, FolderFile> {
     name: Name,
     permissions: number,
     mode: OpenMode,
-  ): Promise<{ node: FolderNode; handle: FolderFile }> {
+  ): Promise<{ node: FolderNode; handle: OpenNode<FolderNode> }> {
     return this.alone(async () => {
       const node = await this.make(directory, name, permissions, (folder, text) =>
         folder.getFileHandle(text, { create: true }),
       );
       node.opened++;
-      return { node, handle: new FolderFile(node, mode) };
+      return { node, handle: new OpenNode(node, mode) };
     });
   }
 
@@ -206,7 +197,7 @@ export class FolderFs implements FileSystem<FolderNode, FolderFile> {
     });
   }
 
-  open(node: FolderNode, mode: OpenMode): Promise<FolderFile> {
+  open(node: FolderNode, mode: OpenMode): Promise<OpenNode<FolderNode>> {
     return this.alone(async () => {
       if (node.isDirectory) throw new FsError('EISDIR');
       node.opened++;
@@ -217,11 +208,11 @@ export class FolderFs implements FileSystem<FolderNode, FolderFile> {
         node.opened--;
         throw error;
       }
-      return new FolderFile(node, mode);
+      return new OpenNode(node, mode);
     });
   }
 
-  read({ node, mode }: FolderFile, offset: number, into: Uint8Array): Promise<number> {
+  read({ node, mode }: OpenNode<FolderNode>, offset: number, into: Uint8Array): Promise<number> {
     return this.alone(async () => {
       if (!mode.read) throw new FsError('EBADF');
       if (node.contents !== undefined) return node.contents.read(offset, into);
@@ -238,18 +229,18 @@ export class FolderFs implements FileSystem<FolderNode, FolderFile> {
     });
   }
 
-  write({ node, mode }: FolderFile, offset: number, data: Uint8Array): Promise<void> {
+  write({ node, mode }: OpenNode<FolderNode>, offset: number, data: Uint8Array): Promise<void> {
     return this.alone(async () => {
       if (!mode.write) throw new FsError('EBADF');
       if (data.length > 0) await this.written(node, (contents) => contents.write(offset, data));
     });
   }
 
-  sync({ node }: FolderFile): Promise<void> {
+  sync({ node }: OpenNode<FolderNode>): Promise<void> {
     return this.alone(async () => node.contents?.flush());
   }
 
-  close({ node }: FolderFile): Promise<void> {
+  close({ node }: OpenNode<FolderNode>): Promise<void> {
     return this.alone(async () => {
       node.opened--;
       await this.closeUnused(node);
@@ -271,7 +262,7 @@ export class FolderFs implements FileSystem<FolderNode, FolderFile> {
     if (parent?.children.get(node.name) === node) parent.children.delete(node.name);
   }
 
-  allocate({ node, mode }: FolderFile, how: number, offset: number, length: number): Promise<void> {
+  allocate({ node, mode }: OpenNode<FolderNode>, how: number, offset: number, length: number): Promise<void> {
     return this.alone(async () => {
       if (!mode.write) throw new FsError('EBADF');
       if ((how & ~ALLOCATE.keepSize) !== 0) throw new FsError('EOPNOTSUPP');

@@ -2,6 +2,7 @@ import { createHash } from 'node:crypto';
 import { link, mkdir, readdir, readFile, rm, stat, utimes } from 'node:fs/promises';
 import { homedir } from 'node:os';
 import { join, resolve } from 'node:path';
+import { copyOf } from '../../../bytes/source.ts';
 import type { Engine } from '../../../machine/engine/engine.ts';
 import type { StartSnapshot } from '../../../machine/session/session.ts';
 import { openBases } from '../../../machine/state/snapshot-bases.ts';
@@ -214,7 +215,7 @@ export class SnapshotStore {
       if (!('path' in source)) throw new Error('it is in no file');
       await link(source.path as string, path);
     } catch {
-      await replaceFile(path, new Uint8Array(source.read(0, source.size)));
+      await replaceFile(path, copyOf(source));
     }
   }
 
